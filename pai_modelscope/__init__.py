@@ -1,0 +1,1 @@
+"""Chinese text-to-image models of the PAI-Diffusion family in ModelScope."""

@@ -1,0 +1,8 @@
+"""The one error that a user sees for bad input."""
+
+
+class UserError(ValueError):
+    """Bad input: the message says in one line what was wrong, what is valid and what to do.
+
+    It takes a single string, because ModelScope re-raises pipeline errors as `type(e)(f'{name}: {e}')`.
+    """
