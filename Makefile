@@ -1,0 +1,68 @@
+# make demo        Chinese pictures in a few minutes, on a machine that has only Python 3.11 and make
+# make test        the tests              make quality    lint, format and types
+# make notebooks   every notebook, in full (build/notebooks)     make notebooks-sync  .py -> .ipynb
+# make bench       speed and memory       make evaluate   the table of the model card
+# make readme-pictures   the pictures of the README
+# recipes/mini/Makefile holds the targets that made the shipped model.
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3 || echo python3.11)
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --progress-bar off -c constraints.txt
+OUTPUT ?= out/demo
+
+CORE := $(VENV)/.core-installed
+DEV := $(VENV)/.dev-installed
+
+.DELETE_ON_ERROR:
+.PHONY: demo test quality format notebooks notebooks-sync bench evaluate readme-pictures clean
+
+demo: $(CORE)
+	@$(BIN)/pai-modelscope demo --output $(OUTPUT)
+
+test: $(DEV)
+	@$(BIN)/python -m pytest $(TESTS)
+
+quality: $(DEV)
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check --quiet . || { echo "run 'make format'" >&2; exit 1; }
+	@$(BIN)/mypy pai_modelscope recipes
+
+format: $(DEV)
+	@$(BIN)/ruff check --fix --quiet .
+	@$(BIN)/ruff format --quiet .
+
+notebooks: $(DEV)
+	@$(BIN)/python notebooks/build.py run
+
+notebooks-sync: $(DEV)
+	@$(BIN)/python notebooks/build.py sync
+
+bench: $(CORE)
+	@$(BIN)/python benchmarks/cpu.py
+
+evaluate: $(CORE)
+	@$(BIN)/python -m pai_modelscope.evaluation
+
+readme-pictures: $(CORE)
+	@$(BIN)/python docs/make_pictures.py
+
+clean:
+	rm -rf build out .pytest_cache .ruff_cache .mypy_cache *.egg-info
+
+# The stamps make the installation a matter of the first call, and of the call after the dependencies change.
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
+		{ echo "Python 3.11 or newer is needed ($(PYTHON) is not): try 'make demo PYTHON=/path/to/python3.11'" >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || \
+		{ echo "no virtual environment could be made: install your system's python3-venv package" >&2; exit 1; }
+
+$(CORE): setup.cfg pyproject.toml constraints.txt | $(BIN)/python
+	@echo "Installing PyTorch, ModelScope and diffusers into $(VENV) (once; a few minutes)"
+	@$(PIP) -e .
+	@touch $@
+
+$(DEV): setup.cfg pyproject.toml constraints.txt | $(CORE)
+	@echo "Installing the tools for tests and notebooks into $(VENV) (once; a few minutes)"
+	@$(PIP) -e '.[test,notebooks]'
+	@touch $@
