@@ -18,3 +18,48 @@ class GenerationOptions:
     scheduler: str | None = None  # the model's own
     clip_skip: int | None = None
     output_type: str = "bgr"  # 'bgr' (uint8 array) or 'pil'
+    batch_size: int | None = None  # pictures denoised at once: 1 on a CPU, 8 on a GPU
+    batch_pos: int | None = None  # remake a picture of a batch: its row (from 0) among `batch_size` rows
+
+
+# What a `None` above means where the model folder recommends nothing.
+GENERATION_FALLBACKS = {"num_inference_steps": 20, "guidance_scale": 7.5, "guidance_rescale": 0.0}
+
+
+@dataclass
+class TrainingConfig:
+    """How the one loop runs; what is trained and on what belongs to the method and the source."""
+
+    output_dir: str
+    max_train_steps: int
+    train_batch_size: int = 8  # a process, a micro-step
+    gradient_accumulation_steps: int = 1
+    learning_rate: float = 1e-4
+    lr_scheduler: str = "cosine"  # a name of diffusers.optimization.get_scheduler
+    lr_warmup_steps: int = 0
+    adam_beta1: float = 0.9
+    adam_beta2: float = 0.99
+    adam_weight_decay: float = 0.01
+    max_grad_norm: float = 1.0
+    ema_decay: float = 0.0  # 0: no average is kept
+    mixed_precision: str = "no"  # 'no' | 'bf16' | 'fp16'
+    compile: bool = False
+    seed: int = 0
+    logging_steps: int = 50
+    checkpointing_steps: int = 0  # 0: only at the end
+    max_train_seconds: float = 0.0  # 0: no limit; else save, stop and leave the rest to a resumed run
+    resume: bool = True  # continue from the newest checkpoint in output_dir
+
+    def problems(self) -> list[str]:
+        """Every value that cannot work, as one sentence each."""
+        found = []
+        for name in ("max_train_steps", "train_batch_size", "gradient_accumulation_steps", "logging_steps"):
+            if getattr(self, name) < 1:
+                found.append(f"{name} is {getattr(self, name)}; it must be at least 1")
+        if self.learning_rate <= 0:
+            found.append(f"learning_rate is {self.learning_rate}; it must be positive")
+        if not 0 <= self.ema_decay < 1:
+            found.append(f"ema_decay is {self.ema_decay}; it must be in [0, 1)")
+        if self.mixed_precision not in ("no", "bf16", "fp16"):
+            found.append(f"mixed_precision is {self.mixed_precision!r}; valid are 'no', 'bf16', 'fp16'")
+        return found
