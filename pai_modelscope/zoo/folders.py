@@ -1,0 +1,123 @@
+"""What lies in a model folder: which kind, whether it is whole, and which files of a repository are needed."""
+
+import json
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+# Preferred first: safetensors cannot run code and loads without a copy.
+WEIGHTS = (".safetensors", ".bin")
+# Copies of the same weights for other programs: WebUI's single file, Flax, TensorFlow, ONNX, OpenVINO.
+_FOREIGN = (".ckpt", ".msgpack", ".h5", ".onnx", ".onnx_data", ".pb", ".pt", ".pth", ".tflite")
+# diffusion_pytorch_model.fp16.safetensors, model-00001-of-00002.safetensors, model.safetensors.index.fp16.json
+_NAME = re.compile(
+    r"(?P<network>[^.]+?)(-\d{5}-of-\d{5})?(\.(?P<variant>[^.]+?))?(-\d{5}-of-\d{5})?"
+    r"(?P<format>\.safetensors|\.bin)(\.index(\.(?P<variant_of_index>[^.]+))?\.json)?"
+)
+_TEXT_ENCODERS = ("CLIPTextModel", "BertModel")
+_TOKENIZERS = ("BertTokenizer", "BertTokenizerFast")
+
+
+def read_json(path: Path) -> dict[str, Any] | None:
+    """The object in a JSON file, or None when there is no such file or nothing readable in it."""
+    try:
+        value = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def problem(folder: Path) -> str | None:
+    """Why the folder cannot be opened as a model, a ControlNet or an adapter; None when it is whole.
+
+    A download that was cut off leaves a folder behind that looks finished, so every part that
+    `model_index.json` names must be there with its configuration and its weights.
+    """
+    if (folder / "model_index.json").exists():
+        index = read_json(folder / "model_index.json")
+        if index is None:
+            return "its model_index.json is not readable JSON"
+        missing = [each for part, classes in _parts(index) for each in _missing(folder / part, classes)]
+        return f"it lacks {', '.join(missing)}" if missing else None
+    if any((folder / part / "config.json").exists() for part in ("unet", "vae", "text_encoder")):
+        return "it lacks model_index.json"
+    if any(True for _ in _weights(folder.rglob("*"))):
+        return _missing_shards(folder)  # a ControlNet or an adapter: weights, and at most a config.json
+    return "it has no model_index.json and no weights"
+
+
+def is_family(folder: Path) -> bool:
+    """Whether it is a Stable-Diffusion-shaped model that reads Chinese through a BertTokenizer."""
+    index = read_json(folder / "model_index.json") or {}
+    classes = {part: named[1] for part, named in _parts(index)}
+    return (
+        str(index.get("_class_name", "")).startswith("StableDiffusion")
+        and classes.get("tokenizer") in _TOKENIZERS
+        and classes.get("text_encoder") in _TEXT_ENCODERS
+    )
+
+
+def needed(files: Iterable[str]) -> list[str]:
+    """The files of a repository worth fetching: each network once, and everything that is no weights.
+
+    Of several copies of one network, safetensors wins over .bin and the full file over variants such as fp16 or
+    non_ema; a variant stays where it is the only copy. Beside a model_index.json, weights in the root are a
+    single-file copy of the whole.
+    """
+    paths = sorted(map(PurePosixPath, files))
+    whole_model = PurePosixPath("model_index.json") in paths
+    groups: dict[tuple[PurePosixPath, str], dict[tuple[str, int], list[PurePosixPath]]] = defaultdict(dict)
+    kept = []
+    for path in paths:
+        name = _NAME.fullmatch(path.name)
+        if path.suffix in _FOREIGN or path.name.startswith("openvino_"):
+            continue
+        if name is None:
+            kept.append(path)
+        elif not (whole_model and path.parent == PurePosixPath(".")):
+            network = name["network"].replace("pytorch_model", "model")  # text_encoder/pytorch_model.bin is model.bin
+            variant = name["variant"] or name["variant_of_index"] or ""
+            groups[path.parent, network].setdefault((variant, WEIGHTS.index(name["format"])), []).append(path)
+    for copies in groups.values():
+        kept.extend(copies[min(copies)])
+    return [str(path) for path in sorted(kept)]
+
+
+def _parts(index: dict[str, Any]) -> Iterator[tuple[str, tuple[str, str]]]:
+    for part, named in index.items():
+        if isinstance(named, list) and len(named) == 2 and all(isinstance(each, str) for each in named):
+            yield part, (named[0], named[1])
+
+
+def _missing(part: Path, classes: tuple[str, str]) -> list[str]:
+    """What a component folder lacks, as paths relative to the model folder."""
+    name = classes[1]
+    wanted: tuple[str, ...] = ("config.json",)
+    if "Tokenizer" in name:
+        wanted = ("tokenizer.json", "vocab.txt", "vocab.json")
+    elif "Scheduler" in name:
+        wanted = ("scheduler_config.json",)
+    elif "Processor" in name or "Extractor" in name:
+        wanted = ("preprocessor_config.json",)
+    lacking = [] if any((part / each).is_file() for each in wanted) else [f"{part.name}/{wanted[0]}"]
+    if wanted == ("config.json",):
+        if not any(True for _ in _weights(part.glob("*"))):
+            lacking.append(f"{part.name}'s weights")
+        elif _missing_shards(part):
+            lacking.append(f"some of {part.name}'s weights")
+    return lacking
+
+
+def _missing_shards(folder: Path) -> str | None:
+    for index in folder.glob("*.index.json"):
+        names = set((read_json(index) or {}).get("weight_map", {}).values())
+        absent = sorted(name for name in names if not (folder / name).is_file())
+        if absent:
+            return f"it lacks {', '.join(absent)}"
+    return None
+
+
+def _weights(paths: Iterable[Path]) -> Iterator[Path]:
+    return (path for path in paths if path.suffix in WEIGHTS and path.is_file() and path.stat().st_size > 0)

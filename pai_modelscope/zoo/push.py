@@ -1,0 +1,115 @@
+"""Publish a model folder on ModelScope, after checking that others will be able to use it."""
+
+import os
+from pathlib import Path
+
+from ..errors import UserError
+from .folders import problem, read_json
+from .hubs import reason
+
+# What training leaves in a folder and nobody needs to download.
+_PRIVATE = ["*.log", "logs/*", "checkpoint-*/*", "*.incomplete", "optimizer.bin", "events.out.*"]
+
+
+def push(
+    folder: str | os.PathLike[str],
+    model_id: str,
+    *,
+    revision: str = "master",
+    private: bool = False,
+    message: str = "Upload model",
+    token: str | None = None,
+) -> str:
+    """Upload a folder to ModelScope by its own client and return the model's page.
+
+    Checked first, and all faults reported together: a card (README.md) that names a licence, a configuration.json
+    that ModelScope can read, and weights that open. The repository is made when it is not there.
+
+    model_id: OWNER/NAME. revision: the branch to commit to. private: only for a repository that is made now.
+    token: default is MODELSCOPE_API_TOKEN, or the login that `modelscope login` keeps.
+
+    Raises UserError before anything is sent for a folder with faults, and for a hub that refuses.
+    """
+    from modelscope_hub import HubApi, get_default_config
+
+    folder = Path(folder).expanduser()
+    found = faults(folder)
+    if len(model_id.split("/")) != 2 or not all(model_id.split("/")):
+        found.insert(0, f"the id {model_id!r} is not OWNER/NAME")
+    if not (token or get_default_config().token):
+        found.append("there is no access token: set MODELSCOPE_API_TOKEN or run `modelscope login`")
+    if found:
+        raise UserError(f"{str(folder)!r} was not pushed: {'; '.join(found)}")
+    api = HubApi(token=token)
+    try:
+        if not api.repo_exists(model_id, "model"):
+            visibility = "private" if private else "public"
+            api.create_repo(model_id, "model", visibility=visibility, license=licence(folder))
+        # The client skips what the hub already has, so a second push resumes; its own log would dirty the folder.
+        api.upload_folder(
+            model_id,
+            "model",
+            folder,
+            revision=revision,
+            commit_message=message,
+            ignore_patterns=_PRIVATE,
+            use_cache=False,
+        )
+    except Exception as error:
+        raise UserError(f"ModelScope did not take {model_id!r}: {reason(error)}. Check the token and the id") from error
+    return f"{get_default_config().endpoint}/models/{model_id}"
+
+
+def faults(folder: Path) -> list[str]:
+    """Everything that keeps the folder from being published; empty when it is fit."""
+    if not folder.is_dir():
+        return ["there is no such folder"]
+    found: list[str | None] = [problem(folder)]
+    if licence(folder) is None:
+        found.append(
+            "its README.md lacks a licence" if (folder / "README.md").is_file() else "it has no README.md (model card)"
+        )
+    found.append(_configuration_fault(folder))
+    found.extend(_weights_fault(path, folder) for path in sorted(folder.rglob("*")))
+    return [each for each in found if each]
+
+
+def licence(folder: Path) -> str | None:
+    """The `license:` of the card's YAML head, between two lines of three dashes; None when there is none."""
+    try:
+        lines = (folder / "README.md").read_text("utf-8").splitlines()
+    except (OSError, ValueError):
+        return None
+    if not lines or lines[0].strip() != "---" or "---" not in lines[1:]:
+        return None
+    head = lines[1 : lines.index("---", 1)]
+    values = (line.split(":", 1)[1].strip().strip("'\"") for line in head if line.startswith("license:"))
+    return next(values, None) or None
+
+
+def _configuration_fault(folder: Path) -> str | None:
+    config = read_json(folder / "configuration.json")
+    if config is None:
+        return "it has no readable configuration.json"
+    lacking = [key for key in ("framework", "task") if not config.get(key)]
+    pipeline = config.get("pipeline")
+    if not (isinstance(pipeline, dict) and pipeline.get("type")):
+        lacking.append("pipeline.type")
+    return f"its configuration.json lacks {', '.join(lacking)}" if lacking else None
+
+
+def _weights_fault(path: Path, folder: Path) -> str | None:
+    """Why a weights file cannot be opened, without reading the tensors into memory."""
+    try:
+        if path.suffix == ".safetensors":
+            from safetensors import safe_open
+
+            with safe_open(path, framework="np") as file:  # checks the header against the file's length
+                file.keys()
+        elif path.suffix == ".bin" and path.is_file():
+            import torch
+
+            torch.load(path, map_location="cpu", mmap=True, weights_only=True)
+    except Exception as error:
+        return f"{path.relative_to(folder)} does not open ({reason(error)})"
+    return None

@@ -1,0 +1,106 @@
+"""How a name becomes a folder on this machine."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from ..errors import UserError
+from . import hubs
+from .entries import Entry, lookup, suggestion
+from .folders import problem
+
+SHIPPED = "pai-diffusion-mini-zh"
+
+
+def model_dir(
+    name_or_id_or_folder: str | os.PathLike[str], *, revision: str | None = None, local_files_only: bool = False
+) -> Path:
+    """The local folder of a model, adapter or ControlNet, fetched from a hub only when it is nowhere on this machine.
+
+    Tried in this order: a folder of that path; the model shipped in this package; ModelScope's cache; Hugging
+    Face's cache; ModelScope; Hugging Face. An interrupted download is continued by the next call.
+
+    name_or_id_or_folder: a folder, a name of the zoo, or an id on either hub (`PAI/...`, `alibaba-pai/...`).
+    revision: branch, tag or commit; default: the one that the zoo names, else the hub's default branch.
+    local_files_only: never ask a hub.
+
+    Raises UserError that says what was tried and why each failed.
+    """
+    name = os.fspath(name_or_id_or_folder)
+    folder = Path(name).expanduser()
+    if name.strip() and os.path.exists(folder):  # False, not an error, for a prompt given in place of a model
+        return _checked(folder)
+    entry = lookup(name)
+    if entry is not None and entry.shipped:
+        return _checked(shipped_folder())
+    if entry is None and not _looks_like_id(name):
+        raise UserError(
+            f"there is no folder {name!r}, and the zoo has no such name. Give a folder, a name from the zoo or a hub "
+            f"id such as PAI/pai-diffusion-artist-large-zh. {suggestion(name)}"
+        )
+    return _from_hubs(name, entry, revision, local_files_only)
+
+
+def shipped_folder() -> Path:
+    """Where the package keeps its own model."""
+    # Development only, until the trained weights lie in assets/: remove this line with them.
+    override = os.environ.get("PAI_MINI_DIR")
+    return Path(override) if override else Path(__file__).parent.parent / "assets" / SHIPPED
+
+
+def _checked(folder: Path) -> Path:
+    if not folder.is_dir():
+        if folder.exists():
+            raise UserError(f"{str(folder)!r} is a file; give the model's folder")
+        raise UserError(f"this installation lacks its model {str(folder)!r}; install pai_modelscope again")
+    trouble = problem(folder)
+    if trouble:
+        raise UserError(
+            f"{str(folder)!r} is not a complete model: {trouble}. Copy or download it again, or give another folder"
+        )
+    return folder.resolve()
+
+
+def _looks_like_id(name: str) -> bool:
+    """owner/name, and not a path such as ./name, ~/name or a/b/c."""
+    owner, slash, rest = name.partition("/")
+    return bool(slash and owner and rest) and owner[0] not in ".~" and "/" not in rest and "\\" not in name
+
+
+def _from_hubs(name: str, entry: Entry | None, revision: str | None, local_files_only: bool) -> Path:
+    modelscope_id = entry.modelscope_id if entry else name
+    huggingface_id = entry.huggingface_id if entry else name
+    preferred = revision or (entry.revision if entry else None)
+    # The zoo's revisions are ModelScope's tags; Hugging Face keeps the same files on its default branch.
+    branch = None if entry and revision == entry.revision else revision
+    cached: list[tuple[str, Callable[[], Path | None]]] = []
+    online: list[tuple[str, Callable[[], Path | None]]] = []
+    if modelscope_id:
+        revisions = (revision,) if revision else tuple(dict.fromkeys((preferred, None)))
+        cached.append(("ModelScope's cache", lambda: hubs.modelscope_cached(modelscope_id, revisions)))
+        online.append((f"ModelScope {modelscope_id}", lambda: hubs.modelscope_download(modelscope_id, preferred)))
+    if huggingface_id:
+        cached.append(("Hugging Face's cache", lambda: hubs.huggingface_cached(huggingface_id, branch)))
+        online.append((f"Hugging Face {huggingface_id}", lambda: hubs.huggingface_download(huggingface_id, branch)))
+    tried: list[str] = []
+    for place, fetch in cached if local_files_only else cached + online:
+        folder = _attempt(place, fetch, tried)
+        if folder is not None:
+            return folder
+    at = f" at revision {revision!r}" if revision else ""
+    way_out = "allow downloading" if local_files_only else "check the id, the revision and the network"
+    raise UserError(f"no model {name!r}{at}: {'; '.join(tried)}. Way out: {way_out}, or give a local folder")
+
+
+def _attempt(place: str, fetch: Callable[[], Path | None], tried: list[str]) -> Path | None:
+    """The complete folder that `fetch` finds, or None with the reason noted in `tried`."""
+    try:
+        folder = fetch()
+    except Exception as error:  # the clients raise errors of many families, some of them bare requests' or httpx's
+        tried.append(f"{place}: {hubs.reason(error)}")
+        return None
+    trouble = problem(folder) if folder else "not there"
+    if trouble:
+        tried.append(f"{place}: {f'incomplete in {folder}, ' if folder else ''}{trouble}")
+        return None
+    return folder

@@ -1,0 +1,233 @@
+"""A model hub on 127.0.0.1 for the real clients of ModelScope and Hugging Face, as far as they ask in these tests.
+
+It serves folders, accepts what a push sends, can cut a download in the middle, and remembers every request.
+"""
+
+import base64
+import hashlib
+import json
+import threading
+from collections.abc import Mapping
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
+
+Files = dict[str, bytes]
+
+
+def read_folder(folder: Path, **changes: bytes | None) -> Files:
+    """The files of a folder; `changes` replaces files by name, or drops those that are None.
+
+    A name's dots are written as two underscores: `configuration__json=b'{}'`.
+    """
+    files: dict[str, bytes | None] = {
+        path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()
+    }
+    files.update({name.replace("__", "."): content for name, content in changes.items()})
+    return {name: content for name, content in files.items() if content is not None}
+
+
+class HubServer:
+    """Serves `repositories`, a mapping of (id, revision) to files; use it in a `with` statement."""
+
+    def __init__(self, repositories: Mapping[tuple[str, str], Files] | None = None) -> None:
+        self.repositories: dict[tuple[str, str], Files] = dict(repositories or {})
+        self.blobs: dict[str, bytes] = {}
+        self.created: list[dict[str, Any]] = []
+        self.requests: list[str] = []  # 'GET /path?query Range'
+        self.cut: set[str] = set()  # files whose next download ends after half of its bytes
+        self.refuse_writes = False
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
+        self._server.daemon_threads = True
+        self.address = f"http://127.0.0.1:{self._server.server_port}"
+
+    def __enter__(self) -> "HubServer":
+        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """Be a hub that is down: the port refuses connections."""
+        self._server.shutdown()
+        self._server.server_close()
+
+    def downloads(self) -> list[str]:
+        """The files whose contents were asked for, in order."""
+        return [name for line in self.requests for name in [_file_of(line)] if name]
+
+    def environment(self, cache: Path) -> dict[str, str]:
+        """What points both clients here, with caches and login of their own."""
+        return {
+            "MODELSCOPE_ENDPOINT": self.address,
+            "MODELSCOPE_CACHE": str(cache / "modelscope"),
+            "MODELSCOPE_HOME": str(cache / "modelscope_home"),
+            "HF_ENDPOINT": self.address,
+            "HF_HOME": str(cache / "huggingface"),
+            "HF_HUB_DISABLE_XET": "1",
+        }
+
+
+def _file_of(line: str) -> str | None:
+    method, target, *_ = line.split(" ")
+    url = urlsplit(target)
+    if method == "GET" and "/resolve/" in url.path:
+        return unquote(url.path.split("/resolve/")[1].split("/", 1)[1])
+    return parse_qs(url.query).get("FilePath", [None])[0] if method == "GET" else None
+
+
+def _handler(hub: HubServer) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def log_message(self, *_: object) -> None: ...
+
+        def do_GET(self) -> None:
+            self._serve("GET")
+
+        def do_HEAD(self) -> None:
+            self._serve("HEAD")
+
+        def do_POST(self) -> None:
+            self._serve("POST")
+
+        def do_PUT(self) -> None:
+            self._serve("PUT")
+
+        def _serve(self, method: str) -> None:
+            hub.requests.append(f"{method} {self.path} {self.headers.get('Range', '')}")
+            url = urlsplit(self.path)
+            self.query = {key: values[0] for key, values in parse_qs(url.query).items()}
+            self.body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            parts = unquote(url.path).strip("/").split("/")
+            match method, parts:
+                case "GET", ["api", "v1", "models", owner, name]:
+                    self._model(f"{owner}/{name}")
+                case "GET", ["api", "v1", "models", owner, name, "repo", "files"]:
+                    self._list(f"{owner}/{name}")
+                case "GET", ["api", "v1", "models", owner, name, "repo"]:
+                    self._file(f"{owner}/{name}", self.query.get("Revision", "master"), self.query["FilePath"])
+                case "POST", ["api", "v1", "models"]:
+                    self._create()
+                case "POST", ["api", "v1", "repos", "models", _, _, "info", "lfs", "objects", "batch"]:
+                    self._lfs_batch()
+                case "PUT", ["blobs", digest]:
+                    hub.blobs[digest] = self.body
+                    self._json({"Code": 200})
+                case "POST", ["api", "v1", "repos", "models", owner, name, "commit", revision]:
+                    self._commit(f"{owner}/{name}", revision)
+                case "GET", ["api", "models", owner, name, "tree", revision]:
+                    self._hf_tree(f"{owner}/{name}", revision)
+                case "GET", ["api", "models", owner, name, "revision", revision]:
+                    self._hf_model(f"{owner}/{name}", revision)
+                case "GET" | "HEAD", [owner, name, "resolve", revision, *path]:
+                    self._file(f"{owner}/{name}", revision, "/".join(path), hf=True)
+                case _:
+                    self._missing(f"no route {self.path}")
+
+        # ModelScope's client
+        def _model(self, model_id: str) -> None:
+            if not any(known == model_id for known, _ in hub.repositories):
+                return self._missing(f"no model {model_id}")
+            owner, name = model_id.split("/")
+            self._json({"Code": 200, "Data": {"Path": owner, "Owner": owner, "Name": name, "Visibility": 5}})
+
+        def _list(self, model_id: str) -> None:
+            files = hub.repositories.get((model_id, self.query.get("Revision", "master")))
+            if files is None:
+                return self._missing(f"no model {model_id} at revision {self.query.get('Revision')}")
+            self._json({"Code": 200, "Data": {"Files": [_entry(name, data) for name, data in files.items()]}})
+
+        def _create(self) -> None:
+            if hub.refuse_writes:
+                return self._json({"Code": 403, "Message": "no permission"}, 403)
+            wanted = json.loads(self.body)
+            if (f"{wanted['Path']}/{wanted['Name']}", "master") in hub.repositories:
+                return self._json({"Code": 409, "Message": "the model exists already"}, 409)
+            hub.created.append(wanted)
+            hub.repositories[f"{wanted['Path']}/{wanted['Name']}", "master"] = {}
+            self._json({"Code": 200, "Data": {"Path": wanted["Path"], "Name": wanted["Name"]}})
+
+        def _lfs_batch(self) -> None:
+            objects = []
+            for each in json.loads(self.body)["objects"]:
+                upload = {"href": f"{hub.address}/blobs/{each['oid']}"}
+                objects.append({"oid": each["oid"], "actions": {} if each["oid"] in hub.blobs else {"upload": upload}})
+            self._json({"Code": 200, "Data": {"objects": objects}})
+
+        def _commit(self, model_id: str, revision: str) -> None:
+            files = hub.repositories.setdefault((model_id, revision), {})
+            for each in json.loads(self.body)["actions"]:
+                inline = each["type"] == "normal"
+                files[each["path"]] = base64.b64decode(each["content"]) if inline else hub.blobs[each["sha256"]]
+            self._json({"Code": 200, "Success": True, "Data": {"oid": "0" * 40}})
+
+        # Hugging Face's client
+        def _hf_tree(self, model_id: str, revision: str) -> None:
+            files = hub.repositories.get((model_id, revision))
+            if files is None:
+                return self._missing("no such model", {"X-Error-Code": "RepoNotFound"})
+            tree = [
+                {"type": "file", "path": name, "size": len(data), "oid": _sha(data)} for name, data in files.items()
+            ]
+            self._json(tree)
+
+        def _hf_model(self, model_id: str, revision: str) -> None:
+            files = hub.repositories.get((model_id, revision))
+            if files is None:
+                return self._missing("no such model", {"X-Error-Code": "RepoNotFound"})
+            commit = _commit_of(model_id, revision)
+            hub.repositories[model_id, commit] = files
+            self._json({"id": model_id, "sha": commit, "siblings": [{"rfilename": name} for name in files]})
+
+        # Both
+        def _file(self, model_id: str, revision: str, name: str, hf: bool = False) -> None:
+            data = hub.repositories.get((model_id, revision), {}).get(name)
+            if data is None:
+                return self._missing(f"no file {name}", {"X-Error-Code": "EntryNotFound"})
+            start = int(self.headers["Range"].split("=")[1].split("-")[0]) if "Range" in self.headers else 0
+            self.send_response(206 if start else 200)
+            if start:
+                self.send_header("Content-Range", f"bytes {start}-{len(data) - 1}/{len(data)}")
+            if hf:
+                self.send_header("X-Repo-Commit", revision)
+                self.send_header("ETag", f'"{_sha(data)}"')
+            self.send_header("Content-Length", str(len(data) - start))
+            self.end_headers()
+            if self.command == "HEAD":
+                return
+            if name in hub.cut:
+                hub.cut.discard(name)
+                self.wfile.write(data[start : start + (len(data) - start) // 2])
+                self.close_connection = True
+                return
+            self.wfile.write(data[start:])
+
+        def _json(self, value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> None:
+            payload = json.dumps(value).encode()
+            self.send_response(status)
+            for key, each in (headers or {}).items():
+                self.send_header(key, each)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(payload)))
+            self.end_headers()
+            self.wfile.write(payload)
+
+        def _missing(self, message: str, headers: Mapping[str, str] | None = None) -> None:
+            self._json({"Code": 404, "Message": message, "error": message}, 404, headers)
+
+    return Handler
+
+
+def _entry(name: str, data: bytes) -> dict[str, Any]:
+    return {"Path": name, "Name": name.rsplit("/", 1)[-1], "Type": "blob", "Size": len(data), "Sha256": _sha(data)}
+
+
+def _sha(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def _commit_of(model_id: str, revision: str) -> str:
+    return hashlib.sha1(f"{model_id}@{revision}".encode()).hexdigest()
