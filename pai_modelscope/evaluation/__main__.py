@@ -1,0 +1,90 @@
+"""``python -m pai_modelscope.evaluation``: recompute the table of the model card."""
+
+import argparse
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from pai_modelscope.errors import UserError
+
+SHIPPED_MODEL = "pai-diffusion-mini-zh"
+SHIPPED_JUDGE = Path(__file__).parents[1] / "assets" / "judge"
+
+
+def parser() -> argparse.ArgumentParser:
+    from pai_modelscope.evaluation.rows import row_names
+
+    p = argparse.ArgumentParser("python -m pai_modelscope.evaluation", description=__doc__)
+    p.add_argument("--model", default=SHIPPED_MODEL, help="name, id or folder (%(default)s)")
+    p.add_argument("--judge", default=str(SHIPPED_JUDGE), help="folder of the judge (the shipped one)")
+    p.add_argument("--data", default="shipped", help="'shipped', or the pictures.jsonl.xz of the full set")
+    p.add_argument("--limit", type=int, default=512, help="prompts a row (%(default)s)")
+    p.add_argument("--rows", nargs="+", choices=row_names(), metavar="ROW", help=f"of {', '.join(row_names())}")
+    p.add_argument("--out", type=Path, default=Path("out/evaluation"), help="folder of the report (%(default)s)")
+    p.add_argument("--device", help="cuda where there is one, else cpu")
+    p.add_argument("--batch", type=int, help="pictures at a time (128 on a GPU, 8 on a CPU)")
+    p.add_argument("--no-sheets", action="store_true", help="figures only, no sheets of pictures")
+    return p
+
+
+def evaluate(options: argparse.Namespace) -> dict[str, Any]:
+    """Measure, write the report, and return it."""
+    import torch
+
+    from pai_modelscope.evaluation import report, rows, sheets
+    from pai_modelscope.evaluation.generate import load_pipeline, recommended
+    from pai_modelscope.evaluation.judge import Judge
+    from pai_modelscope.evaluation.pictures import open_pictures
+
+    start = time.perf_counter()
+    device = torch.device(options.device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    folder = model_folder(options.model)
+    bench = rows.Bench(
+        pipe=load_pipeline(folder, device),
+        judge=Judge.load(options.judge, device),
+        pictures=open_pictures(options.data),
+        options=recommended(folder),
+        limit=options.limit,
+        batch=options.batch or (128 if device.type == "cuda" else 8),
+    )
+    options.out.mkdir(parents=True, exist_ok=True)
+    chosen = [row for row in rows.ROWS if not options.rows or row.name in options.rows]
+    results = report.measure(bench, chosen)
+    found = {
+        "model": Path(folder).name,
+        "data": bench.pictures.title,
+        "candidates": len(bench.pictures.names),
+        "limit": options.limit,
+        "options": dict(bench.options),
+        **report.surroundings(device),
+        "seconds": round(time.perf_counter() - start),
+        "rows": results,
+    }
+    report.write(found, options.out)
+    if not options.no_sheets:
+        sheets.write_sheets(bench, options.out)
+    return found
+
+
+def model_folder(model: str) -> Path:
+    if Path(model).is_dir():
+        return Path(model)
+    from pai_modelscope.zoo import model_dir
+
+    return model_dir(model)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    options = parser().parse_args(arguments)
+    try:
+        evaluate(options)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    print(f"{options.out / 'report.md'}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,168 @@
+"""Real pictures: records of the full set or of the shipped one, and their rendering, many at a time."""
+
+import json
+import lzma
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+from functools import cached_property
+from multiprocessing import get_context
+from os import cpu_count
+from pathlib import Path
+
+from PIL import Image
+
+from pai_modelscope.errors import UserError
+from pai_modelscope.images.colours import NAMED_COLOURS
+
+SHIPPED = "shipped"
+PIXELS = 256  # side of a rendered picture
+POOL_FROM = 200  # fewer pictures are rendered sooner than processes start
+
+
+@dataclass(frozen=True)
+class Record:
+    """One drawing: what it shows in Chinese, in which style, and who may have trained on it."""
+
+    id: str
+    key: str  # the same for one emoji in every style
+    family: str
+    name: str
+    aliases: tuple[str, ...]
+    keywords: tuple[str, ...]
+    style: str
+    style_id: str
+    split: str  # train, food, held_style, held_concept or held_pair
+    plain: bool  # a design of its own: no flag, no gendered or turned variant, no redrawing for other weights
+    svg: str | None = field(repr=False)
+    raster: str | None = None  # path of a WebP file
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What a real picture must show to stand beside a generated one: drawings side by side on a ground colour."""
+
+    records: tuple[Record, ...]
+    colour: str = "白色"
+
+
+class Pictures:
+    """The records of a data set with the questions that rows of the table ask of them."""
+
+    def __init__(self, records: Iterable[Record], title: str):
+        self.records = list(records)
+        self.title = title
+
+    @cached_property
+    def names(self) -> list[str]:
+        """All distinct names, sorted: the judge's candidates."""
+        return sorted({record.name for record in self.records})
+
+    def of(self, split: str) -> list[Record]:
+        """The plain designs of a split."""
+        return [record for record in self.records if record.split == split and record.plain]
+
+    @cached_property
+    def styles(self) -> dict[str, str]:
+        """style_id to its Chinese phrase, of base styles and the held-out one, sorted."""
+        return dict(sorted({r.style_id: r.style for r in self.records if r.plain}.items()))
+
+    def targets(self, record: Record) -> frozenset[str]:
+        """The names that are right for a picture: its own, its aliases, and what other sources call the same thing."""
+        names = {record.name, *record.aliases, *self._names_of_key.get(record.key, ())}
+        return frozenset(names).intersection(self._name_set)
+
+    def bearers(self, keyword: str) -> frozenset[str]:
+        """The names of all drawings that carry a keyword."""
+        return self._names_of_keyword.get(keyword, frozenset())
+
+    @cached_property
+    def _name_set(self) -> frozenset[str]:
+        return frozenset(self.names)
+
+    @cached_property
+    def _names_of_key(self) -> dict[str, frozenset[str]]:
+        return _collect((record.key, record.name) for record in self.records)
+
+    @cached_property
+    def _names_of_keyword(self) -> dict[str, frozenset[str]]:
+        return _collect((word, record.name) for record in self.records for word in record.keywords)
+
+
+def _collect(pairs: Iterable[tuple[str, str]]) -> dict[str, frozenset[str]]:
+    found: dict[str, set[str]] = {}
+    for key, value in pairs:
+        found.setdefault(key, set()).add(value)
+    return {key: frozenset(values) for key, values in found.items()}
+
+
+def open_pictures(data: str) -> Pictures:
+    """The shipped data set for `'shipped'`, else a `pictures.jsonl.xz` with the rasters beside it.
+
+    Raises:
+        UserError: there is no such file, or it is no list of pictures.
+    """
+    if data.lower() == SHIPPED:
+        return Pictures(_shipped_records(), "the shipped data set")
+    path = Path(data)
+    if not path.is_file():
+        raise UserError(f"There is no file {data}. Give '{SHIPPED}' or the pictures.jsonl.xz of recipes/mini.")
+    try:
+        with lzma.open(path, "rt", encoding="utf-8") as lines:
+            rows = [json.loads(line) for line in lines]
+        return Pictures([_record(row, path.parent) for row in rows], f"the full data set ({len(rows)} pictures)")
+    except (lzma.LZMAError, ValueError, KeyError) as error:
+        raise UserError(
+            f"{data} is no list of pictures ({error!r}). Give the pictures.jsonl.xz of recipes/mini."
+        ) from error
+
+
+def _record(row: dict, folder: Path) -> Record:
+    return Record(
+        id=row["id"],
+        key=row["key"],
+        family=row["family"],
+        name=row["name"],
+        aliases=tuple(row["aliases"]),
+        keywords=tuple(row["keywords"]),
+        style=row["style"],
+        style_id=row["style_id"],
+        split=row["split"],
+        plain=row["base"] and not row["variant"] and not row["is_flag"],
+        svg=row.get("svg"),
+        raster=str(folder / row["raster"]) if row.get("raster") else None,
+    )
+
+
+def _shipped_records() -> list[Record]:
+    raise UserError("The shipped data set is not there yet.")
+
+
+def render_all(scenes: Sequence[Scene]) -> list[Image.Image]:
+    """RGB pictures of `PIXELS` a side, one for each scene; many are shared out over the machine's cores."""
+    workers = min(cpu_count() or 1, 16)
+    if len(scenes) < POOL_FROM or workers == 1:
+        return [render(scene) for scene in scenes]
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        return list(pool.map(render, scenes, chunksize=max(1, len(scenes) // (workers * 4))))
+
+
+def render(scene: Scene) -> Image.Image:
+    """One drawing fills the ground; of two, each has its half at half the size."""
+    ground = Image.new("RGB", (PIXELS, PIXELS), NAMED_COLOURS[scene.colour])
+    count = len(scene.records)
+    side = PIXELS // count
+    for place, record in enumerate(scene.records):
+        drawing = _drawing(record, side)
+        ground.paste(drawing, (place * side, (PIXELS - side) // 2), drawing)
+    return ground
+
+
+def _drawing(record: Record, side: int) -> Image.Image:
+    """The drawing on its transparent ground, RGBA."""
+    from pai_modelscope.data.render import render_svg
+
+    if record.svg is not None:
+        return render_svg(record.svg, side)
+    with Image.open(str(record.raster)) as image:
+        return image.convert("RGBA").resize((side, side), Image.Resampling.LANCZOS)

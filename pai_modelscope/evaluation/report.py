@@ -1,0 +1,151 @@
+"""The table, measured and written: `report.json`, `report.md` and sheets of pictures."""
+
+import json
+import os
+import platform
+import time
+from collections.abc import Callable, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from pai_modelscope.evaluation import metrics
+from pai_modelscope.evaluation.prompts import Case
+from pai_modelscope.evaluation.rows import Bench, Figures, Images, Row
+
+PACKAGES = ("torch", "diffusers", "transformers")
+PERCENT = ("R@1", "R@5", "style", "colour", "both", "one half")
+MISSES = 12  # cases a row that the report names
+
+
+def run_row(row: Row, bench: Bench) -> dict[str, Any]:
+    """The figures of one row: `generated`, `real` (the real pictures of the same prompts), and their ratio `share`."""
+    start = time.perf_counter()
+    cases = row.cases(bench.pictures, bench.limit)
+    found: dict[str, Any] = {"name": row.name, "title": row.title, "prompts": len(cases), "options": dict(row.options)}
+    if not cases:
+        return found | {"skipped": "the data set has no such pictures"}
+    reals = bench.real([case.scene for case in cases])
+    if row.name != "vae":  # there the real pictures are what the generated ones are measured against
+        found["real"] = row.measure(bench, reals, cases)
+    if row.draw is not None:
+        images = row.draw(bench, cases, row.options)
+        found["generated"] = row.measure(bench, images, cases)
+        found["misses"] = misses(bench, images, cases)
+    found["chance"] = chance(bench, cases, found)
+    found["share"] = ratio(found.get("generated", {}), found.get("real", {}))
+    found["examples"] = [case.prompt for case in cases[:4]]
+    return found | {"seconds": round(time.perf_counter() - start, 1)}
+
+
+def ratio(figures: Figures, reference: Figures) -> Figures:
+    """Figures as a share of others of the same name, where that has a meaning."""
+    return {key: figures[key] / reference[key] for key in figures if key in PERCENT and reference.get(key)}
+
+
+def chance(bench: Bench, cases: Sequence[Case], found: dict[str, Any]) -> Figures:
+    """R@k of pictures that show nothing, for the figures of a row that are R@k."""
+    keys = {**found.get("real", {}), **found.get("generated", {})}
+    targets = bench.targets(cases)
+    return {
+        key: metrics.chance(targets, len(bench.pictures.names), int(key[2:])) for key in keys if key.startswith("R@")
+    }
+
+
+def misses(bench: Bench, images: Images, cases: Sequence[Case]) -> list[dict[str, Any]]:
+    """Prompts whose (left) name is not in the judge's top five, with what the judge saw instead."""
+    if not cases[0].prompt or len(cases[0].targets) > 1:
+        return []
+    similarity = bench.judge.images(images) @ bench.name_features.T
+    ranks = bench.ranks(images, bench.targets(cases))
+    names = bench.pictures.names
+    return [
+        {
+            "prompt": case.prompt,
+            "seed": case.seed,
+            "rank": int(rank) + 1,
+            "seen": [names[i] for i in row.topk(min(3, len(names))).indices],
+        }
+        for case, rank, row in zip(cases, ranks, similarity, strict=True)
+        if rank >= 5
+    ][:MISSES]
+
+
+def measure(bench: Bench, rows: Sequence[Row], progress: Callable[[str], None] = print) -> list[dict[str, Any]]:
+    """All rows in turn; a row with `beside` also gets its ratio to that row's generated pictures."""
+    found: dict[str, dict[str, Any]] = {}
+    for row in rows:
+        result = found[row.name] = run_row(row, bench)
+        if row.beside in found and "generated" in result:
+            result["of_" + row.beside] = ratio(result["generated"], found[row.beside]["generated"])
+        progress(_one_line(result))
+    return list(found.values())
+
+
+def _one_line(result: dict[str, Any]) -> str:
+    if "skipped" in result:
+        return f"{result['name']:>18}: skipped, {result['skipped']}"
+    parts = []
+    for key in result.get("generated") or result["real"]:
+        ours, real = (result.get(side, {}).get(key) for side in ("generated", "real"))
+        parts.append(f"{key} {' / '.join(_number(key, v) for v in (ours, real) if v is not None)}")
+    return f"{result['name']:>18}: {', '.join(parts)}  ({result['prompts']} prompts, {result['seconds']} s)"
+
+
+def surroundings(device: torch.device) -> dict[str, Any]:
+    """Hardware and versions, as a report must name them."""
+    hardware = f"{os.cpu_count()} CPU cores ({platform.machine()})"
+    if device.type == "cuda":
+        hardware = f"{torch.cuda.get_device_name(device)}, float16"
+    return {
+        "hardware": hardware,
+        "python": platform.python_version(),
+        "versions": {package: version(package) for package in PACKAGES},
+    }
+
+
+def markdown(report: dict[str, Any]) -> str:
+    """The table for a model card, with what is needed to read it and to make it again."""
+    lines = [
+        "| prompts | n | measure | model | real pictures | share of real | chance |",
+        "| --- | ---: | --- | ---: | ---: | ---: | ---: |",
+    ]
+    lines += [line for result in report["rows"] if "skipped" not in result for line in _lines(result)]
+    options = ", ".join(f"{key} {value}" for key, value in report["options"].items())
+    versions = ", ".join(f"{name} {number}" for name, number in report["versions"].items())
+    lines += [
+        "",
+        f"Judged over {report['candidates']} Chinese names; {report['data']}; flags and gendered variants are not "
+        "asked for. R@k: a right name is among the judge's k nearest. Style: a linear probe on the judge's features "
+        "recognises the style. Both: each name is in the judge's top five on its own half of the picture.",
+        f"Sampled with {options} and one fixed seed a picture, unless the row says otherwise. "
+        f"{report['hardware']}; {versions}; {report['seconds']} s in all.",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _lines(result: dict[str, Any]) -> list[str]:
+    lines = []
+    for place, key in enumerate(result.get("generated") or result["real"]):
+        cells = [_number(key, result.get(side, {}).get(key)) for side in ("generated", "real")]
+        share, guess = result["share"].get(key), result["chance"].get(key)
+        cells += ["" if share is None else f"{share:.3f}", _number(key, guess)]
+        head = [result["title"], str(result["prompts"])] if place == 0 else ["", ""]
+        lines.append("| " + " | ".join([*head, key, *cells]) + " |")
+    return lines
+
+
+def _number(key: str, value: float | None) -> str:
+    if value is None:
+        return ""
+    if key in PERCENT:
+        return f"{value:.3f}"
+    return f"{value:.1f} dB" if "PSNR" in key else f"{value:.4f}"
+
+
+def write(report: dict[str, Any], folder: Path) -> None:
+    text = json.dumps(report, ensure_ascii=False, indent=1)
+    (folder / "report.json").write_text(text + "\n", encoding="utf-8")
+    (folder / "report.md").write_text(markdown(report), encoding="utf-8")

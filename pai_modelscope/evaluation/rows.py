@@ -1,0 +1,219 @@
+"""The table of the model card: every row is a set of prompts, sampling options and one measure.
+
+A row's measure is taken twice, on generated pictures and on the real ones that belong to the same prompts.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import torch
+from PIL import Image
+
+from pai_modelscope.evaluation import metrics, prompts
+from pai_modelscope.evaluation.generate import generate, reconstruct
+from pai_modelscope.evaluation.judge import Judge, to_bytes
+from pai_modelscope.evaluation.pictures import Pictures, Record, Scene, render_all
+from pai_modelscope.evaluation.prompts import Case, sample
+
+Images = Sequence[Image.Image]
+Figures = dict[str, float]
+STYLE_SAMPLES = 200  # real pictures a style, from which its look is learned
+PLAIN_DEFAULTS = {"num_inference_steps": 50, "guidance_scale": 7.5, "guidance_rescale": 0.0}
+
+
+@dataclass
+class Bench:
+    """What all rows share: the model, the judge, the pictures, and what was already drawn."""
+
+    pipe: Any
+    judge: Judge
+    pictures: Pictures
+    options: Mapping[str, Any]
+    limit: int
+    batch: int = 125
+    _rendered: dict[Scene, Image.Image] = field(default_factory=dict)
+    _generated: dict[tuple, dict[tuple[str, int], Image.Image]] = field(default_factory=dict)
+
+    def real(self, scenes: Sequence[Scene]) -> list[Image.Image]:
+        missing = [scene for scene in dict.fromkeys(scenes) if scene not in self._rendered]
+        self._rendered.update(zip(missing, render_all(missing), strict=True))
+        return [self._rendered[scene] for scene in scenes]
+
+    def draw(self, cases: Sequence[Case], options: Mapping[str, Any]) -> list[Image.Image]:
+        """Generated pictures; the same prompt, seed and options are drawn once, whichever rows ask."""
+        return self.draw_prompts([(case.prompt, case.seed) for case in cases], options)
+
+    def draw_prompts(self, asked: Sequence[tuple[str, int]], options: Mapping[str, Any]) -> list[Image.Image]:
+        """The same for pairs of prompt and seed."""
+        options = {**self.options, **options}
+        drawn = self._generated.setdefault(tuple(sorted(options.items())), {})
+        missing = [pair for pair in dict.fromkeys(asked) if pair not in drawn]
+        texts, seeds = [text for text, _ in missing], [seed for _, seed in missing]
+        drawn.update(zip(missing, generate(self.pipe, texts, options, seeds, self.batch), strict=True))
+        return [drawn[pair] for pair in asked]
+
+    @cached_property
+    def name_features(self) -> torch.Tensor:
+        return self.judge.texts(self.pictures.names)
+
+    @cached_property
+    def place(self) -> dict[str, int]:
+        return {name: place for place, name in enumerate(self.pictures.names)}
+
+    def targets(self, cases: Sequence[Case], which: int = 0) -> list[frozenset[int]]:
+        return [frozenset(self.place[name] for name in case.targets[which]) for case in cases]
+
+    def ranks(self, images: Images, targets: Sequence[frozenset[int]]) -> torch.Tensor:
+        return metrics.ranks(self.judge.images(images), self.name_features, targets)
+
+    @cached_property
+    def styles(self) -> list[str]:
+        return list(self.pictures.styles)
+
+    @cached_property
+    def style_probe(self) -> torch.Tensor:
+        """Learned from trained drawings, and from the held-out style's own for that style; none is asked for later."""
+        splits = ("train", "held_style")
+        asked = {record.id for split in splits for record in sample(self.pictures.of(split), self.limit)}
+        records = prompts.shuffled((r for split in splits for r in self.pictures.of(split)), "style")
+        by_style: dict[str, list[Record]] = {style: [] for style in self.styles}
+        for record in records:
+            if record.id not in asked:
+                by_style[record.style_id].append(record)
+        chosen = [record for records in by_style.values() for record in records[:STYLE_SAMPLES]]
+        features = self.judge.pooled(self.real([Scene((record,)) for record in chosen]))
+        labels = torch.tensor([self.styles.index(record.style_id) for record in chosen])
+        return metrics.ridge_probe(features, labels, len(self.styles), strength=10.0)
+
+    def knows_style(self, style_id: str) -> bool:
+        """Whether the data set shows enough of a style, beyond what is asked for, to learn its look."""
+        splits = ("train", "held_style")
+        count = sum(record.style_id == style_id for split in splits for record in self.pictures.of(split))
+        return count >= self.limit + STYLE_SAMPLES // 4
+
+
+Measure = Callable[[Bench, Images, Sequence[Case]], Figures]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row: where its prompts come from, how they are sampled, what is measured.
+
+    `draw` makes the pictures of the model, None where only real ones are measured; `beside` names the row whose
+    figures this one is compared with.
+    """
+
+    name: str
+    title: str
+    cases: Callable[[Pictures, int], list[Case]]
+    measure: Measure
+    options: Mapping[str, Any] = field(default_factory=dict)
+    draw: Callable[[Bench, Sequence[Case], Mapping[str, Any]], list[Image.Image]] | None = Bench.draw
+    beside: str | None = None
+
+
+def by_name(bench: Bench, images: Images, cases: Sequence[Case]) -> Figures:
+    """R@1 and R@5 over all names of the data set."""
+    ranks = bench.ranks(images, bench.targets(cases))
+    return {f"R@{k}": (ranks < k).double().mean().item() for k in (1, 5)}
+
+
+def by_name_and_style(bench: Bench, images: Images, cases: Sequence[Case]) -> Figures:
+    """R@1, R@5, and the share of pictures whose style a linear probe recognises."""
+    figures = by_name(bench, images, cases)
+    if not all(map(bench.knows_style, {case.style_id for case in cases})):
+        return figures
+    found = metrics.probe_classes(bench.judge.pooled(images), bench.style_probe)
+    wanted = torch.tensor([bench.styles.index(case.style_id) for case in cases])
+    return figures | {"style": (found == wanted).double().mean().item()}
+
+
+def by_background(bench: Bench, images: Images, cases: Sequence[Case]) -> Figures:
+    """The share of pictures with the named ground, and R@5 of what stands on it."""
+    hits = [metrics.background_colour(image) == case.scene.colour for image, case in zip(images, cases, strict=True)]
+    return {"colour": sum(hits) / len(hits), "R@5": by_name(bench, images, cases)["R@5"]}
+
+
+def by_halves(bench: Bench, images: Images, cases: Sequence[Case]) -> Figures:
+    """The share of pictures where each name is in the judge's top five on its own half; and of halves alone."""
+    lefts, rights = zip(*(metrics.halves(image) for image in images), strict=True)
+    left = bench.ranks(lefts, bench.targets(cases, 0)) < 5
+    right = bench.ranks(rights, bench.targets(cases, 1)) < 5
+    return {"both": (left & right).double().mean().item(), "one half": torch.cat([left, right]).double().mean().item()}
+
+
+def by_frechet(bench: Bench, images: Images, cases: Sequence[Case]) -> Figures:
+    """Fréchet distance on the judge's features to as many real held-out drawings that none of the prompts names."""
+    others = [Scene((record,)) for record in prompts.other_held_pairs(bench.pictures, bench.limit)]
+    distance = metrics.frechet_distance(bench.judge.images(images), bench.judge.images(bench.real(others)))
+    return {"Fréchet": distance}
+
+
+def by_psnr(bench: Bench, images: Images, cases: Sequence[Case]) -> Figures:
+    """PSNR in dB of all pictures together (mean squared error over all pixels), and the mean of each one's own."""
+    real = bench.real([case.scene for case in cases])
+    pairs = [(to_bytes(a).float() / 255, to_bytes(b).float() / 255) for a, b in zip(images, real, strict=True)]
+    each = torch.tensor([metrics.psnr(a, b) for a, b in pairs])
+    together = metrics.psnr(torch.stack([a for a, _ in pairs]), torch.stack([b for _, b in pairs]))
+    return {"PSNR": together, "mean PSNR": each.clamp(max=99).mean().item()}
+
+
+def through_vae(bench: Bench, cases: Sequence[Case], options: Mapping[str, Any]) -> list[Image.Image]:
+    return reconstruct(bench.pipe, bench.real([case.scene for case in cases]))
+
+
+def held_art(pictures: Pictures, count: int) -> list[Case]:
+    """Held-out drawings of every kind that the base has not trained on, food among them."""
+    splits = ("held_pair", "held_style", "held_concept", "food")
+    records = sample([record for split in splits for record in pictures.of(split)], count)
+    return [Case("", 0, (pictures.targets(record),), Scene((record,))) for record in records]
+
+
+ROWS: tuple[Row, ...] = (
+    Row("judge", "the judge itself, on real held-out pairs", prompts.held_pairs, by_name_and_style, draw=None),
+    Row("trained", "trained names and styles", prompts.trained_pairs, by_name_and_style),
+    Row("held_pair", "held-out (name, style) pairs", prompts.held_pairs, by_name_and_style),
+    Row("keywords", "keywords instead of names", prompts.keywords, by_name),
+    Row("sentences", "sentences instead of names", prompts.sentences, by_name),
+    Row("background", "named background colour", prompts.colours, by_background),
+    Row("two_objects", "two objects, left and right", prompts.two_objects, by_halves),
+    Row("article", f"the article's prompt {prompts.ARTICLE}", prompts.article, by_name),
+    Row("frechet", "distance to held-out art (generated, real)", prompts.fresh_pairs, by_frechet),
+    Row(
+        "defaults",
+        "plain diffusers defaults: 50 steps, guidance 7.5, no rescale",
+        prompts.trained_pairs,
+        by_name_and_style,
+        PLAIN_DEFAULTS,
+        beside="trained",
+    ),
+    Row(
+        "defaults_held_pair",
+        "plain diffusers defaults, held-out pairs",
+        prompts.held_pairs,
+        by_name_and_style,
+        PLAIN_DEFAULTS,
+        beside="held_pair",
+    ),
+    *(
+        Row(
+            f"size_{width}x{height}",
+            f"{width} x {height} pixels",
+            prompts.trained_pairs,
+            by_name,
+            {"width": width, "height": height},
+            beside="trained",
+        )
+        for width, height in ((192, 192), (320, 320), (256, 384))
+    ),
+    Row("food", "food, unknown to the base model", prompts.food, by_name_and_style),
+    Row("held_style", "a style unknown to the base model", prompts.held_style, by_name_and_style),
+    Row("held_concept", "twelve concepts unknown to the base model", prompts.held_concepts, by_name_and_style),
+    Row("vae", "autoencoder on held-out art", held_art, by_psnr, draw=through_vae),
+)
+
+
+def row_names() -> list[str]:
+    return [row.name for row in ROWS]
