@@ -1,6 +1,40 @@
-"""From token ids to the states that the UNet attends to, for CLIP and BERT text encoders."""
+"""From prompts to the states that the UNet attends to, for CLIP and BERT text encoders."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import torch
+
+from pai_modelscope.text.chunks import content_length, pack_chunks, separator_ids, split_tokens, token_ids
+from pai_modelscope.text.unknown import warn_of_unknown
+from pai_modelscope.text.weights import BREAK, parse_weights
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+Chunk = tuple[Sequence[int], Sequence[float]]  # content tokens and their weights
+
+
+def encode_prompts(
+    tokenizer: "PreTrainedTokenizerBase",
+    text_encoder: torch.nn.Module,
+    prompts: Sequence[str],
+    negative_prompts: Sequence[str],
+    clip_skip: int | None = None,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """States (batch, n_chunks * L, D) of the prompts and of the negative prompts, both of the same n_chunks.
+
+    Weights and BREAK are read as the WebUI does; the shorter side is filled with empty chunks. A plain prompt of
+    one chunk gives bit for bit what StableDiffusionPipeline.encode_prompt gives. Unknown characters are warned of.
+    """
+    warn_of_unknown(tokenizer, [*prompts, *negative_prompts])
+    chunks = [weighted_chunks(tokenizer, prompt) for prompt in prompts]
+    negative_chunks = [weighted_chunks(tokenizer, prompt) for prompt in negative_prompts]
+    n_chunks = max((len(c) for c in chunks + negative_chunks), default=1)
+    return (
+        _encode_weighted(tokenizer, text_encoder, chunks, n_chunks, clip_skip),
+        _encode_weighted(tokenizer, text_encoder, negative_chunks, n_chunks, clip_skip),
+    )
 
 
 def encode_ids(text_encoder: torch.nn.Module, ids: torch.Tensor, clip_skip: int | None = None) -> torch.Tensor:
@@ -17,6 +51,66 @@ def encode_ids(text_encoder: torch.nn.Module, ids: torch.Tensor, clip_skip: int 
         layers = text_encoder(flat, output_hidden_states=True).hidden_states
         states = _final_norm(text_encoder)(layers[-(clip_skip + 1)])
     return states.reshape(batch, n_chunks * length, -1)
+
+
+def weighted_chunks(tokenizer: "PreTrainedTokenizerBase", prompt: str) -> list[Chunk]:
+    """The prompt's tokens with their weights, cut at BREAK and at the encoder's length."""
+    parts = parse_weights(prompt)
+    read = token_ids(tokenizer, [text for text, _ in parts])
+    sections: list[tuple[list[int], list[float]]] = [([], [])]
+    for part, ids in zip(parts, read, strict=True):
+        if part == BREAK:
+            sections.append(([], []))
+        else:
+            sections[-1][0].extend(ids)
+            sections[-1][1].extend([part[1]] * len(ids))
+    if len(sections) > 1 and not sections[-1][0]:
+        sections.pop()
+    return [chunk for ids, weights in sections for chunk in _split(tokenizer, ids, weights)]
+
+
+def apply_weights(states: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+    """Multiply states (..., L, D) by weights (..., L), then restore the mean of each chunk, as the WebUI does.
+
+    Where a chunk's mean is so close to zero that restoring it would more than double or halve every state, the
+    weighted states stay as they are.
+    """
+    weighted = states * weights.unsqueeze(-1).to(states)
+    mean, new_mean = (s.float().mean(dim=(-2, -1), keepdim=True) for s in (states, weighted))
+    ratio = mean / new_mean
+    ratio = torch.where((ratio >= 0.5) & (ratio <= 2), ratio, torch.ones_like(ratio))
+    return weighted * ratio.to(states.dtype)
+
+
+def _split(tokenizer: "PreTrainedTokenizerBase", ids: list[int], weights: list[float]) -> list[Chunk]:
+    chunks, start = [], 0
+    for piece in split_tokens(ids, content_length(tokenizer), separator_ids(tokenizer)):
+        chunks.append((piece, weights[start : start + len(piece)]))
+        start += len(piece)
+    return chunks
+
+
+def _encode_weighted(
+    tokenizer: "PreTrainedTokenizerBase",
+    text_encoder: torch.nn.Module,
+    prompts: list[list[Chunk]],
+    n_chunks: int,
+    clip_skip: int | None,
+) -> torch.Tensor:
+    ids = pack_chunks(tokenizer, [[tokens for tokens, _ in chunks] for chunks in prompts], n_chunks)
+    device = next(text_encoder.parameters()).device
+    states = encode_ids(text_encoder, ids.to(device), clip_skip)
+    weights = torch.ones(ids.shape)
+    for row, chunks in enumerate(prompts):
+        for column, (_, values) in enumerate(chunks):
+            weights[row, column, 1 : 1 + len(values)] = torch.tensor(values)
+    # Restoring the mean is no exact identity in floating point, so untouched prompts skip it.
+    touched = (weights != 1).flatten(1).any(1)
+    if touched.any():
+        states = states.clone()
+        chunked = states[touched.to(device)].view(-1, *ids.shape[1:], states.shape[-1])
+        states[touched.to(device)] = apply_weights(chunked, weights[touched].to(device)).flatten(1, 2)
+    return states
 
 
 def _final_norm(text_encoder: torch.nn.Module) -> torch.nn.Module:

@@ -1,0 +1,71 @@
+"""Characters that a vocabulary lacks: found and named, never silently read as [UNK]."""
+
+import unicodedata
+import warnings
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from pai_modelscope.text.weights import plain_text
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+# Marks, joiners and controls leave no trace in BERT's reading and are not seen by a reader either.
+_UNSEEN = {"Cc", "Cf", "Mn", "Me", "Zs", "Zl", "Zp"}
+
+
+def unknown_characters(tokenizer: "PreTrainedTokenizerBase", prompt: str) -> list[str]:
+    """What of `prompt` (weight syntax aside) the model cannot read, each once, in order of appearance.
+
+    Characters mostly; a whole word where known letters are lost with it (abc한, or one beyond BERT's 100 letters).
+    """
+    text = plain_text(prompt)
+    found: dict[str, None] = {}
+    for piece in _lost_pieces(tokenizer, text):
+        lost = _lost_characters(tokenizer, piece)
+        found.update(dict.fromkeys(lost))
+        if len(lost) < len({char for char in piece if _is_seen(char)}):
+            found[piece] = None
+    return list(found)
+
+
+def warn_of_unknown(tokenizer: "PreTrainedTokenizerBase", prompts: Iterable[str]) -> None:
+    """One visible warning for each prompt with unknown characters."""
+    for prompt in dict.fromkeys(prompts):
+        if lost := unknown_characters(tokenizer, prompt):
+            names = " ".join(lost)
+            warnings.warn(
+                f"The model's vocabulary lacks {names} (in {shorten(prompt)!r}): it cannot draw what these say. "
+                "Write it in other words; traditional characters usually have a simplified form.",
+                stacklevel=3,
+            )
+
+
+def shorten(text: str, length: int = 40) -> str:
+    return text if len(text) <= length else text[: length - 1] + "…"
+
+
+def _lost_pieces(tokenizer: "PreTrainedTokenizerBase", text: str) -> list[str]:
+    """Stretches of `text` that become one [UNK], and visible characters that become nothing at all."""
+    if not tokenizer.is_fast:  # no offsets to read: look at every character by itself
+        return list(text)
+    read = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
+    spans, end, pieces = zip(read["input_ids"], read["offset_mapping"], strict=True), 0, []
+    for token, (start, stop) in spans:
+        pieces += [char for char in text[end:start] if _is_seen(char)]
+        if token == tokenizer.unk_token_id:
+            pieces.append(text[start:stop])
+        end = max(end, stop)
+    return pieces + [char for char in text[end:] if _is_seen(char)]
+
+
+def _lost_characters(tokenizer: "PreTrainedTokenizerBase", piece: str) -> list[str]:
+    chars = [char for char in dict.fromkeys(piece) if _is_seen(char)]
+    if not chars:
+        return []
+    read = tokenizer(chars, add_special_tokens=False)["input_ids"]
+    return [char for char, ids in zip(chars, read, strict=True) if not ids or tokenizer.unk_token_id in ids]
+
+
+def _is_seen(char: str) -> bool:
+    return not char.isspace() and unicodedata.category(char) not in _UNSEEN
