@@ -1,1 +1,43 @@
-"""Chinese text-to-image models of the PAI-Diffusion family in ModelScope."""
+"""Chinese text-to-image models of the PAI-Diffusion family in ModelScope.
+
+Importing this package registers its pipelines with ModelScope, and costs next to nothing: ModelScope itself is
+imported only by whoever asks for it, before or after this import. The public names load their rooms on first use.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from .pipelines import register_on_import
+
+if TYPE_CHECKING:
+    from .config import GenerationOptions
+    from .data import open_dataset
+    from .errors import UserError
+    from .sampling import Picture, Sampler
+    from .zoo import model_dir
+
+__version__ = "0.1.0"
+_ROOM_OF = {
+    "GenerationOptions": "config",
+    "Picture": "sampling",
+    "Sampler": "sampling",
+    "UserError": "errors",
+    "model_dir": "zoo",
+    "open_dataset": "data",
+}
+__all__ = ["GenerationOptions", "Picture", "Sampler", "UserError", "__version__", "model_dir", "open_dataset"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _ROOM_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f".{_ROOM_OF[name]}", __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_ROOM_OF})
+
+
+register_on_import()

@@ -38,8 +38,8 @@ class HubServer:
         self.requests: list[str] = []  # 'GET /path?query Range'
         self.cut: set[str] = set()  # files whose next download ends after half of its bytes
         self.refuse_writes = False
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
-        self._server.daemon_threads = True
+        self._server = _Server(("127.0.0.1", 0), _Handler)
+        self._server.hub = self
         self.address = f"http://127.0.0.1:{self._server.server_port}"
 
     def __enter__(self) -> "HubServer":
@@ -78,147 +78,148 @@ def _file_of(line: str) -> str | None:
     return parse_qs(url.query).get("FilePath", [None])[0] if method == "GET" else None
 
 
-def _handler(hub: HubServer) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    hub: HubServer
 
-        def log_message(self, *_: object) -> None: ...
 
-        def do_GET(self) -> None:
-            self._serve("GET")
+class _Handler(BaseHTTPRequestHandler):
+    server: "_Server"
+    protocol_version = "HTTP/1.1"
 
-        def do_HEAD(self) -> None:
-            self._serve("HEAD")
+    def log_message(self, *_: object) -> None: ...
 
-        def do_POST(self) -> None:
-            self._serve("POST")
+    def do_GET(self) -> None:
+        self._serve("GET")
 
-        def do_PUT(self) -> None:
-            self._serve("PUT")
+    def do_HEAD(self) -> None:
+        self._serve("HEAD")
 
-        def _serve(self, method: str) -> None:
-            hub.requests.append(f"{method} {self.path} {self.headers.get('Range', '')}")
-            url = urlsplit(self.path)
-            self.query = {key: values[0] for key, values in parse_qs(url.query).items()}
-            self.body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            parts = unquote(url.path).strip("/").split("/")
-            match method, parts:
-                case "GET", ["api", "v1", "models", owner, name]:
-                    self._model(f"{owner}/{name}")
-                case "GET", ["api", "v1", "models", owner, name, "repo", "files"]:
-                    self._list(f"{owner}/{name}")
-                case "GET", ["api", "v1", "models", owner, name, "repo"]:
-                    self._file(f"{owner}/{name}", self.query.get("Revision", "master"), self.query["FilePath"])
-                case "POST", ["api", "v1", "models"]:
-                    self._create()
-                case "POST", ["api", "v1", "repos", "models", _, _, "info", "lfs", "objects", "batch"]:
-                    self._lfs_batch()
-                case "PUT", ["blobs", digest]:
-                    hub.blobs[digest] = self.body
-                    self._json({"Code": 200})
-                case "POST", ["api", "v1", "repos", "models", owner, name, "commit", revision]:
-                    self._commit(f"{owner}/{name}", revision)
-                case "GET", ["api", "models", owner, name, "tree", revision]:
-                    self._hf_tree(f"{owner}/{name}", revision)
-                case "GET", ["api", "models", owner, name, "revision", revision]:
-                    self._hf_model(f"{owner}/{name}", revision)
-                case "GET" | "HEAD", [owner, name, "resolve", revision, *path]:
-                    self._file(f"{owner}/{name}", revision, "/".join(path), hf=True)
-                case _:
-                    self._missing(f"no route {self.path}")
+    def do_POST(self) -> None:
+        self._serve("POST")
 
-        # ModelScope's client
-        def _model(self, model_id: str) -> None:
-            if not any(known == model_id for known, _ in hub.repositories):
-                return self._missing(f"no model {model_id}")
-            owner, name = model_id.split("/")
-            self._json({"Code": 200, "Data": {"Path": owner, "Owner": owner, "Name": name, "Visibility": 5}})
+    def do_PUT(self) -> None:
+        self._serve("PUT")
 
-        def _list(self, model_id: str) -> None:
-            files = hub.repositories.get((model_id, self.query.get("Revision", "master")))
-            if files is None:
-                return self._missing(f"no model {model_id} at revision {self.query.get('Revision')}")
-            self._json({"Code": 200, "Data": {"Files": [_entry(name, data) for name, data in files.items()]}})
+    def _serve(self, method: str) -> None:
+        self.server.hub.requests.append(f"{method} {self.path} {self.headers.get('Range', '')}")
+        url = urlsplit(self.path)
+        self.query = {key: values[0] for key, values in parse_qs(url.query).items()}
+        self.body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        parts = unquote(url.path).strip("/").split("/")
+        match method, parts:
+            case "GET", ["api", "v1", "models", owner, name]:
+                self._model(f"{owner}/{name}")
+            case "GET", ["api", "v1", "models", owner, name, "repo", "files"]:
+                self._list(f"{owner}/{name}")
+            case "GET", ["api", "v1", "models", owner, name, "repo"]:
+                self._file(f"{owner}/{name}", self.query.get("Revision", "master"), self.query["FilePath"])
+            case "POST", ["api", "v1", "models"]:
+                self._create()
+            case "POST", ["api", "v1", "repos", "models", _, _, "info", "lfs", "objects", "batch"]:
+                self._lfs_batch()
+            case "PUT", ["blobs", digest]:
+                self.server.hub.blobs[digest] = self.body
+                self._json({"Code": 200})
+            case "POST", ["api", "v1", "repos", "models", owner, name, "commit", revision]:
+                self._commit(f"{owner}/{name}", revision)
+            case "GET", ["api", "models", owner, name, "tree", revision]:
+                self._hf_tree(f"{owner}/{name}", revision)
+            case "GET", ["api", "models", owner, name, "revision", revision]:
+                self._hf_model(f"{owner}/{name}", revision)
+            case "GET" | "HEAD", [owner, name, "resolve", revision, *path]:
+                self._file(f"{owner}/{name}", revision, "/".join(path), hf=True)
+            case _:
+                self._missing(f"no route {self.path}")
 
-        def _create(self) -> None:
-            if hub.refuse_writes:
-                return self._json({"Code": 403, "Message": "no permission"}, 403)
-            wanted = json.loads(self.body)
-            if (f"{wanted['Path']}/{wanted['Name']}", "master") in hub.repositories:
-                return self._json({"Code": 409, "Message": "the model exists already"}, 409)
-            hub.created.append(wanted)
-            hub.repositories[f"{wanted['Path']}/{wanted['Name']}", "master"] = {}
-            self._json({"Code": 200, "Data": {"Path": wanted["Path"], "Name": wanted["Name"]}})
+    # ModelScope's client
+    def _model(self, model_id: str) -> None:
+        if not any(known == model_id for known, _ in self.server.hub.repositories):
+            return self._missing(f"no model {model_id}")
+        owner, name = model_id.split("/")
+        self._json({"Code": 200, "Data": {"Path": owner, "Owner": owner, "Name": name, "Visibility": 5}})
 
-        def _lfs_batch(self) -> None:
-            objects = []
-            for each in json.loads(self.body)["objects"]:
-                upload = {"href": f"{hub.address}/blobs/{each['oid']}"}
-                objects.append({"oid": each["oid"], "actions": {} if each["oid"] in hub.blobs else {"upload": upload}})
-            self._json({"Code": 200, "Data": {"objects": objects}})
+    def _list(self, model_id: str) -> None:
+        files = self.server.hub.repositories.get((model_id, self.query.get("Revision", "master")))
+        if files is None:
+            return self._missing(f"no model {model_id} at revision {self.query.get('Revision')}")
+        self._json({"Code": 200, "Data": {"Files": [_entry(name, data) for name, data in files.items()]}})
 
-        def _commit(self, model_id: str, revision: str) -> None:
-            files = hub.repositories.setdefault((model_id, revision), {})
-            for each in json.loads(self.body)["actions"]:
-                inline = each["type"] == "normal"
-                files[each["path"]] = base64.b64decode(each["content"]) if inline else hub.blobs[each["sha256"]]
-            self._json({"Code": 200, "Success": True, "Data": {"oid": "0" * 40}})
+    def _create(self) -> None:
+        if self.server.hub.refuse_writes:
+            return self._json({"Code": 403, "Message": "no permission"}, 403)
+        wanted = json.loads(self.body)
+        if (f"{wanted['Path']}/{wanted['Name']}", "master") in self.server.hub.repositories:
+            return self._json({"Code": 409, "Message": "the model exists already"}, 409)
+        self.server.hub.created.append(wanted)
+        self.server.hub.repositories[f"{wanted['Path']}/{wanted['Name']}", "master"] = {}
+        self._json({"Code": 200, "Data": {"Path": wanted["Path"], "Name": wanted["Name"]}})
 
-        # Hugging Face's client
-        def _hf_tree(self, model_id: str, revision: str) -> None:
-            files = hub.repositories.get((model_id, revision))
-            if files is None:
-                return self._missing("no such model", {"X-Error-Code": "RepoNotFound"})
-            tree = [
-                {"type": "file", "path": name, "size": len(data), "oid": _sha(data)} for name, data in files.items()
-            ]
-            self._json(tree)
+    def _lfs_batch(self) -> None:
+        objects = []
+        for each in json.loads(self.body)["objects"]:
+            upload = {"upload": {"href": f"{self.server.hub.address}/blobs/{each['oid']}"}}
+            objects.append({"oid": each["oid"], "actions": {} if each["oid"] in self.server.hub.blobs else upload})
+        self._json({"Code": 200, "Data": {"objects": objects}})
 
-        def _hf_model(self, model_id: str, revision: str) -> None:
-            files = hub.repositories.get((model_id, revision))
-            if files is None:
-                return self._missing("no such model", {"X-Error-Code": "RepoNotFound"})
-            commit = _commit_of(model_id, revision)
-            hub.repositories[model_id, commit] = files
-            self._json({"id": model_id, "sha": commit, "siblings": [{"rfilename": name} for name in files]})
+    def _commit(self, model_id: str, revision: str) -> None:
+        files = self.server.hub.repositories.setdefault((model_id, revision), {})
+        for each in json.loads(self.body)["actions"]:
+            inline = each["type"] == "normal"
+            files[each["path"]] = base64.b64decode(each["content"]) if inline else self.server.hub.blobs[each["sha256"]]
+        self._json({"Code": 200, "Success": True, "Data": {"oid": "0" * 40}})
 
-        # Both
-        def _file(self, model_id: str, revision: str, name: str, hf: bool = False) -> None:
-            data = hub.repositories.get((model_id, revision), {}).get(name)
-            if data is None:
-                return self._missing(f"no file {name}", {"X-Error-Code": "EntryNotFound"})
-            start = int(self.headers["Range"].split("=")[1].split("-")[0]) if "Range" in self.headers else 0
-            self.send_response(206 if start else 200)
-            if start:
-                self.send_header("Content-Range", f"bytes {start}-{len(data) - 1}/{len(data)}")
-            if hf:
-                self.send_header("X-Repo-Commit", revision)
-                self.send_header("ETag", f'"{_sha(data)}"')
-            self.send_header("Content-Length", str(len(data) - start))
-            self.end_headers()
-            if self.command == "HEAD":
-                return
-            if name in hub.cut:
-                hub.cut.discard(name)
-                self.wfile.write(data[start : start + (len(data) - start) // 2])
-                self.close_connection = True
-                return
-            self.wfile.write(data[start:])
+    # Hugging Face's client
+    def _hf_tree(self, model_id: str, revision: str) -> None:
+        files = self.server.hub.repositories.get((model_id, revision))
+        if files is None:
+            return self._missing("no such model", {"X-Error-Code": "RepoNotFound"})
+        tree = [{"type": "file", "path": name, "size": len(data), "oid": _sha(data)} for name, data in files.items()]
+        self._json(tree)
 
-        def _json(self, value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> None:
-            payload = json.dumps(value).encode()
-            self.send_response(status)
-            for key, each in (headers or {}).items():
-                self.send_header(key, each)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(payload)))
-            self.end_headers()
-            self.wfile.write(payload)
+    def _hf_model(self, model_id: str, revision: str) -> None:
+        files = self.server.hub.repositories.get((model_id, revision))
+        if files is None:
+            return self._missing("no such model", {"X-Error-Code": "RepoNotFound"})
+        commit = _commit_of(model_id, revision)
+        self.server.hub.repositories[model_id, commit] = files
+        self._json({"id": model_id, "sha": commit, "siblings": [{"rfilename": name} for name in files]})
 
-        def _missing(self, message: str, headers: Mapping[str, str] | None = None) -> None:
-            self._json({"Code": 404, "Message": message, "error": message}, 404, headers)
+    # Both
+    def _file(self, model_id: str, revision: str, name: str, hf: bool = False) -> None:
+        data = self.server.hub.repositories.get((model_id, revision), {}).get(name)
+        if data is None:
+            return self._missing(f"no file {name}", {"X-Error-Code": "EntryNotFound"})
+        start = int(self.headers["Range"].split("=")[1].split("-")[0]) if "Range" in self.headers else 0
+        self.send_response(206 if start else 200)
+        if start:
+            self.send_header("Content-Range", f"bytes {start}-{len(data) - 1}/{len(data)}")
+        if hf:
+            self.send_header("X-Repo-Commit", revision)
+            self.send_header("ETag", f'"{_sha(data)}"')
+        self.send_header("Content-Length", str(len(data) - start))
+        self.end_headers()
+        if self.command == "HEAD":
+            return
+        if name in self.server.hub.cut:
+            self.server.hub.cut.discard(name)
+            self.wfile.write(data[start : start + (len(data) - start) // 2])
+            self.close_connection = True
+            return
+        self.wfile.write(data[start:])
 
-    return Handler
+    def _json(self, value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> None:
+        payload = json.dumps(value).encode()
+        self.send_response(status)
+        for key, each in (headers or {}).items():
+            self.send_header(key, each)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(payload)))
+        self.end_headers()
+        self.wfile.write(payload)
+
+    def _missing(self, message: str, headers: Mapping[str, str] | None = None) -> None:
+        self._json({"Code": 404, "Message": message, "error": message}, 404, headers)
 
 
 def _entry(name: str, data: bytes) -> dict[str, Any]:

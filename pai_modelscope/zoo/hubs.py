@@ -18,11 +18,10 @@ def modelscope_cached(model_id: str, revisions: tuple[str | None, ...]) -> Path 
         try:
             return Path(HubApi().download_repo(model_id, "model", revision=revision, local_files_only=True))
         except CacheNotFound as error:  # of several revisions the client chooses none
-            snapshots = (
-                [each for each in Path(error.cache_dir or "").glob("*") if each.is_dir()] if revision is None else []
-            )
-            if snapshots:
-                return max(snapshots, key=lambda each: each.stat().st_mtime)
+            if revision is None and error.cache_dir:
+                snapshots = [each for each in Path(error.cache_dir).glob("*") if each.is_dir()]
+                if snapshots:
+                    return max(snapshots, key=lambda each: each.stat().st_mtime)
     return _oldest_modelscope_layout(model_id)
 
 

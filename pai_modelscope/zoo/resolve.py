@@ -89,7 +89,8 @@ def _from_hubs(name: str, entry: Entry | None, revision: str | None, local_files
             return folder
     at = f" at revision {revision!r}" if revision else ""
     way_out = "allow downloading" if local_files_only else "check the id, the revision and the network"
-    raise UserError(f"no model {name!r}{at}: {'; '.join(tried)}. Way out: {way_out}, or give a local folder")
+    meant = f". {suggestion(name)}" if entry is None else ""
+    raise UserError(f"no model {name!r}{at}: {'; '.join(tried)}. Way out: {way_out}, or give a local folder{meant}")
 
 
 def _attempt(place: str, fetch: Callable[[], Path | None], tried: list[str]) -> Path | None:

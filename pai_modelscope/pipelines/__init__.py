@@ -1,0 +1,16 @@
+"""ModelScope pipelines: thin adapters over `sampling`, registered when ModelScope is imported.
+
+This file itself imports nothing heavy; `register` is what imports ModelScope.
+"""
+
+from .registration import register_on_import
+
+__all__ = ["register", "register_on_import"]
+
+
+def register() -> None:
+    """Register all pipelines now, and let hub models of our family reach them. Repeating it is harmless."""
+    from . import dispatch, text_to_image
+
+    text_to_image.register()
+    dispatch.install()

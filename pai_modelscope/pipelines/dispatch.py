@@ -1,0 +1,79 @@
+"""Let `pipeline('text-to-image-synthesis', ID_OR_FOLDER)` reach our pipeline for models of our family.
+
+ModelScope chooses a pipeline by the type in the model's `configuration.json`. What stands there for the PAI
+checkpoints is not ours to write: nothing, `diffusers-stable-diffusion` (needs torchvision and takes any tokenizer
+for CLIP's) or `chinese-stable-diffusion` (cannot be imported beside transformers 5). So two functions that
+`modelscope.pipelines.pipeline` calls when it has fetched the model are wrapped, in memory and nowhere else:
+
+- `modelscope.pipelines.builder.build_pipeline`, for a configuration that names a type;
+- `modelscope.utils.hf_util.hf_pipeline`, for one that names none (else transformers' pipelines would be tried).
+
+Both look at the folder: a Stable-Diffusion-shaped model with a BertTokenizer (`zoo.is_family`) is ours, and its type
+becomes `pai-diffusion`. Every other model, and every other task, goes on untouched to ModelScope's own code. A
+`pipeline_name=` that a user gives is obeyed as well: it differs from what the folder's configuration says.
+"""
+
+import functools
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from .. import zoo
+from ..zoo.folders import read_json
+
+TASK = "text-to-image-synthesis"
+TYPE = "pai-diffusion"
+_MARK = "wrapped_by_pai_modelscope"
+
+
+def install() -> None:
+    """Wrap the two functions; a second call (reload, re-import) replaces the first one's wrappers."""
+    from modelscope.pipelines import builder
+    from modelscope.utils import hf_util
+
+    _wrap(builder, "build_pipeline", _build_pipeline)
+    _wrap(hf_util, "hf_pipeline", _hf_pipeline)
+
+
+def ours(task: str | None, model: Any, named: str | None) -> bool:
+    """Whether this call, with the type `named` for it, is for our pipeline though it does not say so.
+
+    model: whatever the user gave, by now downloaded; only a folder is looked at.
+    """
+    if task != TASK or not isinstance(model, str) or not Path(model).is_dir():
+        return False
+    configured = (read_json(Path(model) / "configuration.json") or {}).get("pipeline") or {}
+    return named == configured.get("type") and zoo.is_family(Path(model))
+
+
+def _build_pipeline(
+    original: Callable[..., Any], cfg: Any, task_name: str | None = None, default_args: dict[str, Any] | None = None
+) -> Any:
+    if ours(task_name, cfg.get("model"), cfg.get("type")):
+        cfg["type"] = TYPE
+    return original(cfg, task_name=task_name, default_args=default_args)
+
+
+def _hf_pipeline(
+    original: Callable[..., Any],
+    task: str | None = None,
+    model: Any = None,
+    framework: str | None = None,
+    device: str | None = None,
+    **options: Any,
+) -> Any:
+    if not ours(task, model, None):
+        return original(task=task, model=model, framework=framework, device=device, **options)
+    from modelscope.pipelines import builder
+    from modelscope.utils.config import ConfigDict
+
+    cfg = ConfigDict(type=TYPE, model=model, device=device or "gpu", **options)
+    return builder.build_pipeline(cfg, task_name=task, default_args={})
+
+
+def _wrap(module: Any, name: str, wrapper: Callable[..., Any]) -> None:
+    original = getattr(module, name)
+    original = getattr(original, _MARK, original)
+    wrapped = functools.wraps(original)(functools.partial(wrapper, original))
+    setattr(wrapped, _MARK, original)
+    setattr(module, name, wrapped)
