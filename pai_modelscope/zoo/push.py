@@ -1,6 +1,8 @@
 """Publish a model folder on ModelScope, after checking that others will be able to use it."""
 
+import fnmatch
 import os
+import zipfile
 from pathlib import Path
 
 from ..errors import UserError
@@ -70,7 +72,10 @@ def faults(folder: Path) -> list[str]:
             "its README.md lacks a licence" if (folder / "README.md").is_file() else "it has no README.md (model card)"
         )
     found.append(_configuration_fault(folder))
-    found.extend(_weights_fault(path, folder) for path in sorted(folder.rglob("*")))
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder).as_posix()
+        if path.is_file() and not any(fnmatch.fnmatch(name, pattern) for pattern in _PRIVATE):
+            found.append(_weights_fault(path, name))
     return [each for each in found if each]
 
 
@@ -98,7 +103,7 @@ def _configuration_fault(folder: Path) -> str | None:
     return f"its configuration.json lacks {', '.join(lacking)}" if lacking else None
 
 
-def _weights_fault(path: Path, folder: Path) -> str | None:
+def _weights_fault(path: Path, name: str) -> str | None:
     """Why a weights file cannot be opened, without reading the tensors into memory."""
     try:
         if path.suffix == ".safetensors":
@@ -106,10 +111,10 @@ def _weights_fault(path: Path, folder: Path) -> str | None:
 
             with safe_open(path, framework="np") as file:  # checks the header against the file's length
                 file.keys()
-        elif path.suffix == ".bin" and path.is_file():
+        elif path.suffix == ".bin":
             import torch
 
-            torch.load(path, map_location="cpu", mmap=True, weights_only=True)
+            torch.load(path, map_location="cpu", mmap=zipfile.is_zipfile(path), weights_only=True)
     except Exception as error:
-        return f"{path.relative_to(folder)} does not open ({reason(error)})"
+        return f"{name} does not open ({reason(error)})"
     return None
