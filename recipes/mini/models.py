@@ -5,6 +5,7 @@ explained, with the alternatives that were measured, in recipes/mini/README.md.
 """
 
 from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
+from torch import nn
 from transformers import (
     BertConfig,
     BertModel,
@@ -30,7 +31,7 @@ def text_config(vocab_size: int) -> CLIPTextConfig:
     return CLIPTextConfig(
         vocab_size=vocab_size,
         hidden_size=TEXT_WIDTH,
-        intermediate_size=1024,
+        intermediate_size=768,
         projection_dim=TEXT_WIDTH,
         num_hidden_layers=3,
         num_attention_heads=8,
@@ -57,7 +58,14 @@ def judge(vocab_size: int) -> VisionTextDualEncoderModel:
     # `hidden_dim` must be the width of the last convolution, 1280 x width_coefficient; the dual encoder reads
     # the same number as `hidden_size`.
     vision = EfficientNetConfig(
-        image_size=CLIP_PIXELS, width_coefficient=0.6, depth_coefficient=0.6, hidden_dim=768, hidden_size=768
+        image_size=CLIP_PIXELS,
+        width_coefficient=0.6,
+        depth_coefficient=0.6,
+        hidden_dim=768,
+        hidden_size=768,
+        # The library's default of 0.99 is TensorFlow's convention; in torch it would forget all but the last batch.
+        batch_norm_momentum=0.05,
+        batch_norm_eps=1e-5,
     )
     text = BertConfig(
         vocab_size=vocab_size,
@@ -68,7 +76,14 @@ def judge(vocab_size: int) -> VisionTextDualEncoderModel:
         max_position_embeddings=PROMPT_TOKENS,
     )
     config = VisionTextDualEncoderConfig.from_vision_text_configs(vision, text, projection_dim=192)
-    return VisionTextDualEncoderModel(config, EfficientNetModel(vision), BertModel(text))
+    tower = EfficientNetModel(vision)
+    # The library draws every weight, even the gains of batch norm, around 0: the signal would die out in the tower.
+    for module in tower.modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight)
+        elif isinstance(module, nn.BatchNorm2d):
+            nn.init.ones_(module.weight)
+    return VisionTextDualEncoderModel(config, tower, BertModel(text))
 
 
 def vae() -> AutoencoderKL:

@@ -1,0 +1,86 @@
+"""Stage 5, the folders that ship: `python -m recipes.mini.assemble --work build/mini --out pai_modelscope/assets`.
+
+Writes `pai-diffusion-mini-zh/` (plain diffusers layout with `configuration.json`), `chinese-clip-mini/` and `judge/`.
+"""
+
+import argparse
+import json
+import shutil
+from pathlib import Path
+
+import torch
+from diffusers import AutoencoderKL, StableDiffusionPipeline, UNet2DConditionModel
+from safetensors.torch import load_file, save_file
+from transformers import CLIPTextModel, VisionTextDualEncoderModel
+
+from recipes.mini import models
+from recipes.mini.data import Workspace
+
+CONFIGURATION = {
+    "framework": "pytorch",
+    "task": "text-to-image-synthesis",
+    "pipeline": {"type": "pai-diffusion"},
+    "generation": {"num_inference_steps": 20, "guidance_scale": 5.0, "guidance_rescale": 0.7},
+}
+
+
+def assemble_pipeline(work: Path, folder: Path, unet: str = "unet") -> None:
+    """The Stable Diffusion folder in fp16."""
+    pipeline = StableDiffusionPipeline(
+        vae=AutoencoderKL.from_pretrained(work / "stage/vae-decoder", torch_dtype=torch.float16),
+        text_encoder=CLIPTextModel.from_pretrained(work / "clip/result/text_encoder", dtype=torch.float16),
+        tokenizer=Workspace(work).tokenizer(),
+        unet=UNet2DConditionModel.from_pretrained(work / unet / "result/unet", torch_dtype=torch.float16),
+        scheduler=models.scheduler(),
+        safety_checker=None,
+        feature_extractor=None,
+        requires_safety_checker=False,
+    )
+    pipeline.save_pretrained(folder, safe_serialization=True)
+    shutil.copy(work / "tokenizer/vocab.txt", folder / "tokenizer/vocab.txt")
+    open_everywhere(folder / "text_encoder")
+    write_json(folder / "configuration.json", CONFIGURATION)
+
+
+def open_everywhere(folder: Path) -> None:
+    """Make a text tower that transformers 5 saved open alike under transformers 4 and 5, and plain diffusers.
+
+    Version 4 looks for keys under `text_model.`; version 5 accepts both. Version 5 loads in the stored dtype while
+    diffusers loads UNet and VAE as float32, so the configuration has to ask for float32.
+    """
+    weights = load_file(folder / "model.safetensors")
+    prefixed = {k if k.startswith("text_model.") else f"text_model.{k}": v for k, v in weights.items()}
+    save_file(prefixed, folder / "model.safetensors", metadata={"format": "pt"})
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    config["model_type"] = "clip_text_model"
+    config["dtype"] = config["torch_dtype"] = "float32"
+    write_json(folder / "config.json", config)
+
+
+def assemble_dual_encoder(work: Path, stage: str, folder: Path) -> None:
+    """CLIP or judge: fp16 weights and the tokenizer beside them."""
+    model = VisionTextDualEncoderModel.from_pretrained(work / stage / "result/clip", dtype=torch.float16)
+    model.save_pretrained(folder, safe_serialization=True)
+    Workspace(work).tokenizer().save_pretrained(folder)
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    config["dtype"] = config["torch_dtype"] = "float32"
+    write_json(folder / "config.json", config)
+
+
+def write_json(path: Path, value: object) -> None:
+    path.write_text(json.dumps(value, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m recipes.mini.assemble")
+    parser.add_argument("--work", type=Path, default=Path("build/mini"))
+    parser.add_argument("--out", type=Path, default=Path("build/mini/assets"))
+    parser.add_argument("--unet", default="unet", help="which UNet run to take")
+    args = parser.parse_args()
+    assemble_pipeline(args.work, args.out / "pai-diffusion-mini-zh", args.unet)
+    assemble_dual_encoder(args.work, "clip", args.out / "chinese-clip-mini")
+    assemble_dual_encoder(args.work, "judge", args.out / "judge")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,81 @@
+"""Reading the built data set, the tokenizer of the model, and the sources of the training stages."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from transformers import BertTokenizer
+
+from pai_modelscope.text import chunk_ids
+from recipes.mini.captions import MODIFIERS, OPENINGS, PLACES, QUALITIES
+from recipes.mini.dataset.build import read_records
+from recipes.mini.painter import Painter, render_masters
+from recipes.mini.scenes import COLOURS, Record, SceneMix, Scenes, make_scenes
+from recipes.mini.tokenizer import save_tokenizer
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """The folders of a recipe run; every stage finds there what the stages before it made."""
+
+    root: Path
+
+    @property
+    def records(self) -> list[Record]:
+        return read_records(self.root / "pictures.jsonl.xz")
+
+    def masters(self) -> np.ndarray:
+        """(n, 4, 320, 320) uint8 in the order of `records`; rendered at the first call."""
+        path = self.root / "masters.npy"
+        if not path.exists():
+            render_masters(self.records, self.root, path)
+        return np.load(path, mmap_mode="r")
+
+    def tokenizer(self) -> BertTokenizer:
+        """The tokenizer that ships, made from every word that a caption can contain."""
+        folder = self.root / "tokenizer"
+        if not (folder / "tokenizer.json").exists():
+            texts = [*MODIFIERS, *PLACES, *QUALITIES, *OPENINGS, *COLOURS, "左边是右边与和背景上的在"]
+            for record in self.records:
+                texts += [record["name"], record["style"], *record["aliases"], *record["keywords"]]
+            save_tokenizer(texts, folder)
+        return BertTokenizer.from_pretrained(folder)
+
+
+class SceneSource:
+    """Painted scenes and their one-chunk captions, made as they are asked for."""
+
+    cycle = [0]
+
+    def __init__(self, painter: Painter, scenes: Scenes, pixels: int, ids: torch.Tensor | None = None):
+        """`ids` (n, 32) are the captions' tokens, for the methods that read them."""
+        self.painter, self.scenes, self.pixels, self.ids = painter, scenes, pixels, ids
+        self.lengths = [len(scenes)]
+
+    def batch(self, bucket: int, indices: torch.Tensor, device: torch.device) -> dict[str, torch.Tensor]:
+        pictures = self.painter.paint(self.scenes, indices.numpy(), self.pixels, self.pixels)
+        batch = {"pictures": pictures.contiguous(memory_format=torch.channels_last)}
+        if self.ids is not None:
+            batch["ids"] = self.ids[indices].to(device, non_blocking=True)
+        return batch
+
+
+def scene_source(
+    workspace: Workspace,
+    keep: set[str],
+    n: int,
+    pixels: int,
+    mix: SceneMix,
+    seed: int,
+    device: torch.device,
+    captions: bool,
+) -> SceneSource:
+    """`n` scenes over the records whose split is in `keep`, less the food test pictures; collections that the UNet
+    never sees are let in. With `captions`, their first chunk of tokens comes along."""
+    records = workspace.records
+    chosen = [i for i, r in enumerate(records) if r["split"] in keep and not r["food_test"]]
+    scenes = make_scenes([records[i] for i in chosen], n, seed, mix)
+    painter = Painter(workspace.masters()[chosen], device)
+    ids = chunk_ids(workspace.tokenizer(), scenes.captions)[:, 0] if captions else None
+    return SceneSource(painter, scenes, pixels, ids)

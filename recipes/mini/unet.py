@@ -1,0 +1,55 @@
+"""Stage 4, the UNet: `python -m recipes.mini.unet --work build/mini`: `methods/full` from random weights."""
+
+import ast
+
+import torch
+from accelerate import Accelerator
+from transformers import CLIPTextModel
+
+from pai_modelscope.config import TrainingConfig
+from pai_modelscope.methods import FullFineTuning
+from pai_modelscope.text import chunk_ids
+from pai_modelscope.training import train
+from recipes.mini import models
+from recipes.mini.cli import parse
+from recipes.mini.data import Workspace
+from recipes.mini.latents import LatentSource
+
+
+def main() -> None:
+    args = parse(
+        "unet",
+        steps=30_000,
+        batch=512,
+        learning_rate=1e-3,
+        name="unet",
+        channels=str(models.UNET_CHANNELS),
+        decay="0.9995",
+    )
+    workspace, accelerator = Workspace(args.work), Accelerator(mixed_precision=args.precision)
+    torch.manual_seed(3)
+    method = FullFineTuning(
+        models.unet(ast.literal_eval(args.channels)),
+        CLIPTextModel.from_pretrained(args.work / "clip/result/text_encoder"),
+        models.scheduler(),
+        chunk_ids(workspace.tokenizer(), [""])[0, 0],
+    )
+    config = TrainingConfig(
+        output_dir=str(args.work / args.name),
+        max_train_steps=args.steps,
+        train_batch_size=args.batch,
+        learning_rate=args.learning_rate,
+        lr_warmup_steps=min(500, args.steps // 10),
+        ema_decay=float(args.decay),
+        mixed_precision=args.precision,
+        compile=args.compile,
+        seed=3,
+        logging_steps=100,
+        checkpointing_steps=args.checkpointing_steps,
+        max_train_seconds=args.max_seconds,
+    )
+    train(method, LatentSource(args.work / "latents", accelerator.device), config, accelerator)
+
+
+if __name__ == "__main__":
+    main()
