@@ -39,7 +39,7 @@ notebooks-sync: $(DEV)
 	@$(BIN)/python notebooks/build.py sync
 
 bench: $(CORE)
-	@$(BIN)/python benchmarks/cpu.py
+	@$(BIN)/python -m benchmarks.cpu
 
 evaluate: $(CORE)
 	@$(BIN)/python -m pai_modelscope.evaluation
