@@ -5,7 +5,9 @@ in its very first step, so every scheduler here begins at pure noise if the mode
 flag for that, or its formulas fail on such a first step, this file says so and mends it.
 """
 
+import copy
 import difflib
+import functools
 import re
 import warnings
 from collections.abc import Callable, Mapping
@@ -126,9 +128,22 @@ def scheduler_name(name: str) -> str:
     found = known.get(_squeeze(name).removesuffix("scheduler"))
     if found is None:
         close = difflib.get_close_matches(_squeeze(name), known, n=1)
-        hint = f"; did you mean {known[close[0]]!r}?" if close else ""
-        raise UserError(f"scheduler {name!r} is unknown{hint} Valid are: {', '.join(SCHEDULERS)}.")
+        hint = f" (did you mean {known[close[0]]!r}?)" if close else ""
+        raise UserError(f"scheduler {name!r} is unknown{hint}, valid are {', '.join(SCHEDULERS)}")
     return found
+
+
+def on_cpu(scheduler: Any) -> Any:
+    """A copy whose timesteps stay on the CPU, so that looking one up does not wait for the GPU in every step."""
+    copied = copy.copy(scheduler)
+    set_timesteps = copied.set_timesteps
+
+    @functools.wraps(set_timesteps)
+    def set_timesteps_on_cpu(*args: Any, device: Any = None, **kwargs: Any) -> None:
+        set_timesteps(*args, device="cpu", **kwargs)
+
+    copied.set_timesteps = set_timesteps_on_cpu
+    return copied
 
 
 def own_name(scheduler: Any) -> str:

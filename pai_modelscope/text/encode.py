@@ -69,6 +69,11 @@ def weighted_chunks(tokenizer: "PreTrainedTokenizerBase", prompt: str) -> list[C
     return [chunk for ids, weights in sections for chunk in _split(tokenizer, ids, weights)]
 
 
+def count_chunks(tokenizer: "PreTrainedTokenizerBase", *prompts: str) -> int:
+    """The chunks that the longest of the prompts needs."""
+    return max(len(weighted_chunks(tokenizer, prompt)) for prompt in prompts)
+
+
 def apply_weights(states: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
     """Multiply states (..., L, D) by weights (..., L), then restore the mean of each chunk, as the WebUI does.
 

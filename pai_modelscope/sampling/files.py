@@ -1,0 +1,129 @@
+"""A model folder looked over before anything is loaded: every fault is one line that names the file."""
+
+import json
+import struct
+from pathlib import Path
+from typing import Any
+
+from pai_modelscope.errors import UserError
+
+PARTS = ("scheduler", "text_encoder", "tokenizer", "unet", "vae")
+_WEIGHT_STEMS = {"unet": "diffusion_pytorch_model", "vae": "diffusion_pytorch_model", "text_encoder": "model"}
+_AGAIN = "Download or copy it again."
+
+
+def check_folder(folder: Path) -> dict[str, Any]:
+    """The `model_index.json` of a complete text-to-image folder; `UserError` naming the first file that is at fault."""
+    index = read_json(folder / "model_index.json", missing=_no_model(folder))
+    missing = [name for name in PARTS if not _entry(index, name) or not (folder / name).is_dir()]
+    if missing:
+        raise UserError(f"The model in {folder} lacks {', '.join(missing)}: {folder / missing[0]} is missing. {_AGAIN}")
+    for name in PARTS:
+        config = "scheduler_config.json" if name == "scheduler" else "config.json"
+        if name != "tokenizer":
+            read_json(folder / name / config, missing=f"{folder / name / config} is missing. {_AGAIN}")
+    if not any((folder / "tokenizer" / name).is_file() for name in ("vocab.txt", "tokenizer.json", "vocab.json")):
+        raise UserError(f"{folder / 'tokenizer'} holds no vocabulary (vocab.txt or tokenizer.json). {_AGAIN}")
+    for name in _WEIGHT_STEMS:
+        for path in weight_files(folder / name):
+            check_weights(path)
+    return index
+
+
+def read_json(path: Path, missing: str | None = None) -> dict[str, Any]:
+    """The object in a JSON file; `missing` is the error where the file is not there."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(missing or f"{path} is missing. {_AGAIN}") from None
+    except (ValueError, OSError) as error:
+        raise UserError(f"{path} can't be read as JSON ({error}). {_AGAIN}") from None
+    if not isinstance(content, dict):
+        raise UserError(f"{path} holds no JSON object. {_AGAIN}")
+    return content
+
+
+def weight_files(part: Path) -> list[Path]:
+    """The weight files of one part of a model, safetensors before `.bin`, whole before sharded."""
+    stem = _WEIGHT_STEMS[part.name]
+    bins = "pytorch_model" if stem == "model" else stem
+    for base, suffix in ((stem, "safetensors"), (bins, "bin")):
+        for variant in ("", ".fp16"):
+            if (path := part / f"{base}{variant}.{suffix}").exists():
+                return [path]
+            if (shards := part / f"{base}.{suffix}.index{variant}.json").exists():
+                names = sorted(set(read_json(shards).get("weight_map", {}).values()))
+                return [part / name for name in names]
+    raise UserError(f"{part} holds no weights ({stem}.safetensors or {bins}.bin). {_AGAIN}")
+
+
+def weights_variant(part: Path) -> str | None:
+    """'fp16' if the part only has half-precision files under that name."""
+    return "fp16" if ".fp16" in weight_files(part)[0].name else None
+
+
+def check_weights(path: Path) -> None:
+    """Raise `UserError` for weights that are missing, truncated, Git LFS pointers or pickles with code in them."""
+    if not path.is_file():
+        raise UserError(f"{path} is missing. {_AGAIN}")
+    with path.open("rb") as file:
+        head = file.read(64)
+    if head.startswith(b"version https://git-lfs"):
+        raise UserError(f"{path} is a Git LFS pointer, no weights: run `git lfs pull` in the folder or download it.")
+    if path.suffix == ".safetensors":
+        _check_safetensors(path)
+    else:
+        _check_pickle(path)
+
+
+def _check_safetensors(path: Path) -> None:
+    """The header says where the last tensor ends, which is where the file must end."""
+    size = path.stat().st_size
+    try:
+        with path.open("rb") as file:
+            length = struct.unpack("<Q", file.read(8))[0]
+            header = json.loads(file.read(length)) if length < size else None
+        if header is not None:
+            tensors = [entry for name, entry in header.items() if name != "__metadata__"]
+            expected = 8 + length + max((entry["data_offsets"][1] for entry in tensors), default=0)
+    except (struct.error, ValueError, KeyError, TypeError, AttributeError):
+        raise UserError(f"{path} is no safetensors file or a corrupt one. {_AGAIN}") from None
+    if header is None or size < expected:
+        raise UserError(f"{path} is cut short: {size} bytes are not all of it. {_AGAIN}")
+    if size > expected:
+        raise UserError(f"{path} is corrupt: {size} bytes where its header says {expected}. {_AGAIN}")
+
+
+def _check_pickle(path: Path) -> None:
+    """A `.bin` must open without running code; tensors are mapped, not read."""
+    import pickle
+
+    import torch
+
+    try:
+        torch.load(path, weights_only=True, map_location="meta", mmap=_is_zip(path))
+    except pickle.UnpicklingError as error:
+        raise UserError(
+            f"{path} is a pickle that asks for more than tensors, which could run code: it is not loaded. "
+            f"Use the model's safetensors files, or convert it where you trust it. ({str(error).splitlines()[0]})"
+        ) from None
+    except (RuntimeError, EOFError, OSError, ValueError) as error:
+        raise UserError(f"{path} is corrupt or cut short ({str(error).splitlines()[0]}). {_AGAIN}") from None
+
+
+def _entry(index: dict[str, Any], name: str) -> bool:
+    return isinstance(index.get(name), list) and all(index[name])
+
+
+def _no_model(folder: Path) -> str:
+    if not folder.exists():
+        return f"There is no model folder {folder}. Give a folder, a name from `pai-modelscope zoo list` or a hub id."
+    return (
+        f"{folder} is no text-to-image model: model_index.json is missing. Give the folder that holds it beside unet, "
+        "vae, text_encoder, tokenizer and scheduler; a LoRA or ControlNet folder is not a model of its own."
+    )
+
+
+def _is_zip(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(2) == b"PK"

