@@ -83,10 +83,13 @@ class PaiDiffusionPipeline(Pipeline):
         if isinstance(input, MsDataset):
             return self._each(input, options)
         requests = [dict(each) if isinstance(each, dict) else {"text": each} for each in _as_list(input)]
+        if isinstance(input, dict) and "callback" in input:  # where ModelScope's own pipelines take it
+            options["callback"] = requests[0].pop("callback")
         pictures = iter(self.sampler(requests, **options))
         results = []
         for request in requests:
-            count, kind = (_option(name, request, options) for name in ("num_images_per_prompt", "output_type"))
+            layers = (request, options, self.sampler.recommended)
+            count, kind = (_option(name, *layers) for name in ("num_images_per_prompt", "output_type"))
             results.append(_result(list(itertools.islice(pictures, count)), kind))
         return results if isinstance(input, list) else results[0]
 
