@@ -87,7 +87,7 @@ def pack_chunks(
     tokens = torch.tensor(list(chain.from_iterable(pieces)), dtype=torch.long)
     ids[torch.repeat_interleave(rows, piece_lengths), 1 + _positions(piece_lengths)] = tokens
     ids[torch.arange(len(ids)), 1 + lengths] = last
-    return ids.view(len(prompts), n_chunks, -1)
+    return ids.view(len(prompts), n_chunks, tokenizer.model_max_length)
 
 
 def _positions(lengths: torch.Tensor) -> torch.Tensor:
