@@ -142,8 +142,8 @@ def row_of(i: int, **changes: object) -> dict:
         "aliases": [],
         "keywords": [f"词{i // 6}"],
     }
-    values |= {"style": style, "style_id": style, "split": "train", "base": True, "variant": False, "is_flag": False}
-    return values | {"svg": SQUARE.format("red")} | changes
+    values |= {"style": style, "style_id": style, "split": "train", "base": True, "variant": False}
+    return values | {"is_flag": False, "svg": SQUARE.format("red")} | changes
 
 
 @pytest.fixture(scope="module")

@@ -115,22 +115,20 @@ def trim(image: Image.Image, threshold: int = 32, margin: float = 0.08) -> Image
 
 
 def ridge_probe(features: torch.Tensor, labels: torch.Tensor, classes: int, strength: float = 1.0) -> torch.Tensor:
-    """A linear classifier (D + 1, classes) from features (n, D) to labels (n,) in closed form.
+    """A linear classifier (D + 1, classes) from features (n, D) to labels (n,) in closed form; the last row is added.
 
-    Ridge regression on targets +1 and -1 (Hoerl and Kennard 1970), of standardised features: enough to tell
-    drawing styles apart, and the same on every machine.
+    Ridge regression on targets +1 and -1 (Hoerl and Kennard 1970), on standardised features so that `strength` means
+    the same for any encoder: enough to tell drawing styles apart, and the same on every machine.
     """
-    inputs = _with_bias(features)
+    features = features.double().cpu()
+    mean, scale = features.mean(0), features.std(0).clamp(min=1e-9)
+    inputs = (features - mean) / scale
     targets = torch.nn.functional.one_hot(labels, classes).double() * 2 - 1
     gram = inputs.T @ inputs + strength * torch.eye(inputs.shape[1], dtype=torch.float64)
-    return torch.linalg.solve(gram, inputs.T @ targets)
+    weights = torch.linalg.solve(gram, inputs.T @ (targets - targets.mean(0))) / scale[:, None]
+    return torch.cat([weights, (targets.mean(0) - mean @ weights)[None]])
 
 
 def probe_classes(features: torch.Tensor, probe: torch.Tensor) -> torch.Tensor:
     """The class (n,) that a `ridge_probe` gives to features (n, D)."""
-    return (_with_bias(features) @ probe).argmax(1)
-
-
-def _with_bias(features: torch.Tensor) -> torch.Tensor:
-    features = features.double().cpu()
-    return torch.cat([features, torch.ones(len(features), 1, dtype=torch.float64)], 1)
+    return (features.double().cpu() @ probe[:-1] + probe[-1]).argmax(1)

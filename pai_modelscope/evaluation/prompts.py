@@ -156,12 +156,16 @@ def food(pictures: Pictures, count: int) -> list[Case]:
 
 
 def held_style(pictures: Pictures, count: int) -> list[Case]:
-    return named(pictures, "held_style", count)
+    return repeated(pictures, "held_style", count)
 
 
 def held_concepts(pictures: Pictures, count: int) -> list[Case]:
-    """Twelve concepts in every style, asked for in several forms and with several seeds until `count` is reached."""
-    records = sample(pictures.of("held_concept"), count)
+    return repeated(pictures, "held_concept", count)
+
+
+def repeated(pictures: Pictures, split: str, count: int) -> list[Case]:
+    """All drawings of a small split, again and again in other forms and with other seeds until `count` is reached."""
+    records = sample(pictures.of(split), count)
     turns = -(-count // len(records)) if records else 0
     cases = [_named(pictures, record, NAME_FORMS, turn) for turn in range(turns) for record in records]
     return cases[:count]
