@@ -7,7 +7,7 @@ from multiprocessing import get_context
 
 from PIL import Image
 
-from pai_modelscope.data.render import render_svg
+from pai_modelscope.data.render import on_background, render_svg
 from recipes.mini.dataset.sources import Record
 
 _SIZE = 64
@@ -24,8 +24,8 @@ def open_picture(record: Record, size: int) -> Image.Image:
 def fingerprint(record: Record) -> str | None:
     """A digest of the rendered picture; `None` if nothing is to be seen on a white ground."""
     image = open_picture(record, _SIZE)
-    on_white = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("L")
-    if on_white.getextrema()[0] > 250:
+    on_white = on_background(image, "white").convert("L")
+    if min(on_white.tobytes()) > 250:
         return None
     return hashlib.sha256(image.tobytes()).hexdigest()
 

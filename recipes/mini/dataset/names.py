@@ -93,9 +93,9 @@ class ChineseNames:
         labels = _unique(label for label in labels if mostly_chinese(label))
         if not labels:
             return None
-        keywords = (word.strip() for word in self._keywords.get(key, ()))
-        keywords = _unique(word for word in keywords if _CJK.search(word) and ":" not in word)
-        return Names(labels[0], labels[1:], [word for word in keywords if word not in labels])
+        words = _unique(word.strip() for word in self._keywords.get(key, ()))
+        keywords = [word for word in words if _CJK.search(word) and ":" not in word and word not in labels]
+        return Names(labels[0], labels[1:], keywords)
 
 
 def _unique(items) -> list[str]:

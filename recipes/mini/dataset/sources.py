@@ -121,8 +121,8 @@ class Reader:
 
     def _record(self, source: Source, key: str, icon_name: str) -> Record | None:
         entry = self._entries.get(key)
-        names = self._names(key) if entry and not codepoints.has_skin_tone(key) else None
-        if names is None:
+        names = None if codepoints.has_skin_tone(key) else self._names(key)
+        if entry is None or names is None:
             return None
         family = codepoints.family(key)
         return _common(source, self._npm, key, icon_name) | {

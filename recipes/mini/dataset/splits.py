@@ -81,7 +81,7 @@ def held_pairs(records: list[Record], excluded: set[str], share: float = HELD_PA
     for record in records:
         if record["base"] and record["source"] != HELD_STYLE and not record["is_flag"]:
             styles[record["family"]].add(STYLE_FAMILIES[record["source"]])
-    held = set()
+    held: set[tuple[str, str]] = set()
     for family in sorted(set(styles) - excluded):
         ranked = sorted(styles[family], key=lambda style: chance("pair", family, style))
         spare = max(len(ranked) - MIN_TRAINED_STYLES, 0)

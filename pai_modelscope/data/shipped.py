@@ -1,0 +1,143 @@
+"""The data set that ships with the package: SVG pictures with Chinese names, rendered when they are read."""
+
+import json
+import lzma
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pai_modelscope.data.render import Background, on_background, render_svg
+from pai_modelscope.errors import UserError
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+FOLDER = Path(__file__).parents[1] / "assets" / "dataset"
+Record = dict[str, Any]
+
+# A drawing without colour (the condition) and the coloured one of the same design (the target).
+CONTROL_PAIRS = {
+    "emojione-monotone": "emojione",
+    "icon-park-outline": "icon-park",
+    "fluent-emoji-high-contrast": "fluent-emoji-flat",
+}
+
+
+@dataclass(frozen=True)
+class Split:
+    """Which rows of which file; `pairs` joins a condition and a target into one row."""
+
+    part: str
+    about: str
+    keep: Callable[[Record], bool] = lambda record: True
+    pairs: bool = False
+
+    def rows(self, part: Sequence[Record]) -> list[Record]:
+        """This split's rows among those of its file."""
+        kept = [record for record in part if self.keep(record)]
+        return pair_up(kept) if self.pairs else kept
+
+
+SPLITS = {
+    "food": Split("food", "food and drink, for continued pretraining", lambda record: not record["food_test"]),
+    "food_test": Split("food", "foods in styles held out of `food`", lambda record: record["food_test"]),
+    "style": Split("style", "a style that the base model has never seen, without its food"),
+    "base": Split("base", "a style that the base model knows, without food and held-out pictures"),
+    "control": Split("control", "pairs of a colourless and a coloured drawing", pairs=True),
+    "control_test": Split("held", "such pairs that the base model has never seen", pairs=True),
+    "held_pair": Split("held", "known names in styles held out for them", lambda row: row["split"] == "held_pair"),
+    "held_concept": Split("held", "twelve things held out in every style", lambda row: row["split"] == "held_concept"),
+}
+PARTS = tuple(dict.fromkeys(split.part for split in SPLITS.values()))
+
+
+@cache
+def _part(name: str, folder: Path) -> tuple[Record, ...]:
+    path = folder / f"{name}.jsonl.xz"
+    try:
+        with lzma.open(path, "rt", encoding="utf-8") as lines:
+            return tuple(json.loads(line) for line in lines)
+    except (OSError, EOFError, ValueError, lzma.LZMAError) as error:
+        raise UserError(f"{path} cannot be read ({error!r}): install the package again.") from error
+
+
+def shipped_records(split: str | None = None, folder: Path = FOLDER) -> list[Record]:
+    """Rows of a split as plain dicts, every shipped picture once if `split` is None. Treat them as read-only.
+
+    Raises:
+        UserError: there is no such split, or a file of the data set is damaged.
+    """
+    if split is None:
+        return [record for part in PARTS for record in _part(part, folder)]
+    if split not in SPLITS:
+        raise UserError(f"There is no split {split!r}. Give one of {', '.join(SPLITS)}.")
+    return SPLITS[split].rows(_part(SPLITS[split].part, folder))
+
+
+def pair_up(records: Sequence[Record]) -> list[Record]:
+    """The coloured drawings that have a colourless twin; the twin's id and SVG join the row as `condition_*`."""
+    found = {(record["source"], record["key"]): record for record in records}
+    return [
+        found[target, key] | {"condition_id": record["id"], "condition_svg": record["svg"]}
+        for (source, key), record in found.items()
+        if (target := CONTROL_PAIRS.get(source, "")) and (target, key) in found
+    ]
+
+
+def open_dataset(split: str, size: int = 256, background: Background | None = "白色") -> "Dataset":
+    """A split of the shipped data set; needs no network.
+
+    Columns: `id`, `name`, `style`, `text` (name and style, a caption), `aliases`, `keywords` and `en_name`, `key` and
+    `family` (the emoji), `group`, `subgroup`, `is_flag`, `variant`, `source`, `author`, `license`, `url`, `svg`, and
+    `image`: a PIL picture, rendered when the row is read. `control` and `control_test` also have `condition_id`,
+    `condition_svg` and `conditioning_image`, the drawing without colour.
+
+    Args:
+        split: a name in `SPLITS`.
+        size: pixels a side of the rendered pictures.
+        background: a Chinese colour name, an HTML colour or an (r, g, b) triple under RGB pictures;
+            None gives RGBA with a transparent ground.
+
+    Raises:
+        UserError: no such split, no positive size, or no such colour.
+    """
+    render = Render(size, background)
+    render.check()
+    rows = [_row(record) for record in shipped_records(split)]
+
+    from datasets import Dataset
+
+    return Dataset.from_list(rows).with_transform(render)
+
+
+_COLUMNS = "id name style aliases keywords en_name key family group subgroup is_flag variant source author license url"
+# The columns that a transform turns into pictures; they hold the SVG itself, so that each works without the others.
+_PICTURES = {"image": "svg", "conditioning_image": "condition_svg"}
+
+
+def _row(record: Record) -> Record:
+    row = {column: record[column] for column in _COLUMNS.split()}
+    row["text"] = f"{record['name']},{record['style']}"
+    row |= {column: record[column] for column in ("svg", "condition_id", "condition_svg") if column in record}
+    return row | {picture: record[svg] for picture, svg in _PICTURES.items() if svg in record}
+
+
+@dataclass(frozen=True)
+class Render:
+    """The transform of `open_dataset`: picture columns from SVG to PIL. It pickles, as worker processes ask."""
+
+    size: int
+    background: Background | None
+
+    def check(self) -> None:
+        """Raise for settings that no picture can be rendered with."""
+        self._draw('<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 1 1"/>')
+
+    def __call__(self, batch: dict[str, list]) -> dict[str, list]:
+        drawn = {column: [self._draw(svg) for svg in batch[column]] for column in _PICTURES if column in batch}
+        return batch | drawn
+
+    def _draw(self, svg: str):
+        return on_background(render_svg(svg, self.size), self.background)
