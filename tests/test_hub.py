@@ -194,7 +194,7 @@ picture = pipe({{'text': '雾蒙蒙的日出在湖面上'}}, seed=1, **QUICK)['o
 print('ONLINE', json.dumps(seen), flush=True)
 sys.stdin.readline()                        # the hub goes down
 folder = pai_modelscope.model_dir(ID)
-again = pipeline(TASK, str(folder))({{'text': '雾蒙蒙的日出在湖面上'}}, seed=1, **QUICK)['output_imgs'][0]
+again = pipeline(TASK, folder)({{'text': '雾蒙蒙的日出在湖面上'}}, seed=1, **QUICK)['output_imgs'][0]
 offline = {{
     'folder': str(folder),
     'same': bool((again == picture).all()),

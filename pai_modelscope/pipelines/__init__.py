@@ -10,7 +10,6 @@ __all__ = ["register", "register_on_import"]
 
 def register() -> None:
     """Register all pipelines now, and let hub models of our family reach them. Repeating it is harmless."""
-    from . import dispatch, text_to_image
+    from . import dispatch, text_to_image  # noqa: F401  the class registers itself
 
-    text_to_image.register()
     dispatch.install()

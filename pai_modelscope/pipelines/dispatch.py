@@ -14,15 +14,15 @@ becomes `pai-diffusion`. Every other model, and every other task, goes on untouc
 """
 
 import functools
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from .. import zoo
-from ..zoo.folders import read_json
+from ..zoo.folders import PIPELINE_TYPE, read_json
 
 TASK = "text-to-image-synthesis"
-TYPE = "pai-diffusion"
 _MARK = "wrapped_by_pai_modelscope"
 
 
@@ -40,7 +40,7 @@ def ours(task: str | None, model: Any, named: str | None) -> bool:
 
     model: whatever the user gave, by now downloaded; only a folder is looked at.
     """
-    if task != TASK or not isinstance(model, str) or not Path(model).is_dir():
+    if task != TASK or not isinstance(model, str | os.PathLike) or not Path(model).is_dir():
         return False
     configured = (read_json(Path(model) / "configuration.json") or {}).get("pipeline") or {}
     return named == configured.get("type") and zoo.is_family(Path(model))
@@ -49,8 +49,10 @@ def ours(task: str | None, model: Any, named: str | None) -> bool:
 def _build_pipeline(
     original: Callable[..., Any], cfg: Any, task_name: str | None = None, default_args: dict[str, Any] | None = None
 ) -> Any:
+    if isinstance(cfg.get("model"), os.PathLike):  # `model_dir` gives one; pipelines expect strings
+        cfg["model"] = os.fspath(cfg["model"])
     if ours(task_name, cfg.get("model"), cfg.get("type")):
-        cfg["type"] = TYPE
+        cfg["type"] = PIPELINE_TYPE
     return original(cfg, task_name=task_name, default_args=default_args)
 
 
@@ -67,7 +69,7 @@ def _hf_pipeline(
     from modelscope.pipelines import builder
     from modelscope.utils.config import ConfigDict
 
-    cfg = ConfigDict(type=TYPE, model=model, device=device or "gpu", **options)
+    cfg = ConfigDict(type=PIPELINE_TYPE, model=model, device=device or "gpu", **options)
     return builder.build_pipeline(cfg, task_name=task, default_args={})
 
 

@@ -16,12 +16,14 @@ from modelscope.utils.import_utils import LazyImportModule
 from ..config import GenerationOptions
 from ..errors import UserError
 from ..zoo import model_dir
-from .dispatch import TYPE
+from ..zoo.folders import PIPELINE_TYPE
 
 Text = str | dict[str, Any]
 _FROM_MODELSCOPE = {"preprocessor", "trust_remote_code"}  # handed to every pipeline; ours has no use for them
 
 
+# `force`, because a reload registers the name again.
+@PIPELINES.register_module(Tasks.text_to_image_synthesis, module_name=PIPELINE_TYPE, force=True)
 class PaiDiffusionPipeline(Pipeline):
     """Chinese text to pictures, by `pai_modelscope.sampling.Sampler`.
 
@@ -98,14 +100,6 @@ class PaiDiffusionPipeline(Pipeline):
             yield self(each, **options)
 
 
-def register() -> None:
-    """Under its name, for the task; `force` because a reload registers again."""
-    PIPELINES.register_module(Tasks.text_to_image_synthesis, TYPE, PaiDiffusionPipeline, force=True)
-    # ModelScope warns at every use of a name that its index of its own sources lacks.
-    index = LazyImportModule.get_ast_index()[INDEX_KEY]
-    index["PIPELINES", Tasks.text_to_image_synthesis, TYPE] = {MODULE_KEY: __name__}
-
-
 def _as_list(input: Text | list[Text]) -> list[Text]:
     return input if isinstance(input, list) else [input]
 
@@ -133,3 +127,8 @@ def _result(pictures: list[Any], output_type: str) -> dict[str, Any]:
 def _bgr(image: Any) -> np.ndarray:
     """A PIL picture as OpenCV wants it: uint8 (height, width, 3), blue first."""
     return np.ascontiguousarray(np.asarray(image.convert("RGB"))[:, :, ::-1])
+
+
+# ModelScope warns at every use of a name that its index of its own sources lacks.
+_INDEX = LazyImportModule.get_ast_index()[INDEX_KEY]
+_INDEX["PIPELINES", Tasks.text_to_image_synthesis, PIPELINE_TYPE] = {MODULE_KEY: __name__}

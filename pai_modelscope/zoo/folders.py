@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+PIPELINE_TYPE = "pai-diffusion"  # what a configuration.json of ours names
 # Preferred first: safetensors cannot run code and loads without a copy.
 WEIGHTS = (".safetensors", ".bin")
 # Copies of the same weights for other programs: WebUI's single file, Flax, TensorFlow, ONNX, OpenVINO.

@@ -3,18 +3,42 @@
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..errors import UserError
 from . import hubs
 from .entries import Entry, lookup, suggestion
-from .folders import problem
+from .folders import PIPELINE_TYPE, is_family, problem
 
 SHIPPED = "pai-diffusion-mini-zh"
+if TYPE_CHECKING:
+    _Path = Path
+else:
+    _Path = type(Path())  # Python 3.11 has no constructor for subclasses of Path itself
+
+
+class ModelFolder(_Path):
+    """A path that ModelScope's `pipeline(task, folder)` takes as it is.
+
+    That function knows ids and folders as strings, and else objects with a `model_dir`, whose configuration.json it
+    reads, or with a `pipeline`, which stands in for that file: Hugging Face's copies of our models have none.
+    """
+
+    @property
+    def model_dir(self) -> str:
+        return str(self)
+
+    @classmethod
+    def of(cls, folder: Path) -> "ModelFolder":
+        made = cls(folder)
+        if is_family(folder) and not (folder / "configuration.json").exists():
+            made.__dict__["pipeline"] = {"type": PIPELINE_TYPE}
+        return made
 
 
 def model_dir(
     name_or_id_or_folder: str | os.PathLike[str], *, revision: str | None = None, local_files_only: bool = False
-) -> Path:
+) -> ModelFolder:
     """The local folder of a model, adapter or ControlNet, fetched from a hub only when it is nowhere on this machine.
 
     Tried in this order: a folder of that path; the model shipped in this package; ModelScope's cache; Hugging
@@ -48,7 +72,7 @@ def shipped_folder() -> Path:
     return Path(override) if override else Path(__file__).parent.parent / "assets" / SHIPPED
 
 
-def _checked(folder: Path) -> Path:
+def _checked(folder: Path) -> ModelFolder:
     if not folder.is_dir():
         if folder.exists():
             raise UserError(f"{str(folder)!r} is a file; give the model's folder")
@@ -58,7 +82,7 @@ def _checked(folder: Path) -> Path:
         raise UserError(
             f"{str(folder)!r} is not a complete model: {trouble}. Copy or download it again, or give another folder"
         )
-    return folder.resolve()
+    return ModelFolder.of(folder.resolve())
 
 
 def _looks_like_id(name: str) -> bool:
@@ -67,7 +91,7 @@ def _looks_like_id(name: str) -> bool:
     return bool(slash and owner and rest) and owner[0] not in ".~" and "/" not in rest and "\\" not in name
 
 
-def _from_hubs(name: str, entry: Entry | None, revision: str | None, local_files_only: bool) -> Path:
+def _from_hubs(name: str, entry: Entry | None, revision: str | None, local_files_only: bool) -> ModelFolder:
     modelscope_id = entry.modelscope_id if entry else name
     huggingface_id = entry.huggingface_id if entry else name
     preferred = revision or (entry.revision if entry else None)
@@ -86,7 +110,7 @@ def _from_hubs(name: str, entry: Entry | None, revision: str | None, local_files
     for place, fetch in cached if local_files_only else cached + online:
         folder = _attempt(place, fetch, tried)
         if folder is not None:
-            return folder
+            return ModelFolder.of(folder)
     at = f" at revision {revision!r}" if revision else ""
     way_out = "allow downloading" if local_files_only else "check the id, the revision and the network"
     meant = f". {suggestion(name)}" if entry is None else ""
