@@ -228,8 +228,8 @@ def test_modelscopes_own_call_by_id(hub: HubServer, files: Files, tmp_path: Path
     ours = "PaiDiffusionPipeline"
     assert {revision: online[revision] for revision in TYPES} == dict.fromkeys(TYPES, ours)
     assert online["explicit"] == ours
-    # ModelScope's own class took the other model: it fails on the empty folder, or for want of torchvision.
-    assert online["other"] != ours and ours not in online["other"]
+    # ModelScope's own class was asked for the other model: it fails for want of torchvision, or of weights.
+    assert "stablediffusionpipeline" in online["other"].lower().replace("_", "")
     hub.stop()
     assert child.stdin is not None
     child.stdin.write("\n")
