@@ -3,6 +3,7 @@
 import json
 import lzma
 import math
+from pathlib import Path
 
 import pytest
 import torch
@@ -10,7 +11,8 @@ from PIL import Image, ImageDraw
 
 from pai_modelscope.errors import UserError
 from pai_modelscope.evaluation import metrics, prompts, report, rows
-from pai_modelscope.evaluation.judge import judge_pixels
+from pai_modelscope.evaluation.__main__ import SHIPPED_JUDGE, main
+from pai_modelscope.evaluation.judge import Judge, judge_pixels
 from pai_modelscope.evaluation.pictures import Pictures, Scene, open_pictures, render, render_all
 from pai_modelscope.images.colours import NAMED_COLOURS
 
@@ -210,7 +212,44 @@ def test_table_shows_share_and_chance() -> None:
     assert report._lines(result) == ["| names | 8 | R@1 | 0.400 | 0.800 | 0.500 | 0.010 |"]
 
 
-def test_bad_input_is_named(tmp_path) -> None:
+needs_assets = pytest.mark.skipif(not SHIPPED_JUDGE.is_dir(), reason="the judge is not trained yet")
+
+
+@needs_assets
+def test_the_shipped_judge_knows_real_pictures_it_never_saw(tmp_path: Path) -> None:
+    assert main(["--rows", "judge", "vae", "--limit", "64", "--no-sheets", "--out", str(tmp_path)]) == 0
+    judge, vae = json.loads((tmp_path / "report.json").read_text())["rows"]
+    assert judge["prompts"] == 64 and judge["real"]["R@1"] > 0.7 and judge["real"]["R@5"] > 0.9
+    assert judge["chance"]["R@5"] < 0.01
+    assert vae["generated"]["PSNR"] > 28
+
+
+@needs_assets
+def test_the_table_of_the_shipped_model_on_a_few_prompts(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    arguments = ["--rows", "held_pair", "background", "frechet", "--limit", "4", "--out", str(tmp_path)]
+    assert main([*arguments, "--no-sheets"]) == 0
+    report = json.loads((tmp_path / "report.json").read_text())
+    held, background, frechet = report["rows"]
+    assert report["candidates"] >= 1900
+    assert held["generated"]["R@5"] >= 0.5 and held["share"]["R@5"] == held["generated"]["R@5"] / held["real"]["R@5"]
+    assert background["generated"]["colour"] >= 0.75 and background["real"]["colour"] == 1
+    assert 0 < frechet["real"]["Fréchet"]
+    table = (tmp_path / "report.md").read_text()
+    assert "held-out (name, style) pairs | 4 |" in table and "CPU cores" in table
+    assert "held_pair: R@1" in capsys.readouterr().out
+
+
+def test_a_limit_below_one_is_refused(capsys: pytest.CaptureFixture) -> None:
+    assert main(["--limit", "0"]) == 2
+    assert capsys.readouterr().err.startswith("error: --limit is 0")
+
+
+def test_a_folder_without_judge_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="lacks config.json"):
+        Judge.load(tmp_path)
+
+
+def test_bad_input_is_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="There is no file"):
         open_pictures(str(tmp_path / "none.xz"))
     (tmp_path / "bad.xz").write_bytes(b"no xz")

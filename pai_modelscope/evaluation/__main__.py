@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from pai_modelscope.config import GENERATION_FALLBACKS
 from pai_modelscope.errors import UserError
 
 SHIPPED_MODEL = "pai-diffusion-mini-zh"
@@ -33,51 +34,50 @@ def evaluate(options: argparse.Namespace) -> dict[str, Any]:
     import torch
 
     from pai_modelscope.evaluation import report, rows, sheets
-    from pai_modelscope.evaluation.generate import load_pipeline, recommended
     from pai_modelscope.evaluation.judge import Judge
     from pai_modelscope.evaluation.pictures import open_pictures
+    from pai_modelscope.sampling import Sampler
 
     start = time.perf_counter()
-    device = torch.device(options.device or ("cuda" if torch.cuda.is_available() else "cpu"))
-    folder = model_folder(options.model)
+    # In float32 also on a GPU, where autocast makes it fast: figures are then those of a CPU, but for rounding.
+    sampler = Sampler.from_pretrained(options.model, device=options.device, torch_dtype="float32", safety=False)
+    pipe: Any = sampler.pipe
+    for part in (pipe.unet, pipe.vae):
+        part.to(memory_format=torch.channels_last)
     bench = rows.Bench(
-        pipe=load_pipeline(folder, device),
-        judge=Judge.load(options.judge, device),
+        pipe=pipe,
+        judge=Judge.load(options.judge, pipe.device),
         pictures=open_pictures(options.data),
-        options=recommended(folder),
+        options={key: sampler.recommended.get(key, value) for key, value in GENERATION_FALLBACKS.items()},
         limit=options.limit,
-        batch=options.batch or (128 if device.type == "cuda" else 8),
+        batch=options.batch or (128 if pipe.device.type == "cuda" else 8),
     )
     options.out.mkdir(parents=True, exist_ok=True)
-    chosen = [row for row in rows.ROWS if not options.rows or row.name in options.rows]
-    results = report.measure(bench, chosen)
-    found = {
-        "model": Path(folder).name,
+    found: dict[str, Any] = {
+        "model": sampler.name,
         "data": bench.pictures.title,
         "candidates": len(bench.pictures.names),
         "limit": options.limit,
         "options": dict(bench.options),
-        **report.surroundings(device),
-        "seconds": round(time.perf_counter() - start),
-        "rows": results,
+        **report.surroundings(pipe.device),
+        "rows": [],
     }
-    report.write(found, options.out)
+    chosen = [row for row in rows.ROWS if not options.rows or row.name in options.rows]
+    for result in report.measure(bench, chosen):
+        found["rows"].append(result)
+        found["seconds"] = round(time.perf_counter() - start)
+        report.write(found, options.out)  # after every row, so that a run that is cut short leaves its figures
+        print(report.one_line(result), flush=True)
     if not options.no_sheets:
         sheets.write_sheets(bench, options.out)
     return found
 
 
-def model_folder(model: str) -> Path:
-    if Path(model).is_dir():
-        return Path(model)
-    from pai_modelscope.zoo import model_dir
-
-    return model_dir(model)
-
-
 def main(arguments: list[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     try:
+        if options.limit < 1:
+            raise UserError(f"--limit is {options.limit}; give at least 1 prompt a row.")
         evaluate(options)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)

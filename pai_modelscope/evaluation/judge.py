@@ -26,6 +26,8 @@ class Judge:
         """Read weights (any precision; used in float32) and tokenizer. Raises `UserError` if the folder has none."""
         from transformers import BertTokenizer, VisionTextDualEncoderModel
 
+        from pai_modelscope.sampling.quiet import quiet
+
         folder = Path(folder)
         missing = [
             name for name in ("config.json", "model.safetensors", "tokenizer.json") if not (folder / name).is_file()
@@ -34,8 +36,9 @@ class Judge:
             raise UserError(
                 f"{folder} is no judge: it lacks {', '.join(missing)}. Give the folder of a VisionTextDualEncoderModel."
             )
-        # transformers reads fp16 files as fp16, which CPUs compute slowly and less exactly.
-        model = VisionTextDualEncoderModel.from_pretrained(folder, dtype=torch.float32)
+        with quiet():
+            # transformers reads fp16 files as fp16, which CPUs compute slowly and less exactly.
+            model = VisionTextDualEncoderModel.from_pretrained(folder, dtype=torch.float32)
         return cls(model, BertTokenizer.from_pretrained(folder), device)
 
     @torch.inference_mode()

@@ -32,7 +32,7 @@ class Record:
     keywords: tuple[str, ...]
     style: str
     style_id: str
-    split: str  # train, food, held_style, held_concept or held_pair
+    split: str  # train, food, food_test, held_style, held_concept or held_pair
     plain: bool  # a design of its own: no flag, no gendered or turned variant, no redrawing for other weights
     svg: str | None = field(repr=False)
     raster: str | None = None  # path of a WebP file
@@ -103,21 +103,25 @@ def open_pictures(data: str) -> Pictures:
         UserError: there is no such file, or it is no list of pictures.
     """
     if data.lower() == SHIPPED:
-        return Pictures(_shipped_records(), "the shipped data set")
+        from pai_modelscope.data import shipped_records
+
+        rows = shipped_records()
+        return Pictures((_record(row) for row in rows), f"the shipped data set ({len(rows)} pictures)")
     path = Path(data)
     if not path.is_file():
         raise UserError(f"There is no file {data}. Give '{SHIPPED}' or the pictures.jsonl.xz of recipes/mini.")
     try:
         with lzma.open(path, "rt", encoding="utf-8") as lines:
             rows = [json.loads(line) for line in lines]
-        return Pictures([_record(row, path.parent) for row in rows], f"the full data set ({len(rows)} pictures)")
+        records = [_record(row, path.parent) for row in rows]
     except (lzma.LZMAError, ValueError, KeyError) as error:
         raise UserError(
             f"{data} is no list of pictures ({error!r}). Give the pictures.jsonl.xz of recipes/mini."
         ) from error
+    return Pictures(records, f"the full data set ({len(rows)} pictures)")
 
 
-def _record(row: dict, folder: Path) -> Record:
+def _record(row: dict, folder: Path = Path()) -> Record:
     return Record(
         id=row["id"],
         key=row["key"],
@@ -127,15 +131,11 @@ def _record(row: dict, folder: Path) -> Record:
         keywords=tuple(row["keywords"]),
         style=row["style"],
         style_id=row["style_id"],
-        split=row["split"],
+        split="food_test" if row.get("food_test") else row["split"],
         plain=row["base"] and not row["variant"] and not row["is_flag"],
         svg=row.get("svg"),
         raster=str(folder / row["raster"]) if row.get("raster") else None,
     )
-
-
-def _shipped_records() -> list[Record]:
-    raise UserError("The shipped data set is not there yet.")
 
 
 def render_all(scenes: Sequence[Scene]) -> list[Image.Image]:

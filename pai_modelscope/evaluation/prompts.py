@@ -13,6 +13,7 @@ from pai_modelscope.evaluation.pictures import Pictures, Record, Scene
 from pai_modelscope.images.colours import NAMED_COLOURS
 
 T = TypeVar("T")
+MAX_CHARACTERS = 30  # about one token each, and a chunk of 32 tokens begins and ends with a special one
 MAX_BEARERS = 12  # a keyword that more names share says too little
 
 NAME_FORMS = ("{name},{style}", "{style}的{name}", "一个{name},{style}")
@@ -57,6 +58,12 @@ def shuffled(records: Iterable[Record], *salt: object) -> list[Record]:
     return sorted(records, key=lambda record: stable_hash(*salt, record.id))
 
 
+def write(forms: Sequence[str], *salt: object, **words: str) -> str:
+    """The words in one of the forms: of those that fit into one chunk of the text encoder, where any does."""
+    written = [form.format(**words) for form in forms]
+    return choose([text for text in written if len(text) <= MAX_CHARACTERS] or written, "form", *salt)
+
+
 def choose(options: Sequence[T], *parts: object) -> T:
     return options[stable_hash(*parts) % len(options)]
 
@@ -67,7 +74,7 @@ def named(pictures: Pictures, split: str, count: int, forms: Sequence[str] = NAM
 
 
 def _named(pictures: Pictures, record: Record, forms: Sequence[str], turn: int = 0) -> Case:
-    prompt = choose(forms, "form", record.id, turn).format(name=record.name, style=record.style)
+    prompt = write(forms, record.id, turn, name=record.name, style=record.style)
     return Case(prompt, stable_hash("seed", record.id, turn), (pictures.targets(record),), Scene((record,)))
 
 
@@ -115,7 +122,7 @@ def _keyword(pictures: Pictures, record: Record) -> Case | None:
     if not telling:
         return None
     keyword = choose(telling, "keyword", record.id)
-    prompt = choose(KEYWORD_FORMS, "form", record.id).format(keyword=keyword, style=record.style)
+    prompt = write(KEYWORD_FORMS, record.id, keyword=keyword, style=record.style)
     right = pictures.bearers(keyword) | pictures.targets(record)
     return Case(prompt, stable_hash("seed", record.id, keyword), (right,), Scene((record,)))
 
@@ -128,8 +135,7 @@ def colours(pictures: Pictures, count: int) -> list[Case]:
 
 
 def _colour(pictures: Pictures, record: Record, colour: str) -> Case:
-    form = choose(COLOUR_FORMS, "form", record.id)
-    prompt = form.format(name=record.name, style=record.style, colour=colour)
+    prompt = write(COLOUR_FORMS, record.id, name=record.name, style=record.style, colour=colour)
     seed = stable_hash("seed", record.id, colour)
     return Case(prompt, seed, (pictures.targets(record),), Scene((record,), colour))
 
@@ -146,13 +152,19 @@ def two_objects(pictures: Pictures, count: int) -> list[Case]:
 
 
 def _pair(pictures: Pictures, left: Record, right: Record) -> Case:
-    prompt = choose(PAIR_FORMS, "form", left.id).format(left=left.name, right=right.name, style=left.style)
+    prompt = write(PAIR_FORMS, left.id, left=left.name, right=right.name, style=left.style)
     targets = pictures.targets(left), pictures.targets(right)
     return Case(prompt, stable_hash("seed", left.id, right.id), targets, Scene((left, right)))
 
 
 def food(pictures: Pictures, count: int) -> list[Case]:
+    """Foods that continued pretraining on food may train on."""
     return named(pictures, "food", count)
+
+
+def food_test(pictures: Pictures, count: int) -> list[Case]:
+    """Foods in styles that continued pretraining holds out."""
+    return repeated(pictures, "food_test", count)
 
 
 def held_style(pictures: Pictures, count: int) -> list[Case]:

@@ -4,7 +4,7 @@ import json
 import os
 import platform
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -73,18 +73,18 @@ def misses(bench: Bench, images: Images, cases: Sequence[Case]) -> list[dict[str
     ][:MISSES]
 
 
-def measure(bench: Bench, rows: Sequence[Row], progress: Callable[[str], None] = print) -> list[dict[str, Any]]:
+def measure(bench: Bench, rows: Sequence[Row]) -> Iterator[dict[str, Any]]:
     """All rows in turn; a row with `beside` also gets its ratio to that row's generated pictures."""
     found: dict[str, dict[str, Any]] = {}
     for row in rows:
         result = found[row.name] = run_row(row, bench)
         if row.beside in found and "generated" in result:
             result["of_" + row.beside] = ratio(result["generated"], found[row.beside]["generated"])
-        progress(_one_line(result))
-    return list(found.values())
+        yield result
 
 
-def _one_line(result: dict[str, Any]) -> str:
+def one_line(result: dict[str, Any]) -> str:
+    """A row as a terminal shows it: each figure of the model, then that of the real pictures."""
     if "skipped" in result:
         return f"{result['name']:>18}: skipped, {result['skipped']}"
     parts = []

@@ -166,7 +166,7 @@ def through_vae(bench: Bench, cases: Sequence[Case], options: Mapping[str, Any])
 
 def held_art(pictures: Pictures, count: int) -> list[Case]:
     """Held-out drawings of every kind that the base has not trained on, food among them."""
-    splits = ("held_pair", "held_style", "held_concept", "food")
+    splits = ("held_pair", "held_style", "held_concept", "food", "food_test")
     records = sample([record for split in splits for record in pictures.of(split)], count)
     return [Case("", 0, (pictures.targets(record),), Scene((record,))) for record in records]
 
@@ -209,6 +209,7 @@ ROWS: tuple[Row, ...] = (
         for width, height in ((192, 192), (320, 320), (256, 384))
     ),
     Row("food", "food, unknown to the base model", prompts.food, by_name_and_style),
+    Row("food_test", "food in styles held out of the food set", prompts.food_test, by_name_and_style),
     Row("held_style", "a style unknown to the base model", prompts.held_style, by_name_and_style),
     Row("held_concept", "twelve concepts unknown to the base model", prompts.held_concepts, by_name_and_style),
     Row("vae", "autoencoder on held-out art", held_art, by_psnr, draw=through_vae),
