@@ -1,0 +1,116 @@
+"""`pai-modelscope generate`: pictures from Chinese texts, each saved as soon as it is finished."""
+
+import argparse
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pai_modelscope.commands.files import Folder
+from pai_modelscope.commands.options import add_generation_options, given
+from pai_modelscope.commands.terminal import quieten_bars, say
+from pai_modelscope.errors import UserError
+
+if TYPE_CHECKING:
+    from pai_modelscope.sampling import Picture, Sampler
+
+DEFAULT_MODEL = "pai-diffusion-mini-zh"
+DEFAULT_OUTPUT = "out"
+
+
+def add_parser(commands: Any) -> None:
+    parser = commands.add_parser("generate", help="pictures from texts", description="Pictures from Chinese texts.")
+    parser.add_argument("texts", nargs="*", metavar="TEXT", help="what to draw")
+    parser.add_argument("--from-file", type=Path, metavar="FILE", help="one text a line, UTF-8; # begins a comment")
+    parser.add_argument("--like", type=Path, metavar="PICTURE", help="make a saved picture again; flags change it")
+    add_generation_options(parser)
+    group = parser.add_argument_group("model and output")
+    group.add_argument("--model", help=f"name of 'zoo list', hub id or folder; default: {DEFAULT_MODEL}")
+    group.add_argument("--device", help="such as cpu, cuda, cuda:1; default: a GPU where there is one")
+    group.add_argument("--dtype", help="float32, float16 or bfloat16; default: float32 on a CPU, float16 on a GPU")
+    group.add_argument("--output", default=DEFAULT_OUTPUT, metavar="DIR", help="default: %(default)s")
+    group.add_argument(
+        "--sheet",
+        action=argparse.BooleanOptionalAction,
+        help="a contact sheet; default: for several pictures",
+    )
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Draw and save; the paths go to stdout. Ctrl-C keeps what is finished and returns 130.
+
+    Raises:
+        UserError: bad input, before any work where that can be known.
+    """
+    texts, options, model, dtype = wishes(args)
+    folder = Folder(args.output)
+    from pai_modelscope.sampling import Sampler
+
+    quieten_bars()
+    try:
+        sampler = Sampler.from_pretrained(model, device=args.device, torch_dtype=dtype)
+    except UserError as error:
+        if args.model or not args.like:
+            raise
+        raise UserError(f"{error} (this is the name that the picture remembers; --model says where it is)") from None
+    pictures: list[Picture] = []
+    try:
+        for picture in draw(sampler, texts, options):
+            print(folder.save(picture.image, f"seed{picture.seed}", picture.infotext), flush=True)
+            pictures.append(picture)
+    except KeyboardInterrupt:
+        say(f"stopped; {len(pictures)} finished pictures are kept in {folder.path}")
+        return 130
+    if args.sheet or (args.sheet is None and len(pictures) > 1):
+        labels = [picture.prompt for picture in pictures]
+        print(folder.save_sheet([picture.image for picture in pictures], labels))
+    return 0
+
+
+def draw(sampler: "Sampler", texts: list[str], options: dict[str, Any]) -> "Iterator[Picture]":
+    """Pictures as they are finished, under a bar that counts the steps of all of them."""
+    from tqdm import tqdm
+
+    with tqdm(unit="step", disable=None, leave=False) as bar:  # None: no bar where stderr is no terminal
+
+        def progress(step: int, total: int) -> None:
+            bar.total = total
+            bar.update(step - bar.n)
+
+        for picture in sampler.stream(texts, callback=progress, **options):
+            bar.clear()
+            yield picture
+
+
+def wishes(args: argparse.Namespace) -> tuple[list[str], dict[str, Any], str, str | None]:
+    """Texts, options, model and dtype: what the flags say, else what the `--like` picture remembers."""
+    texts = [*args.texts, *(read_texts(args.from_file) if args.from_file else [])]
+    remembered = recall(args.like) if args.like else {}
+    texts = texts or [remembered.get("text", "")][: len(remembered)]
+    if not texts:
+        raise UserError("no text: give one, as in pai-modelscope generate '熊猫', or use --from-file or --like")
+    model = args.model or remembered.get("model") or DEFAULT_MODEL
+    dtype = args.dtype or remembered.get("torch_dtype")
+    options = {k: v for k, v in remembered.items() if k not in ("text", "model", "torch_dtype")}
+    return texts, options | given(args), model, dtype
+
+
+def read_texts(path: Path) -> list[str]:
+    """The lines of a UTF-8 file, without empty lines and comment lines."""
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except UnicodeDecodeError:
+        raise UserError(f"{path} is no UTF-8 text: save it as UTF-8") from None
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {(error.strerror or str(error)).lower()}") from None
+    texts = [line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#")]
+    if not texts:
+        raise UserError(f"{path} holds no text: write one a line")
+    return texts
+
+
+def recall(path: Path) -> dict[str, Any]:
+    """What the PNG remembers of its making."""
+    from pai_modelscope.images import infotext
+
+    return infotext.read_png(path)
