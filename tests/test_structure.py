@@ -1,0 +1,203 @@
+"""The rules of the house: which room may import which, what a light import costs, how long a function may be."""
+
+import ast
+import importlib
+import os
+import pkgutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import pai_modelscope
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "pai_modelscope"
+
+# Imports point from an earlier floor to a later one, never back, and never sideways between rooms of one floor.
+FLOORS = [
+    {"cli"},
+    {"commands"},
+    {"pipelines", "trainers"},
+    {"training"},
+    {"methods"},
+    {"curation"},
+    {"evaluation"},
+    {"sampling"},
+    {"adapters"},
+    {"data"},
+    {"text"},
+    {"images"},
+    {"diffusion"},
+    {"zoo"},
+    {"config"},
+    {"errors"},
+]
+FLOOR = {room: height for height, rooms in enumerate(FLOORS) for room in rooms}
+SHARED_BY_ALL = {"zoo", "config", "errors"}  # and these import nothing of the package but `config` and `errors`
+
+LONGEST_FUNCTION = 60
+LONGEST_FILE = 300
+LONG_ON_PURPOSE: set[str] = set()  # "path/of/file.py" or "path/of/file.py:function", each with its reason beside it
+
+# Names of the writers' own folders: a reader of the project has none of them.
+FOREIGN = ["/work" + "/", "/tmp" + "/mini", "shared" + "/", "../" + "shared"]
+
+
+def tracked() -> list[Path]:
+    """The files that git knows; in an unpacked archive without git, all files of the source folders."""
+    try:
+        names = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True, text=True).stdout
+    except (OSError, subprocess.CalledProcessError):
+        return [path for folder in ("pai_modelscope", "recipes", "tests") for path in (ROOT / folder).rglob("*.py")]
+    return [ROOT / name for name in names.split("\0") if name and (ROOT / name).exists()]
+
+
+def python_files() -> list[Path]:
+    return [path for path in tracked() if path.suffix == ".py" and ROOT / "notebooks" not in path.parents]
+
+
+def room_of(path: Path) -> str:
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imported_rooms(tree: ast.AST, package: str) -> set[str]:
+    """Rooms that any import statement of a module of `package` names, inside functions too."""
+    names: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            base = package.rsplit(".", node.level - 1)[0] + "." if node.level else ""
+            names |= {f"{base}{node.module or ''}.{alias.name}".replace("..", ".") for alias in node.names}
+    prefix = "pai_modelscope."
+    rooms = {name.removeprefix(prefix).split(".")[0] for name in names if name.startswith(prefix)}
+    return rooms & FLOOR.keys()
+
+
+def package_of(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).parent.parts)
+
+
+def room_files() -> list[Path]:
+    return [path for path in sorted(PACKAGE.rglob("*.py")) if path != PACKAGE / "__init__.py"]
+
+
+def modules() -> list[str]:
+    return ["pai_modelscope"] + [
+        found.name for found in pkgutil.walk_packages(pai_modelscope.__path__, "pai_modelscope.")
+    ]
+
+
+def test_every_room_has_a_floor() -> None:
+    assert {room_of(path) for path in room_files()} <= FLOOR.keys()
+
+
+@pytest.mark.parametrize("path", room_files(), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_imports_point_downwards(path: Path) -> None:
+    room = room_of(path)
+    wrong = {
+        other
+        for other in imported_rooms(ast.parse(path.read_text(encoding="utf-8")), package_of(path)) - {room}
+        if FLOOR[other] <= FLOOR[room] or (room in SHARED_BY_ALL and other not in {"config", "errors"})
+    }
+    assert not wrong, f"{room} must not import {sorted(wrong)}"
+
+
+@pytest.mark.parametrize(
+    ("code", "room"),
+    [
+        ("def f():\n    from pai_modelscope import sampling", "sampling"),
+        ("import pai_modelscope.zoo.entries", "zoo"),
+        ("from ..errors import UserError", "errors"),
+        ("from .. import text", "text"),
+    ],
+)
+def test_the_import_rule_sees_every_form(code: str, room: str) -> None:
+    assert imported_rooms(ast.parse(code), "pai_modelscope.images") == {room}
+
+
+def test_only_the_adapters_import_modelscope() -> None:
+    adapters = {"pipelines", "trainers"}
+    for path in room_files():
+        names = {
+            (node.module or "") if isinstance(node, ast.ImportFrom) else alias.name
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+            if isinstance(node, ast.Import | ast.ImportFrom)
+            for alias in node.names
+        }
+        uses = {name for name in names if name == "modelscope" or name.startswith("modelscope.")}
+        # The demo shows the call that a ModelScope user writes.
+        assert not uses or room_of(path) in adapters or path == PACKAGE / "commands" / "demo.py", (path, uses)
+
+
+@pytest.mark.parametrize("name", modules())
+def test_every_module_imports(name: str) -> None:
+    if name != "pai_modelscope.__main__" and not name.endswith(".__main__"):
+        importlib.import_module(name)
+
+
+@pytest.mark.parametrize(
+    "code",
+    ["import pai_modelscope", "from pai_modelscope.cli import main; main(['--help'])"],
+    ids=["import", "help"],
+)
+def test_light_imports(code: str) -> None:
+    """Neither needs torch, modelscope or diffusers: seconds for a user who asks only for help."""
+    check = (
+        "import atexit, sys\n"
+        "heavy = ['torch', 'modelscope', 'diffusers', 'transformers', 'cv2']\n"
+        "atexit.register(lambda: print('HEAVY', [n for n in heavy if n in sys.modules]))\n" + code
+    )
+    done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert "HEAVY []" in done.stdout
+
+
+def functions(path: Path) -> list[tuple[str, int]]:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    kinds = (ast.FunctionDef, ast.AsyncFunctionDef)
+    return [(n.name, (n.end_lineno or 0) - n.lineno + 1) for n in ast.walk(tree) if isinstance(n, kinds)]
+
+
+def test_functions_and_files_stay_short() -> None:
+    long = []
+    for path in python_files():
+        name = path.relative_to(ROOT).as_posix()
+        if len(path.read_text(encoding="utf-8").splitlines()) > LONGEST_FILE:
+            long.append(name)
+        long += [f"{name}:{function}" for function, lines in functions(path) if lines > LONGEST_FUNCTION]
+    assert sorted(set(long) - LONG_ON_PURPOSE) == []
+    assert set(long) >= LONG_ON_PURPOSE, "an exception that is no longer needed"
+
+
+def test_no_foreign_paths() -> None:
+    text_suffixes = {".py", ".md", ".cfg", ".toml", ".txt", ".json", ".ipynb", ".yaml", ".yml", ".part", ""}
+    for path in tracked():
+        if path.suffix in text_suffixes and path.stat().st_size < 2**20:
+            text = path.read_bytes().decode("utf-8", errors="ignore")
+            assert not [word for word in FOREIGN if word in text], path
+
+
+def test_the_tracked_tree_stays_small() -> None:
+    """The whole project stays cloneable in a minute: 52 MiB, see CONTRIBUTING.md."""
+    assert sum(path.stat().st_size for path in tracked()) <= 52 * 2**20
+
+
+def test_the_wheel_carries_the_assets(tmp_path: Path) -> None:
+    """What pip installs must hold the model: a wheel is built the way pip builds it, and read."""
+    import zipfile
+
+    wheel = "import setuptools.build_meta as b, sys; print(b.build_wheel(sys.argv[1]))"
+    source = tmp_path / "source"
+    source.mkdir()
+    for name in ("setup.cfg", "pyproject.toml", "README.md", "LICENSE", "NOTICE", "pai_modelscope"):
+        if (ROOT / name).exists():
+            os.symlink(ROOT / name, source / name)
+    subprocess.run([sys.executable, "-c", wheel, str(tmp_path)], cwd=source, check=True, capture_output=True)
+    packed = set(zipfile.ZipFile(next(tmp_path.glob("*.whl"))).namelist())
+    assets = PACKAGE / "assets"
+    shipped = {path.relative_to(ROOT).as_posix() for path in tracked() if assets in path.parents}
+    assert shipped <= packed
+    assert "pai_modelscope/cli.py" in packed
