@@ -23,9 +23,10 @@ def build_parser() -> Parser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command. Exit status: 0 done, 2 bad input (one line on stderr says which), 130 stopped by Ctrl-C."""
     parser = build_parser()
-    args, args.rest = parser.parse_known_args(arguments)
-    if args.rest and not getattr(args, "passes_on", False):
-        parser.error(f"not understood: {' '.join(args.rest)}")
+    args, rest = parser.parse_known_args(arguments)
+    if rest and not getattr(args, "passes_on", False):
+        parser.error(f"not understood: {' '.join(rest)}")
+    args.rest = rest
     quieten()
     try:
         return int(args.run(args) or 0)
