@@ -1,7 +1,9 @@
 """A model folder looked over before anything is loaded: every fault is one line that names the file."""
 
 import json
+import re
 import struct
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ from pai_modelscope.errors import UserError
 PARTS = ("scheduler", "text_encoder", "tokenizer", "unet", "vae")
 _WEIGHT_STEMS = {"unet": "diffusion_pytorch_model", "vae": "diffusion_pytorch_model", "text_encoder": "model"}
 _AGAIN = "Download or copy it again."
+_LARGEST_HEADER = 100_000_000  # bytes, by the format's definition
 
 
 def check_folder(folder: Path) -> dict[str, Any]:
@@ -88,6 +91,8 @@ def _check_safetensors(path: Path) -> None:
             expected = 8 + length + max((entry["data_offsets"][1] for entry in tensors), default=0)
     except (struct.error, ValueError, KeyError, TypeError, AttributeError):
         raise UserError(f"{path} is no safetensors file or a corrupt one. {_AGAIN}") from None
+    if size > 8 and length > _LARGEST_HEADER:
+        raise UserError(f"{path} is no safetensors file. {_AGAIN}")
     if header is None or size < expected:
         raise UserError(f"{path} is cut short: {size} bytes are not all of it. {_AGAIN}")
     if size > expected:
@@ -101,14 +106,22 @@ def _check_pickle(path: Path) -> None:
     import torch
 
     try:
-        torch.load(path, weights_only=True, map_location="meta", mmap=_is_zip(path))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of the pickle's age
+            torch.load(path, weights_only=True, map_location="meta", mmap=_is_zip(path))
     except pickle.UnpicklingError as error:
+        wanted = re.search(r"GLOBAL (\S+)", str(error))
         raise UserError(
-            f"{path} is a pickle that asks for more than tensors, which could run code: it is not loaded. "
-            f"Use the model's safetensors files, or convert it where you trust it. ({str(error).splitlines()[0]})"
+            f"{path} is a pickle that asks for more than tensors{f' ({wanted[1]})' if wanted else ''}, which could run "
+            "code: it is not loaded. Use the model's safetensors files, or ask its author for them."
         ) from None
     except (RuntimeError, EOFError, OSError, ValueError) as error:
-        raise UserError(f"{path} is corrupt or cut short ({str(error).splitlines()[0]}). {_AGAIN}") from None
+        raise UserError(f"{path} is corrupt or cut short ({reason(error)}). {_AGAIN}") from None
+
+
+def reason(error: Exception) -> str:
+    """The first sentence of a library's message, which may go on for a page."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0].split(". ")[0].rstrip(".")
 
 
 def _entry(index: dict[str, Any], name: str) -> bool:

@@ -1,13 +1,14 @@
 """A model folder becomes a StableDiffusionPipeline; whatever is wrong with it becomes one line."""
 
 import importlib
+import warnings
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from pai_modelscope.errors import UserError
-from pai_modelscope.sampling.files import check_folder, weights_variant
+from pai_modelscope.sampling.files import check_folder, reason, weights_variant
 from pai_modelscope.sampling.quiet import quiet
 
 with quiet():  # the import alone tells of torchvision, which nothing here needs
@@ -28,7 +29,11 @@ def load_pipeline(folder: Path, device: torch.device, dtype: torch.dtype) -> Sta
     parts = {name: _load_part(folder / name, index[name], dtype) for name in ("text_encoder", "unet", "vae")}
     parts |= {name: _load_part(folder / name, index[name], None) for name in ("scheduler", "tokenizer")}
     _check_fit(folder, parts)
-    pipe = StableDiffusionPipeline(**parts, safety_checker=None, feature_extractor=None, requires_safety_checker=False)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # it mends old scheduler settings itself, at length
+        pipe = StableDiffusionPipeline(
+            **parts, safety_checker=None, feature_extractor=None, requires_safety_checker=False
+        )
     pipe.set_progress_bar_config(disable=True)
     pipe.to(device)
     if device.type == "cpu":
@@ -44,9 +49,8 @@ def pick_device(device: str | torch.device | None) -> torch.device:
         picked = torch.device(device)
         torch.empty(1, device=picked)
     except (RuntimeError, AssertionError, TypeError, NotImplementedError) as error:
-        reason = str(error).splitlines()[0]
         raise UserError(
-            f"device {str(device)!r} can't be used here ({reason}): give 'cpu', 'cuda' or 'auto'."
+            f"device {str(device)!r} can't be used here ({reason(error)}): give 'cpu', 'cuda' or 'auto'."
         ) from None
     return picked
 
@@ -73,8 +77,7 @@ def _load_part(part: Path, named: list[str], dtype: torch.dtype | None) -> Any:
                 part, torch_dtype=dtype, variant=weights_variant(part), output_loading_info=True
             )
     except Exception as error:  # whatever a damaged configuration, vocabulary or tensor sets off in there
-        reason = (str(error) or type(error).__name__).splitlines()[0]
-        raise UserError(f"{part} can't be loaded ({reason}). Download or copy it again.") from error
+        raise UserError(f"{part} can't be loaded ({reason(error)}). Download or copy it again.") from error
     missing = [name for name in report["missing_keys"] if not any(unused in name for unused in _UNUSED)]
     if missing:
         raise UserError(

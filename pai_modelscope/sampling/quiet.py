@@ -6,16 +6,20 @@ from contextlib import contextmanager
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Only errors of transformers are shown, and no bar for the second that loading takes; restored afterwards."""
+    """Only errors of transformers and diffusers are shown, and no bar for the second that loading takes."""
+    from diffusers.utils import logging as diffusers_logging
     from transformers.utils import logging
 
-    verbosity, bar = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()
+    before = [(log, log.get_verbosity()) for log in (logging, diffusers_logging)]
+    bar = logging.is_progress_bar_enabled()
+    for log, _ in before:
+        log.set_verbosity_error()
     if bar:
         logging.disable_progress_bar()
     try:
         yield
     finally:
-        logging.set_verbosity(verbosity)
+        for log, verbosity in before:
+            log.set_verbosity(verbosity)
         if bar:
             logging.enable_progress_bar()
