@@ -14,6 +14,7 @@ import torch
 from pai_modelscope.evaluation import metrics
 from pai_modelscope.evaluation.prompts import Case
 from pai_modelscope.evaluation.rows import Bench, Figures, Images, Row
+from pai_modelscope.images.colours import NAMED_COLOURS
 
 PACKAGES = ("torch", "diffusers", "transformers")
 PERCENT = ("R@1", "R@5", "style", "colour", "both", "one half")
@@ -46,12 +47,12 @@ def ratio(figures: Figures, reference: Figures) -> Figures:
 
 
 def chance(bench: Bench, cases: Sequence[Case], found: dict[str, Any]) -> Figures:
-    """R@k of pictures that show nothing, for the figures of a row that are R@k."""
+    """What pictures that show nothing reach: R@k over the names, one of the styles, one of the colours."""
     keys = {**found.get("real", {}), **found.get("generated", {})}
     targets = bench.targets(cases)
-    return {
-        key: metrics.chance(targets, len(bench.pictures.names), int(key[2:])) for key in keys if key.startswith("R@")
-    }
+    known = {"style": 1 / len(bench.styles), "colour": 1 / len(NAMED_COLOURS)}
+    known |= {key: metrics.chance(targets, len(bench.pictures.names), int(key[2:])) for key in keys if key[:2] == "R@"}
+    return {key: known[key] for key in keys if key in known}
 
 
 def misses(bench: Bench, images: Images, cases: Sequence[Case]) -> list[dict[str, Any]]:
