@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -21,8 +22,8 @@ from pai_modelscope.training.order import Order
 class Source(Protocol):
     """Where batches come from. Samples lie in buckets; all samples of a bucket have one shape."""
 
-    lengths: list[int]
-    cycle: list[int]
+    lengths: Sequence[int]
+    cycle: Sequence[int]
 
     def batch(self, bucket: int, indices: torch.Tensor, device: torch.device) -> dict[str, torch.Tensor]:
         """The samples `indices` (n,) of a bucket, on `device`."""

@@ -3,6 +3,7 @@
 Nothing is remembered, so a resumed run, and a run on another number of processes, continue at the same sample.
 """
 
+from collections.abc import Sequence
 from functools import lru_cache
 
 import torch
@@ -24,9 +25,9 @@ class Order:
             fixed rhythm, so that the mixture does not depend on luck.
     """
 
-    def __init__(self, lengths: list[int], batch_size: int, seed: int = 0, cycle: list[int] | None = None):
+    def __init__(self, lengths: Sequence[int], batch_size: int, seed: int = 0, cycle: Sequence[int] = (0,)):
         self.lengths, self.batch_size, self.seed = lengths, batch_size, seed
-        self.cycle = cycle or [0]
+        self.cycle = list(cycle)
 
     def bucket(self, step: int) -> int:
         return self.cycle[step % len(self.cycle)]

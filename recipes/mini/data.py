@@ -46,7 +46,7 @@ class Workspace:
 class SceneSource:
     """Painted scenes and their one-chunk captions, made as they are asked for."""
 
-    cycle = [0]
+    cycle = (0,)
 
     def __init__(self, painter: Painter, scenes: Scenes, pixels: int, ids: torch.Tensor | None = None):
         """`ids` (n, 32) are the captions' tokens, for the methods that read them."""

@@ -1,0 +1,131 @@
+"""The one loop: a resumed run equals an uninterrupted one, accumulation equals a larger batch, order is a function."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from pai_modelscope.config import TrainingConfig
+from pai_modelscope.errors import UserError
+from pai_modelscope.methods import Method
+from pai_modelscope.training import Order, train
+
+
+class Regression(Method):
+    """y = w x by least squares; noise on the input uses the random state, so that resuming it is tested too."""
+
+    def __init__(self, noise: float = 0.0):
+        super().__init__()
+        self.layer = nn.Linear(4, 1)
+        self.frozen = nn.Linear(4, 1).requires_grad_(False)
+        self.noise = noise
+
+    def forward(self, batch):
+        x = batch["x"] + self.noise * torch.randn_like(batch["x"])
+        return {"loss": (self.layer(x) - batch["y"]).square().mean()}
+
+    def save(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        torch.save(self.layer.state_dict(), folder / "layer.pt")
+
+
+class Table:
+    """64 fixed rows; remembers which were asked for."""
+
+    lengths = (64,)
+    cycle = (0,)
+
+    def __init__(self):
+        generator = torch.Generator().manual_seed(5)
+        self.x = torch.randn(64, 4, generator=generator)
+        self.y = self.x @ torch.tensor([[1.0], [-2.0], [3.0], [0.5]])
+        self.seen: list[list[int]] = []
+
+    def batch(self, bucket, indices, device):
+        self.seen.append(indices.tolist())
+        return {"x": self.x[indices].to(device), "y": self.y[indices].to(device)}
+
+
+def run(folder: Path, noise: float = 0.0, **options):
+    torch.manual_seed(7)
+    settings = {"max_train_steps": 12, "train_batch_size": 8, "learning_rate": 0.05, "logging_steps": 1, **options}
+    table = Table()
+    result = train(Regression(noise), table, TrainingConfig(output_dir=str(folder), **settings))
+    return torch.load(folder / "result/layer.pt", weights_only=True), result, table
+
+
+def same(a, b) -> bool:
+    return all(torch.equal(a[name], b[name]) for name in a)
+
+
+def test_the_loss_falls_and_the_log_says_so(tmp_path):
+    _, result, _ = run(tmp_path, max_train_steps=60)
+    rows = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert [row["step"] for row in rows] == list(range(1, 61))
+    assert rows[-1]["loss"] < 0.2 * rows[0]["loss"]
+    assert result["finished"]
+
+
+@pytest.mark.parametrize("ema", [0.0, 0.9])
+def test_resumed_equals_uninterrupted(tmp_path, ema):
+    """Weights, optimizer, schedule, average, random numbers and position in the data all go on as if never stopped."""
+    options = {"noise": 0.3, "ema_decay": ema, "lr_scheduler": "cosine"}
+    whole, _, table = run(tmp_path / "whole", **options)
+    # The schedule knows 12 steps in both runs; the limit on time, checked at every logged step, stops the first at 1.
+    _, first, started = run(tmp_path / "parts", max_train_seconds=1e-9, **options)
+    assert not first["finished"] and first["step"] < 12
+    parts, second, rest = run(tmp_path / "parts", **options)
+    assert second["finished"]
+    assert started.seen + rest.seen == table.seen
+    assert same(whole, parts)
+
+
+def test_accumulation_equals_a_larger_batch(tmp_path):
+    large, _, _ = run(tmp_path / "large", train_batch_size=8)
+    small, _, _ = run(tmp_path / "small", train_batch_size=2, gradient_accumulation_steps=4)
+    for name in large:
+        torch.testing.assert_close(large[name], small[name], rtol=1e-5, atol=1e-6)
+
+
+def test_the_same_seed_gives_the_same_weights(tmp_path):
+    assert same(run(tmp_path / "a", noise=0.3)[0], run(tmp_path / "b", noise=0.3)[0])
+
+
+def test_only_the_newest_checkpoint_stays_and_none_is_partial(tmp_path):
+    run(tmp_path, checkpointing_steps=4)
+    assert sorted(p.name for p in tmp_path.glob("*checkpoint*")) == ["checkpoint-12"]
+
+
+def test_every_wrong_value_is_named(tmp_path):
+    with pytest.raises(UserError) as error:
+        run(tmp_path, learning_rate=-1.0, mixed_precision="fp8", ema_decay=1.0)
+    assert all(name in str(error.value) for name in ("learning_rate", "mixed_precision", "ema_decay"))
+
+
+def test_a_loss_that_is_not_finite_stops_with_the_step(tmp_path):
+    with pytest.raises(UserError, match="step 1"):
+        run(tmp_path, noise=float("nan"))
+    assert not list(tmp_path.glob("checkpoint-*"))
+
+
+def test_an_epoch_shows_every_sample_once_and_epochs_differ():
+    order = Order([10], batch_size=5, seed=3)
+    epochs = [torch.cat([order.indices(2 * e), order.indices(2 * e + 1)]).tolist() for e in range(3)]
+    assert all(sorted(epoch) == list(range(10)) for epoch in epochs)
+    assert epochs[0] != epochs[1]
+
+
+def test_the_order_does_not_depend_on_how_often_a_batch_is_asked_for():
+    forward = [Order([10], 4, 3).indices(step).tolist() for step in range(6)]
+    order = Order([10], 4, 3)
+    assert [order.indices(step).tolist() for step in reversed(range(6))] == forward[::-1]
+
+
+def test_buckets_take_turns_and_each_keeps_its_own_place():
+    order = Order([8, 4], batch_size=4, seed=0, cycle=[0, 0, 1])
+    assert [order.bucket(step) for step in range(6)] == [0, 0, 1, 0, 0, 1]
+    assert sorted(order.indices(0).tolist() + order.indices(1).tolist()) == list(range(8))
+    assert sorted(order.indices(2).tolist()) == [0, 1, 2, 3]
+    assert sorted(order.indices(3).tolist() + order.indices(4).tolist()) == list(range(8))
