@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 import torch
-from diffusers import StableDiffusionPipeline
+from diffusers import EulerAncestralDiscreteScheduler, StableDiffusionPipeline
 
 from pai_modelscope import Sampler, UserError, model_dir
 from pai_modelscope.images.infotext import parse_infotext
@@ -37,13 +37,18 @@ def again(sampler, picture):
 # Pictures
 
 
-@pytest.mark.parametrize("guidance", [5.0, 1.0])
-def test_the_picture_is_the_one_that_plain_diffusers_draws(sampler, guidance):
+@pytest.mark.parametrize(
+    ("guidance", "name", "scheduler"),
+    [(5.0, None, None), (1.0, None, None), (5.0, "Euler a", EulerAncestralDiscreteScheduler)],
+)
+def test_the_picture_is_the_one_that_plain_diffusers_draws(sampler, guidance, name, scheduler):
     pipe = StableDiffusionPipeline.from_pretrained(MINI)
+    if scheduler:
+        pipe.scheduler = scheduler.from_config(pipe.scheduler.config)
     pipe.set_progress_bar_config(disable=True)
     options = {**QUICK, "width": 96, "guidance_scale": guidance, "guidance_rescale": 0.7}
     expected = pipe("熊猫", negative_prompt="丑", generator=torch.Generator().manual_seed(3), **options).images[0]
-    got = sampler("熊猫", negative_prompt="丑", seed=3, **options)[0].image
+    got = sampler("熊猫", negative_prompt="丑", seed=3, scheduler=name, **options)[0].image
     assert got.size == (96, 64) and np.array_equal(np.asarray(got), np.asarray(expected))
 
 
@@ -75,7 +80,8 @@ def test_options_come_from_text_call_folder_and_default_in_this_order(tmp_path):
 )
 def test_every_picture_can_be_made_again_from_its_infotext(sampler, options):
     for picture in sampler(["(熊猫:1.2),红色", "狗"], seed=11, **QUICK, **options):
-        assert same(picture, again(sampler, picture))
+        twin = again(sampler, picture)
+        assert same(picture, twin) and picture.infotext == twin.infotext
 
 
 def test_random_seeds_are_drawn_and_reported(sampler):

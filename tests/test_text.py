@@ -165,6 +165,15 @@ def test_a_weight_of_one_changes_no_bit(tokenizer, encoder):
 
 
 @torch.no_grad()
+def test_a_weight_multiplies_the_states_of_its_tokens(tokenizer, encoder):
+    plain = encode_prompts(tokenizer, encoder, ["红猫狗"], [""])[0]
+    ratio = (encode_prompts(tokenizer, encoder, ["红(猫:1.3)狗"], [""])[0] / plain).median(dim=-1).values[0]
+    torch.testing.assert_close(ratio[2], ratio[0] * 1.3)
+    others = [position for position in range(32) if position != 2]
+    torch.testing.assert_close(ratio[others], ratio[0].expand(31))
+
+
+@torch.no_grad()
 def test_a_weight_in_one_prompt_leaves_its_neighbour_alone(tokenizer, encoder):
     plain = encode_prompts(tokenizer, encoder, ["红猫", "鸟"], ["", ""])[0]
     weighted = encode_prompts(tokenizer, encoder, ["红(猫:1.3)", "鸟"], ["", ""])[0]

@@ -77,8 +77,8 @@ def count_chunks(tokenizer: "PreTrainedTokenizerBase", *prompts: str) -> int:
 def apply_weights(states: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
     """Multiply states (..., L, D) by weights (..., L), then restore the mean of each chunk, as the WebUI does.
 
-    Where a chunk's mean is so close to zero that restoring it would more than double or halve every state, the
-    weighted states stay as they are.
+    Weights of 1 change no bit. Where a chunk's mean is so close to zero that restoring it would more than double or
+    halve every state, the weighted states stay as they are.
     """
     weighted = states * weights.unsqueeze(-1).to(states)
     mean, new_mean = (s.float().mean(dim=(-2, -1), keepdim=True) for s in (states, weighted))
@@ -109,13 +109,8 @@ def _encode_weighted(
     for row, chunks in enumerate(prompts):
         for column, (_, values) in enumerate(chunks):
             weights[row, column, 1 : 1 + len(values)] = torch.tensor(values)
-    # Restoring the mean is no exact identity in floating point, so untouched prompts skip it.
-    touched = (weights != 1).flatten(1).any(1)
-    if touched.any():
-        states = states.clone()
-        chunked = states[touched.to(device)].view(-1, *ids.shape[1:], states.shape[-1])
-        states[touched.to(device)] = apply_weights(chunked, weights[touched].to(device)).flatten(1, 2)
-    return states
+    chunked = states.view(*ids.shape, -1)
+    return apply_weights(chunked, weights.to(device)).flatten(1, 2)
 
 
 def _final_norm(text_encoder: torch.nn.Module) -> torch.nn.Module:
