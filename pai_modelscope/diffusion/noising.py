@@ -36,5 +36,5 @@ def prediction_target(
         alpha, sigma = _at(alphas_cumprod, timesteps, latents)
         return alpha * noise - sigma * latents
     raise UserError(
-        f"the scheduler's prediction_type is {prediction_type!r}; this package trains 'epsilon' and 'v_prediction' models"
+        f"the scheduler's prediction_type is {prediction_type!r}; valid for training are 'epsilon' and 'v_prediction'"
     )

@@ -4,8 +4,7 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from diffusers import UNet2DConditionModel
-from diffusers.schedulers.scheduling_utils import SchedulerMixin
+from diffusers import DDIMScheduler, DDPMScheduler, UNet2DConditionModel
 from torch import nn
 
 from pai_modelscope.diffusion import add_noise, prediction_target
@@ -23,13 +22,15 @@ class FullFineTuning(Method):
         self,
         unet: UNet2DConditionModel,
         text_encoder: nn.Module,
-        scheduler: SchedulerMixin,
+        scheduler: DDIMScheduler | DDPMScheduler,
         empty_ids: torch.Tensor,
         caption_dropout: float = 0.1,
     ):
         """`empty_ids` (32,): the chunk of the empty prompt, which replaces a caption with probability `caption_dropout`
         so that guidance has an unconditional model (Ho & Salimans 2022, arXiv:2207.12598)."""
         super().__init__()
+        self.alphas_cumprod: torch.Tensor
+        self.empty_ids: torch.Tensor
         self.unet = unet
         self.text_encoder = text_encoder.requires_grad_(False).eval()
         self.prediction_type = scheduler.config.prediction_type

@@ -22,8 +22,15 @@ from pai_modelscope.training.order import Order
 class Source(Protocol):
     """Where batches come from. Samples lie in buckets; all samples of a bucket have one shape."""
 
-    lengths: Sequence[int]
-    cycle: Sequence[int]
+    @property
+    def lengths(self) -> Sequence[int]:
+        """Samples in each bucket."""
+        ...
+
+    @property
+    def cycle(self) -> Sequence[int]:
+        """Bucket of each step, repeated for ever."""
+        ...
 
     def batch(self, bucket: int, indices: torch.Tensor, device: torch.device) -> dict[str, torch.Tensor]:
         """The samples `indices` (n,) of a bucket, on `device`."""
@@ -70,7 +77,7 @@ class _Run:
         config, device = self.config, self.accelerator.device
         method.to(device)
         if device.type == "cuda":
-            method.to(memory_format=torch.channels_last)
+            method.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
             torch.set_float32_matmul_precision("high")
         self.method = method
         self.parameters = method.trainable()

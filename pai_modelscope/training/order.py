@@ -26,7 +26,7 @@ class Order:
     """
 
     def __init__(self, lengths: Sequence[int], batch_size: int, seed: int = 0, cycle: Sequence[int] = (0,)):
-        self.lengths, self.batch_size, self.seed = lengths, batch_size, seed
+        self.lengths, self.batch_size, self.seed = list(lengths), batch_size, seed
         self.cycle = list(cycle)
 
     def bucket(self, step: int) -> int:

@@ -10,19 +10,24 @@ import numpy as np
 
 Record = dict[str, Any]
 
-MODIFIERS = (
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(text.split())
+
+
+MODIFIERS = _words(
     "可爱的 漂亮的 美丽的 雾蒙蒙的 安静的 明亮的 小小的 巨大的 古老的 神秘的 温暖的 清晨的 夜晚的 快乐的 孤独的 梦幻的 "
     "阳光下的 精致的 简单的 有趣的 远处的 安详的 新鲜的 复古的 浪漫的 朦胧的 金色阳光里的 生动的 干净的 迷人的"
-).split()
-PLACES = (
+)
+PLACES = _words(
     "在湖面上 在草地上 在山顶 在海边 在城市里 在森林里 在天空中 在房间里 在桌子上 在雪地里 在月光下 在雨中 在街道上 "
     "在花园里 在云端 在窗前 在夕阳下 在春天里 在微风中 在晨雾中"
-).split()
-OPENINGS = "一个 一只 一张 一幅 画一个 请画一个 画 我想要一个 一张图片:".split()
-QUALITIES = (
+)
+OPENINGS = _words("一个 一只 一张 一幅 画一个 请画一个 画 我想要一个 一张图片:")
+QUALITIES = _words(
     "高清 精致 简洁 高质量 细节丰富 插画 图标 表情符号 色彩明快 构图居中 线条清晰 矢量图 干净的画面 专业设计 主体突出 "
     "边缘清晰 轻松愉快 适合做头像 设计感强 层次分明"
-).split()
+)
 _NOISE = re.compile(r'[\s"“”「」]')
 
 

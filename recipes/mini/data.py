@@ -1,5 +1,6 @@
 """Reading the built data set, the tokenizer of the model, and the sources of the training stages."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,9 @@ from recipes.mini.dataset.build import read_records
 from recipes.mini.painter import Painter, render_masters
 from recipes.mini.scenes import COLOURS, Record, SceneMix, Scenes, make_scenes
 from recipes.mini.tokenizer import save_tokenizer
+
+# What CLIP, judge and VAE may see: all but the held-out pairs, which stay unseen by everything.
+SEEN_BY_TOWERS = frozenset({"train", "food", "held_style", "held_concept"})
 
 
 @dataclass(frozen=True)
@@ -44,13 +48,20 @@ class Workspace:
 
 
 class SceneSource:
-    """Painted scenes and their one-chunk captions, made as they are asked for."""
+    """Painted scenes and the first chunk of their captions, made as they are asked for."""
 
     cycle = (0,)
 
-    def __init__(self, painter: Painter, scenes: Scenes, pixels: int, ids: torch.Tensor | None = None):
-        """`ids` (n, 32) are the captions' tokens, for the methods that read them."""
-        self.painter, self.scenes, self.pixels, self.ids = painter, scenes, pixels, ids
+    def __init__(
+        self,
+        records: list[Record],
+        painter: Painter,
+        scenes: Scenes,
+        pixels: int,
+        ids: torch.Tensor | None = None,
+    ):
+        """`ids` (n, 32): the captions' tokens, for the methods that read them."""
+        self.records, self.painter, self.scenes, self.pixels, self.ids = records, painter, scenes, pixels, ids
         self.lengths = [len(scenes)]
 
     def batch(self, bucket: int, indices: torch.Tensor, device: torch.device) -> dict[str, torch.Tensor]:
@@ -63,19 +74,19 @@ class SceneSource:
 
 def scene_source(
     workspace: Workspace,
-    keep: set[str],
+    keep: Collection[str],
     n: int,
     pixels: int,
     mix: SceneMix,
     seed: int,
     device: torch.device,
-    captions: bool,
+    captions: bool = False,
 ) -> SceneSource:
-    """`n` scenes over the records whose split is in `keep`, less the food test pictures; collections that the UNet
-    never sees are let in. With `captions`, their first chunk of tokens comes along."""
+    """`n` scenes over the records whose split is in `keep`, less the food test pictures."""
     records = workspace.records
     chosen = [i for i, r in enumerate(records) if r["split"] in keep and not r["food_test"]]
-    scenes = make_scenes([records[i] for i in chosen], n, seed, mix)
+    shown = [records[i] for i in chosen]
+    scenes = make_scenes(shown, n, seed, mix)
     painter = Painter(workspace.masters()[chosen], device)
     ids = chunk_ids(workspace.tokenizer(), scenes.captions)[:, 0] if captions else None
-    return SceneSource(painter, scenes, pixels, ids)
+    return SceneSource(shown, painter, scenes, pixels, ids)

@@ -53,9 +53,9 @@ def cycle() -> list[int]:
     return rhythm
 
 
-def one_chunk(tokenizer, scenes: Scenes, chunks: int) -> tuple[np.ndarray, torch.Tensor]:
-    """Scenes whose caption fits, and their ids (n, chunks, 32) int16; a few captions of the short buckets are too long."""
-    ids = chunk_ids(tokenizer, scenes.captions)
+def fitting(tokenizer, scenes: Scenes, chunks: int) -> tuple[np.ndarray, torch.Tensor]:
+    """Scenes whose caption fits, and their ids (n, chunks, 32) int16; a few of the short buckets' captions do not."""
+    ids: torch.Tensor = chunk_ids(tokenizer, scenes.captions)
     if ids.shape[1] < chunks:
         empty = chunk_ids(tokenizer, [""])[0]
         ids = torch.cat([ids, empty.expand(len(ids), chunks - ids.shape[1], -1)], 1)
@@ -114,7 +114,7 @@ def main() -> None:
         count = max(16, round(total * bucket.share / accelerator.num_processes))
         seed = 1000 + 100 * accelerator.process_index + i
         scenes = make_scenes([records[j] for j in chosen], count, seed, bucket.mix)
-        kept, ids = one_chunk(tokenizer, scenes, bucket.chunks)
+        kept, ids = fitting(tokenizer, scenes, bucket.chunks)
         stored[f"latents.{i}"] = encode(vae, painter, scenes, kept, bucket).cpu()
         stored[f"ids.{i}"] = ids
     folder = args.work / "latents"

@@ -30,7 +30,7 @@ class Scenes:
 
 
 def weights(records: list[Record]) -> np.ndarray:
-    """How often each record is drawn: flags and near-duplicates would dominate otherwise; icons are many and abstract."""
+    """How often each record is drawn: flags and near-duplicates would dominate; icons are many and abstract."""
     weight = np.ones(len(records))
     for i, record in enumerate(records):
         if record.get("is_flag"):

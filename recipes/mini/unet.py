@@ -1,9 +1,13 @@
-"""Stage 4, the UNet: `python -m recipes.mini.unet --work build/mini`: `methods/full` from random weights."""
+"""Stage 4, the UNet: `python -m recipes.mini.unet --work build/mini`: `methods/full` from random weights.
+
+`--init FOLDER` starts from a UNet that was saved before; the text tower and the latents must be the same.
+"""
 
 import ast
 
 import torch
 from accelerate import Accelerator
+from diffusers import UNet2DConditionModel
 from transformers import CLIPTextModel
 
 from pai_modelscope.config import TrainingConfig
@@ -25,11 +29,14 @@ def main() -> None:
         name="unet",
         channels=str(models.UNET_CHANNELS),
         decay="0.9995",
+        init="",
     )
     workspace, accelerator = Workspace(args.work), Accelerator(mixed_precision=args.precision)
     torch.manual_seed(3)
+    channels = ast.literal_eval(args.channels)
+    unet = UNet2DConditionModel.from_pretrained(args.init) if args.init else models.unet(channels)
     method = FullFineTuning(
-        models.unet(ast.literal_eval(args.channels)),
+        unet,
         CLIPTextModel.from_pretrained(args.work / "clip/result/text_encoder"),
         models.scheduler(),
         chunk_ids(workspace.tokenizer(), [""])[0, 0],

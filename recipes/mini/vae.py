@@ -5,8 +5,8 @@ gradient term is what keeps those edges. A quarter of the steps shrink or turn t
 shrunk or turned picture (EQ-VAE, Kouzelis et al. 2025, arXiv:2502.09509): latents become smoother and easier to
 generate, and sizes other than 256 work.
 
-`--part decoder` is the second part (as in sd-vae-ft-mse): the encoder is frozen, because the UNet's latents come from it, and
-the decoder alone learns on, on slightly noisy latents, while the UNet trains.
+`--part decoder` is the second part (as in sd-vae-ft-mse): the encoder is frozen, because the UNet's latents come from
+it, and the decoder alone learns on, on slightly noisy latents, while the UNet trains.
 """
 
 import math
@@ -24,11 +24,8 @@ from pai_modelscope.methods import Method
 from pai_modelscope.training import train
 from recipes.mini import models
 from recipes.mini.cli import parse
-from recipes.mini.data import Workspace, scene_source
+from recipes.mini.data import SEEN_BY_TOWERS, SceneSource, Workspace, scene_source
 from recipes.mini.scenes import SceneMix
-
-# Everything but what the reconstruction is measured on.
-SPLITS = {"train", "food", "held_style", "held_concept"}
 
 
 def gradient_l1(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
@@ -118,7 +115,7 @@ def normalise_latents(vae: AutoencoderKL, mean: torch.Tensor, std: torch.Tensor)
 
 @torch.no_grad()
 def latent_statistics(
-    vae: AutoencoderKL, source, count: int, device: torch.device
+    vae: AutoencoderKL, source: SceneSource, count: int, device: torch.device
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Mean and standard deviation (4,) of unscaled latents of the first `count` scenes."""
     latents = []
@@ -135,7 +132,7 @@ def main() -> None:
     workspace, accelerator = Workspace(args.work), Accelerator(mixed_precision=args.precision)
     mix = SceneMix(pairs=0.25, coloured=0.55, exact=0.25)
     scenes = args.scenes or 400_000
-    source = scene_source(workspace, SPLITS, scenes, 256, mix, 11, accelerator.device, captions=False)
+    source = scene_source(workspace, SEEN_BY_TOWERS, scenes, 256, mix, 11, accelerator.device)
     torch.manual_seed(1)
     folder = args.work / "stage"
     method = (

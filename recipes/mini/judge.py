@@ -1,0 +1,105 @@
+"""The judge: `python -m recipes.mini.judge --work build/mini`: an image-text model trained apart from the generator.
+
+It shares nothing with the model's own CLIP but the tokenizer: another image architecture (EfficientNet), another text
+architecture (BERT), another seed, stronger augmentation, and another loss: every picture against all Chinese names of
+the data set at once, instead of against a batch of captions. It never sees a held-out pair or a food test picture.
+"""
+
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from accelerate import Accelerator
+from transformers import VisionTextDualEncoderModel
+
+from pai_modelscope.config import TrainingConfig
+from pai_modelscope.methods import Method
+from pai_modelscope.text import chunk_ids
+from pai_modelscope.training import train
+from recipes.mini import models
+from recipes.mini.captions import clean
+from recipes.mini.cli import parse
+from recipes.mini.data import SEEN_BY_TOWERS, SceneSource, Workspace, scene_source
+from recipes.mini.scenes import SceneMix
+
+SEED = 2026
+SMOOTHING = 0.05
+
+
+class JudgeTraining(Method):
+    """Pictures (n, 3, 128, 128) in [-1, 1] and the index (n,) of each one's name among all names."""
+
+    def __init__(self, model: VisionTextDualEncoderModel, name_ids: torch.Tensor):
+        """`name_ids` (names, 32): the tokens of every name."""
+        super().__init__()
+        self.model = model
+        self.name_ids: torch.Tensor
+        self.register_buffer("name_ids", name_ids, persistent=False)
+
+    def forward(self, batch: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        pictures = self.model.vision_model(pixel_values=augmented(batch["pictures"])).pooler_output
+        names = self.model.text_model(input_ids=self.name_ids, attention_mask=self.name_ids.ne(0).long()).pooler_output
+        pictures = F.normalize(self.model.visual_projection(pictures).float(), dim=-1)
+        names = F.normalize(self.model.text_projection(names).float(), dim=-1)
+        logits = self.model.logit_scale.exp() * pictures @ names.T
+        loss = F.cross_entropy(logits, batch["name"], label_smoothing=SMOOTHING)
+        hits = (logits.argmax(1) == batch["name"]).float().mean()
+        return {"loss": loss, "accuracy": hits}
+
+    def save(self, folder: Path) -> None:
+        self.model.save_pretrained(folder / "clip", safe_serialization=True)
+
+
+def augmented(pictures: torch.Tensor) -> torch.Tensor:
+    """Contrast, brightness, blur and noise: what a generated picture may get slightly wrong."""
+    n, device = len(pictures), pictures.device
+    contrast = torch.empty(n, 1, 1, 1, device=device).uniform_(0.85, 1.15)
+    brightness = torch.empty(n, 1, 1, 1, device=device).uniform_(-0.12, 0.12)
+    soft = F.avg_pool2d(F.pad(pictures, (1, 1, 1, 1), mode="replicate"), 3, stride=1)
+    amount = torch.rand(n, 1, 1, 1, device=device) * (torch.rand(n, 1, 1, 1, device=device) < 0.4)
+    pictures = pictures + amount * (soft - pictures)
+    noise = 0.06 * torch.rand(n, 1, 1, 1, device=device) * torch.randn_like(pictures)
+    return (pictures * contrast + brightness + noise).clamp(-1, 1)
+
+
+class NamedSource(SceneSource):
+    """Scenes with the index of their picture's name."""
+
+    def __init__(self, source: SceneSource, names: list[str]):
+        super().__init__(source.records, source.painter, source.scenes, source.pixels)
+        index = {name: i for i, name in enumerate(names)}
+        self.labels = torch.tensor([index[clean(record["name"])] for record in source.records])
+
+    def batch(self, bucket: int, indices: torch.Tensor, device: torch.device) -> dict[str, torch.Tensor]:
+        shown = torch.from_numpy(self.scenes.picture)[indices]
+        return {**super().batch(bucket, indices, device), "name": self.labels[shown].to(device, non_blocking=True)}
+
+
+def main() -> None:
+    args = parse("judge", steps=6000, batch=1024, learning_rate=2e-3)
+    workspace, accelerator = Workspace(args.work), Accelerator(mixed_precision=args.precision)
+    mix = SceneMix(pairs=0.0, coloured=0.45, exact=0.3)
+    pixels = models.CLIP_PIXELS
+    scenes = scene_source(workspace, SEEN_BY_TOWERS, args.scenes or 600_000, pixels, mix, SEED, accelerator.device)
+    names = sorted({clean(record["name"]) for record in workspace.records})
+    tokenizer = workspace.tokenizer()
+    torch.manual_seed(SEED)
+    method = JudgeTraining(models.judge(len(tokenizer)), chunk_ids(tokenizer, names, n_chunks=1)[:, 0])
+    config = TrainingConfig(
+        output_dir=str(args.work / "judge"),
+        max_train_steps=args.steps,
+        train_batch_size=args.batch,
+        learning_rate=args.learning_rate,
+        lr_warmup_steps=args.steps // 20,
+        adam_weight_decay=0.05,
+        ema_decay=0.999,
+        mixed_precision=args.precision,
+        seed=SEED,
+        checkpointing_steps=args.checkpointing_steps,
+        max_train_seconds=args.max_seconds,
+    )
+    train(method, NamedSource(scenes, names), config, accelerator)
+
+
+if __name__ == "__main__":
+    main()
