@@ -54,7 +54,8 @@ def _fit(image: Image.Image) -> Image.Image:
 
 def _wrap(label: str, font: ImageFont.FreeTypeFont, width: int) -> list[str]:
     """Up to `_LINES` lines no wider than `width`; Chinese breaks anywhere."""
-    lines, rest = [], " ".join(label.split())
+    lines: list[str] = []
+    rest = " ".join(label.split())
     while rest and len(lines) < _LINES:
         fitting = next((n for n in range(len(rest), 1, -1) if font.getlength(rest[:n]) <= width), 1)
         if fitting < len(rest) and len(lines) == _LINES - 1:

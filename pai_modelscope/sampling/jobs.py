@@ -45,12 +45,12 @@ class Limits:
 
 @dataclass(frozen=True)
 class Job:
-    """One picture to draw. Its options are settled: only `clip_skip`, `batch_size` and `batch_pos` may be None."""
+    """One picture; its `GenerationOptions` are settled: only clip_skip, batch_size and batch_pos may be None."""
 
     index: int
     prompt: str
     seed: int
-    options: GenerationOptions
+    options: Any
 
 
 Text = str | Mapping[str, Any]
@@ -187,7 +187,7 @@ def _problems(options: Mapping[str, Any], limits: Limits) -> list[str]:
             faults.append(f"{name} is {value!r}; give a whole number {valid}")
     for name, most in (("guidance_scale", 100), ("guidance_rescale", 1)):
         value = options[name]
-        if isinstance(value, bool) or not isinstance(value, Real) or not 0 <= value <= most:
+        if isinstance(value, bool) or not isinstance(value, Real) or not 0 <= float(value) <= most:
             faults.append(f"{name} is {value!r}; give a number from 0 to {most}")
     for name in ("height", "width"):
         value = options[name]

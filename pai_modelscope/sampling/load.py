@@ -19,7 +19,7 @@ _DTYPES = {"fp32": "float32", "fp16": "float16", "half": "float16", "bf16": "bfl
 _UNUSED = ("pooler.", "position_ids")
 
 
-def load_pipeline(folder: Path, device: torch.device, dtype: torch.dtype) -> StableDiffusionPipeline:
+def load_pipeline(folder: Path, device: torch.device, dtype: torch.dtype) -> Any:
     """The folder's five parts as a plain StableDiffusionPipeline on `device`, in `dtype`, ready to infer.
 
     Safetensors are preferred; `.bin` opens only as plain tensors. Raises `UserError` for a folder that is no model,
@@ -31,7 +31,7 @@ def load_pipeline(folder: Path, device: torch.device, dtype: torch.dtype) -> Sta
     _check_fit(folder, parts)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # it mends old scheduler settings itself, at length
-        pipe = StableDiffusionPipeline(
+        pipe: Any = StableDiffusionPipeline(
             **parts, safety_checker=None, feature_extractor=None, requires_safety_checker=False
         )
     pipe.set_progress_bar_config(disable=True)
@@ -87,7 +87,7 @@ def _load_part(part: Path, named: list[str], dtype: torch.dtype | None) -> Any:
     return loaded.eval().requires_grad_(False)
 
 
-def _part_class(part: Path, named: list[str]) -> type:
+def _part_class(part: Path, named: list[str]) -> Any:
     library, name = named
     if library in ("diffusers", "transformers"):
         found = getattr(importlib.import_module(library), name, None)

@@ -22,7 +22,7 @@ from pai_modelscope.errors import UserError
 from pai_modelscope.images.infotext import format_infotext
 from pai_modelscope.sampling.files import read_json
 from pai_modelscope.sampling.jobs import Job, Limits, Text, plan
-from pai_modelscope.sampling.load import StableDiffusionPipeline, load_pipeline, pick_device, pick_dtype
+from pai_modelscope.sampling.load import load_pipeline, pick_device, pick_dtype
 from pai_modelscope.sampling.safety import SafetyCheck, build_safety
 from pai_modelscope.sampling.schedulers import SCHEDULERS, on_cpu, own_name
 from pai_modelscope.text import encode_prompts
@@ -49,13 +49,14 @@ class Sampler:
 
     def __init__(
         self,
-        pipe: StableDiffusionPipeline,
+        pipe: Any,
         *,
         name: str = "",
         recommended: Mapping[str, Any] | None = None,
         safety: SafetyCheck | None = None,
     ):
-        """`recommended`: options that the model's folder sets; `name`: what its pictures call it."""
+        """`pipe`: a StableDiffusionPipeline; `recommended`: options that the model's folder sets; `name`: what its
+        pictures call the model."""
         self.pipe = pipe
         self.name = name
         self.safety = safety

@@ -13,13 +13,14 @@ import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import diffusers
+import diffusers as untyped_diffusers
 import numpy as np
 import torch
-from diffusers import DPMSolverMultistepScheduler, HeunDiscreteScheduler, LMSDiscreteScheduler, PNDMScheduler
 from diffusers.schedulers.scheduling_utils import SchedulerOutput
 
 from pai_modelscope.errors import UserError
+
+diffusers: Any = untyped_diffusers  # its decorators hide its methods from type checkers
 
 # diffusers stands for pure noise by this alpha_bar, since most formulas divide by it: a sigma of 4096.
 _PURE_NOISE_ALPHA_BAR = 2**-24
@@ -27,7 +28,7 @@ _PURE_NOISE_ALPHA_BAR = 2**-24
 _SIGMA_MAX = 15.0
 
 
-class KarrasFromPureNoise(DPMSolverMultistepScheduler):
+class KarrasFromPureNoise(diffusers.DPMSolverMultistepScheduler):
     """DPM++ 2M on the sigmas of Karras et al. 2022 (arXiv:2206.00364, eq. 5), kept useful from pure noise on.
 
     Spread from a sigma of 4096, twelve of twenty steps would fall above t = 950. Here the first step is taken at pure
@@ -41,35 +42,40 @@ class KarrasFromPureNoise(DPMSolverMultistepScheduler):
         return np.concatenate([in_sigmas[:1], super()._convert_to_karras(rest, num_inference_steps - 1)])
 
 
-class _StepInFloat32:
+class _StepInFloat32:  # a mixin of schedulers
     """Steps in float32 whatever the model's type: from pure noise, half precision shifts the picture's brightness."""
 
     def step(self, model_output: torch.Tensor, timestep: Any, sample: torch.Tensor, return_dict: bool = True) -> Any:
-        previous, *rest = super().step(model_output.float(), timestep, sample.float(), return_dict=False)
+        previous, *rest = super().step(  # type: ignore[misc]
+            model_output.float(), timestep, sample.float(), return_dict=False
+        )
         previous = previous.to(model_output.dtype)
         return SchedulerOutput(prev_sample=previous) if return_dict else (previous, *rest)
 
 
-class LMSInFloat32(_StepInFloat32, LMSDiscreteScheduler):
+class LMSInFloat32(_StepInFloat32, diffusers.LMSDiscreteScheduler):
     """Linear multistep (Katherine Crowson's k-diffusion), see `_StepInFloat32`."""
 
 
-class PNDMInFloat32(_StepInFloat32, PNDMScheduler):
+class PNDMInFloat32(_StepInFloat32, diffusers.PNDMScheduler):
     """Pseudo numerical methods (Liu et al. 2022, arXiv:2202.09778), see `_StepInFloat32`."""
 
 
-class HeunFromPureNoise(_StepInFloat32, HeunDiscreteScheduler):
+class HeunFromPureNoise(_StepInFloat32, diffusers.HeunDiscreteScheduler):
     """Heun's method whose step away from pure noise is Euler's.
 
     Averaging the slopes at both ends of a step from a sigma of 4096 multiplies their difference by 2000.
     """
 
+    timesteps: torch.Tensor
+    sigmas: torch.Tensor
+
     def set_timesteps(self, *args: Any, **kwargs: Any) -> None:
         super().set_timesteps(*args, **kwargs)
         self._euler_first = bool(self.sigmas[0] > 2 * _SIGMA_MAX) and len(self.timesteps) > 1
         if self._euler_first:  # the second node comes twice: for the corrector, which is left out, and for its own step
-            self.timesteps = torch.cat([self.timesteps[:1], self.timesteps[2:]])
-            self.sigmas = torch.cat([self.sigmas[:1], self.sigmas[2:]])
+            self.timesteps = _without_second(self.timesteps)
+            self.sigmas = _without_second(self.sigmas)
 
     def step(self, model_output: torch.Tensor, timestep: Any, sample: torch.Tensor, return_dict: bool = True) -> Any:
         result = super().step(model_output, timestep, sample, return_dict)
@@ -78,7 +84,11 @@ class HeunFromPureNoise(_StepInFloat32, HeunDiscreteScheduler):
         return result
 
 
-def _build(cls: type, **overrides: Any) -> Callable[[Mapping[str, Any]], Any]:
+def _without_second(values: torch.Tensor) -> torch.Tensor:
+    return torch.cat([values[:1], values[2:]])
+
+
+def _build(cls: Any, **overrides: Any) -> Callable[[Mapping[str, Any]], Any]:
     def build(config: Mapping[str, Any]) -> Any:
         # Latents have no fixed range: clipping them, a default of several classes, would spoil every picture.
         changes = {"clip_sample": False, "thresholding": False, "trained_betas": config.get("trained_betas")}
@@ -93,9 +103,11 @@ def _build(cls: type, **overrides: Any) -> Callable[[Mapping[str, Any]], Any]:
 
 # The original WebUI's seven (Euler, Euler a, DPM++, DDIM, DDPM, PNDM, Heun) and today's.
 SCHEDULERS: dict[str, Callable[[Mapping[str, Any]], Any]] = {
-    "DPM++ 2M": _build(DPMSolverMultistepScheduler, algorithm_type="dpmsolver++", use_karras_sigmas=False),
+    "DPM++ 2M": _build(diffusers.DPMSolverMultistepScheduler, algorithm_type="dpmsolver++", use_karras_sigmas=False),
     "DPM++ 2M Karras": _build(KarrasFromPureNoise, algorithm_type="dpmsolver++", use_karras_sigmas=True),
-    "DPM++ 2M SDE": _build(DPMSolverMultistepScheduler, algorithm_type="sde-dpmsolver++", use_karras_sigmas=False),
+    "DPM++ 2M SDE": _build(
+        diffusers.DPMSolverMultistepScheduler, algorithm_type="sde-dpmsolver++", use_karras_sigmas=False
+    ),
     "UniPC": _build(diffusers.UniPCMultistepScheduler),
     "Euler": _build(diffusers.EulerDiscreteScheduler, use_karras_sigmas=False),
     "Euler a": _build(diffusers.EulerAncestralDiscreteScheduler),
@@ -169,5 +181,5 @@ def pure_noise_betas(config: Mapping[str, Any]) -> list[float]:
     return torch.cat([1 - alpha_bars[:1], 1 - alpha_bars[1:] / alpha_bars[:-1]]).tolist()
 
 
-def _knows_zero_snr(cls: type) -> bool:
+def _knows_zero_snr(cls: Any) -> bool:
     return "rescale_betas_zero_snr" in cls._get_init_keys(cls)

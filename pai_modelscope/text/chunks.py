@@ -18,7 +18,7 @@ SEPARATORS = (",", "，", "、", "。", "；", ";")
 
 def chunk_ids(
     tokenizer: "PreTrainedTokenizerBase", prompts: Sequence[str], n_chunks: int | None = None
-) -> torch.LongTensor:
+) -> torch.Tensor:
     """Token ids (batch, n_chunks, L), L = `tokenizer.model_max_length`; every chunk is [CLS] tokens [SEP] [PAD]...
 
     `n_chunks` defaults to what the longest prompt needs; shorter prompts are filled with empty chunks. Prompts are
@@ -51,7 +51,7 @@ def token_ids(tokenizer: "PreTrainedTokenizerBase", prompts: Sequence[str]) -> l
 
 def separator_ids(tokenizer: "PreTrainedTokenizerBase") -> frozenset[int]:
     """Ids of the commas and full stops at which a chunk would rather end."""
-    return frozenset(tokenizer.convert_tokens_to_ids(list(SEPARATORS))) - {tokenizer.unk_token_id}
+    return frozenset(map(tokenizer.convert_tokens_to_ids, SEPARATORS)) - {tokenizer.unk_token_id}
 
 
 def split_tokens(ids: Sequence[int], room: int, breaks: frozenset[int]) -> list[Sequence[int]]:
@@ -66,7 +66,7 @@ def split_tokens(ids: Sequence[int], room: int, breaks: frozenset[int]) -> list[
 
 def pack_chunks(
     tokenizer: "PreTrainedTokenizerBase", prompts: Sequence[Sequence[Sequence[int]]], n_chunks: int | None = None
-) -> torch.LongTensor:
+) -> torch.Tensor:
     """Pieces of tokens per prompt, to ids (batch, n_chunks, L) with [CLS], [SEP] and [PAD] in their places."""
     counts = torch.tensor([len(pieces) for pieces in prompts], dtype=torch.long)
     needed = int(counts.max()) if len(prompts) else 1

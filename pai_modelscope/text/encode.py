@@ -88,7 +88,8 @@ def apply_weights(states: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
 
 
 def _split(tokenizer: "PreTrainedTokenizerBase", ids: list[int], weights: list[float]) -> list[Chunk]:
-    chunks, start = [], 0
+    chunks: list[Chunk] = []
+    start = 0
     for piece in split_tokens(ids, content_length(tokenizer), separator_ids(tokenizer)):
         chunks.append((piece, weights[start : start + len(piece)]))
         start += len(piece)
