@@ -179,8 +179,9 @@ def tensors_missing_from_the_unet(folder):
 
 def wrong_tokenizer(folder):
     path = own(folder, "tokenizer")
-    shutil.rmtree(path)
-    BertTokenizer(vocab={f"[{i}]": i for i in range(9999)} | {"[PAD]": 9999, "[UNK]": 10000}).save_pretrained(path)
+    larger = BertTokenizer.from_pretrained(path)
+    larger.add_tokens(["<another>"])
+    larger.save_pretrained(path)
 
 
 def no_vocabulary(folder):

@@ -47,8 +47,8 @@ def shorten(text: str, length: int = 40) -> str:
 
 def _lost_pieces(tokenizer: "PreTrainedTokenizerBase", text: str) -> list[str]:
     """Stretches of `text` that become one [UNK], and visible characters that become nothing at all."""
-    if not tokenizer.is_fast:  # no offsets to read: look at every character by itself
-        return list(text)
+    if not tokenizer.is_fast:
+        return _lost_pieces_slowly(tokenizer, text)
     read = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
     spans, end, pieces = zip(read["input_ids"], read["offset_mapping"], strict=True), 0, []
     for token, (start, stop) in spans:
@@ -57,6 +57,17 @@ def _lost_pieces(tokenizer: "PreTrainedTokenizerBase", text: str) -> list[str]:
             pieces.append(text[start:stop])
         end = max(end, stop)
     return pieces + [char for char in text[end:] if _is_seen(char)]
+
+
+def _lost_pieces_slowly(tokenizer: "PreTrainedTokenizerBase", text: str) -> list[str]:
+    """The same for transformers 4's BertTokenizer, which tells no offsets: characters, then words, by themselves."""
+    words = text.split()
+    read = tokenizer(words, add_special_tokens=False, verbose=False)["input_ids"] if words else []
+    pieces = []
+    for word, ids in zip(words, read, strict=True):
+        if not ids or tokenizer.unk_token_id in ids:
+            pieces += _lost_characters(tokenizer, word) or [word]
+    return pieces
 
 
 def _lost_characters(tokenizer: "PreTrainedTokenizerBase", piece: str) -> list[str]:
