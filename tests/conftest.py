@@ -2,6 +2,7 @@
 
 import os
 
-# The tests leave two cores to the machine that they share, and give the same pictures whatever its size.
+# Two threads, so that the pictures are the same on every machine.
 os.environ.setdefault("OMP_NUM_THREADS", "2")
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # waiting threads would spin, and slow down a shared machine
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")

@@ -201,3 +201,14 @@ def test_the_wheel_carries_the_assets(tmp_path: Path) -> None:
     shipped = {path.relative_to(ROOT).as_posix() for path in tracked() if assets in path.parents}
     assert shipped <= packed
     assert "pai_modelscope/cli.py" in packed
+
+
+def test_notice_names_every_author_and_licence() -> None:
+    from pai_modelscope.data import shipped_records
+
+    notice = (ROOT / "NOTICE").read_text(encoding="utf-8")
+    credits = {(record["author"], record["license"]) for record in shipped_records()}
+    assert credits
+    assert [credit for credit in credits if not all(part in notice for part in credit)] == []
+    fonts = list((PACKAGE / "assets" / "fonts").glob("*.otf"))
+    assert fonts and all(font.name in notice for font in fonts)

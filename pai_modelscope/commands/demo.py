@@ -13,16 +13,16 @@ SEED = 7
 PROMPTS = (
     "雾蒙蒙的日出在湖面上",
     "熊猫,扁平插画风格",
-    "戴眼镜的猫,蓝色背景",
-    "红色的汽车",
-    "火箭,黑白线稿风格",
-    "向日葵,浅蓝色背景",
-    "鲸鱼",
+    "猫头鹰,三维立体风格",
+    "狐狸,蓝色背景",
+    "鲸鱼,柔和彩绘风格",
+    "蝴蝶,线稿图标风格",
+    "雪山,浅蓝色背景",
     "左边是太阳,右边是月亮",
 )
 NEXT = """
 Next:
-  {program} generate '戴帽子的狐狸,黄色背景' --num-images 4
+  {program} generate '蜜蜂,黄色背景' --num-images 4
   {program} zoo list
   notebooks/01_first_picture.ipynb: the same from Python, in ModelScope and in plain diffusers"""
 
