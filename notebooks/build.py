@@ -1,0 +1,87 @@
+"""Notebooks are written as `src/NN_name.py` (jupytext percent format); the `.ipynb` beside them are generated.
+
+python notebooks/build.py sync               # src/*.py -> *.ipynb, without outputs
+python notebooks/build.py run [NAME ...]     # execute in full; results in build/notebooks
+python notebooks/build.py run --fast         # what `make test` does: the fast parameters
+"""
+
+import argparse
+import os
+import time
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+RESULTS = HERE.parent / "build" / "notebooks"
+KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
+
+
+def sources(names: list[str] | None = None) -> list[Path]:
+    """The source files, all or those whose name begins with one of `names`."""
+    return sorted(path for path in (HERE / "src").glob("*.py") if not names or path.stem.startswith(tuple(names)))
+
+
+def target(source: Path) -> Path:
+    return HERE / f"{source.stem}.ipynb"
+
+
+def render(source: Path) -> str:
+    """The notebook as JSON text: no outputs, and cell ids that do not change from one run to the next."""
+    import jupytext
+    import nbformat
+
+    notebook = jupytext.read(source, fmt="py:percent")
+    notebook.metadata = nbformat.from_dict({"kernelspec": KERNEL, "language_info": {"name": "python"}})
+    for number, cell in enumerate(notebook.cells):
+        cell.id = f"cell-{number:02d}"
+        cell.metadata = nbformat.from_dict({"tags": cell.metadata["tags"]} if "tags" in cell.metadata else {})
+    notebook.nbformat_minor = 5
+    nbformat.validate(notebook)
+    return str(nbformat.writes(notebook)) + "\n"
+
+
+def sync() -> None:
+    for source in sources():
+        target(source).write_text(render(source), encoding="utf-8")
+        print(f"written: {target(source).relative_to(HERE.parent)}")
+
+
+def run(names: list[str], fast: bool, results: Path = RESULTS) -> list[Path]:
+    """Execute notebooks where a reader would open them; the executed copies go to `results`.
+
+    Raises:
+        papermill.PapermillExecutionError: a cell failed; the copy shows where.
+    """
+    import papermill
+
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # waiting threads would spin, and slow down a shared machine
+    results.mkdir(parents=True, exist_ok=True)
+    written = []
+    for source in sources(names):
+        start = time.perf_counter()
+        papermill.execute_notebook(
+            target(source),
+            results / target(source).name,
+            parameters={"FAST": fast},
+            kernel_name=KERNEL["name"],
+            cwd=HERE,
+            progress_bar=False,
+        )
+        written.append(results / target(source).name)
+        print(f"{source.stem}: {time.perf_counter() - start:.0f} s, {written[-1]}")
+    return written
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Make the notebooks from their sources, or run them.")
+    parser.add_argument("action", choices=["sync", "run"])
+    parser.add_argument("names", nargs="*", help="beginnings of names, such as 01; default: all")
+    parser.add_argument("--fast", action="store_true", help="fewer pictures, as in make test")
+    args = parser.parse_args()
+    if args.action == "sync":
+        sync()
+    else:
+        run(args.names, args.fast)
+
+
+if __name__ == "__main__":
+    main()
