@@ -1,0 +1,80 @@
+"""Full fine-tuning on the shipped model: what learns, what stays, and what is saved."""
+
+import pytest
+import torch
+from diffusers import DDIMScheduler, UNet2DConditionModel
+from transformers import BertTokenizer, CLIPTextModel
+
+import pai_modelscope
+from pai_modelscope.config import TrainingConfig
+from pai_modelscope.methods import FullFineTuning
+from pai_modelscope.text import chunk_ids
+from pai_modelscope.training import train
+
+
+@pytest.fixture
+def parts():
+    folder = pai_modelscope.model_dir("pai-diffusion-mini-zh")
+    tokenizer = BertTokenizer.from_pretrained(folder / "tokenizer")
+    method = FullFineTuning(
+        UNet2DConditionModel.from_pretrained(folder / "unet", torch_dtype=torch.float32),
+        CLIPTextModel.from_pretrained(folder / "text_encoder"),
+        DDIMScheduler.from_pretrained(folder / "scheduler"),
+        chunk_ids(tokenizer, [""])[0, 0],
+    )
+    return method, tokenizer
+
+
+class TwoLatents:
+    lengths, cycle = (2,), (0,)
+
+    def __init__(self, tokenizer):
+        self.ids = chunk_ids(tokenizer, ["猫", "狗,扁平插画风格"])
+        self.latents = torch.randn(2, 4, 8, 8, generator=torch.Generator().manual_seed(0))
+
+    def batch(self, bucket, indices, device):
+        return {"latents": self.latents[indices].to(device), "ids": self.ids[indices].to(device)}
+
+
+def test_only_the_unet_learns_and_what_is_saved_opens(parts, tmp_path):
+    method, tokenizer = parts
+    text_before = {k: v.clone() for k, v in method.text_encoder.state_dict().items()}
+    unet_before = {k: v.clone() for k, v in method.unet.state_dict().items()}
+    config = TrainingConfig(output_dir=str(tmp_path), max_train_steps=2, train_batch_size=2, logging_steps=1)
+    train(method, TwoLatents(tokenizer), config)
+    assert all(torch.equal(v, text_before[k]) for k, v in method.text_encoder.state_dict().items())
+    saved = UNet2DConditionModel.from_pretrained(tmp_path / "result/unet").state_dict()
+    assert all(torch.equal(v, saved[k]) for k, v in method.unet.state_dict().items())
+    assert any(not torch.equal(v, unet_before[k]) for k, v in saved.items())
+
+
+def test_training_reads_text_as_inference_does(parts):
+    """The states of a batch are those of StableDiffusionPipeline.encode_prompt."""
+    from diffusers import StableDiffusionPipeline
+
+    method, tokenizer = parts
+    method.caption_dropout = 0.0
+    pipe = StableDiffusionPipeline.from_pretrained(pai_modelscope.model_dir("pai-diffusion-mini-zh"))
+    expected, empty = pipe.encode_prompt("戴眼镜的猫", "cpu", 1, True, "")
+    assert torch.equal(method.states(chunk_ids(tokenizer, ["戴眼镜的猫"])), expected)
+    method.caption_dropout = 1.0
+    assert torch.equal(method.states(chunk_ids(tokenizer, ["戴眼镜的猫"])), empty)
+
+
+def test_a_trained_model_predicts_v_better_than_zero(parts):
+    """The loss of the shipped weights on a real picture: 1 would be a prediction of nothing at all."""
+    from diffusers import AutoencoderKL
+
+    from pai_modelscope.data import open_dataset
+
+    method, tokenizer = parts
+    method.caption_dropout = 0.0
+    row = open_dataset("base")[0]
+    vae = AutoencoderKL.from_pretrained(pai_modelscope.model_dir("pai-diffusion-mini-zh") / "vae")
+    pixels = torch.tensor(list(row["image"].convert("RGB").tobytes())).view(1, 256, 256, 3).permute(0, 3, 1, 2)
+    with torch.no_grad():
+        latents = vae.encode(pixels / 127.5 - 1).latent_dist.mean * vae.config.scaling_factor
+        batch = {"latents": latents.repeat(8, 1, 1, 1), "ids": chunk_ids(tokenizer, [row["text"]] * 8)}
+        torch.manual_seed(0)
+        loss = float(method(batch)["loss"])
+    assert loss < 0.4
