@@ -9,12 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from command_line import COMMAND, QUICK, broken_model, generate, names, pixels
 
 from pai_modelscope.cli import build_parser, main
 from pai_modelscope.commands import demo, options, terminal
 from pai_modelscope.config import GenerationOptions
 from pai_modelscope.images import infotext
+from tests.command_line import COMMAND, QUICK, broken_model, generate, names, pixels
 
 
 def test_help_answers_at_once() -> None:

@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from command_line import COMMAND, QUICK, broken_model, generate, names, pixels
+
+from tests.command_line import COMMAND, QUICK, broken_model, generate, names, pixels
 
 
 @pytest.mark.parametrize(

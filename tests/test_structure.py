@@ -1,9 +1,12 @@
 """The rules of the house: which room may import which, what a light import costs, how long a function may be."""
 
 import ast
+import configparser
 import importlib
+import importlib.metadata
 import os
 import pkgutil
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -153,6 +156,39 @@ def test_light_imports(code: str) -> None:
     done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     assert "HEAVY []" in done.stdout
+
+
+def declared() -> set[str]:
+    """The distributions that setup.cfg asks for, extras included, in the one spelling that pip uses."""
+    config = configparser.ConfigParser()
+    config.read(ROOT / "setup.cfg", encoding="utf-8")
+    lines = [config["options"]["install_requires"], *config["options.extras_require"].values()]
+    return {normal(re.split(r"[\[<>=~! ]", line)[0]) for line in "\n".join(lines).split("\n") if line.strip()}
+
+
+def normal(distribution: str) -> str:
+    return re.sub(r"[-_.]+", "-", distribution.strip()).lower()
+
+
+def test_dependencies_are_declared_and_pinned() -> None:
+    """A fresh machine installs what setup.cfg says: nothing may be there by another package's courtesy."""
+    imports = {
+        (name or "").split(".")[0]
+        for path in python_files()
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Import) or (isinstance(node, ast.ImportFrom) and node.level == 0)
+        for name in ([alias.name for alias in node.names] if isinstance(node, ast.Import) else [node.module])
+    }
+    own = {entry.name for entry in ROOT.iterdir() if entry.is_dir()}
+    distributions = importlib.metadata.packages_distributions()
+    foreign = imports - set(sys.stdlib_module_names) - own
+    needed = {normal(distributions.get(name, [name])[0]) for name in foreign}
+    indirect = {"tokenizers"}  # a part of transformers, which pins it
+    assert needed - indirect <= declared()
+    pinned = {
+        normal(line.split("==")[0]) for line in (ROOT / "constraints.txt").read_text().splitlines() if "==" in line
+    }
+    assert declared() <= pinned
 
 
 def functions(path: Path) -> list[tuple[str, int]]:
