@@ -67,9 +67,7 @@ def model_dir(
 
 def shipped_folder() -> Path:
     """Where the package keeps its own model."""
-    # Development only, until the trained weights lie in assets/: remove this line with them.
-    override = os.environ.get("PAI_MINI_DIR")
-    return Path(override) if override else Path(__file__).parent.parent / "assets" / SHIPPED
+    return Path(__file__).parent.parent / "assets" / SHIPPED
 
 
 def _checked(folder: Path) -> ModelFolder:

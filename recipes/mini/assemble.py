@@ -38,8 +38,17 @@ def assemble_pipeline(work: Path, folder: Path, unet: str = "unet") -> None:
     )
     pipeline.save_pretrained(folder, safe_serialization=True)
     shutil.copy(work / "tokenizer/vocab.txt", folder / "tokenizer/vocab.txt")
+    for part in ("vae", "unet"):
+        forget_origin(folder / part / "config.json")
     open_everywhere(folder / "text_encoder")
     write_json(folder / "configuration.json", CONFIGURATION)
+
+
+def forget_origin(path: Path) -> None:
+    """diffusers notes the folder that a part was loaded from, which means nothing on another machine."""
+    config = json.loads(path.read_text(encoding="utf-8"))
+    config.pop("_name_or_path", None)
+    write_json(path, config)
 
 
 def open_everywhere(folder: Path) -> None:
