@@ -1,7 +1,7 @@
 # make demo        Chinese pictures in a few minutes, on a machine that has only Python 3.11 and make
 # make test        the tests              make quality    lint, format and types
 # make notebooks   every notebook, in full (build/notebooks)     make notebooks-sync  .py -> .ipynb
-# make bench       speed and memory       make evaluate   the table of the model card
+# make bench       speed and memory       make evaluate   the table of the model card (hours; ARGS='--limit 32': minutes)
 # make readme-pictures   the pictures of the README
 # recipes/mini/Makefile holds the targets that made the shipped model.
 
@@ -39,10 +39,10 @@ notebooks-sync: $(DEV)
 	@$(BIN)/python notebooks/build.py sync
 
 bench: $(CORE)
-	@$(BIN)/python -m benchmarks.cpu
+	@$(BIN)/python -m benchmarks.cpu $(ARGS)
 
 evaluate: $(CORE)
-	@$(BIN)/python -m pai_modelscope.evaluation
+	@$(BIN)/pai-modelscope evaluate $(ARGS)
 
 readme-pictures: $(CORE)
 	@$(BIN)/python docs/make_pictures.py

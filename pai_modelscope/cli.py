@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Sequence
 
+from pai_modelscope import __version__
 from pai_modelscope.commands import demo, evaluate, generate, zoo
 from pai_modelscope.commands.terminal import Parser, quieten, say
 from pai_modelscope.errors import UserError
@@ -14,6 +15,7 @@ COMMANDS = (demo, generate, zoo, evaluate)
 def build_parser() -> Parser:
     """The parser of all commands; each sets `run`, a function from the parsed arguments to the exit status."""
     parser = Parser(prog="pai-modelscope", description="Chinese text-to-image models of the PAI-Diffusion family.")
+    parser.add_argument("--version", action="version", version=f"pai_modelscope {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for command in COMMANDS:
         command.add_parser(commands)
