@@ -15,6 +15,8 @@ from pai_modelscope.evaluation.metrics import border_colour
 class Judge:
     """A `VisionTextDualEncoderModel` as two functions to unit features; load it with `Judge.load`."""
 
+    masks_padding = True
+
     def __init__(self, model: Any, tokenizer: Any, device: torch.device | str = "cpu"):
         self.model = model.to(device).eval().requires_grad_(False)
         self.tokenizer = tokenizer
@@ -64,7 +66,7 @@ class Judge:
         projected = []
         for start in range(0, len(texts), batch):
             ids = judge_ids(self.tokenizer, texts[start : start + batch]).to(self.device)
-            mask = (ids != self.tokenizer.pad_token_id).long()
+            mask = (ids != self.tokenizer.pad_token_id).long() if self.masks_padding else None
             states = self.model.text_model(input_ids=ids, attention_mask=mask).pooler_output
             projected.append(self.model.text_projection(states))
         return _unit(projected, self.model.config.projection_dim)

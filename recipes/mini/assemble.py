@@ -60,20 +60,31 @@ def open_everywhere(folder: Path) -> None:
     weights = load_file(folder / "model.safetensors")
     prefixed = {k if k.startswith("text_model.") else f"text_model.{k}": v for k, v in weights.items()}
     save_file(prefixed, folder / "model.safetensors", metadata={"format": "pt"})
-    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    config["model_type"] = "clip_text_model"
-    config["dtype"] = config["torch_dtype"] = "float32"
-    write_json(folder / "config.json", config)
+    ask_for_float32(folder / "config.json")
 
 
-def assemble_dual_encoder(work: Path, stage: str, folder: Path) -> None:
-    """CLIP or judge: fp16 weights and the tokenizer beside them."""
-    model = VisionTextDualEncoderModel.from_pretrained(work / stage / "result/clip", dtype=torch.float16)
+def assemble_judge(work: Path, folder: Path) -> None:
+    """fp16 weights and the tokenizer beside them."""
+    model = VisionTextDualEncoderModel.from_pretrained(work / "judge/result/clip", dtype=torch.float16)
     model.save_pretrained(folder, safe_serialization=True)
     Workspace(work).tokenizer().save_pretrained(folder)
-    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    ask_for_float32(folder / "config.json")
+
+
+def assemble_image_tower(work: Path, folder: Path) -> None:
+    """What CLIP has beyond the text tower, which already ships with the pipeline: `ChineseClip` joins the two."""
+    model = VisionTextDualEncoderModel.from_pretrained(work / "clip/result/clip", dtype=torch.float16)
+    folder.mkdir(parents=True, exist_ok=True)
+    model.config.save_pretrained(folder)
+    own = {k: v.contiguous() for k, v in model.state_dict().items() if not k.startswith("text_model.")}
+    save_file(own, folder / "model.safetensors", metadata={"format": "pt"})
+    ask_for_float32(folder / "config.json")
+
+
+def ask_for_float32(path: Path) -> None:
+    config = json.loads(path.read_text(encoding="utf-8"))
     config["dtype"] = config["torch_dtype"] = "float32"
-    write_json(folder / "config.json", config)
+    write_json(path, config)
 
 
 def write_json(path: Path, value: object) -> None:
@@ -87,8 +98,8 @@ def main() -> None:
     parser.add_argument("--unet", default="unet", help="which UNet run to take")
     args = parser.parse_args()
     assemble_pipeline(args.work, args.out / "pai-diffusion-mini-zh", args.unet)
-    assemble_dual_encoder(args.work, "clip", args.out / "chinese-clip-mini")
-    assemble_dual_encoder(args.work, "judge", args.out / "judge")
+    assemble_judge(args.work, args.out / "judge")
+    assemble_image_tower(args.work, args.out / "chinese-clip-mini")
 
 
 if __name__ == "__main__":
