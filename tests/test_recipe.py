@@ -115,3 +115,20 @@ def test_normalising_latents_changes_their_statistics_and_no_picture():
         torch.testing.assert_close(vae.decode(after.mean).sample, shown, atol=1e-4, rtol=1e-4)
         factor = (std * 0.18215)[:, None, None]
         torch.testing.assert_close(after.std * factor, before.std, atol=1e-5, rtol=1e-4)
+
+
+def test_chinese_and_ascii_punctuation_read_alike():
+    """Captions know the ASCII comma only; users write the Chinese one."""
+    from transformers import BertTokenizer, CLIPTextModel
+
+    import pai_modelscope
+    from pai_modelscope.text import chunk_ids, encode_ids
+
+    folder = pai_modelscope.model_dir("pai-diffusion-mini-zh")
+    tokenizer = BertTokenizer.from_pretrained(folder / "tokenizer")
+    tower = CLIPTextModel.from_pretrained(folder / "text_encoder").eval()
+    with torch.no_grad():
+        chinese, ascii_, other = encode_ids(
+            tower, chunk_ids(tokenizer, ["熊猫，蓝色背景", "熊猫,蓝色背景", "狗,蓝色背景"])
+        )
+    assert torch.equal(chinese, ascii_) and not torch.equal(other, ascii_)

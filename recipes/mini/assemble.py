@@ -15,6 +15,7 @@ from transformers import CLIPTextModel, VisionTextDualEncoderModel
 
 from recipes.mini import models
 from recipes.mini.data import Workspace
+from recipes.mini.tokenizer import PUNCTUATION
 
 CONFIGURATION = {
     "framework": "pytorch",
@@ -40,7 +41,7 @@ def assemble_pipeline(work: Path, folder: Path, unet: str = "unet") -> None:
     shutil.copy(work / "tokenizer/vocab.txt", folder / "tokenizer/vocab.txt")
     for part in ("vae", "unet"):
         forget_origin(folder / part / "config.json")
-    open_everywhere(folder / "text_encoder")
+    finish_text_tower(folder / "text_encoder")
     write_json(folder / "configuration.json", CONFIGURATION)
 
 
@@ -51,13 +52,14 @@ def forget_origin(path: Path) -> None:
     write_json(path, config)
 
 
-def open_everywhere(folder: Path) -> None:
-    """Make a text tower that transformers 5 saved open alike under transformers 4 and 5, and plain diffusers.
+def finish_text_tower(folder: Path) -> None:
+    """Give punctuation a meaning, and let the tower open alike under transformers 4 and 5, and plain diffusers.
 
     Version 4 looks for keys under `text_model.`; version 5 accepts both. Version 5 loads in the stored dtype while
     diffusers loads UNet and VAE as float32, so the configuration has to ask for float32.
     """
     weights = load_file(folder / "model.safetensors")
+    teach_punctuation(weights, (folder.parent / "tokenizer/vocab.txt").read_text(encoding="utf-8").split())
     prefixed = {k if k.startswith("text_model.") else f"text_model.{k}": v for k, v in weights.items()}
     save_file(prefixed, folder / "model.safetensors", metadata={"format": "pt"})
     ask_for_float32(folder / "config.json")
@@ -79,6 +81,20 @@ def assemble_image_tower(work: Path, folder: Path) -> None:
     own = {k: v.contiguous() for k, v in model.state_dict().items() if not k.startswith("text_model.")}
     save_file(own, folder / "model.safetensors", metadata={"format": "pt"})
     ask_for_float32(folder / "config.json")
+
+
+def teach_punctuation(weights: dict[str, torch.Tensor], vocabulary: list[str]) -> None:
+    """Let every mark read as the comma, in place: captions know only the ASCII comma, so the others learned nothing.
+
+    `weights` are the text tower's; `vocabulary` lists its tokens by id.
+    """
+    name = next(key for key in weights if key.endswith("token_embedding.weight"))
+    table = weights[name].clone()
+    comma = table[vocabulary.index(",")]
+    for token, row in zip(vocabulary, table, strict=True):
+        if token in PUNCTUATION and token != ":":  # the grammar of captions has a colon of its own
+            row.copy_(comma)
+    weights[name] = table
 
 
 def ask_for_float32(path: Path) -> None:

@@ -9,7 +9,9 @@ from transformers import BertTokenizer
 from recipes.mini.models import PROMPT_TOKENS
 
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-PUNCTUATION = ",。、!?:;()《》【】“”‘’…—·~" + string.punctuation
+# Chinese marks and their ASCII forms. Written as escapes where the two look alike.
+FULL_WIDTH = "\uff0c\u3002\u3001\uff01\uff1f\uff1a\uff1b\uff08\uff09\uff5e"  # , 。 、 ! ? : ; ( ) ~
+PUNCTUATION = FULL_WIDTH + "《》【】「」“”‘’…—·" + string.punctuation
 
 
 def gb2312_level1() -> set[str]:
