@@ -77,6 +77,7 @@ draw([f"狐狸,{colour}背景" for colour in ["红色", "浅蓝色", "黑色", "
 # ### 权重
 #
 # 语法与 Stable Diffusion WebUI 相同：`(词)` 加强到 1.1 倍，`(词:1.5)` 加强到 1.5 倍，`[词]` 减弱到 1.1 分之一，`\(` 是普通括号。
+# 同时写两种画风时，权重决定偏向哪一种。
 
 # %%
 from pai_modelscope.text import parse_weights
@@ -84,7 +85,7 @@ from pai_modelscope.text import parse_weights
 parse_weights("(熊猫:1.5)和[竹子],蓝色背景")
 
 # %%
-draw(["左边是猫,右边是老虎", "左边是(猫:1.5),右边是老虎", "左边是猫,右边是(老虎:1.5)"])
+draw([f"蝴蝶,(线稿图标风格:{line}),(三维立体风格:{solid})" for line, solid in [(1.8, 0.5), (1, 1), (0.5, 1.8)]])
 
 # %% [markdown]
 # ### 长提示词
@@ -117,10 +118,11 @@ unknown_characters(sampler.pipe.tokenizer, "熊貓和竹子")
 # %% [markdown]
 # ### 负向提示词
 #
-# `negative_prompt` 写不希望出现的内容，长度同样不限。
+# `negative_prompt` 写不希望出现的内容，长度同样不限。下面是同一个种子的蝴蝶，右边的一张不要线稿。
+# 每条文本可以写成字典，带上自己的选项。
 
 # %%
-draw(["猫", "猫"], negative_prompt="白色背景")
+draw(["蝴蝶", {"text": "蝴蝶", "negative_prompt": "线稿图标风格"}])
 
 # %% [markdown]
 # ## 采样器
