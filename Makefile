@@ -64,5 +64,5 @@ $(CORE): setup.cfg pyproject.toml constraints.txt | $(BIN)/python
 
 $(DEV): setup.cfg pyproject.toml constraints.txt | $(CORE)
 	@echo "Installing the tools for tests and notebooks into $(VENV) (once; a few minutes)"
-	@$(PIP) -e '.[test,notebooks]'
+	@$(PIP) -e '.[test,notebooks,safety]'
 	@touch $@

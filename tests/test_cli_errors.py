@@ -1,5 +1,6 @@
 """Bad input, damaged models, full disks, hubs that are down, Ctrl-C: one line, and nothing half-written."""
 
+import functools
 import os
 import signal
 import subprocess
@@ -103,7 +104,11 @@ def test_no_room_leaves_nothing_behind(tmp_path: Path) -> None:
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
 def test_ctrl_c_keeps_finished_pictures(tmp_path: Path) -> None:
     command = [*COMMAND, "generate", "熊猫", *QUICK, "--num-images", "500", "--output", str(tmp_path)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    # A shell's background job starts with SIGINT ignored, and its children inherit that.
+    heed = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=heed
+    ) as process:
         assert process.stdout is not None and process.stderr is not None
         first = process.stdout.readline().strip()
         process.send_signal(signal.SIGINT)

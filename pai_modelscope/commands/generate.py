@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pai_modelscope.commands.files import Folder
 from pai_modelscope.commands.options import add_generation_options, given
-from pai_modelscope.commands.terminal import quieten_bars, say
+from pai_modelscope.commands.terminal import quieten_bars, say, undisturbed
 from pai_modelscope.errors import UserError
 
 if TYPE_CHECKING:
@@ -56,8 +56,9 @@ def run(args: argparse.Namespace) -> int:
     pictures: list[Picture] = []
     try:
         for picture in draw(sampler, texts, options):
-            print(folder.save(picture.image, f"seed{picture.seed}", picture.infotext), flush=True)
-            pictures.append(picture)
+            with undisturbed():
+                print(folder.save(picture.image, f"seed{picture.seed}", picture.infotext), flush=True)
+                pictures.append(picture)
     except KeyboardInterrupt:
         say(f"stopped; {len(pictures)} finished pictures are kept in {folder.path}")
         return 130

@@ -1,10 +1,13 @@
 """How the command line speaks: one line an error, no chatter of other libraries."""
 
 import argparse
+import contextlib
 import logging
 import os
+import signal
 import sys
 import warnings
+from collections.abc import Iterator
 from typing import Any, NoReturn
 
 ENVIRONMENT = {
@@ -50,6 +53,19 @@ def quieten_bars() -> None:
 
 def _one_line(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
     say(f"warning: {message}")
+
+
+@contextlib.contextmanager
+def undisturbed() -> Iterator[None]:
+    """Let a Ctrl-C wait until the block is through: a picture is then saved, counted and named, or none of these."""
+    waiting: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, frame: waiting.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if waiting:
+        raise KeyboardInterrupt
 
 
 def say(text: str) -> None:
