@@ -114,8 +114,11 @@ def main() -> None:
     parser.add_argument("--unet", default="unet", help="which UNet run to take")
     args = parser.parse_args()
     assemble_pipeline(args.work, args.out / "pai-diffusion-mini-zh", args.unet)
-    assemble_judge(args.work, args.out / "judge")
-    assemble_image_tower(args.work, args.out / "chinese-clip-mini")
+    # A run that went on from shipped parts (recipes.mini.adopt) has not trained these anew.
+    if (args.work / "judge/result").exists():
+        assemble_judge(args.work, args.out / "judge")
+    if (args.work / "clip/result/clip").exists():
+        assemble_image_tower(args.work, args.out / "chinese-clip-mini")
 
 
 if __name__ == "__main__":
