@@ -7,14 +7,14 @@ imported only by whoever asks for it, before or after this import. The public na
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from .pipelines import register_on_import
+from pai_modelscope.pipelines import register_on_import
 
 if TYPE_CHECKING:
-    from .config import GenerationOptions
-    from .data import open_dataset
-    from .errors import UserError
-    from .sampling import Picture, Sampler
-    from .zoo import model_dir
+    from pai_modelscope.config import GenerationOptions
+    from pai_modelscope.data import open_dataset
+    from pai_modelscope.errors import UserError
+    from pai_modelscope.sampling import Picture, Sampler
+    from pai_modelscope.zoo import model_dir
 
 __version__ = "0.1.0"
 _ROOM_OF = {

@@ -3,13 +3,13 @@
 This file itself imports nothing heavy; `register` is what imports ModelScope.
 """
 
-from .registration import register_on_import
+from pai_modelscope.pipelines.registration import register_on_import
 
 __all__ = ["register", "register_on_import"]
 
 
 def register() -> None:
     """Register all pipelines now, and let hub models of our family reach them. Repeating it is harmless."""
-    from . import dispatch, text_to_image  # noqa: F401  the class registers itself
+    from pai_modelscope.pipelines import dispatch, text_to_image  # noqa: F401  the class registers itself
 
     dispatch.install()

@@ -19,8 +19,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from .. import zoo
-from ..zoo.folders import PIPELINE_TYPE, read_json
+from pai_modelscope import zoo
+from pai_modelscope.zoo.folders import PIPELINE_TYPE, read_json
 
 TASK = "text-to-image-synthesis"
 _MARK = "wrapped_by_pai_modelscope"

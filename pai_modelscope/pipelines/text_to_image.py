@@ -13,10 +13,10 @@ from modelscope.utils.ast_utils import INDEX_KEY, MODULE_KEY
 from modelscope.utils.constant import Tasks
 from modelscope.utils.import_utils import LazyImportModule
 
-from ..config import GenerationOptions
-from ..errors import UserError
-from ..zoo import model_dir
-from ..zoo.folders import PIPELINE_TYPE
+from pai_modelscope.config import GenerationOptions
+from pai_modelscope.errors import UserError
+from pai_modelscope.zoo import model_dir
+from pai_modelscope.zoo.folders import PIPELINE_TYPE
 
 Text = str | dict[str, Any]
 _FROM_MODELSCOPE = {"preprocessor", "trust_remote_code"}  # handed to every pipeline; ours has no use for them
@@ -55,7 +55,7 @@ class PaiDiffusionPipeline(Pipeline):
         Raises UserError for an unknown keyword, and for a model that is not found or does not open.
         """
         # Pipeline.__init__ would look for ModelScope's own model and preprocessor classes in the folder.
-        from ..sampling import Sampler
+        from pai_modelscope.sampling import Sampler
 
         if unknown := sorted(others.keys() - _FROM_MODELSCOPE):
             valid = "model, device, torch_dtype, safety, model_revision, revision"

@@ -3,11 +3,11 @@
 Imports neither torch nor ModelScope's library; the hub clients are imported when a hub is asked.
 """
 
-from .entries import ENTRIES, Entry, entries, find, lookup
-from .folders import is_family, problem
-from .listing import show, table
-from .push import push
-from .resolve import model_dir
+from pai_modelscope.zoo.entries import ENTRIES, Entry, entries, find, lookup
+from pai_modelscope.zoo.folders import is_family, problem
+from pai_modelscope.zoo.listing import show, table
+from pai_modelscope.zoo.push import push
+from pai_modelscope.zoo.resolve import model_dir
 
 __all__ = [
     "ENTRIES",

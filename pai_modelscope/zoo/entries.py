@@ -4,7 +4,7 @@ import difflib
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..errors import UserError
+from pai_modelscope.errors import UserError
 
 # The terms that EasyNLP's diffusion page names for these models; the weights' cards have the last word.
 PAI_LICENCE = "AIGC模型开源特别条款 (Alibaba's special terms for AIGC models)"

@@ -6,7 +6,7 @@ Neither client imports torch or ModelScope's library; both are imported only whe
 import glob
 from pathlib import Path
 
-from .folders import needed
+from pai_modelscope.zoo.folders import needed
 
 
 def modelscope_cached(model_id: str, revisions: tuple[str | None, ...]) -> Path | None:

@@ -4,7 +4,7 @@ import json
 import unicodedata
 from typing import Any
 
-from .entries import ENTRIES, Entry, find
+from pai_modelscope.zoo.entries import ENTRIES, Entry, find
 
 _LABELS = {
     "kind": "kind",
@@ -53,7 +53,7 @@ def _settings(entry: Entry) -> dict[str, Any]:
     """What the entry recommends; the shipped model's own file is the only place where its values stand."""
     if not entry.shipped:
         return entry.settings
-    from .resolve import shipped_folder
+    from pai_modelscope.zoo.resolve import shipped_folder
 
     try:
         return json.loads((shipped_folder() / "configuration.json").read_text("utf-8")).get("generation", {})

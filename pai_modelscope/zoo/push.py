@@ -5,9 +5,9 @@ import os
 import zipfile
 from pathlib import Path
 
-from ..errors import UserError
-from .folders import problem, read_json
-from .hubs import reason
+from pai_modelscope.errors import UserError
+from pai_modelscope.zoo.folders import problem, read_json
+from pai_modelscope.zoo.hubs import reason
 
 # What training leaves in a folder and nobody needs to download.
 _PRIVATE = ["*.log", "logs/*", "checkpoint-*/*", "*.incomplete", "optimizer.bin", "events.out.*"]

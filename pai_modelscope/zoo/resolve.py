@@ -5,10 +5,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import UserError
-from . import hubs
-from .entries import Entry, lookup, suggestion
-from .folders import PIPELINE_TYPE, is_family, problem
+from pai_modelscope.errors import UserError
+from pai_modelscope.zoo import hubs
+from pai_modelscope.zoo.entries import Entry, lookup, suggestion
+from pai_modelscope.zoo.folders import PIPELINE_TYPE, is_family, problem
 
 SHIPPED = "pai-diffusion-mini-zh"
 if TYPE_CHECKING:
