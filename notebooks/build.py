@@ -53,7 +53,7 @@ def run(names: list[str], fast: bool, results: Path = RESULTS) -> list[Path]:
     """
     import papermill
 
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # waiting threads would spin, and slow down a shared machine
+    os.environ.setdefault("GOMP_SPINCOUNT", "500")  # waiting threads would spin, and slow down a shared machine
     results.mkdir(parents=True, exist_ok=True)
     written = []
     for source in sources(names):
