@@ -93,6 +93,30 @@ def test_the_same_seed_gives_the_same_weights(tmp_path):
     assert same(run(tmp_path / "a", noise=0.3)[0], run(tmp_path / "b", noise=0.3)[0])
 
 
+def test_the_seed_reaches_every_random_number_generator(tmp_path):
+    """Methods may draw from Python's and NumPy's generators, too."""
+    import random
+
+    import numpy as np
+
+    drawn = []
+    for folder in ("a", "b"):
+        random.seed()
+        np.random.seed()
+        run(tmp_path / folder, max_train_steps=1)
+        drawn.append((random.random(), float(np.random.rand())))
+    assert drawn[0] == drawn[1]
+
+
+def test_a_last_step_that_was_saved_is_not_saved_again(tmp_path, monkeypatch):
+    from pai_modelscope.training import checkpoints
+
+    saved, save = [], checkpoints.save
+    monkeypatch.setattr(checkpoints, "save", lambda *args: saved.append(args[2]) or save(*args))
+    run(tmp_path, checkpointing_steps=6)
+    assert saved == [6, 12]
+
+
 def test_only_the_newest_checkpoint_stays_and_none_is_partial(tmp_path):
     run(tmp_path, checkpointing_steps=4)
     assert sorted(p.name for p in tmp_path.glob("*checkpoint*")) == ["checkpoint-12"]

@@ -21,6 +21,10 @@ def newest(output_dir: Path) -> Path | None:
     return max(found, key=step_of, default=None)
 
 
+def exists(output_dir: Path, step: int) -> bool:
+    return (output_dir / f"checkpoint-{step}").is_dir()
+
+
 def save(accelerator: Accelerator, output_dir: Path, step: int) -> Path:
     """Write to a temporary name, rename when every process has finished, then drop the older checkpoints."""
     final, partial = output_dir / f"checkpoint-{step}", output_dir / f"partial-checkpoint-{step}"

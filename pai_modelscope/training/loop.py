@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 import torch
 from accelerate import Accelerator
+from accelerate.utils import set_seed
 from diffusers.optimization import get_scheduler
 from diffusers.training_utils import EMAModel
 from tqdm.auto import tqdm
@@ -61,7 +62,7 @@ class _Run:
         self.accelerator = accelerator or Accelerator(mixed_precision=config.mixed_precision)
         self.output_dir = Path(config.output_dir)
         self.output_dir.mkdir(parents=True, exist_ok=True)
-        torch.manual_seed(config.seed + self.accelerator.process_index)
+        set_seed(config.seed, device_specific=True)
         self._prepare(method)
         micro = config.train_batch_size
         self.order = Order(
@@ -136,7 +137,8 @@ class _Run:
                 checkpoints.save(self.accelerator, self.output_dir, self.step)
         bar.close()
         torch.compiler.set_stance("default")
-        checkpoints.save(self.accelerator, self.output_dir, self.step)
+        if not checkpoints.exists(self.output_dir, self.step):
+            checkpoints.save(self.accelerator, self.output_dir, self.step)
         self._save_result()
         return {**logged, "step": self.step, "finished": self.step >= config.max_train_steps}
 
