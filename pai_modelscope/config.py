@@ -34,6 +34,7 @@ class TrainingConfig:
     max_train_steps: int
     train_batch_size: int = 8  # a process, a micro-step
     gradient_accumulation_steps: int = 1
+    optimizer: str = "adamw"  # 'adamw' | 'muon' (where whole networks learn: fewer steps)
     learning_rate: float = 1e-4
     lr_scheduler: str = "cosine"  # a name of diffusers.optimization.get_scheduler
     lr_warmup_steps: int = 0
@@ -60,6 +61,8 @@ class TrainingConfig:
             found.append(f"learning_rate is {self.learning_rate}; it must be positive")
         if not 0 <= self.ema_decay < 1:
             found.append(f"ema_decay is {self.ema_decay}; it must be in [0, 1)")
+        if self.optimizer not in ("adamw", "muon"):
+            found.append(f"optimizer is {self.optimizer!r}; valid are 'adamw', 'muon'")
         if self.mixed_precision not in ("no", "bf16", "fp16"):
             found.append(f"mixed_precision is {self.mixed_precision!r}; valid are 'no', 'bf16', 'fp16'")
         return found

@@ -17,6 +17,7 @@ from pai_modelscope.config import TrainingConfig
 from pai_modelscope.errors import UserError
 from pai_modelscope.methods import Method
 from pai_modelscope.training import checkpoints
+from pai_modelscope.training.optimizers import build_optimizer
 from pai_modelscope.training.order import Order
 
 
@@ -82,13 +83,7 @@ class _Run:
             torch.set_float32_matmul_precision("high")
         self.method = method
         self.parameters = method.trainable()
-        optimizer = torch.optim.AdamW(
-            self.parameters,
-            lr=config.learning_rate,
-            betas=(config.adam_beta1, config.adam_beta2),
-            weight_decay=config.adam_weight_decay,
-            fused=device.type == "cuda",
-        )
+        optimizer = build_optimizer(method, config, device)
         self.schedule = get_scheduler(
             config.lr_scheduler,
             optimizer,

@@ -3,8 +3,10 @@
 It shares nothing with the model's own CLIP but the tokenizer: another image architecture (EfficientNet), another text
 architecture (BERT), another seed, stronger augmentation, and another loss: every picture against all Chinese names of
 the data set at once, instead of against a batch of captions. It never sees a held-out pair or a food test picture.
+`--init FOLDER` goes on from a judge that was saved before.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -51,15 +53,51 @@ class JudgeTraining(Method):
 
 
 def augmented(pictures: torch.Tensor) -> torch.Tensor:
-    """Contrast, brightness, blur and noise: what a generated picture may get slightly wrong."""
-    n, device = len(pictures), pictures.device
-    contrast = torch.empty(n, 1, 1, 1, device=device).uniform_(0.85, 1.15)
-    brightness = torch.empty(n, 1, 1, 1, device=device).uniform_(-0.12, 0.12)
+    """Pictures (n, 3, h, w) in [-1, 1] turned, moved, recoloured, blurred, noisy, with a part covered.
+
+    The judge must know a thing in a style in which it never saw it, and in a drawing that is slightly wrong.
+    """
+    n = len(pictures)
+
+    def uniform(low: float, high: float, *shape: int) -> torch.Tensor:
+        return torch.empty(n, *shape, device=pictures.device).uniform_(low, high)
+
+    def some(share: float) -> torch.Tensor:
+        return (uniform(0, 1, 1, 1, 1) < share).float()
+
+    pictures = F.grid_sample(pictures, _affine(pictures, uniform), padding_mode="border", align_corners=False)
     soft = F.avg_pool2d(F.pad(pictures, (1, 1, 1, 1), mode="replicate"), 3, stride=1)
-    amount = torch.rand(n, 1, 1, 1, device=device) * (torch.rand(n, 1, 1, 1, device=device) < 0.4)
-    pictures = pictures + amount * (soft - pictures)
-    noise = 0.06 * torch.rand(n, 1, 1, 1, device=device) * torch.randn_like(pictures)
-    return (pictures * contrast + brightness + noise).clamp(-1, 1)
+    pictures = pictures + uniform(0, 1, 1, 1, 1) * some(0.4) * (soft - pictures)
+    # Colours mixed by a random matrix near the identity; one picture in eight loses its colours.
+    mixing = torch.eye(3, device=pictures.device) + 0.15 * torch.randn(n, 3, 3, device=pictures.device)
+    mixing = mixing / mixing.sum(2, keepdim=True)
+    mixed = torch.einsum("nij,njhw->nihw", mixing, pictures)
+    pictures = pictures + some(0.5) * (mixed - pictures)
+    pictures = pictures + some(0.125) * (pictures.mean(1, keepdim=True) - pictures)
+    pictures = pictures * uniform(0.8, 1.2, 1, 1, 1) + uniform(-0.15, 0.15, 1, 1, 1)
+    pictures = pictures + 0.08 * uniform(0, 1, 1, 1, 1) * torch.randn_like(pictures)
+    return (pictures * _uncovered(pictures, uniform, some)).clamp(-1, 1)
+
+
+def _affine(pictures: torch.Tensor, uniform: Callable[..., torch.Tensor]) -> torch.Tensor:
+    """A sampling grid of small turns, stretches and shifts."""
+    angle = uniform(-0.25, 0.25)
+    wide, tall = uniform(0.85, 1.2), uniform(0.85, 1.2)
+    rows = [
+        torch.stack([wide * angle.cos(), -tall * angle.sin(), uniform(-0.1, 0.1)], 1),
+        torch.stack([wide * angle.sin(), tall * angle.cos(), uniform(-0.1, 0.1)], 1),
+    ]
+    return F.affine_grid(torch.stack(rows, 1), list(pictures.shape), align_corners=False)
+
+
+def _uncovered(
+    pictures: torch.Tensor, uniform: Callable[..., torch.Tensor], some: Callable[[float], torch.Tensor]
+) -> torch.Tensor:
+    """0 in a random square of up to two fifths of the side in a third of the pictures, else 1."""
+    line = torch.linspace(0, 1, pictures.shape[-1], device=pictures.device)
+    half = uniform(0.05, 0.2, 1)
+    inside = [((line - uniform(0, 1, 1)).abs() < half).float() for _ in range(2)]
+    return 1 - some(0.33) * (inside[0][:, None, :, None] * inside[1][:, None, None, :])
 
 
 class NamedSource(SceneSource):
@@ -76,7 +114,7 @@ class NamedSource(SceneSource):
 
 
 def main() -> None:
-    args = parse("judge", steps=6000, batch=1024, learning_rate=2e-3)
+    args = parse("judge", steps=6000, batch=1024, learning_rate=2e-3, init="")
     workspace, accelerator = Workspace(args.work), Accelerator(mixed_precision=args.precision)
     mix = SceneMix(pairs=0.0, coloured=0.45, exact=0.3)
     pixels = models.CLIP_PIXELS
@@ -84,7 +122,8 @@ def main() -> None:
     names = sorted({clean(record["name"]) for record in workspace.records})
     tokenizer = workspace.tokenizer()
     torch.manual_seed(SEED)
-    method = JudgeTraining(models.judge(len(tokenizer)), chunk_ids(tokenizer, names, n_chunks=1)[:, 0])
+    judge = VisionTextDualEncoderModel.from_pretrained(args.init) if args.init else models.judge(len(tokenizer))
+    method = JudgeTraining(judge, chunk_ids(tokenizer, names, n_chunks=1)[:, 0])
     config = TrainingConfig(
         output_dir=str(args.work / "judge"),
         max_train_steps=args.steps,

@@ -35,7 +35,7 @@ class Bucket:
 
 SQUARE, LONG = SceneMix(pairs=0.3, coloured=0.45), SceneMix(pairs=0.1, coloured=0.5, long=1.0)
 BUCKETS = (
-    Bucket(256, 256, 1, 0.80, 24, SQUARE),
+    Bucket(256, 256, 1, 0.80, 48, SQUARE),
     Bucket(256, 256, 3, 0.08, 3, LONG),
     Bucket(192, 192, 1, 0.03, 1, SQUARE),
     Bucket(320, 320, 1, 0.03, 1, SQUARE),
@@ -68,8 +68,9 @@ def fitting(tokenizer, scenes: Scenes, chunks: int) -> tuple[np.ndarray, torch.T
 def encode(vae: AutoencoderKL, painter: Painter, scenes: Scenes, indices: np.ndarray, bucket: Bucket) -> torch.Tensor:
     """(n, 4, height/8, width/8) float16, scaled to unit variance: the posterior's means."""
     parts = []
-    for start in range(0, len(indices), 128):
-        pictures = painter.paint(scenes, indices[start : start + 128], bucket.height, bucket.width)
+    together = 512 if painter.device.type == "cuda" else 64
+    for start in range(0, len(indices), together):
+        pictures = painter.paint(scenes, indices[start : start + together], bucket.height, bucket.width)
         pictures = pictures.contiguous(memory_format=torch.channels_last)
         with torch.autocast(painter.device.type, torch.bfloat16, enabled=painter.device.type == "cuda"):
             mean = vae.encode(pictures).latent_dist.mean

@@ -11,7 +11,7 @@ from recipes.mini.captions import CaptionWriter
 Record = dict[str, Any]
 COLOURS = list(NAMED_COLOURS)
 WHITE = COLOURS.index("白色")
-SIZES = (0.74, 0.8, 0.86, 0.92, 0.96, 1.0)
+SIZES = (0.8, 0.86, 0.92, 0.96, 1.0)
 
 
 @dataclass
@@ -34,7 +34,7 @@ def weights(records: list[Record]) -> np.ndarray:
     weight = np.ones(len(records))
     for i, record in enumerate(records):
         if record.get("is_flag"):
-            weight[i] = 0.2
+            weight[i] = 0.1
         elif record.get("variant"):
             weight[i] = 0.5
         elif record["source"].startswith("icon-park"):
@@ -49,7 +49,7 @@ class SceneMix:
     pairs: float = 0.2
     coloured: float = 0.45
     long: float = 0.0  # captions of two or three chunks
-    exact: float = 0.35  # share of white single scenes that show the picture exactly as drawn
+    exact: float = 0.5  # share of scenes that show each picture as drawn, as large as its place and in its middle
     with_style: float = 0.7
 
 
@@ -67,7 +67,7 @@ def make_scenes(records: list[Record], n: int, seed: int, mix: SceneMix | None =
     size = random.choice(SIZES, n).astype(np.float32)
     shift = random.uniform(-1, 1, (n, 2)).astype(np.float32)
     shift[partner >= 0, 1] *= 0.3  # two objects stand side by side, not one up and one down
-    exact = (random.random(n) < mix.exact) & ~coloured & (partner < 0)
+    exact = random.random(n) < mix.exact
     size[exact], shift[exact] = 1.0, 0.0
     long = random.random(n) < mix.long
     captions = [

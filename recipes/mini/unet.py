@@ -30,6 +30,7 @@ def main() -> None:
         channels=str(models.UNET_CHANNELS),
         decay="0.9995",
         init="",
+        optimizer="muon",
     )
     workspace, accelerator = Workspace(args.work), Accelerator(mixed_precision=args.precision)
     torch.manual_seed(3)
@@ -45,6 +46,7 @@ def main() -> None:
         output_dir=str(args.work / args.name),
         max_train_steps=args.steps,
         train_batch_size=args.batch,
+        optimizer=args.optimizer,
         learning_rate=args.learning_rate,
         lr_warmup_steps=min(500, args.steps // 10),
         ema_decay=float(args.decay),

@@ -17,7 +17,8 @@ ALLOWED_LICENSES = ("Apache-2.0", "CC-BY-4.0", "MIT")
 class Source:
     """A collection: its npm package, its style in Chinese, and the family of styles whose designs it shares.
 
-    `base` is False for collections that repeat another's drawings: the VAE and CLIP may see them, the UNet not.
+    `base` is False for IconPark: 2,400 abstract icons in each of four weights are more than a UNet of this size can hold
+    beside the emoji. The VAE, CLIP and the judge see them, the UNet does not.
     """
 
     name: str
@@ -48,8 +49,8 @@ SOURCES = (
     Source("emojione", "柔和彩绘风格", "emojione", "CC-BY-4.0", _EMOJITWO),
     Source("emojione-monotone", "单色图标风格", "emojione", "CC-BY-4.0", _EMOJITWO),
     Source("fxemoji", "淡彩风格", "fxemoji", "Apache-2.0", "Mozilla (Firefox OS Emoji)"),
-    Source("icon-park", "双色线性图标风格", "icon-park", "Apache-2.0", _BYTEDANCE, kind="icon-park"),
-    Source("icon-park-outline", "线稿图标风格", "icon-park", "Apache-2.0", _BYTEDANCE, kind="icon-park"),
+    Source("icon-park", "双色线性图标风格", "icon-park", "Apache-2.0", _BYTEDANCE, kind="icon-park", base=False),
+    Source("icon-park-outline", "线稿图标风格", "icon-park", "Apache-2.0", _BYTEDANCE, kind="icon-park", base=False),
     Source("icon-park-solid", "实心图标风格", "icon-park", "Apache-2.0", _BYTEDANCE, kind="icon-park", base=False),
     Source("icon-park-twotone", "双调图标风格", "icon-park", "Apache-2.0", _BYTEDANCE, kind="icon-park", base=False),
     Source("streamline-emojis", "描边卡通风格", "streamline", "CC-BY-4.0", "Streamline", kind="streamline"),
