@@ -132,7 +132,8 @@ def test_assign_puts_food_first_and_cleans_keywords() -> None:
 def rows() -> list[dict]:
     """Some rows of every part, and two that must stay out: a trained one without a twin, one without a vector form."""
     picked = shipped_records()[::40]
-    partners = [r for r in shipped_records() if r["source"] in ("emojione", "emojione-monotone")][:60]
+    pairs = pack.control_ids(shipped_records())
+    partners = sorted((r for r in shipped_records() if r["id"] in pairs), key=lambda r: (r["key"], r["source"]))[:60]
     known = {row["id"] for row in picked}
     noto = record("noto", "1F42A", svg="<svg/>", split="train", license="Apache-2.0")
     raster = record("fluent-emoji-3d", "1F42A", raster="a.webp", split="held_pair", license="MIT")

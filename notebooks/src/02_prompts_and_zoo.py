@@ -64,10 +64,10 @@ def draw(texts, **options):
 #
 # ### 画风与背景
 #
-# 自带的模型学过十几种画风和十二种背景颜色，直接写在提示词里即可。
+# 自带的模型学过十种画风和十二种背景颜色，直接写在提示词里即可。
 
 # %%
-styles = ["扁平插画风格", "三维立体风格", "线稿图标风格", "柔和彩绘风格"]
+styles = ["扁平插画风格", "三维立体风格", "黑白剪影风格", "柔和彩绘风格"]
 draw([f"猫头鹰,{style}" for style in styles])
 
 # %%
@@ -85,7 +85,7 @@ from pai_modelscope.text import parse_weights
 parse_weights("(熊猫:1.5)和[竹子],蓝色背景")
 
 # %%
-draw([f"蝴蝶,(线稿图标风格:{line}),(三维立体风格:{solid})" for line, solid in [(1.8, 0.5), (1, 1), (0.5, 1.8)]])
+draw([f"蝴蝶,(黑白剪影风格:{line}),(三维立体风格:{solid})" for line, solid in [(1.8, 0.5), (1, 1), (0.5, 1.8)]])
 
 # %% [markdown]
 # ### 长提示词
@@ -118,11 +118,11 @@ unknown_characters(sampler.pipe.tokenizer, "熊貓和竹子")
 # %% [markdown]
 # ### 负向提示词
 #
-# `negative_prompt` 写不希望出现的内容，长度同样不限。下面是同一个种子的蝴蝶，右边的一张不要线稿。
+# `negative_prompt` 写不希望出现的内容，长度同样不限。下面是同一个种子的蝴蝶，右边的一张不要黑白剪影。
 # 每条文本可以写成字典，带上自己的选项。
 
 # %%
-draw(["蝴蝶", {"text": "蝴蝶", "negative_prompt": "线稿图标风格"}])
+draw(["蝴蝶", {"text": "蝴蝶", "negative_prompt": "黑白剪影风格"}])
 
 # %% [markdown]
 # ## 采样器

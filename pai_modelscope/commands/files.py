@@ -51,10 +51,12 @@ class Folder:
                 return target
 
     def save_sheet(self, images: list["Image.Image"], labels: list[str]) -> Path:
-        """One page with all pictures, each over its text; as near to a square as their number allows."""
+        """One page with all pictures, each over its text: nearly a square, with as few empty places as can be."""
         from pai_modelscope.images import contact_sheet
 
-        return self.save(contact_sheet(images, labels, math.ceil(math.sqrt(len(images)))), "sheet")
+        square = math.ceil(math.sqrt(len(images)))
+        columns = min((square, square + 1), key=lambda count: -len(images) % count)
+        return self.save(contact_sheet(images, labels, columns), "sheet")
 
     def _last(self) -> int:
         numbers = (re.match(r"(\d{5,})-", entry.name) for entry in self.path.iterdir())

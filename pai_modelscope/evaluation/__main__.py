@@ -42,8 +42,6 @@ def evaluate(options: argparse.Namespace) -> dict[str, Any]:
     # In float32 also on a GPU, where autocast makes it fast: figures are then those of a CPU, but for rounding.
     sampler = Sampler.from_pretrained(options.model, device=options.device, torch_dtype="float32", safety=False)
     pipe: Any = sampler.pipe
-    for part in (pipe.unet, pipe.vae):
-        part.to(memory_format=torch.channels_last)
     bench = rows.Bench(
         pipe=pipe,
         judge=Judge.load(options.judge, pipe.device),

@@ -36,6 +36,8 @@ def load_pipeline(folder: Path, device: torch.device, dtype: torch.dtype) -> Any
         )
     pipe.set_progress_bar_config(disable=True)
     pipe.to(device)
+    for convolutional in (pipe.unet, pipe.vae):  # pixels beside pixels: a tenth faster on a CPU, and what GPUs want
+        convolutional.to(memory_format=torch.channels_last)
     if device.type == "cpu":
         pipe.vae.enable_slicing()  # as fast there, and the memory of one picture
     return pipe

@@ -9,7 +9,7 @@ import torch
 from transformers import BertTokenizer
 
 from pai_modelscope.text import chunk_ids
-from recipes.mini.captions import MODIFIERS, OPENINGS, PLACES, QUALITIES
+from recipes.mini.captions import ASKING, FRAMES, GROUNDS, MODIFIERS, OPENINGS, PAIRS, PLACES, QUALITIES, STYLED
 from recipes.mini.dataset.build import read_records
 from recipes.mini.painter import Painter, render_masters
 from recipes.mini.scenes import COLOURS, Record, SceneMix, Scenes, make_scenes
@@ -40,7 +40,7 @@ class Workspace:
         """The tokenizer that ships, made from every word that a caption can contain."""
         folder = self.root / "tokenizer"
         if not (folder / "tokenizer.json").exists():
-            texts = [*MODIFIERS, *PLACES, *QUALITIES, *OPENINGS, *COLOURS, "左边是右边与和背景上的在"]
+            texts = [*ASKING, *FRAMES, *GROUNDS, *MODIFIERS, *OPENINGS, *PAIRS, *PLACES, *QUALITIES, *STYLED, *COLOURS]
             for record in self.records:
                 texts += [record["name"], record["style"], *record["aliases"], *record["keywords"]]
             save_tokenizer(texts, folder)
