@@ -16,15 +16,13 @@ _A, _B, _C = 3.4445, -4.7750, 2.0315  # the quintic of Jordan et al.: steepest a
 
 def build_optimizer(method: Method, config: TrainingConfig, device: torch.device) -> torch.optim.Optimizer:
     """The optimizer that `config.optimizer` names, over what `method` trains."""
-    betas = (config.adam_beta1, config.adam_beta2)
-    settings = {"lr": config.learning_rate, "betas": betas, "weight_decay": config.adam_weight_decay}
-    fused = device.type == "cuda"
+    rate, betas, decay = config.learning_rate, (config.adam_beta1, config.adam_beta2), config.adam_weight_decay
     if config.optimizer == "adamw":
-        return torch.optim.AdamW(method.trainable(), **settings, fused=fused)
+        return torch.optim.AdamW(method.trainable(), rate, betas, weight_decay=decay, fused=device.type == "cuda")
     embeddings = {id(m.weight) for m in method.modules() if isinstance(m, nn.Embedding)}
     matrices = [p for p in method.trainable() if is_hidden_matrix(p) and id(p) not in embeddings]
     chosen = {id(p) for p in matrices}
-    return Muon(matrices, [p for p in method.trainable() if id(p) not in chosen], **settings)
+    return Muon(matrices, [p for p in method.trainable() if id(p) not in chosen], rate, betas, decay)
 
 
 def is_hidden_matrix(weight: torch.Tensor) -> bool:
@@ -35,9 +33,10 @@ class Muon(torch.optim.Optimizer):
     """Muon for `matrices`, AdamW for `others` (Jordan et al. 2024, https://kellerjordan.github.io/posts/muon).
 
     The update of a matrix is its momentum made orthogonal by Newton-Schulz iteration, so that all its directions learn
-    at the same speed. It is scaled to the size of an AdamW step (Liu et al. 2025, arXiv:2502.16982, eq. 4): one learning
-    rate and one weight decay serve both. `torch.optim.Muon` knows two-dimensional weights only and takes them one by
-    one; here a convolution is a matrix (out, in * height * width), and all of one shape are orthogonalised at once.
+    at the same speed. It is scaled to the size of an AdamW step (Liu et al. 2025, arXiv:2502.16982, eq. 4): one
+    learning rate and one weight decay serve both. `torch.optim.Muon` knows two-dimensional weights only and takes them
+    one by one; here a convolution is a matrix (out, in * height * width), and all of one shape are orthogonalised at
+    once.
     """
 
     def __init__(
@@ -56,42 +55,43 @@ class Muon(torch.optim.Optimizer):
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]
         for group in self.param_groups:
-            parameters = [p for p in group["params"] if p.grad is not None]
-            (self._orthogonal_step if group["orthogonal"] else self._adamw_step)(parameters, group)
+            weights: list[torch.Tensor] = [p for p in group["params"] if p.grad is not None]
+            gradients: list[torch.Tensor] = [p.grad for p in group["params"] if p.grad is not None]
+            if weights:
+                (self._orthogonal_step if group["orthogonal"] else self._adamw_step)(weights, gradients, group)
 
-    def _orthogonal_step(self, parameters: list[nn.Parameter], group: dict) -> None:
-        shapes: dict[tuple[int, int], list[nn.Parameter]] = defaultdict(list)
-        for p in parameters:
-            self.state[p].setdefault("momentum_buffer", torch.zeros_like(p))
-            shapes[len(p), p[0].numel()].append(p)
-        gradients = [p.grad for p in parameters]
-        buffers = [self.state[p]["momentum_buffer"] for p in parameters]
-        torch._foreach_lerp_(buffers, gradients, 1 - group["momentum"])
-        torch._foreach_mul_(parameters, 1 - group["lr"] * group["weight_decay"])
+    def _orthogonal_step(self, weights: list[torch.Tensor], gradients: list[torch.Tensor], group: dict) -> None:
+        for weight in weights:
+            self.state[weight].setdefault("momentum_buffer", torch.zeros_like(weight))
+        momenta = [self.state[weight]["momentum_buffer"] for weight in weights]
+        torch._foreach_lerp_(momenta, gradients, 1 - group["momentum"])
+        torch._foreach_mul_(weights, 1 - group["lr"] * group["weight_decay"])
+        shapes: dict[tuple[int, int], list[int]] = defaultdict(list)
+        for i, weight in enumerate(weights):
+            shapes[len(weight), weight[0].numel()].append(i)
         for shape, members in shapes.items():
-            gradient = torch.stack([p.grad.flatten(1) for p in members])  # type: ignore[union-attr]
-            momentum = torch.stack([self.state[p]["momentum_buffer"].flatten(1) for p in members])
+            gradient = torch.stack([gradients[i].flatten(1) for i in members])
+            momentum = torch.stack([momenta[i].flatten(1) for i in members])
             # Nesterov: look ahead by one step of momentum.
-            update = orthogonal(gradient.lerp(momentum, group["momentum"]))
-            scale = 0.2 * max(shape) ** 0.5
-            torch._foreach_add_(
-                members, [u.view_as(p) for u, p in zip(update, members, strict=True)], alpha=-group["lr"] * scale
-            )
+            updates = orthogonal(gradient.lerp(momentum, group["momentum"]))
+            turned = [update.view_as(weights[i]) for update, i in zip(updates, members, strict=True)]
+            torch._foreach_add_([weights[i] for i in members], turned, alpha=-group["lr"] * 0.2 * max(shape) ** 0.5)
 
-    def _adamw_step(self, parameters: list[nn.Parameter], group: dict) -> None:
-        for p in parameters:
-            if not self.state[p]:
-                step = torch.zeros((), dtype=torch.float32, device=p.device)
-                self.state[p].update(step=step, exp_avg=torch.zeros_like(p), exp_avg_sq=torch.zeros_like(p))
-        columns = [[self.state[p][name] for p in parameters] for name in ("exp_avg", "exp_avg_sq")]
+    def _adamw_step(self, weights: list[torch.Tensor], gradients: list[torch.Tensor], group: dict) -> None:
+        states = [self.state[weight] for weight in weights]
+        for weight, state in zip(weights, states, strict=True):
+            if not state:
+                step = torch.zeros((), dtype=torch.float32, device=weight.device)
+                state.update(step=step, exp_avg=torch.zeros_like(weight), exp_avg_sq=torch.zeros_like(weight))
         adamw(
-            parameters,  # type: ignore[arg-type]
-            [p.grad for p in parameters],  # type: ignore[misc]
-            *columns,
+            weights,
+            gradients,
+            [state["exp_avg"] for state in states],
+            [state["exp_avg_sq"] for state in states],
             [],
-            [self.state[p]["step"] for p in parameters],
+            [state["step"] for state in states],
             foreach=False,
-            fused=parameters[0].is_cuda,
+            fused=weights[0].is_cuda,
             amsgrad=False,
             beta1=group["betas"][0],
             beta2=group["betas"][1],

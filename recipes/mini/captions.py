@@ -1,7 +1,7 @@
 """The grammar of captions: names, aliases and keywords, styles, backgrounds, pairs, sentences, long descriptions.
 
-People ask in many words, and most of the words show nothing (请帮我, 画面里有): only a model that met many of them learns
-to read past them. The prompts of the evaluation are worded apart from these.
+People ask in many words, and most of the words show nothing (请帮我, 画面里有): only a model that met many of them
+learns to read past them. The prompts of the evaluation are worded apart from these.
 """
 
 import re
@@ -30,8 +30,9 @@ ASKING = _words(
 )
 # What stands around a subject without being seen. "{}" is the subject with its modifier and place.
 FRAMES = _words(
-    "{}的图标 {}的图片 {}的插画 {}的小图 {}的画 {}的贴纸 {}的标志 画面里有{} 画面中间是{} 里面有{} 上面画着{} 图中是{} 画的是{} 主题是{} "
-    "一张有{}的图 一幅画着{}的画 以{}为主题 关于{}的图画 图上有{} 这是{} 这里有{} 中央有{} 一幅插图:{} 内容是{}"
+    "{}的图标 {}的图片 {}的插画 {}的小图 {}的画 {}的贴纸 {}的标志 画面里有{} 画面中间是{} 里面有{} 上面画着{} "
+    "图中是{} 画的是{} 主题是{} 一张有{}的图 一幅画着{}的画 以{}为主题 关于{}的图画 图上有{} 这是{} 这里有{} 中央有{} "
+    "一幅插图:{} 内容是{}"
 )
 STYLED = (
     *("{style}的{text}", "{text},{style}", "{text},{style}", "{style},{text}"),

@@ -17,8 +17,8 @@ ALLOWED_LICENSES = ("Apache-2.0", "CC-BY-4.0", "MIT")
 class Source:
     """A collection: its npm package, its style in Chinese, and the family of styles whose designs it shares.
 
-    `base` is False for IconPark: 2,400 abstract icons in each of four weights are more than a UNet of this size can hold
-    beside the emoji. The VAE, CLIP and the judge see them, the UNet does not.
+    `base` is False for IconPark: 2,400 abstract icons in each of four weights are more than a UNet of this size can
+    hold beside the emoji. The VAE, CLIP and the judge see them, the UNet does not.
     """
 
     name: str
