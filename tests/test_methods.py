@@ -7,9 +7,11 @@ from transformers import BertTokenizer, CLIPTextModel
 
 import pai_modelscope
 from pai_modelscope.config import TrainingConfig
-from pai_modelscope.methods import FullFineTuning
+from pai_modelscope.methods import ControlNetTraining, FullFineTuning
 from pai_modelscope.text import chunk_ids
 from pai_modelscope.training import train
+
+DDIM = DDIMScheduler.from_pretrained(pai_modelscope.model_dir("pai-diffusion-mini-zh") / "scheduler")
 
 
 @pytest.fixture
@@ -19,7 +21,7 @@ def parts():
     method = FullFineTuning(
         UNet2DConditionModel.from_pretrained(folder / "unet", torch_dtype=torch.float32),
         CLIPTextModel.from_pretrained(folder / "text_encoder"),
-        DDIMScheduler.from_pretrained(folder / "scheduler"),
+        DDIM,
         chunk_ids(tokenizer, [""])[0, 0],
     )
     return method, tokenizer
@@ -78,3 +80,34 @@ def test_a_trained_model_predicts_v_better_than_zero(parts):
         torch.manual_seed(0)
         loss = float(method(batch)["loss"])
     assert loss < 0.4
+
+
+class TwoControlled(TwoLatents):
+    def batch(self, bucket, indices, device):
+        control = torch.zeros(2, 3, 64, 64)
+        control[1, :, 20:40] = 1
+        return {**super().batch(bucket, indices, device), "control": control[indices].to(device)}
+
+
+def test_a_controlnet_begins_as_no_control_and_alone_learns(parts, tmp_path):
+    from diffusers import ControlNetModel
+
+    full, tokenizer = parts
+    method = ControlNetTraining(full.unet, full.text_encoder, DDIM, full.empty_ids, caption_dropout=0.0)
+    batch = TwoControlled(tokenizer).batch(0, torch.tensor([0, 1]), torch.device("cpu"))
+    states, steps = method.states(batch["ids"]), torch.tensor([10, 500])
+    with torch.no_grad():
+        plain = method.unet(batch["latents"], steps, states, return_dict=False)[0]
+        assert torch.equal(method.predict(batch["latents"], steps, states, batch), plain)
+    before = {name: value.clone() for name, value in method.unet.state_dict().items()}
+    config = TrainingConfig(
+        output_dir=str(tmp_path), max_train_steps=3, train_batch_size=2, learning_rate=1e-3, logging_steps=1
+    )
+    train(method, TwoControlled(tokenizer), config)
+    assert all(torch.equal(value, before[name]) for name, value in method.unet.state_dict().items())
+    saved = ControlNetModel.from_pretrained(tmp_path / "result/controlnet")
+    assert saved.controlnet_mid_block.weight.abs().max() > 0
+    with torch.no_grad():
+        turned = {**batch, "control": batch["control"].flip(0)}
+        steered = [method.predict(batch["latents"], steps, states, each) for each in (batch, turned)]
+    assert not torch.equal(*steered)

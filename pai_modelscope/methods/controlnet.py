@@ -1,0 +1,42 @@
+"""ControlNet: a trained copy of the UNet's encoder reads a picture and steers the frozen UNet (Zhang et al. 2023,
+arXiv:2302.05543)."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers import ControlNetModel, UNet2DConditionModel
+from torch import nn
+
+from pai_modelscope.methods.denoising import Denoising
+
+
+class ControlNetTraining(Denoising):
+    """A batch holds, beside latents and ids, `control` (batch, 3, height, width) in [0, 1]: edges, depth, a pose."""
+
+    def __init__(
+        self, unet: UNet2DConditionModel, *parts: Any, controlnet: ControlNetModel | None = None, **options: Any
+    ):
+        """`controlnet`: one to train on; None begins with a copy of the UNet's encoder whose outputs are zero."""
+        super().__init__(unet.requires_grad_(False), *parts, **options)
+        self.controlnet = controlnet or ControlNetModel.from_unet(unet)
+        self.controlnet.requires_grad_(True)
+
+    def heavy(self) -> list[nn.Module]:
+        return [self.controlnet, self.unet]
+
+    def predict(
+        self, noisy: torch.Tensor, timesteps: torch.Tensor, states: torch.Tensor, batch: dict[str, torch.Tensor]
+    ) -> torch.Tensor:
+        down, middle = self.controlnet(noisy, timesteps, states, batch["control"], return_dict=False)
+        return self.unet(
+            noisy,
+            timesteps,
+            states,
+            down_block_additional_residuals=down,
+            mid_block_additional_residual=middle,
+            return_dict=False,
+        )[0]
+
+    def save(self, folder: Path) -> None:
+        self.controlnet.save_pretrained(folder / "controlnet", safe_serialization=True)
