@@ -1,6 +1,7 @@
 """Every option that a user can set, and the only place where its default is written."""
 
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass
@@ -20,6 +21,16 @@ class GenerationOptions:
     output_type: str = "bgr"  # 'bgr' (uint8 array) or 'pil'
     batch_size: int | None = None  # pictures denoised at once: 1 on a CPU, 8 on a GPU
     batch_pos: int | None = None  # remake a picture of a batch: its row (from 0) among `batch_size` rows
+    image: Any = None  # start from this picture: a path, PIL picture, BGR array, bytes or data URL
+    strength: float | None = None  # how far from `image` to go: 0.6, with a mask 1.0
+    resize: str = "crop"  # how `image` comes to height and width: 'crop', 'fit' (pad) or 'stretch'
+    mask: Any = None  # what of `image` is drawn anew: white; the rest comes back unchanged
+    mask_blur: int = 4  # pixels over which new and old blend
+    mask_only: bool = False  # draw just the surroundings of the mask, at full height and width
+    mask_padding: int = 32  # pixels around the mask that `mask_only` draws too
+    outpaint: tuple[int, int, int, int] | None = None  # pixels to draw around `image`: left, right, top, bottom
+    loras: Any = None  # {'poem.safetensors': 0.4}: a file, zoo name or loaded name, and its weight
+    control: Any = None  # pictures that steer, by ControlNet: {'canny': picture}, see sampling/controls.py
 
 
 # What a `None` above means where the model folder recommends nothing.

@@ -76,9 +76,10 @@ def test_options_come_from_text_call_folder_and_default_in_this_order(tmp_path):
         {},
         {"num_images_per_prompt": 2},
         {"num_images_per_prompt": 3, "batch_size": 2},
+        {"guidance_rescale": 0},  # off, where the folder recommends 0.7
         {"negative_prompt": "丑," * 30, "clip_skip": 1, "scheduler": "euler_a", "guidance_rescale": 0.3},
     ],
-    ids=["plain", "several", "batched", "everything"],
+    ids=["plain", "several", "batched", "off", "everything"],
 )
 def test_every_picture_can_be_made_again_from_its_infotext(sampler, options):
     for picture in sampler(["(熊猫:1.2),红色", "狗"], seed=11, **QUICK, **options):

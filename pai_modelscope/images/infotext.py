@@ -18,9 +18,30 @@ _NEGATIVE = "Negative prompt: "
 _PAIR = re.compile(r'\s*(\w[\w \-/]*):\s*("(?:\\.|[^\\"])*"|[^,]*)(?:,|$)')
 
 
+class RememberedFile(str):
+    """The path of a picture that another was made from (empty where it had none), and the digest of its content."""
+
+    digest: str
+
+    @classmethod
+    def read(cls, text: str) -> "RememberedFile":
+        path, _, digest = text.rpartition("#")
+        found = cls(path)
+        found.digest = digest
+        return found
+
+    @staticmethod
+    def write(path: str, digest: str) -> str:
+        return f"{path}#{digest}"
+
+
 def _size(text: str) -> dict[str, int]:
     width, height = text.lower().split("x")
     return {"width": int(width), "height": int(height)}
+
+
+def _controls(text: str) -> dict[str, Any]:
+    return {"control": [{**each, "image": RememberedFile.read(each["image"])} for each in json.loads(text)]}
 
 
 # A1111's name for a value, and how it becomes options of ours.
@@ -37,6 +58,16 @@ _READERS: dict[str, Callable[[str], dict[str, Any]]] = {
     "Clip skip": lambda text: {"clip_skip": int(text) - 1},
     "Batch size": lambda text: {"batch_size": int(text)},
     "Batch pos": lambda text: {"batch_pos": int(text)},
+    "Denoising strength": lambda text: {"strength": float(text)},
+    "Init image": lambda text: {"image": RememberedFile.read(text)},
+    "Resize": lambda text: {"resize": text},
+    "Mask": lambda text: {"mask": RememberedFile.read(text)},
+    "Mask blur": lambda text: {"mask_blur": int(text)},
+    "Mask only": lambda text: {"mask_only": text == "True"},
+    "Outpaint": lambda text: {"outpaint": tuple(int(side) for side in text.split())},
+    "Controls": _controls,
+    "Lora files": lambda text: {"loras": {RememberedFile.read(file): None for file in json.loads(text)}},
+    "Mask padding": lambda text: {"mask_padding": int(text)},
 }
 
 
@@ -65,7 +96,7 @@ def parse_infotext(text: str) -> dict[str, Any]:
         if name in pairs:
             try:
                 options |= reader(pairs[name])
-            except ValueError:
+            except (ValueError, KeyError, TypeError):
                 raise UserError(
                     f"The picture's parameters hold {name}: {pairs[name]!r}, which can't be read."
                 ) from None

@@ -10,6 +10,6 @@ __all__ = ["register", "register_on_import"]
 
 def register() -> None:
     """Register all pipelines now, and let hub models of our family reach them. Repeating it is harmless."""
-    from pai_modelscope.pipelines import dispatch, text_to_image  # noqa: F401  the class registers itself
+    from pai_modelscope.pipelines import dispatch, editing, text_to_image  # noqa: F401  classes register themselves
 
     dispatch.install()

@@ -84,7 +84,7 @@ class PaiDiffusionPipeline(Pipeline):
         """
         if isinstance(input, MsDataset):
             return self._each(input, options)
-        requests = [dict(each) if isinstance(each, dict) else {"text": each} for each in _as_list(input)]
+        requests = [self.request(each, options) for each in _as_list(input)]
         if isinstance(input, dict) and "callback" in input:  # where ModelScope's own pipelines take it
             options["callback"] = requests[0].pop("callback")
         pictures = iter(self.sampler(requests, **options))
@@ -94,6 +94,10 @@ class PaiDiffusionPipeline(Pipeline):
             count, kind = (_option(name, *layers) for name in ("num_images_per_prompt", "output_type"))
             results.append(_result(list(itertools.islice(pictures, count)), kind))
         return results if isinstance(input, list) else results[0]
+
+    def request(self, each: Text, options: dict[str, Any]) -> dict[str, Any]:
+        """One input as the sampler takes it."""
+        return dict(each) if isinstance(each, dict) else {"text": each}
 
     def _each(self, texts: MsDataset, options: dict[str, Any]) -> Iterator[dict[str, Any]]:
         for each in texts:

@@ -48,7 +48,7 @@ def read_json(path: Path, missing: str | None = None) -> dict[str, Any]:
 
 def weight_files(part: Path) -> list[Path]:
     """The weight files of one part of a model, safetensors before `.bin`, whole before sharded."""
-    stem = _WEIGHT_STEMS[part.name]
+    stem = _WEIGHT_STEMS.get(part.name, "diffusion_pytorch_model")  # a ControlNet's folder has any name
     bins = "pytorch_model" if stem == "model" else stem
     for base, suffix in ((stem, "safetensors"), (bins, "bin")):
         for variant in ("", ".fp16"):

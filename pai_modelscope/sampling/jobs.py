@@ -7,7 +7,7 @@ import math
 import operator
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from numbers import Real
 from typing import Any
 
@@ -15,7 +15,10 @@ import torch
 
 from pai_modelscope.config import GENERATION_FALLBACKS, GenerationOptions
 from pai_modelscope.errors import UserError
+from pai_modelscope.sampling.controls import settle_controls
+from pai_modelscope.sampling.loras import settle_loras
 from pai_modelscope.sampling.schedulers import scheduler_name
+from pai_modelscope.sampling.stills import settle_stills
 
 OPTIONS = tuple(field.name for field in dataclasses.fields(GenerationOptions))
 _OTHER_NAMES = {
@@ -41,16 +44,20 @@ class Limits:
     own_scheduler: str
     lcm: bool  # made for the LCM scheduler
     recommended: Mapping[str, Any]  # "generation" of configuration.json
+    name: str = ""  # what the zoo calls it
+    loras: Mapping[str, str] = field(default_factory=dict)  # those that are loaded: name to source
+    repaints_only: bool = False  # its UNet wants a mask and the masked image beside the latents
 
 
 @dataclass(frozen=True)
 class Job:
-    """One picture; its `GenerationOptions` are settled: only clip_skip, batch_size and batch_pos may be None."""
+    """One picture; its `GenerationOptions` are settled: image and mask are `Still`s, where there are any."""
 
     index: int
     prompt: str
     seed: int
     options: Any
+    text: str = ""  # the prompt without the tags that name LoRAs
 
 
 Text = str | Mapping[str, Any]
@@ -61,20 +68,25 @@ def plan(texts: Text | Sequence[Text], options: Mapping[str, Any], limits: Limit
     requests = [texts] if isinstance(texts, str | Mapping) else list(texts)
     read = [_read(request) for request in requests]
     settled = [_settle(own, options, limits) for _, own, _ in read]
+    opened: dict[int, Any] = {}
+    pictures = [_stills(v, own, options, limits, opened) for v, (_, own, _) in zip(settled, read, strict=True)]
+    plain = [
+        _loras(text, values, unfit, limits) for (text, _, _), values, unfit in zip(read, settled, pictures, strict=True)
+    ]
     names = dict.fromkeys([*options, *(name for _, own, _ in read for name in own)])
     shared = _unknown(names) + _problems(_settle({}, options, limits), limits)
     faults = list(shared)
-    for number, ((_, _, wrong), values) in enumerate(zip(read, settled, strict=True), 1):
-        of_this = [*wrong, *(fault for fault in _problems(values, limits) if fault not in shared)]
+    for number, ((_, _, wrong), values, unfit) in enumerate(zip(read, settled, pictures, strict=True), 1):
+        of_this = [*wrong, *unfit, *(fault for fault in _problems(values, limits) if fault not in shared)]
         faults += [f"text {number}: {fault}" if len(requests) > 1 else fault for fault in of_this]
     if faults:
         raise UserError("; ".join(dict.fromkeys(faults)))
     seeds = deal_seeds([own for _, own, _ in read], [values["num_images_per_prompt"] for values in settled], options)
     jobs: list[Job] = []
-    for (text, _, _), values, own_seeds in zip(read, settled, seeds, strict=True):
+    for (text, _, _), bare, values, own_seeds in zip(read, plain, settled, seeds, strict=True):
         values["scheduler"] = _known_scheduler(values["scheduler"], limits)
         final = GenerationOptions(**{**values, "seed": None})  # a job's own seed stands for it
-        jobs += [Job(len(jobs) + i, text, seed, final) for i, seed in enumerate(own_seeds)]
+        jobs += [Job(len(jobs) + i, text, seed, final, bare) for i, seed in enumerate(own_seeds)]
     return jobs
 
 
@@ -167,6 +179,34 @@ def _settle(own: Mapping[str, Any], shared: Mapping[str, Any], limits: Limits) -
     for layer in (defaults, GENERATION_FALLBACKS, model, limits.recommended, shared, own):
         values |= {name: value for name, value in layer.items() if value is not None}
     return {name: values.get(name) for name in OPTIONS}
+
+
+def _loras(text: str, values: dict[str, Any], faults: list[str], limits: Limits) -> str:
+    """Settles the LoRAs of a text, adding to its faults; gives the text without their tags."""
+    try:
+        text, values["loras"] = settle_loras(text, values["loras"], limits.loras)
+    except UserError as error:
+        faults.append(str(error))
+    return text
+
+
+def _stills(
+    values: dict[str, Any],
+    own: Mapping[str, Any],
+    shared: Mapping[str, Any],
+    limits: Limits,
+    opened: dict[int, Any],
+) -> list[str]:
+    """Opens the pictures to start from and to be steered by; what is wrong with them, or with their absence."""
+    if limits.repaints_only and values["mask"] is None and values["outpaint"] is None:
+        return ["this model repaints parts of pictures and nothing else: give image and mask"]
+    try:
+        if values["control"] is not None:
+            values["control"] = settle_controls(values["control"], limits.name)
+    except UserError as error:
+        return [str(error)]
+    sized = any(layer.get(side) is not None for layer in (own, shared) for side in ("height", "width"))
+    return settle_stills(values, sized, (limits.width, limits.height), opened)
 
 
 def _problems(options: Mapping[str, Any], limits: Limits) -> list[str]:

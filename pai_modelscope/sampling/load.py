@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from pai_modelscope.errors import UserError
-from pai_modelscope.sampling.files import check_folder, reason, weights_variant
+from pai_modelscope.sampling.files import check_folder, check_weights, reason, weight_files, weights_variant
 from pai_modelscope.sampling.quiet import quiet
 
 with quiet():  # the import alone tells of torchvision, which nothing here needs
@@ -41,6 +41,23 @@ def load_pipeline(folder: Path, device: torch.device, dtype: torch.dtype) -> Any
     if device.type == "cpu":
         pipe.vae.enable_slicing()  # as fast there, and the memory of one picture
     return pipe
+
+
+def load_controlnet(folder: Path, pipe: Any) -> Any:
+    """A ControlNet beside `pipe`, on its device and in its dtype.
+
+    Raises `UserError` for a folder that is none, has damaged weights, or was made for a UNet of another shape.
+    """
+    for file in weight_files(folder):
+        check_weights(file)
+    net = _load_part(folder, ["diffusers", "ControlNetModel"], pipe.dtype)
+    for what in ("cross_attention_dim", "block_out_channels", "in_channels"):
+        got, wanted = net.config[what], pipe.unet.config[what]
+        if got != wanted and not (what == "in_channels" and wanted == 2 * got + 1):
+            raise UserError(
+                f"The ControlNet in {folder} is for another model: its {what} is {got}, here it is {wanted}."
+            )
+    return net.to(pipe.device).to(memory_format=torch.channels_last)
 
 
 def pick_device(device: str | torch.device | None) -> torch.device:
@@ -114,7 +131,12 @@ def _check_fit(folder: Path, parts: dict[str, Any]) -> None:
     tokenizer.model_max_length = min(tokenizer.model_max_length, encoder.config.max_position_embeddings)
     for what, got, wanted in (
         ("text_encoder's hidden size", encoder.config.hidden_size, unet.config.cross_attention_dim),
-        ("vae's latent channels", vae.config.latent_channels, unet.config.in_channels),
+        # A repainting UNet takes the masked picture's latents and the mask beside the latents.
+        (
+            "vae's latent channels",
+            vae.config.latent_channels,
+            unet.config.in_channels // 2 if unet.config.in_channels == 9 else unet.config.in_channels,
+        ),
     ):
         if got != wanted:
             raise UserError(

@@ -5,11 +5,11 @@ differs between batch sizes, so a picture that was drawn in a batch says which r
 that `batch_size` and `batch_pos` fills the other rows with copies and gives the same bits.
 """
 
-import inspect
+import json
 import os
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import astuple, dataclass, replace
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -18,15 +18,23 @@ import torch
 from diffusers import LCMScheduler
 from PIL import Image
 
+from pai_modelscope.adapters import load_embedding, read_embedding
 from pai_modelscope.errors import UserError
 from pai_modelscope.images.infotext import format_infotext
+from pai_modelscope.sampling.controls import remembered
 from pai_modelscope.sampling.files import read_json
+from pai_modelscope.sampling.guidance import rescaled_guidance
 from pai_modelscope.sampling.jobs import Job, Limits, Text, plan
-from pai_modelscope.sampling.load import load_pipeline, pick_device, pick_dtype
+from pai_modelscope.sampling.load import load_controlnet, load_pipeline, pick_device, pick_dtype
+from pai_modelscope.sampling.loras import Loras, tagged
+from pai_modelscope.sampling.progress import on_step_end
 from pai_modelscope.sampling.safety import SafetyCheck, build_safety
 from pai_modelscope.sampling.schedulers import SCHEDULERS, on_cpu, own_name
-from pai_modelscope.text import encode_prompts
+from pai_modelscope.sampling.stills import infotext_values
+from pai_modelscope.sampling.tasks import task
+from pai_modelscope.text import encode_prompts, expand
 from pai_modelscope.text.encode import count_chunks
+from pai_modelscope.zoo import model_dir
 
 _GPU_BATCH = 8
 States = tuple[torch.Tensor, torch.Tensor]
@@ -63,6 +71,8 @@ class Sampler:
         self.recommended = dict(recommended or {})
         self._own = pipe.scheduler
         self._states: dict[tuple[str, str, int | None], States] = {}
+        self._controlnets: dict[str, Any] = {}
+        self._loras = Loras(pipe)
 
     @classmethod
     def from_pretrained(
@@ -79,8 +89,6 @@ class Sampler:
         float16; `safety`: True or {'threshold': 0.8, 'action': 'blur'|'black'|'error'|'flag'}, False for off, None
         for what the folder's configuration.json says under "safety" (off). Raises `UserError` if it can't be opened.
         """
-        from pai_modelscope.zoo import model_dir
-
         folder = model_dir(model)
         picked = pick_device(device)
         file = folder / "configuration.json"
@@ -100,6 +108,15 @@ class Sampler:
         """
         return sorted(self.stream(texts, callback=callback, **options), key=lambda picture: picture.index)
 
+    def add_lora(self, source: str | os.PathLike[str], name: str | None = None) -> str:
+        """Load a LoRA (a file, a folder, a name of the zoo, a hub id) for the option `loras` and for prompts that say
+        `<lora:name:0.8>`; gives its name. Raises `UserError` for one that doesn't fit; the model is then as before."""
+        return self._loras.add(source, name)
+
+    def add_embedding(self, source: str | os.PathLike[str], token: str | None = None) -> str:
+        """Teach the model an embedding's word; gives the word. Raises `UserError` for one of another width."""
+        return load_embedding(self.pipe, read_embedding(source), token)[0]
+
     def stream(
         self, texts: Text | Sequence[Text], *, callback: Callable[..., Any] | None = None, **options: Any
     ) -> Iterator[Picture]:
@@ -109,6 +126,8 @@ class Sampler:
         kinds of pictures and a batch size above one they may come out of order.
         """
         jobs = plan(texts, options, self.limits)
+        for job in jobs:  # what can't be loaded is said before anything is drawn
+            self._loras.load(job.options.loras)
         return self._run(self._batches(jobs), callback)
 
     @property
@@ -125,6 +144,9 @@ class Sampler:
             or self.recommended.get("scheduler") == "LCM"
             or unet.time_cond_proj_dim is not None,
             recommended=self.recommended,
+            name=self.name,
+            loras=self._loras.sources,
+            repaints_only=unet.in_channels != self.pipe.vae.config.latent_channels,
         )
 
     def _batches(self, jobs: list[Job]) -> list[list[Job]]:
@@ -132,8 +154,9 @@ class Sampler:
         groups: dict[Any, list[Job]] = {}
         for job in jobs:
             size = self._batch_size(job)
-            chunks = count_chunks(self.pipe.tokenizer, job.prompt, job.options.negative_prompt) if size > 1 else 0
-            key = (size, chunks, *astuple(replace(job.options, negative_prompt="")))
+            chunks = count_chunks(self.pipe.tokenizer, *self._texts(job)) if size > 1 else 0
+            shared = (getattr(job.options, f.name) for f in fields(job.options) if f.name != "negative_prompt")
+            key = (size, chunks, *shared)
             groups.setdefault(key, []).append(job)
         batches = [group[i : i + size] for (size, *_), group in groups.items() for i in range(0, len(group), size)]
         return sorted(batches, key=lambda batch: batch[0].index)
@@ -148,7 +171,7 @@ class Sampler:
         done = flagged = 0
         try:
             for batch in batches:
-                for picture in self._draw(batch, _progress(callback, done, total)):
+                for picture in self._draw(batch, on_step_end(callback, done, total)):
                     flagged += picture.flagged
                     yield picture
                 done += batch[0].options.num_inference_steps
@@ -175,22 +198,24 @@ class Sampler:
     @torch.no_grad()
     def _denoise(self, rows: list[Job], progress: Callable[..., Any] | None) -> list[Image.Image]:
         options = rows[0].options
+        if self._loras.switch(options.loras):
+            self._states.clear()  # a LoRA may change the text encoder
         cond, uncond = self._encode(rows)
-        self.pipe.scheduler = self._scheduler(options.scheduler)
+        work = task(self.pipe, options, [self._controlnet(control.model) for control in options.control or ()])
+        work.pipe.scheduler = self._scheduler(options.scheduler)
         try:
-            images = self.pipe(
-                prompt_embeds=cond,
-                negative_prompt_embeds=uncond,
-                height=options.height,
-                width=options.width,
-                num_inference_steps=options.num_inference_steps,
-                guidance_scale=options.guidance_scale,
-                guidance_rescale=options.guidance_rescale,
-                # Noise is drawn on the CPU: the same seed then means the same picture on every device.
-                generator=[torch.Generator("cpu").manual_seed(job.seed) for job in rows],
-                output_type="np",
-                callback_on_step_end=progress,
-            ).images
+            with rescaled_guidance(self.pipe.unet, options.guidance_scale, options.guidance_rescale):
+                images = work.pipe(
+                    prompt_embeds=cond,
+                    negative_prompt_embeds=uncond,
+                    num_inference_steps=options.num_inference_steps,
+                    guidance_scale=options.guidance_scale,
+                    # Noise is drawn on the CPU: the same seed then means the same picture on every device.
+                    generator=[torch.Generator("cpu").manual_seed(job.seed) for job in rows],
+                    output_type="np",
+                    callback_on_step_end=progress,
+                    **work.inputs,
+                ).images
         except (torch.OutOfMemoryError, RuntimeError) as error:
             raise _out_of_memory(error, len(rows), options) from error
         finally:
@@ -200,17 +225,27 @@ class Sampler:
                 f"The model drew numbers that are no picture (in {self.pipe.dtype}): its weights are damaged or "
                 "overflow in half precision. Try torch_dtype='float32'."
             )
-        return self.pipe.numpy_to_pil(images)
+        return [work.finish(picture) for picture in self.pipe.numpy_to_pil(images)]
+
+    def _controlnet(self, model: str) -> Any:
+        """Opened once; a name of the zoo, a hub id or a folder."""
+        if model not in self._controlnets:
+            self._controlnets[model] = load_controlnet(model_dir(model), self.pipe)
+        return self._controlnets[model]
 
     def _encode(self, rows: list[Job]) -> States:
         """States of each text by itself, so that a picture does not depend on its neighbours' texts."""
-        pairs = [(job.prompt, job.options.negative_prompt, job.options.clip_skip) for job in rows]
+        pairs = [(*self._texts(job), job.options.clip_skip) for job in rows]
         for prompt, negative, skip in set(pairs) - set(self._states):
             states = encode_prompts(self.pipe.tokenizer, self.pipe.text_encoder, [prompt], [negative], skip)
             self._states[prompt, negative, skip] = states
         self._states = {pair: self._states[pair] for pair in pairs}
         conds, unconds = zip(*(self._states[pair] for pair in pairs), strict=True)
         return torch.cat(conds), torch.cat(unconds)
+
+    def _texts(self, job: Job) -> tuple[str, str]:
+        """Prompt and negative prompt with every vector of an embedding written out."""
+        return expand(self.pipe.tokenizer, job.text), expand(self.pipe.tokenizer, job.options.negative_prompt)
 
     def _scheduler(self, name: str) -> Any:
         return on_cpu(self._own if name == own_name(self._own) else SCHEDULERS[name](self._own.config))
@@ -220,6 +255,10 @@ class Sampler:
 
         options, dtype = job.options, self.pipe.dtype
         usual = dtype == pick_dtype(None, self.pipe.device)
+
+        def said(name: str) -> bool:
+            return bool(getattr(options, name)) or (getattr(options, name) == 0 and bool(self.recommended.get(name)))
+
         values = {
             "Steps": options.num_inference_steps,
             "Sampler": options.scheduler,
@@ -227,40 +266,18 @@ class Sampler:
             "Seed": job.seed,
             "Size": f"{options.width}x{options.height}",
             "Model": self.name or None,
-            "CFG rescale": float(options.guidance_rescale) or None,
-            "Clip skip": options.clip_skip + 1 if options.clip_skip else None,
+            # Off is worth saying where the model's folder recommends that it be on.
+            "CFG rescale": float(options.guidance_rescale) if said("guidance_rescale") else None,
+            "Clip skip": options.clip_skip + 1 if said("clip_skip") else None,
+            **infotext_values(options),
+            "Controls": json.dumps(remembered(options.control), ensure_ascii=False) if options.control else None,
+            "Lora files": self._loras.remembered(options.loras),
             "Batch size": size if size > 1 else None,
             "Batch pos": row if size > 1 else None,
             "Precision": None if usual else str(dtype).removeprefix("torch."),
             "Version": f"pai_modelscope {__version__}",
         }
-        return format_infotext(job.prompt, options.negative_prompt, values)
-
-
-def _progress(callback: Callable[..., Any] | None, done: int, total: int) -> Callable[..., Any] | None:
-    """diffusers' callback that calls the user's with the steps of all pictures counted on."""
-    if callback is None:
-        return None
-    takes_latents = _takes(callback, 3)
-
-    def on_step_end(pipe: Any, step: int, timestep: Any, tensors: dict[str, Any]) -> dict[str, Any]:
-        # Some schedulers evaluate more often than they step; the last evaluation ends the last step.
-        steps = pipe.scheduler.num_inference_steps
-        now = done + (step + 1) * steps // pipe.num_timesteps
-        callback(now, total, tensors["latents"]) if takes_latents else callback(now, total)
-        return {}
-
-    return on_step_end
-
-
-def _takes(function: Callable[..., Any], count: int) -> bool:
-    try:
-        inspect.signature(function).bind(*range(count))
-    except TypeError:
-        return False
-    except ValueError:  # a builtin that tells nothing of its parameters
-        return True
-    return True
+        return format_infotext(tagged(job.prompt, options.loras), options.negative_prompt, values)
 
 
 def _out_of_memory(error: Exception, rows: int, options: Any) -> Exception:

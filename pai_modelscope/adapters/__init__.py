@@ -1,0 +1,27 @@
+"""LoRAs and textual-inversion embeddings of any origin: read, looked at, used in a pipeline, written."""
+
+from pai_modelscope.adapters.embeddings import Embedding, read_embedding, write_embedding
+from pai_modelscope.adapters.extract import extract_lora
+from pai_modelscope.adapters.lora import LoraFile
+from pai_modelscope.adapters.read import read_lora
+from pai_modelscope.adapters.summary import inspect
+from pai_modelscope.adapters.tokens import load_embedding
+from pai_modelscope.adapters.use import load_lora, loaded_loras, merge_lora, set_loras, unload_lora
+from pai_modelscope.adapters.write import write_lora
+
+__all__ = [
+    "Embedding",
+    "LoraFile",
+    "extract_lora",
+    "inspect",
+    "load_embedding",
+    "load_lora",
+    "loaded_loras",
+    "merge_lora",
+    "read_embedding",
+    "read_lora",
+    "set_loras",
+    "unload_lora",
+    "write_embedding",
+    "write_lora",
+]

@@ -1,0 +1,103 @@
+"""Weight files opened without running what may hide in them, and written without replacing anything."""
+
+import os
+import re
+import shutil
+import tempfile
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from pai_modelscope.errors import UserError
+
+PICKLES = (".bin", ".pt", ".pth", ".ckpt")
+_AGAIN = "Download or copy it again."
+
+
+def read_tensors(path: Path) -> tuple[Any, dict[str, str]]:
+    """The content of a weight file, and a safetensors header's own entries.
+
+    A pickle opens only as plain tensors. Raises `UserError` for what is missing, cut short, a Git LFS pointer, or of
+    another format.
+    """
+    if not path.is_file():
+        raise UserError(f"There is no file {path}. Give a LoRA's or an embedding's file or folder.")
+    with path.open("rb") as file:
+        if file.read(64).startswith(b"version https://git-lfs"):
+            raise UserError(f"{path} is a Git LFS pointer, no weights: run `git lfs pull` there or download it.")
+    if path.suffix == ".safetensors":
+        return _read_safetensors(path)
+    if path.suffix in PICKLES:
+        return _read_pickle(path), {}
+    raise UserError(f"{path} is no weight file: give a .safetensors, .bin or .pt file, or a folder that holds one.")
+
+
+def _read_safetensors(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="pt", device="cpu") as file:
+            metadata = {key: value for key, value in (file.metadata() or {}).items() if key != "format"}
+            return {key: file.get_tensor(key) for key in file.keys()}, metadata  # noqa: SIM118
+    except (SafetensorError, OSError, ValueError) as error:
+        raise UserError(f"{path} is corrupt, cut short or no safetensors file ({_line(error)}). {_AGAIN}") from None
+
+
+def _read_pickle(path: Path) -> Any:
+    import pickle
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of the pickle's age
+            return torch.load(path, weights_only=True, map_location="cpu")
+    except pickle.UnpicklingError as error:
+        wanted = re.search(r"GLOBAL (\S+)", str(error))
+        raise UserError(
+            f"{path} is damaged or asks for more than tensors{f' ({wanted[1]})' if wanted else ''}, which could run "
+            "code: it is not loaded. Download it again, or ask its author for a safetensors file."
+        ) from None
+    except Exception as error:  # whatever damaged bytes set off in there
+        raise UserError(f"{path} is corrupt, cut short or no PyTorch file ({_line(error)}). {_AGAIN}") from None
+
+
+def _line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0].split(". ")[0].rstrip(".")
+
+
+def write_new(path: Path, write: Callable[[Path], None], *, folder: bool = False) -> Path:
+    """Have `write` fill a temporary file (or folder) beside `path`, then give it that name.
+
+    Raises `UserError` if something of that name exists (an empty folder does not count); on any error nothing is left
+    behind.
+    """
+    _check_free(path, folder)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    room = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+    try:
+        made = room / path.name
+        if folder:
+            made.mkdir()
+        write(made)
+        _check_free(path, folder)
+        os.rename(made, path)
+    finally:
+        shutil.rmtree(room, ignore_errors=True)
+    return path
+
+
+def _check_free(path: Path, folder: bool) -> None:
+    empty = folder and path.is_dir() and not any(path.iterdir())
+    if os.path.lexists(path) and not empty:
+        raise UserError(f"{path} exists already and is not replaced: give another name or remove it.")
+
+
+def save_safetensors(tensors: dict[str, torch.Tensor], path: Path, metadata: dict[str, str]) -> None:
+    from safetensors.torch import save_file
+
+    # Tensors of one file may share no memory, and must lie in a row.
+    save_file(
+        {key: t.detach().cpu().contiguous().clone() for key, t in tensors.items()}, path, {"format": "pt"} | metadata
+    )

@@ -1,0 +1,89 @@
+"""Which file of a folder holds the LoRA: training programs leave it beside, and under, many other things."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from pai_modelscope.adapters.files import PICKLES
+from pai_modelscope.adapters.lora import PARTS
+from pai_modelscope.errors import UserError
+
+CONFIG = "adapter_config.json"
+_ADAPTERS = ("adapter_model.safetensors", "adapter_model.bin")
+_WHOLE = ("model.safetensors", "pytorch_model.bin")  # accelerate's, of a checkpoint
+_NAMES = ("pytorch_lora_weights.safetensors", "pytorch_lora_weights.bin")
+
+
+def find_lora(path: Path) -> list[Path]:
+    """The weight files of the LoRA at `path`, a file or a folder; two where UNet and text encoder have one each."""
+    if not path.is_dir():
+        return [path]
+    found = _adapters(path) or _first(path, _NAMES) or _first(path, _WHOLE) or _single(path)
+    if found:
+        return found
+    for inner in (path / "output", *_checkpoints(path)):
+        if inner.is_dir() and (found := _adapters(inner) or _first(inner, _NAMES) or _first(inner, _WHOLE)):
+            return found
+    raise UserError(
+        f"{path} holds no LoRA. Give a LoRA's file, or a folder with {_NAMES[0]}, {_ADAPTERS[0]} or "
+        "one .safetensors file."
+    )
+
+
+def config_of(file: Path) -> dict[str, Any] | None:
+    """The adapter_config.json beside a PEFT or swift file; None for files that have none by their nature."""
+    config = file.parent / CONFIG
+    if file.name not in _ADAPTERS or not config.is_file():
+        return None
+    try:
+        content = json.loads(config.read_text(encoding="utf-8"))
+        assert isinstance(content, dict)
+    except (ValueError, AssertionError):
+        raise UserError(f"{config} can't be read as a JSON object. Download or copy it again.") from None
+    return content
+
+
+def is_whole(file: Path) -> bool:
+    """A checkpoint's file may hold the model's own tensors beside the LoRA's."""
+    return file.name in _WHOLE
+
+
+def _adapters(folder: Path) -> list[Path]:
+    """PEFT's file here, or in unet/ and text_encoder/, or swift's, one folder below that is named as the adapter."""
+    for rooms in ([folder], [folder / part for part in PARTS]):
+        found = [file for room in rooms if (file := _adapter(room))]
+        if found:
+            return found
+    return []
+
+
+def _adapter(folder: Path) -> Path | None:
+    if files := _first(folder, _ADAPTERS):
+        return files[0]
+    inner = sorted(config.parent for config in folder.glob(f"*/{CONFIG}") if config.parent.name not in PARTS)
+    if len(inner) > 1:
+        names = ", ".join(one.name for one in inner)
+        raise UserError(f"{folder} holds several adapters ({names}): give the folder of one of them.")
+    files = _first(inner[0], _ADAPTERS) if inner else []
+    return files[0] if files else None
+
+
+def _first(folder: Path, names: tuple[str, ...]) -> list[Path]:
+    return [file for name in names if (file := folder / name).is_file()][:1]
+
+
+def _single(folder: Path) -> list[Path]:
+    for suffixes in ((".safetensors",), PICKLES):
+        files = sorted(file for file in folder.iterdir() if file.suffix in suffixes and file.is_file())
+        if len(files) > 1:
+            names = ", ".join(file.name for file in files[:5])
+            raise UserError(f"{folder} holds {len(files)} weight files ({names}): give the one that is meant.")
+        if files:
+            return files
+    return []
+
+
+def _checkpoints(folder: Path) -> list[Path]:
+    """checkpoint-* folders, the last one first."""
+    numbered = [(int(n), one) for one in folder.glob("checkpoint-*") if (n := one.name.split("-")[-1]).isdigit()]
+    return [one for _, one in sorted(numbered, reverse=True)]

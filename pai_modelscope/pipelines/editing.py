@@ -1,0 +1,89 @@
+"""ModelScope's pipelines for pictures made from pictures: image to image, inpainting, ControlNet."""
+
+from typing import Any, ClassVar
+
+from modelscope.outputs import OutputKeys
+from modelscope.pipelines.builder import PIPELINES
+from modelscope.utils.ast_utils import INDEX_KEY, MODULE_KEY
+from modelscope.utils.constant import Tasks
+from modelscope.utils.import_utils import LazyImportModule
+
+from pai_modelscope.errors import UserError
+from pai_modelscope.pipelines.text_to_image import PaiDiffusionPipeline, Text
+
+# What ModelScope's own pipelines of these tasks call things.
+_SYNONYMS = {"img": "image", "prompt": "text", "mask_image": "mask"}
+
+
+class _Editing(PaiDiffusionPipeline):
+    needs: ClassVar[tuple[str, ...]]
+
+    def request(self, each: Text, options: dict[str, Any]) -> dict[str, Any]:
+        renamed = {_SYNONYMS.get(name, name): value for name, value in super().request(each, options).items()}
+        for name in self.needs:
+            if renamed.get(name) is None and options.get(name) is None:
+                raise UserError(
+                    f"the input lacks {name!r}: give {{'text': ..., {', '.join(f'{n!r}: ...' for n in self.needs)}}}"
+                )
+        return renamed
+
+    def __call__(self, input: Any, **options: Any) -> Any:
+        """As `PaiDiffusionPipeline`, with `img` or `image` (and `mask`) in the dict or among the options: a path, a PIL
+        picture, a BGR array, bytes or a data URL. The result has the first picture as `output_img`, too.
+        """
+        options = {_SYNONYMS.get(name, name): value for name, value in options.items()}
+        found = super().__call__(input, **options)
+        for result in found if isinstance(found, list) else [found] if isinstance(found, dict) else []:
+            result[OutputKeys.OUTPUT_IMG] = result[OutputKeys.OUTPUT_IMGS][0]
+        return found
+
+
+@PIPELINES.register_module(Tasks.image_to_image_generation, module_name="pai-diffusion-img2img", force=True)
+class PaiDiffusionImg2ImgPipeline(_Editing):
+    """A picture drawn over another: `pipe({'text': '狐狸,扁平插画风格', 'image': 'fox.jpg', 'strength': 0.6})`."""
+
+    needs = ("image",)
+
+
+@PIPELINES.register_module(Tasks.image_inpainting, module_name="pai-diffusion-inpaint", force=True)
+class PaiDiffusionInpaintPipeline(_Editing):
+    """The white part of a mask drawn anew: `pipe({'text': '太阳', 'image': 'sky.png', 'mask': 'mask.png'})`.
+
+    Outside the mask every pixel comes back unchanged.
+    """
+
+    needs = ("image", "mask")
+
+
+@PIPELINES.register_module(Tasks.controllable_image_generation, module_name="pai-diffusion-controlnet", force=True)
+class PaiDiffusionControlNetPipeline(_Editing):
+    """A picture that follows another's edges, depth or pose: `pipe({'text': '狐狸', 'image': 'fox.jpg'})`.
+
+    For several ControlNets, or one with a scale of its own, `control` takes the place of `image`, as in
+    `GenerationOptions`; with both, the drawing also starts from `image`.
+    """
+
+    needs = ("control",)
+
+    def __init__(self, model: str, *args: Any, controlnet: str | None = None, kind: str = "canny", **options: Any):
+        """`controlnet`: a folder, a name of the zoo or a hub id; None: the zoo's for this model. `kind`: what it reads,
+        one of `pai_modelscope.images.annotators.ANNOTATORS`."""
+        super().__init__(model, *args, **options)
+        self.kind, self.controlnet = kind, controlnet
+
+    def request(self, each: Text, options: dict[str, Any]) -> dict[str, Any]:
+        renamed = {_SYNONYMS.get(name, name): value for name, value in (each if isinstance(each, dict) else {}).items()}
+        if renamed.get("control") is None and options.get("control") is None and renamed.get("image") is not None:
+            picture = renamed.pop("image")
+            renamed["control"] = {self.kind: {"image": picture, "model": self.controlnet}}
+        return super().request(renamed if isinstance(each, dict) else each, options)
+
+
+# ModelScope warns at every use of a name that its index of its own sources lacks.
+_INDEX = LazyImportModule.get_ast_index()[INDEX_KEY]
+for _task, _type in (
+    (Tasks.image_to_image_generation, "pai-diffusion-img2img"),
+    (Tasks.image_inpainting, "pai-diffusion-inpaint"),
+    (Tasks.controllable_image_generation, "pai-diffusion-controlnet"),
+):
+    _INDEX["PIPELINES", _task, _type] = {MODULE_KEY: __name__}

@@ -1,0 +1,31 @@
+"""The user's callback, called as diffusers calls its own."""
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+
+def on_step_end(callback: Callable[..., Any] | None, done: int, total: int) -> Callable[..., Any] | None:
+    """diffusers' callback that calls the user's with the steps of all pictures counted on."""
+    if callback is None:
+        return None
+    takes_latents = _takes(callback, 3)
+
+    def each_step(pipe: Any, step: int, timestep: Any, tensors: dict[str, Any]) -> dict[str, Any]:
+        # Some schedulers evaluate more often than they step; the last evaluation ends the last step.
+        steps = pipe.scheduler.num_inference_steps
+        now = done + (step + 1) * steps // pipe.num_timesteps
+        callback(now, total, tensors["latents"]) if takes_latents else callback(now, total)
+        return {}
+
+    return each_step
+
+
+def _takes(function: Callable[..., Any], count: int) -> bool:
+    try:
+        inspect.signature(function).bind(*range(count))
+    except TypeError:
+        return False
+    except ValueError:  # a builtin that tells nothing of its parameters
+        return True
+    return True

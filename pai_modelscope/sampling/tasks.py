@@ -1,0 +1,70 @@
+"""Which of diffusers' pipelines a job needs, over the same networks, and what it is given beside text and noise."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from diffusers import (
+    StableDiffusionControlNetImg2ImgPipeline,
+    StableDiffusionControlNetInpaintPipeline,
+    StableDiffusionControlNetPipeline,
+    StableDiffusionImg2ImgPipeline,
+    StableDiffusionInpaintPipeline,
+)
+from PIL import Image
+
+from pai_modelscope.sampling.stills import Canvas, canvas
+
+# By (starts from a picture, repaints a part of it, is controlled).
+_PIPELINES: dict[tuple[bool, bool, bool], type] = {
+    (True, False, False): StableDiffusionImg2ImgPipeline,
+    (True, True, False): StableDiffusionInpaintPipeline,
+    (False, False, True): StableDiffusionControlNetPipeline,
+    (True, False, True): StableDiffusionControlNetImg2ImgPipeline,
+    (True, True, True): StableDiffusionControlNetInpaintPipeline,
+}
+
+
+@dataclass(frozen=True)
+class Task:
+    """A pipeline, the arguments that only it takes, and what becomes of its pictures."""
+
+    pipe: Any
+    inputs: dict[str, Any]
+    finish: Callable[[Image.Image], Image.Image]
+
+
+def task(base: Any, options: Any, controlnets: list[Any]) -> Task:
+    """For a job's settled `GenerationOptions`; `base` is the text-to-image pipeline, `controlnets` the options' own."""
+    start = None if options.image is None else canvas(options)
+    size = {"height": options.height, "width": options.width}
+    if start is None and not controlnets:
+        return Task(base, size, _as_drawn)
+    parts = {**base.components, "requires_safety_checker": False}
+    inputs: dict[str, Any] = {}
+    if start is not None:
+        inputs |= {"image": start.image, "strength": options.strength}
+        if start.mask is not None:
+            inputs |= {"mask_image": start.mask, **size}
+    if controlnets:
+        parts["controlnet"] = controlnets
+        inputs |= {**size, **_steering(start, options)}
+    pipe: Any = _PIPELINES[start is not None, bool(start and start.mask), bool(controlnets)](**parts)
+    pipe.set_progress_bar_config(disable=True)
+    return Task(pipe, inputs, start.finish if start else _as_drawn)
+
+
+def _steering(start: Canvas | None, options: Any) -> dict[str, Any]:
+    size = options.width, options.height
+    box, whole = (start.box, start.whole) if start else (None, size)
+    pictures = [control.picture(size, options.resize, box, whole) for control in options.control]
+    return {
+        "image" if start is None else "control_image": pictures,
+        "controlnet_conditioning_scale": [float(control.scale) for control in options.control],
+        "control_guidance_start": [float(control.start) for control in options.control],
+        "control_guidance_end": [float(control.end) for control in options.control],
+    }
+
+
+def _as_drawn(picture: Image.Image) -> Image.Image:
+    return picture

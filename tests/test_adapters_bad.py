@@ -1,0 +1,189 @@
+"""Files that are no LoRA, or not a whole one: each is refused with the reason, and nothing is overwritten."""
+
+import copy
+import pickle
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from diffusers import StableDiffusionPipeline
+from safetensors.torch import save_file
+
+from pai_modelscope import adapters
+from pai_modelscope.errors import UserError
+from tests.adapter_files import (
+    ATTENTION,
+    CAT,
+    Q,
+    make_kohya,
+    make_legacy,
+    make_peft,
+    random_lora,
+    shipped_pipe,
+)
+
+
+@pytest.fixture
+def shipped() -> Any:
+    """The shipped model, for all tests: none may change it."""
+    return shipped_pipe()
+
+
+@pytest.fixture
+def pipe(shipped: Any) -> Any:
+    """The shipped model, of which a test may change what it likes."""
+    parts = {name: copy.deepcopy(shipped.components[name]) for name in ("unet", "text_encoder", "tokenizer")}
+    made = StableDiffusionPipeline(**{**shipped.components, **parts}, requires_safety_checker=False)
+    made.unet.requires_grad_(False)
+    made.text_encoder.requires_grad_(False)
+    return made
+
+
+class Trap:
+    def __reduce__(self) -> Any:
+        return Path.touch, (Path("trapped"),)
+
+
+TEXT_2 = "text_encoder_2.text_model.encoder.layers.0.self_attn.q_proj.lora_linear_layer.down.weight"
+BAD_KEYS = {
+    "SDXL .*text_encoder_2": [TEXT_2],
+    "SDXL .*lora_te2": ["lora_te2_text_model_encoder_layers_0_mlp_fc1.lora_down.weight"],
+    "SDXL": ["lora_unet_input_blocks_4_1_proj_in.lora_down.weight"],
+    "Flux": ["lora_unet_double_blocks_0_img_attn_proj.lora_down.weight"],
+    "denoiser is a transformer": ["transformer.blocks.0.to_q.lora_A.weight"],
+    "LoHa": ["lora_unet_conv_in.hada_w1_a", "lora_unet_conv_in.hada_w1_b"],
+    "LoKr": ["lora_unet_conv_in.lokr_w1", "lora_unet_conv_in.alpha"],
+    "Tucker": [f"lora_unet_conv_in.lora_{side}.weight" for side in ("down", "up", "mid")],
+    "no LoRA: its 2 tensors are conv_in.bias, conv_in.weight": ["conv_in.weight", "conv_in.bias"],
+    r"names mean nothing here \(conv_in.lora_B.bias\)": [
+        f"conv_in.lora_{x}" for x in ("A.weight", "B.weight", "B.bias")
+    ],
+    "names mean nothing here": ["conv_in.lora_A.weight", "conv_in.lora_B.weight", "epoch"],
+    "only one of its two matrices": ["conv_in.lora_A.weight", "conv_out.lora_B.weight"],
+    "several adapters": [f"conv_in.lora_{x}.{name}.weight" for x in "AB" for name in ("a", "b")],
+    "alphas without matrices": ["conv_in.lora_A.weight", "conv_in.lora_B.weight", "conv_out.alpha"],
+    "adapter_config.json is missing": [f"base_model.model.conv_in.lora_{x}.weight" for x in "AB"],
+}
+
+
+@pytest.mark.parametrize("message", BAD_KEYS)
+def test_unknown_names_are_refused(message: str, tmp_path: Path) -> None:
+    tensors = {key: torch.ones(()) if key.endswith("alpha") else torch.ones(1, 1) for key in BAD_KEYS[message]}
+    save_file(tensors, tmp_path / "a.safetensors")
+    with pytest.raises(UserError, match=message):
+        adapters.read_lora(tmp_path / "a.safetensors")
+
+
+def test_damaged_files_are_refused(pipe: Any, tmp_path: Path) -> None:
+    whole, _ = make_kohya(pipe, tmp_path)
+    data = whole.read_bytes()
+    legacy = make_legacy(pipe, tmp_path)[0] / "pytorch_lora_weights.bin"
+    bad = {
+        "cut.safetensors": (data[: len(data) // 2], "cut short"),
+        "header.safetensors": (data[:50], "cut short"),
+        "empty.safetensors": (b"", "cut short"),
+        "cut.bin": (legacy.read_bytes()[:9000], "cut short"),
+        "text.bin": (b"not found", "damaged"),
+        "pointer.safetensors": (b"version https://git-lfs.github.com/spec/v1\n", "Git LFS pointer"),
+        "trap.bin": (pickle.dumps(Trap(), protocol=2), "asks for more than tensors .pathlib.Path.touch|getattr"),
+        "newer.bin": (pickle.dumps(Trap()), "asks for more than tensors"),
+        "list.bin": (_saved([1, 2], tmp_path), "no plain dictionary"),
+        "picture.png": (b"", "no weight file"),
+    }
+    for name, (content, message) in bad.items():
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(UserError, match=message):
+            adapters.read_lora(tmp_path / name)
+    assert not Path("trapped").exists()
+    with pytest.raises(UserError, match="There is no file"):
+        adapters.read_lora(tmp_path / "nothing.safetensors")
+
+
+def _saved(content: Any, folder: Path) -> bytes:
+    torch.save(content, folder / "saved.tmp")
+    return (folder / "saved.tmp").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("value", "message"), [(float("nan"), "NaN"), (1, "NaN"), ("shape", "don't multiply"), ("three", "don't multiply")]
+)
+def test_impossible_matrices_are_refused(value: Any, message: str, tmp_path: Path) -> None:
+    up = {"shape": torch.ones(4, 3), "three": torch.ones(4, 2, 1)}.get(value)
+    up = torch.full((4, 2), value) if up is None else up
+    save_file({"conv_in.lora_A.weight": torch.ones(2, 4), "conv_in.lora_B.weight": up}, tmp_path / "a.safetensors")
+    with pytest.raises(UserError, match=message):
+        adapters.read_lora(tmp_path / "a.safetensors")
+
+
+def test_mixed_dora_is_refused(pipe: Any, tmp_path: Path) -> None:
+    state = random_lora(pipe.unet, ATTENTION) | {f"{Q}.lora_magnitude_vector": torch.ones(4)}
+    save_file(state, tmp_path / "a.safetensors")
+    with pytest.raises(UserError, match="mixes LoRA and DoRA"):
+        adapters.read_lora(tmp_path / "a.safetensors")
+
+
+def test_folders_that_hold_no_one_lora(pipe: Any, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="holds no LoRA"):
+        adapters.read_lora(tmp_path)
+    for name in ("a", "b"):
+        save_file(random_lora(pipe.unet, re.escape(Q)), tmp_path / f"{name}.safetensors")
+    with pytest.raises(UserError, match=r"2 weight files \(a.safetensors, b.safetensors\)"):
+        adapters.read_lora(tmp_path)
+    (tmp_path / "a.safetensors").unlink()
+    assert adapters.read_lora(tmp_path).kind == "diffusers"
+    for name in ("x", "y"):
+        shutil.copytree(make_peft(pipe, tmp_path / "swift" / name)[0], tmp_path / "two" / name)
+    with pytest.raises(UserError, match=r"several adapters \(x, y\)"):
+        adapters.read_lora(tmp_path / "two")
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ('{"peft_type": "LOHA"}', "of the kind LOHA"),
+        ('{"peft_type": "LORA", "init_lora_weights": "pissa_niter_4"}', "changes the base model"),
+        ("[]", "can't be read as a JSON object"),
+        ("{", "can't be read as a JSON object"),
+    ],
+)
+def test_peft_configurations_that_are_refused(config: str, message: str, pipe: Any, tmp_path: Path) -> None:
+    folder, _ = make_peft(pipe, tmp_path)
+    (folder / "adapter_config.json").write_text(config)
+    with pytest.raises(UserError, match=message):
+        adapters.read_lora(folder)
+
+
+def test_nothing_is_overwritten(pipe: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lora = adapters.LoraFile("PEFT", random_lora(pipe.unet, re.escape(Q)))
+    file = adapters.write_lora(lora, tmp_path / "a.safetensors", "kohya")
+    content = file.read_bytes()
+    for form in ("kohya", "diffusers"):
+        with pytest.raises(UserError, match="exists already"):
+            adapters.write_lora(lora, file, form)
+    folder = adapters.write_lora(lora, tmp_path / "peft", "peft")
+    with pytest.raises(UserError, match="exists already"):
+        adapters.write_lora(lora, folder, "peft")
+    assert adapters.write_lora(lora, tmp_path / "peft", "diffusers").name == "pytorch_lora_weights.safetensors"
+    embedding = adapters.Embedding(CAT, torch.ones(1, 256))
+    with pytest.raises(UserError, match="exists already"):
+        adapters.write_embedding(embedding, file, "diffusers")
+    assert file.read_bytes() == content
+    with pytest.raises(UserError, match="does not end in"):
+        adapters.write_lora(lora, tmp_path / "b", "kohya")
+    with pytest.raises(UserError, match="is a folder"):
+        adapters.write_lora(lora, tmp_path / "b.safetensors", "peft")
+    with pytest.raises(UserError, match="valid are 'diffusers', 'peft', 'kohya'"):
+        adapters.write_lora(lora, tmp_path / "b", "onnx")
+
+    def full_disk(*_: Any) -> None:
+        raise OSError("no space left")
+
+    monkeypatch.setattr("safetensors.torch.save_file", full_disk)
+    listed = sorted(tmp_path.rglob("*"))
+    for form, name in (("kohya", "c.safetensors"), ("peft", "c")):
+        with pytest.raises(OSError, match="no space"):
+            adapters.write_lora(lora, tmp_path / name, form)
+    assert sorted(tmp_path.rglob("*")) == listed
