@@ -81,10 +81,15 @@ def scene_source(
     seed: int,
     device: torch.device,
     captions: bool = False,
+    base_only: bool = False,
 ) -> SceneSource:
-    """`n` scenes over the records whose split is in `keep`, less the food test pictures."""
+    """`n` scenes over the records whose split is in `keep`, less the food test pictures.
+
+    `captions`: with their tokens; `base_only`: without the collections that the UNet has not seen.
+    """
     records = workspace.records
-    chosen = [i for i, r in enumerate(records) if r["split"] in keep and not r["food_test"]]
+    seen = [i for i, r in enumerate(records) if r["split"] in keep and not r["food_test"]]
+    chosen = [i for i in seen if records[i]["base"] or not base_only]
     shown = [records[i] for i in chosen]
     scenes = make_scenes(shown, n, seed, mix)
     painter = Painter(workspace.masters()[chosen], device)
