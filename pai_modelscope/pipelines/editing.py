@@ -10,6 +10,7 @@ from modelscope.utils.import_utils import LazyImportModule
 
 from pai_modelscope.errors import UserError
 from pai_modelscope.pipelines.text_to_image import PaiDiffusionPipeline, Text
+from pai_modelscope.zoo.folders import PIPELINE_TYPE
 
 # What ModelScope's own pipelines of these tasks call things.
 _SYNONYMS = {"img": "image", "prompt": "text", "mask_image": "mask"}
@@ -38,14 +39,12 @@ class _Editing(PaiDiffusionPipeline):
         return found
 
 
-@PIPELINES.register_module(Tasks.image_to_image_generation, module_name="pai-diffusion-img2img", force=True)
 class PaiDiffusionImg2ImgPipeline(_Editing):
     """A picture drawn over another: `pipe({'text': '狐狸,扁平插画风格', 'image': 'fox.jpg', 'strength': 0.6})`."""
 
     needs = ("image",)
 
 
-@PIPELINES.register_module(Tasks.image_inpainting, module_name="pai-diffusion-inpaint", force=True)
 class PaiDiffusionInpaintPipeline(_Editing):
     """The white part of a mask drawn anew: `pipe({'text': '太阳', 'image': 'sky.png', 'mask': 'mask.png'})`.
 
@@ -55,7 +54,6 @@ class PaiDiffusionInpaintPipeline(_Editing):
     needs = ("image", "mask")
 
 
-@PIPELINES.register_module(Tasks.controllable_image_generation, module_name="pai-diffusion-controlnet", force=True)
 class PaiDiffusionControlNetPipeline(_Editing):
     """A picture that follows another's edges, depth or pose: `pipe({'text': '狐狸', 'image': 'fox.jpg'})`.
 
@@ -79,11 +77,14 @@ class PaiDiffusionControlNetPipeline(_Editing):
         return super().request(renamed if isinstance(each, dict) else each, options)
 
 
-# ModelScope warns at every use of a name that its index of its own sources lacks.
+# Under its own name, and under the type that the folders of this family give for text to image: the same folder then
+# serves every task. ModelScope warns at every use of a name that its index of its own sources lacks.
 _INDEX = LazyImportModule.get_ast_index()[INDEX_KEY]
-for _task, _type in (
-    (Tasks.image_to_image_generation, "pai-diffusion-img2img"),
-    (Tasks.image_inpainting, "pai-diffusion-inpaint"),
-    (Tasks.controllable_image_generation, "pai-diffusion-controlnet"),
+for _task, _name, _class in (
+    (Tasks.image_to_image_generation, "pai-diffusion-img2img", PaiDiffusionImg2ImgPipeline),
+    (Tasks.image_inpainting, "pai-diffusion-inpaint", PaiDiffusionInpaintPipeline),
+    (Tasks.controllable_image_generation, "pai-diffusion-controlnet", PaiDiffusionControlNetPipeline),
 ):
-    _INDEX["PIPELINES", _task, _type] = {MODULE_KEY: __name__}
+    for _type in (_name, PIPELINE_TYPE):
+        PIPELINES.register_module(_task, module_name=_type, module_cls=_class, force=True)
+        _INDEX["PIPELINES", _task, _type] = {MODULE_KEY: __name__}
