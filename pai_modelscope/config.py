@@ -35,6 +35,8 @@ class GenerationOptions:
 
 # What a `None` above means where the model folder recommends nothing.
 GENERATION_FALLBACKS = {"num_inference_steps": 20, "guidance_scale": 7.5, "guidance_rescale": 0.0}
+# How far to go from a picture, and under a mask, where `strength` is left open.
+IMAGE_STRENGTH, MASK_STRENGTH = 0.6, 1.0
 
 
 @dataclass

@@ -139,8 +139,8 @@ def test_what_cannot_steer_is_said(sampler, art, net, tmp_path, control, message
     def named(value):
         return {k: named(v) for k, v in value.items()} if isinstance(value, dict) else known.get(value, value)
 
-    with pytest.raises(UserError, match=message):
-        sampler("熊猫", control=named(control), **QUICK)
+    with pytest.raises(UserError, match=message):  # before anything is drawn
+        sampler.stream("熊猫", control=named(control), **QUICK)
 
 
 def test_modelscope_pipeline(sampler, art, net):

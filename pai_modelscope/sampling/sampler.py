@@ -128,6 +128,8 @@ class Sampler:
         jobs = plan(texts, options, self.limits)
         for job in jobs:  # what can't be loaded is said before anything is drawn
             self._loras.load(job.options.loras)
+            for control in job.options.control or ():
+                self._controlnet(control.model)
         return self._run(self._batches(jobs), callback)
 
     @property

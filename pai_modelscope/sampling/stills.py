@@ -9,6 +9,7 @@ from typing import Any
 
 from PIL import Image
 
+from pai_modelscope.config import IMAGE_STRENGTH, MASK_STRENGTH
 from pai_modelscope.errors import UserError
 from pai_modelscope.images import masks
 from pai_modelscope.images.infotext import RememberedFile
@@ -16,7 +17,6 @@ from pai_modelscope.images.inputs import open_image, open_mask
 from pai_modelscope.images.masks import nearest_size, resize
 
 RESIZES = ("crop", "fit", "stretch")
-STRENGTH, MASK_STRENGTH = 0.6, 1.0
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ def settle_stills(values: dict[str, Any], sized: bool, around: tuple[int, int], 
         return [str(error)]
     masked = values["mask"] is not None or values["outpaint"] is not None
     if values["strength"] is None:
-        values["strength"] = MASK_STRENGTH if masked else STRENGTH
+        values["strength"] = MASK_STRENGTH if masked else IMAGE_STRENGTH
     if faults := _problems(values, masked):
         return faults
     if not sized:
