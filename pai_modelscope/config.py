@@ -30,6 +30,7 @@ class GenerationOptions:
     mask_padding: int = 32  # pixels around the mask that `mask_only` draws too
     outpaint: tuple[int, int, int, int] | None = None  # pixels to draw around `image`: left, right, top, bottom
     loras: Any = None  # {'poem.safetensors': 0.4}: a file, zoo name or loaded name, and its weight
+    embeddings: Any = None  # files whose words the texts may use, such as `<小奶猫>`
     control: Any = None  # pictures that steer, by ControlNet: {'canny': picture}, see sampling/controls.py
 
 

@@ -176,3 +176,28 @@ def test_the_command_line_looks_at_and_converts_files(tmp_path: Path, files, sam
     webui = tmp_path / "kitten.safetensors"
     assert main(["adapter", "convert", str(tmp_path / "learned_embeds.safetensors"), str(webui), "--to", "webui"]) == 0
     assert sampler.add_embedding(webui, "<小奶猫>") == "<小奶猫>"
+
+
+def test_an_embedding_is_in_the_picture_and_repeated(tmp_path: Path):
+    file = tmp_path / "learned_embeds.safetensors"
+    save_file({"<小奶猫>": 0.1 * torch.randn(2, 256)}, file)
+    flags = ["--embedding", file, "--steps", "2", "--size", "64", "--seed", "1"]
+    assert generate("<小奶猫>", *flags, "--output", tmp_path / "a") == 0
+    first = tmp_path / "a" / names(tmp_path / "a")[0]
+    assert generate("--like", first, "--output", tmp_path / "b") == 0
+    assert np.array_equal(file_pixels(first), file_pixels(tmp_path / "b" / names(tmp_path / "b")[0]))
+    save_file({"<小奶猫>": torch.zeros(2, 256)}, file)
+    assert generate("--like", first, "--output", tmp_path / "c") == 2
+
+
+def test_embeddings_are_learned_once_and_refused_where_they_do_not_fit(sampler, tmp_path: Path):
+    file, wide = tmp_path / "a.safetensors", tmp_path / "b.safetensors"
+    save_file({"<小奶猫>": 0.1 * torch.randn(1, 256)}, file)
+    save_file({"<大狗>": torch.zeros(1, 768)}, wide)
+    first = drawn(sampler, "<小奶猫>", embeddings=str(file))
+    size = len(sampler.pipe.tokenizer)
+    assert np.array_equal(drawn(sampler, "<小奶猫>", embeddings=[file]), first) and len(sampler.pipe.tokenizer) == size
+    for given, message in ((wide, "768"), (tmp_path / "none.bin", "none.bin can't be read"), (5, "embeddings is int")):
+        with pytest.raises(UserError, match=message):
+            drawn(sampler, "熊猫", embeddings=given)
+    assert len(sampler.pipe.tokenizer) == size

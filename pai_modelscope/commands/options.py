@@ -28,6 +28,7 @@ FLAGS = {
     "outpaint": ("--outpaint", "pixels to draw around the image: left,right,top,bottom", "none"),
     "mask_padding": ("--mask-padding", "pixels around the mask that --mask-only draws too", None),
     "loras": ("--lora", "FILE or FILE=WEIGHT; prompts may say <lora:name:0.8> instead; may be repeated", "none"),
+    "embeddings": ("--embedding", "FILE whose word the texts may use, such as <小奶猫>; may be repeated", "none"),
     "control": (
         "--control",
         "a picture that steers, KIND=FILE, as in canny=photo.png; more after commas: model=FOLDER, scale=0.8, start=0, "
@@ -53,7 +54,7 @@ def add_generation_options(parser: argparse.ArgumentParser) -> None:
             settings["action"] = argparse.BooleanOptionalAction
         else:
             settings |= {"type": _parser_of(field), "metavar": flag.rsplit("-", 1)[-1].upper()}
-        if field.name in ("control", "loras"):
+        if field.name in ("control", "loras", "embeddings"):
             settings |= {"action": "append"}
         group.add_argument(flag, **settings)
 

@@ -66,6 +66,7 @@ _READERS: dict[str, Callable[[str], dict[str, Any]]] = {
     "Mask only": lambda text: {"mask_only": text == "True"},
     "Outpaint": lambda text: {"outpaint": tuple(int(side) for side in text.split())},
     "Controls": _controls,
+    "Embeddings": lambda text: {"embeddings": [RememberedFile.read(file) for file in json.loads(text)]},
     "Lora files": lambda text: {"loras": {RememberedFile.read(file): None for file in json.loads(text)}},
     "Mask padding": lambda text: {"mask_padding": int(text)},
 }

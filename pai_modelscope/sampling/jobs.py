@@ -16,6 +16,7 @@ import torch
 from pai_modelscope.config import GENERATION_FALLBACKS, GenerationOptions
 from pai_modelscope.errors import UserError
 from pai_modelscope.sampling.controls import settle_controls
+from pai_modelscope.sampling.embeddings import settle_embeddings
 from pai_modelscope.sampling.loras import settle_loras
 from pai_modelscope.sampling.schedulers import scheduler_name
 from pai_modelscope.sampling.stills import settle_stills
@@ -182,9 +183,10 @@ def _settle(own: Mapping[str, Any], shared: Mapping[str, Any], limits: Limits) -
 
 
 def _loras(text: str, values: dict[str, Any], faults: list[str], limits: Limits) -> str:
-    """Settles the LoRAs of a text, adding to its faults; gives the text without their tags."""
+    """Settles the LoRAs and embeddings of a text, adding to its faults; gives the text without the LoRAs' tags."""
     try:
         text, values["loras"] = settle_loras(text, values["loras"], limits.loras)
+        values["embeddings"] = settle_embeddings(values["embeddings"] or ())
     except UserError as error:
         faults.append(str(error))
     return text

@@ -18,10 +18,10 @@ import torch
 from diffusers import LCMScheduler
 from PIL import Image
 
-from pai_modelscope.adapters import load_embedding, read_embedding
 from pai_modelscope.errors import UserError
 from pai_modelscope.images.infotext import format_infotext
 from pai_modelscope.sampling.controls import remembered
+from pai_modelscope.sampling.embeddings import Embeddings
 from pai_modelscope.sampling.files import read_json
 from pai_modelscope.sampling.guidance import rescaled_guidance
 from pai_modelscope.sampling.jobs import Job, Limits, Text, plan
@@ -72,7 +72,7 @@ class Sampler:
         self._own = pipe.scheduler
         self._states: dict[tuple[str, str, int | None], States] = {}
         self._controlnets: dict[str, Any] = {}
-        self._loras = Loras(pipe)
+        self._loras, self._embeddings = Loras(pipe), Embeddings(pipe)
 
     @classmethod
     def from_pretrained(
@@ -115,7 +115,7 @@ class Sampler:
 
     def add_embedding(self, source: str | os.PathLike[str], token: str | None = None) -> str:
         """Teach the model an embedding's word; gives the word. Raises `UserError` for one of another width."""
-        return load_embedding(self.pipe, read_embedding(source), token)[0]
+        return self._embeddings.add(source, token)
 
     def stream(
         self, texts: Text | Sequence[Text], *, callback: Callable[..., Any] | None = None, **options: Any
@@ -128,6 +128,8 @@ class Sampler:
         jobs = plan(texts, options, self.limits)
         for job in jobs:  # what can't be loaded is said before anything is drawn
             self._loras.load(job.options.loras)
+            for file in job.options.embeddings:
+                self._embeddings.add(file)
             for control in job.options.control or ():
                 self._controlnet(control.model)
         return self._run(self._batches(jobs), callback)
@@ -273,6 +275,7 @@ class Sampler:
             "Clip skip": options.clip_skip + 1 if said("clip_skip") else None,
             **infotext_values(options),
             "Controls": json.dumps(remembered(options.control), ensure_ascii=False) if options.control else None,
+            "Embeddings": self._embeddings.remembered(job.text, options.negative_prompt),
             "Lora files": self._loras.remembered(options.loras),
             "Batch size": size if size > 1 else None,
             "Batch pos": row if size > 1 else None,
