@@ -136,6 +136,7 @@ def main() -> None:
     rows: list[dict[str, Any]] = []
     for side in args.sizes:
         rows += measure(paths, side, args.steps, args.repeats, args.device, "eager fp16")
+        write_json(args.json, rows, settings=SETTINGS)  # compiling may outlast the time there is: these rows are kept
     compile_s = None
     if args.compile_size:
         pipe.unet.to(memory_format=torch.channels_last)
