@@ -5,7 +5,6 @@ differs between batch sizes, so a picture that was drawn in a batch says which r
 that `batch_size` and `batch_pos` fills the other rows with copies and gives the same bits.
 """
 
-import json
 import os
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -19,18 +18,16 @@ from diffusers import LCMScheduler
 from PIL import Image
 
 from pai_modelscope.errors import UserError
-from pai_modelscope.images.infotext import format_infotext
-from pai_modelscope.sampling.controls import remembered
+from pai_modelscope.sampling.describe import describe
 from pai_modelscope.sampling.embeddings import Embeddings
 from pai_modelscope.sampling.files import read_json
 from pai_modelscope.sampling.guidance import rescaled_guidance
 from pai_modelscope.sampling.jobs import Job, Limits, Text, plan
 from pai_modelscope.sampling.load import load_controlnet, load_pipeline, pick_device, pick_dtype
-from pai_modelscope.sampling.loras import Loras, tagged
+from pai_modelscope.sampling.loras import Loras
 from pai_modelscope.sampling.progress import on_step_end
 from pai_modelscope.sampling.safety import SafetyCheck, build_safety
 from pai_modelscope.sampling.schedulers import SCHEDULERS, on_cpu, own_name
-from pai_modelscope.sampling.stills import infotext_values
 from pai_modelscope.sampling.tasks import task
 from pai_modelscope.text import encode_prompts, expand
 from pai_modelscope.text.encode import count_chunks
@@ -255,34 +252,16 @@ class Sampler:
         return on_cpu(self._own if name == own_name(self._own) else SCHEDULERS[name](self._own.config))
 
     def _infotext(self, job: Job, size: int, row: int) -> str:
-        from pai_modelscope import __version__
-
-        options, dtype = job.options, self.pipe.dtype
-        usual = dtype == pick_dtype(None, self.pipe.device)
-
-        def said(name: str) -> bool:
-            return bool(getattr(options, name)) or (getattr(options, name) == 0 and bool(self.recommended.get(name)))
-
+        dtype = self.pipe.dtype
         values = {
-            "Steps": options.num_inference_steps,
-            "Sampler": options.scheduler,
-            "CFG scale": float(options.guidance_scale),
-            "Seed": job.seed,
-            "Size": f"{options.width}x{options.height}",
             "Model": self.name or None,
-            # Off is worth saying where the model's folder recommends that it be on.
-            "CFG rescale": float(options.guidance_rescale) if said("guidance_rescale") else None,
-            "Clip skip": options.clip_skip + 1 if said("clip_skip") else None,
-            **infotext_values(options),
-            "Controls": json.dumps(remembered(options.control), ensure_ascii=False) if options.control else None,
-            "Embeddings": self._embeddings.remembered(job.text, options.negative_prompt),
-            "Lora files": self._loras.remembered(options.loras),
+            "Embeddings": self._embeddings.remembered(job.text, job.options.negative_prompt),
+            "Lora files": self._loras.remembered(job.options.loras),
             "Batch size": size if size > 1 else None,
             "Batch pos": row if size > 1 else None,
-            "Precision": None if usual else str(dtype).removeprefix("torch."),
-            "Version": f"pai_modelscope {__version__}",
+            "Precision": None if dtype == pick_dtype(None, self.pipe.device) else str(dtype).removeprefix("torch."),
         }
-        return format_infotext(tagged(job.prompt, options.loras), options.negative_prompt, values)
+        return describe(job, self.recommended, values)
 
 
 def _out_of_memory(error: Exception, rows: int, options: Any) -> Exception:
