@@ -6,3 +6,8 @@ class UserError(ValueError):
 
     It takes a single string, because ModelScope re-raises pipeline errors as `type(e)(f'{name}: {e}')`.
     """
+
+
+def reason(error: Exception) -> str:
+    """The first sentence of a library's message, which may go on for a page."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0].split(". ")[0].rstrip(".")

@@ -6,3 +6,26 @@ import os
 os.environ.setdefault("OMP_NUM_THREADS", "2")
 os.environ.setdefault("GOMP_SPINCOUNT", "500")  # waiting threads would spin, and slow down a shared machine
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+import copy
+from typing import Any
+
+import pytest
+
+
+@pytest.fixture
+def shipped() -> Any:
+    """The shipped model as a plain diffusers pipeline, for all tests: none may change it."""
+    from tests.adapter_files import shipped_pipe
+
+    return shipped_pipe()
+
+
+@pytest.fixture
+def pipe(shipped: Any) -> Any:
+    """The shipped model, of which a test may change what it likes."""
+    parts = {name: copy.deepcopy(shipped.components[name]) for name in ("unet", "text_encoder", "tokenizer")}
+    made = type(shipped)(**{**shipped.components, **parts}, requires_safety_checker=False)
+    made.unet.requires_grad_(False)
+    made.text_encoder.requires_grad_(False)
+    return made

@@ -10,7 +10,6 @@ from typing import Any
 import peft
 import pytest
 import torch
-from diffusers import StableDiffusionPipeline
 from diffusers.loaders.lora_conversion_utils import _convert_non_diffusers_lora_to_diffusers
 from diffusers.utils.state_dict_utils import (
     convert_unet_state_dict_to_peft,
@@ -40,28 +39,10 @@ from tests.adapter_files import (
     random_lora,
     same,
     same_state,
-    shipped_pipe,
     spoilt,
     unet_output,
     vectors,
 )
-
-
-@pytest.fixture
-def shipped() -> Any:
-    """The shipped model, for all tests: none may change it."""
-    return shipped_pipe()
-
-
-@pytest.fixture
-def pipe(shipped: Any) -> Any:
-    """The shipped model, of which a test may change what it likes."""
-    parts = {name: copy.deepcopy(shipped.components[name]) for name in ("unet", "text_encoder", "tokenizer")}
-    made = StableDiffusionPipeline(**{**shipped.components, **parts}, requires_safety_checker=False)
-    made.unet.requires_grad_(False)
-    made.text_encoder.requires_grad_(False)
-    return made
-
 
 every_kind = pytest.mark.parametrize("make", MAKERS, ids=lambda make: make.__name__.removeprefix("make_"))
 

@@ -1,6 +1,5 @@
 """Files that are no LoRA, or not a whole one: each is refused with the reason, and nothing is overwritten."""
 
-import copy
 import pickle
 import re
 import shutil
@@ -9,7 +8,6 @@ from typing import Any
 
 import pytest
 import torch
-from diffusers import StableDiffusionPipeline
 from safetensors.torch import save_file
 
 from pai_modelscope import adapters
@@ -22,24 +20,7 @@ from tests.adapter_files import (
     make_legacy,
     make_peft,
     random_lora,
-    shipped_pipe,
 )
-
-
-@pytest.fixture
-def shipped() -> Any:
-    """The shipped model, for all tests: none may change it."""
-    return shipped_pipe()
-
-
-@pytest.fixture
-def pipe(shipped: Any) -> Any:
-    """The shipped model, of which a test may change what it likes."""
-    parts = {name: copy.deepcopy(shipped.components[name]) for name in ("unet", "text_encoder", "tokenizer")}
-    made = StableDiffusionPipeline(**{**shipped.components, **parts}, requires_safety_checker=False)
-    made.unet.requires_grad_(False)
-    made.text_encoder.requires_grad_(False)
-    return made
 
 
 class Trap:

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 import torch
-from diffusers import StableDiffusionPipeline
 from transformers import BertConfig, BertModel
 
 from pai_modelscope import adapters
@@ -26,27 +25,9 @@ from tests.adapter_files import (
     random_lora,
     same,
     same_state,
-    shipped_pipe,
     spoilt,
     unet_output,
 )
-
-
-@pytest.fixture
-def shipped() -> Any:
-    """The shipped model, for all tests: none may change it."""
-    return shipped_pipe()
-
-
-@pytest.fixture
-def pipe(shipped: Any) -> Any:
-    """The shipped model, of which a test may change what it likes."""
-    parts = {name: copy.deepcopy(shipped.components[name]) for name in ("unet", "text_encoder", "tokenizer")}
-    made = StableDiffusionPipeline(**{**shipped.components, **parts}, requires_safety_checker=False)
-    made.unet.requires_grad_(False)
-    made.text_encoder.requires_grad_(False)
-    return made
-
 
 # The arithmetic, by hand.
 

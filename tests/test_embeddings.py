@@ -16,25 +16,8 @@ from tests.adapter_files import (
     CAT,
     make_embedding,
     random_lora,
-    shipped_pipe,
     vectors,
 )
-
-
-@pytest.fixture
-def shipped() -> Any:
-    """The shipped model, for all tests: none may change it."""
-    return shipped_pipe()
-
-
-@pytest.fixture
-def pipe(shipped: Any) -> Any:
-    """The shipped model, of which a test may change what it likes."""
-    parts = {name: copy.deepcopy(shipped.components[name]) for name in ("unet", "text_encoder", "tokenizer")}
-    made = StableDiffusionPipeline(**{**shipped.components, **parts}, requires_safety_checker=False)
-    made.unet.requires_grad_(False)
-    made.text_encoder.requires_grad_(False)
-    return made
 
 
 @pytest.mark.parametrize("count", [1, 3])

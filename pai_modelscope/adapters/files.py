@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from pai_modelscope.errors import UserError
+from pai_modelscope.errors import UserError, reason
 
 PICKLES = (".bin", ".pt", ".pth", ".ckpt")
 _AGAIN = "Download or copy it again."
@@ -43,7 +43,7 @@ def _read_safetensors(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, st
             metadata = {key: value for key, value in (file.metadata() or {}).items() if key != "format"}
             return {key: file.get_tensor(key) for key in file.keys()}, metadata  # noqa: SIM118
     except (SafetensorError, OSError, ValueError) as error:
-        raise UserError(f"{path} is corrupt, cut short or no safetensors file ({_line(error)}). {_AGAIN}") from None
+        raise UserError(f"{path} is corrupt, cut short or no safetensors file ({reason(error)}). {_AGAIN}") from None
 
 
 def _read_pickle(path: Path) -> Any:
@@ -60,11 +60,7 @@ def _read_pickle(path: Path) -> Any:
             "code: it is not loaded. Download it again, or ask its author for a safetensors file."
         ) from None
     except Exception as error:  # whatever damaged bytes set off in there
-        raise UserError(f"{path} is corrupt, cut short or no PyTorch file ({_line(error)}). {_AGAIN}") from None
-
-
-def _line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0].split(". ")[0].rstrip(".")
+        raise UserError(f"{path} is corrupt, cut short or no PyTorch file ({reason(error)}). {_AGAIN}") from None
 
 
 def write_new(path: Path, write: Callable[[Path], None], *, folder: bool = False) -> Path:

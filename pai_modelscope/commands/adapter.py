@@ -26,6 +26,7 @@ def run_inspect(args: argparse.Namespace) -> None:
     import json
 
     from pai_modelscope.adapters import inspect
+    from pai_modelscope.text.unknown import shorten
 
     found = inspect(args.file)
     if args.json:
@@ -35,7 +36,7 @@ def run_inspect(args: argparse.Namespace) -> None:
         if name != "metadata":
             print(f"{name.replace('_', ' ')}: {_shown(value)}")
     for name, value in found["metadata"].items():
-        print(f"  {name}: {_shorten(str(value))}")
+        print(f"  {name}: {shorten(' '.join(str(value).split()), 200)}")
 
 
 def run_convert(args: argparse.Namespace) -> None:
@@ -58,8 +59,3 @@ def _shown(value: Any) -> str:
     if isinstance(value, list):
         return ", ".join(map(str, value)) or "none"
     return {True: "yes", False: "no"}.get(value, str(value)) if isinstance(value, bool) else str(value)
-
-
-def _shorten(text: str, length: int = 200) -> str:
-    text = " ".join(text.split())
-    return text if len(text) <= length else text[: length - 1] + "…"

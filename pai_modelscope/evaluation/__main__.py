@@ -31,7 +31,6 @@ def parser() -> argparse.ArgumentParser:
 
 def evaluate(options: argparse.Namespace) -> dict[str, Any]:
     """Measure, write the report, and return it."""
-
     from pai_modelscope.evaluation import report, rows, sheets
     from pai_modelscope.evaluation.judge import Judge
     from pai_modelscope.evaluation.pictures import open_pictures

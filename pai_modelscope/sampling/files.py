@@ -7,7 +7,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-from pai_modelscope.errors import UserError
+from pai_modelscope.errors import UserError, reason
 
 PARTS = ("scheduler", "text_encoder", "tokenizer", "unet", "vae")
 _WEIGHT_STEMS = {"unet": "diffusion_pytorch_model", "vae": "diffusion_pytorch_model", "text_encoder": "model"}
@@ -117,11 +117,6 @@ def _check_pickle(path: Path) -> None:
         ) from None
     except (RuntimeError, EOFError, OSError, ValueError) as error:
         raise UserError(f"{path} is corrupt or cut short ({reason(error)}). {_AGAIN}") from None
-
-
-def reason(error: Exception) -> str:
-    """The first sentence of a library's message, which may go on for a page."""
-    return (str(error).strip() or type(error).__name__).splitlines()[0].split(". ")[0].rstrip(".")
 
 
 def _entry(index: dict[str, Any], name: str) -> bool:

@@ -7,8 +7,8 @@ from typing import Any
 
 import torch
 
-from pai_modelscope.errors import UserError
-from pai_modelscope.sampling.files import check_folder, check_weights, reason, weight_files, weights_variant
+from pai_modelscope.errors import UserError, reason
+from pai_modelscope.sampling.files import check_folder, check_weights, weight_files, weights_variant
 from pai_modelscope.sampling.quiet import quiet
 
 with quiet():  # the import alone tells of torchvision, which nothing here needs

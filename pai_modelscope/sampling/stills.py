@@ -5,7 +5,7 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from numbers import Real
-from typing import Any
+from typing import Any, get_args
 
 from PIL import Image
 
@@ -14,9 +14,7 @@ from pai_modelscope.errors import UserError
 from pai_modelscope.images import masks
 from pai_modelscope.images.infotext import RememberedFile
 from pai_modelscope.images.inputs import open_image, open_mask
-from pai_modelscope.images.masks import nearest_size, resize
-
-RESIZES = ("crop", "fit", "stretch")
+from pai_modelscope.images.masks import How, nearest_size, resize
 
 
 @dataclass(frozen=True)
@@ -105,8 +103,8 @@ def _problems(values: dict[str, Any], masked: bool) -> list[str]:
     for name in ("mask_blur", "mask_padding"):
         if not isinstance(values[name], int) or isinstance(values[name], bool) or values[name] < 0:
             faults.append(f"{name} is {values[name]!r}; give a whole number of pixels, 0 or more")
-    if values["resize"] not in RESIZES:
-        faults.append(f"resize is {values['resize']!r}; valid are {', '.join(RESIZES)}")
+    if values["resize"] not in get_args(How):
+        faults.append(f"resize is {values['resize']!r}; valid are {', '.join(sorted(get_args(How)))}")
     if (sides := values["outpaint"]) is not None:
         whole = isinstance(sides, tuple | list) and all(type(side) is int and side >= 0 for side in sides)
         if not whole or len(sides) != 4 or not any(sides):
