@@ -126,6 +126,16 @@ def test_what_cannot_be_used_is_said_and_changes_nothing(sampler, files, tmp_pat
     assert state.keys() == sampler.pipe.unet.state_dict().keys()
 
 
+def test_two_files_of_one_name_are_not_taken_for_each_other(sampler, files, tmp_path: Path):
+    twin = lora_file(tmp_path, "poem", 5)
+    drawn(sampler, "熊猫", loras={files["poem"]: 0.5})
+    for given in ({twin: 0.5}, {files["poem"]: 0.5, twin: 0.5}):
+        with pytest.raises(UserError, match="two LoRAs are called 'poem'"):
+            drawn(sampler, "熊猫", loras=given)
+    assert sampler.add_lora(twin, "other") == "other"
+    assert not np.array_equal(drawn(sampler, "熊猫 <lora:other:0.5>"), drawn(sampler, "熊猫 <lora:poem:0.5>"))
+
+
 def test_every_vector_of_an_embedding_reaches_the_encoder(sampler, tmp_path: Path, monkeypatch):
     """`<小奶猫>` of three vectors, beside weights: three new ids in one chunk, here and after saving and opening."""
     save_file({"<小奶猫>": 0.1 * torch.randn(3, 256)}, tmp_path / "learned_embeds.safetensors")

@@ -30,7 +30,7 @@ def settle_loras(prompt: str, given: Any, loaded: Mapping[str, str]) -> tuple[st
     `given`: {name or source: weight}; a weight of None is 1, and a tag's weight goes first. `loaded`: name to source.
 
     Raises:
-        UserError: a weight that is no number, a name that nothing is known by.
+        UserError: a weight that is no number, a name that nothing or more than one thing is known by.
     """
     text, tags = split_loras(prompt)
     if given is not None and not isinstance(given, Mapping):
@@ -41,7 +41,13 @@ def settle_loras(prompt: str, given: Any, loaded: Mapping[str, str]) -> tuple[st
         weight = tags.pop(name, 1.0 if weight is None else weight)
         if not isinstance(weight, Real) or isinstance(weight, bool):
             raise UserError(f"the weight of the LoRA {name!r} is {weight!r}; give a number such as 0.8")
-        uses[name] = Use(name, loaded.get(name, source), float(weight))
+        other = uses[name].source if name in uses else loaded.get(name, source)
+        if source != name and _absolute(other) != _absolute(source):
+            raise UserError(
+                f"two LoRAs are called {name!r}, {other} and {source}: load one under another name, by "
+                "sampler.add_lora(FILE, name), or rename its file"
+            )
+        uses[name] = Use(name, other, float(weight))
     for name, weight in tags.items():
         if name not in loaded and not _in_zoo(name):
             known = f"loaded are {', '.join(loaded)}" if loaded else "none is loaded"
