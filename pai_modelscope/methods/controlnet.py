@@ -8,6 +8,7 @@ import torch
 from diffusers import ControlNetModel, UNet2DConditionModel
 from torch import nn
 
+from pai_modelscope.adapters.control import attach_control_lora, is_control_lora, write_control_lora
 from pai_modelscope.methods.denoising import Denoising
 
 
@@ -15,12 +16,20 @@ class ControlNetTraining(Denoising):
     """A batch holds, beside latents and ids, `control` (batch, 3, height, width) in [0, 1]: edges, depth, a pose."""
 
     def __init__(
-        self, unet: UNet2DConditionModel, *parts: Any, controlnet: ControlNetModel | None = None, **options: Any
+        self,
+        unet: UNet2DConditionModel,
+        *parts: Any,
+        controlnet: ControlNetModel | None = None,
+        rank: int | None = None,
+        **options: Any,
     ):
-        """`controlnet`: one to train on; None begins with a copy of the UNet's encoder whose outputs are zero."""
+        """`controlnet`: one to train on; None begins with a copy of the UNet's encoder whose outputs are zero.
+        `rank`: the copy itself stays, and learns by matrices of that rank; None trains all of it."""
         super().__init__(unet.requires_grad_(False), *parts, **options)
         self.controlnet = controlnet or ControlNetModel.from_unet(unet)
         self.controlnet.requires_grad_(True)
+        if rank:
+            attach_control_lora(self.controlnet, rank)
 
     def heavy(self) -> list[nn.Module]:
         return [self.controlnet, self.unet]
@@ -39,4 +48,7 @@ class ControlNetTraining(Denoising):
         )[0]
 
     def save(self, folder: Path) -> None:
-        self.controlnet.save_pretrained(folder / "controlnet", safe_serialization=True)
+        if is_control_lora(self.controlnet):
+            write_control_lora(self.controlnet, folder / "controlnet")
+        else:
+            self.controlnet.save_pretrained(folder / "controlnet", safe_serialization=True)

@@ -1,7 +1,8 @@
 """The grammar of captions: names, aliases and keywords, styles, backgrounds, pairs, sentences, long descriptions.
 
 People ask in many words, and most of the words show nothing (请帮我, 画面里有): only a model that met many of them
-learns to read past them. The prompts of the evaluation are worded apart from these.
+learns to read past them. Names, styles and colours are asked for by the evaluation in forms that occur here among
+others; half of its sentences are worded as none of these.
 """
 
 import re
@@ -39,10 +40,10 @@ STYLED = (
     *("{text},风格是{style}", "用{style}画{text}", "{text},使用{style}", "{style}的图,{text}", "{style}:{text}"),
     *("{text}({style})", "一幅{style}的作品,{text}"),
 )
-GROUNDS = (
-    *("{text},{colour}背景", "{text},{colour}背景", "{colour}背景上的{text}", "{text},{colour}的背景"),
-    *("{colour}背景,{text}", "{text},背景为{colour}", "{text},背景颜色是{colour}", "{text},底色{colour}"),
-    *("在{colour}背景上的{text}", "{colour}底的{text}", "{colour}背景里的{text}"),
+GROUNDS = _words(
+    "{text},{colour}背景 {text},{colour}背景 {colour}背景的{text} {colour}背景上的{text} {text},{colour}的背景 "
+    "{colour}背景,{text} {text},背景为{colour} {text},背景是{colour} {text},背景颜色是{colour} {text},底色{colour} "
+    "在{colour}背景上的{text} {colour}底的{text} {colour}背景里的{text}"
 )
 PAIRS = (
     *("{left}和{right}", "{left}和{right}", "{left}与{right}", "左边是{left},右边是{right}"),

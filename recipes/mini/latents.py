@@ -33,7 +33,7 @@ class Bucket:
     mix: SceneMix
 
 
-SQUARE, LONG = SceneMix(pairs=0.3, coloured=0.45), SceneMix(pairs=0.1, coloured=0.5, long=1.0)
+SQUARE, LONG = SceneMix(pairs=0.35, coloured=0.45), SceneMix(pairs=0.1, coloured=0.5, long=1.0)
 BUCKETS = (
     Bucket(256, 256, 1, 0.80, 48, SQUARE),
     Bucket(256, 256, 3, 0.08, 3, LONG),

@@ -1,0 +1,86 @@
+"""Low-rank control adapters: a ControlNet kept as what it adds to the UNet whose encoder it was copied from.
+
+A ControlNet repeats the UNet's encoder, so most of its file says what the model's own file already says. Here every
+layer of the copy is W + B A with W from the UNet at hand (Hu et al. 2021, arXiv:2106.09685); only the parts that no
+UNet has, those that read the picture and those that hand over its residuals, are kept whole. Stability AI's
+Control-LoRA is the same idea for SDXL; its file layout fixes two layers a block, so this one has diffusers' names.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers import ControlNetModel, UNet2DConditionModel
+from torch import nn
+
+from pai_modelscope.adapters.files import read_tensors, save_safetensors, write_new
+from pai_modelscope.adapters.lora import A, B, shorten
+from pai_modelscope.errors import UserError
+
+FILE = "control_lora.safetensors"
+_NAME = "control"
+_OWN = "controlnet_"  # what begins so is not the UNet's
+
+
+def attach_control_lora(controlnet: ControlNetModel, rank: int) -> None:
+    """Freeze the copied encoder and put trainable matrices of `rank` beside each of its layers; its own parts train."""
+    from peft import LoraConfig, inject_adapter_in_model
+
+    layers = [
+        name
+        for name, module in controlnet.named_modules()
+        if isinstance(module, nn.Linear | nn.Conv2d) and not name.startswith(_OWN)
+    ]
+    inject_adapter_in_model(LoraConfig(r=rank, lora_alpha=rank, target_modules=layers), controlnet, _NAME)
+    for name, parameter in controlnet.named_parameters():
+        parameter.requires_grad_(name.startswith(_OWN) or ".lora_" in name)
+
+
+def is_control_lora(controlnet: nn.Module) -> bool:
+    return _NAME in getattr(controlnet, "peft_config", {})
+
+
+def write_control_lora(controlnet: ControlNetModel, folder: Path) -> Path:
+    """config.json and `control_lora.safetensors` in float16, from a ControlNet that `attach_control_lora` was given.
+
+    Raises `UserError` if the folder exists and is not empty.
+    """
+    state = {name.replace(f".{_NAME}.", "."): value for name, value in controlnet.state_dict().items()}
+    kept = {name: value.half() for name, value in state.items() if name.startswith(_OWN) or ".lora_" in name}
+
+    def write(folder: Path) -> None:
+        controlnet.save_config(folder)
+        save_safetensors(kept, folder / FILE, {})
+
+    return write_new(folder, write, folder=True)
+
+
+def read_control_lora(folder: Path, unet: UNet2DConditionModel) -> ControlNetModel:
+    """The ControlNet of a folder that `write_control_lora` filled, whole, over the encoder of `unet` (on its device, in
+    float32). LoRAs that `unet` has loaded are left out.
+
+    Raises:
+        UserError: if the file is damaged, or was made for a UNet of another shape.
+    """
+    stored, _ = read_tensors(folder / FILE)
+    config: Any = ControlNetModel.load_config(folder)
+    net = ControlNetModel.from_config(config)
+    own = {name.replace(".base_layer.", "."): value for name, value in unet.state_dict().items()}
+    state = {name: stored.get(name, own.get(name)) for name in net.state_dict()}
+    left = stored.keys() - state.keys()
+    try:
+        for name in sorted(left):
+            module, ending = name[: -len(A)], name[-len(A) :]
+            if ending == A:
+                down, up = stored[name].float(), stored[module + B].float()
+                update = torch.einsum("or,r...->o...", up.flatten(1), down)
+                base = own[module + ".weight"].float()
+                state[module + ".weight"] = base + update.to(base.device).view_as(base)
+        if missing := [name for name, value in state.items() if value is None]:
+            raise KeyError(shorten(missing))
+        net.load_state_dict({name: value.float().cpu() for name, value in state.items() if value is not None})
+    except (KeyError, RuntimeError) as error:
+        raise UserError(
+            f"The control adapter in {folder} is for another model: its matrices don't fit this UNet ({error})."
+        ) from None
+    return net
