@@ -6,6 +6,7 @@ UNet has, those that read the picture and those that hand over its residuals, ar
 Control-LoRA is the same idea for SDXL; its file layout fixes two layers a block, so this one has diffusers' names.
 """
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -27,11 +28,13 @@ def attach_control_lora(controlnet: ControlNetModel, rank: int) -> None:
     from peft import LoraConfig, inject_adapter_in_model
 
     layers = [
-        name
+        re.escape(name)
         for name, module in controlnet.named_modules()
         if isinstance(module, nn.Linear | nn.Conv2d) and not name.startswith(_OWN)
     ]
-    inject_adapter_in_model(LoraConfig(r=rank, lora_alpha=rank, target_modules=layers), controlnet, _NAME)
+    # A pattern, because PEFT takes the names of a list as endings: conv_in would also be one of the controlnet's own.
+    config = LoraConfig(r=rank, lora_alpha=rank, target_modules="|".join(layers))
+    inject_adapter_in_model(config, controlnet, _NAME)
     for name, parameter in controlnet.named_parameters():
         parameter.requires_grad_(name.startswith(_OWN) or ".lora_" in name)
 

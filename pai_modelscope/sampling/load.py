@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from pai_modelscope.adapters import control
 from pai_modelscope.errors import UserError, reason
 from pai_modelscope.sampling.files import check_folder, check_weights, weight_files, weights_variant
 from pai_modelscope.sampling.quiet import quiet
@@ -46,13 +47,19 @@ def load_pipeline(folder: Path, device: torch.device, dtype: torch.dtype) -> Any
 def load_controlnet(folder: Path, pipe: Any) -> Any:
     """A ControlNet beside `pipe`, on its device and in its dtype.
 
+    A low-rank control adapter takes the rest of its weights from the pipeline's own UNet.
+
     Raises `UserError` for a folder that is none, has damaged weights, or was made for a UNet of another shape.
     """
-    for file in weight_files(folder):
-        check_weights(file)
-    net = _load_part(folder, ["diffusers", "ControlNetModel"], pipe.dtype)
+    if (folder / control.FILE).is_file():
+        net: Any = control.read_control_lora(folder, pipe.unet).to(pipe.dtype).eval().requires_grad_(False)
+    else:
+        for file in weight_files(folder):
+            check_weights(file)
+        net = _load_part(folder, ["diffusers", "ControlNetModel"], pipe.dtype)
     for what in ("cross_attention_dim", "block_out_channels", "in_channels"):
-        got, wanted = net.config[what], pipe.unet.config[what]
+        # The same numbers come as a list from a file and as a tuple from a default.
+        got, wanted = (list(v) if isinstance(v, tuple) else v for v in (net.config[what], pipe.unet.config[what]))
         if got != wanted and not (what == "in_channels" and wanted == 2 * got + 1):
             raise UserError(
                 f"The ControlNet in {folder} is for another model: its {what} is {got}, here it is {wanted}."
