@@ -112,7 +112,7 @@ def test_the_infotext_keeps_every_control(sampler, art, net, tmp_path: Path):
 @pytest.mark.parametrize(
     ("control", "message"),
     [
-        ({"canny": "ART"}, "the zoo knows no ControlNet 'canny' for pai-diffusion-mini-zh: give its folder or id"),
+        ({"depth": "ART"}, "the zoo knows no ControlNet 'depth' for pai-diffusion-mini-zh: give its folder or id"),
         ({"ufo": {"image": "ART", "model": "NET"}}, "control 'ufo' is not known; valid are .*canny"),
         ({"canny": {"image": "ART", "model": "NET", "scale": -1}}, "scale is -1"),
         ({"canny": {"image": "ART", "model": "NET", "start": 0.5, "end": 0.5}}, "0 <= start < end <= 1"),

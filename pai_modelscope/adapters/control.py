@@ -59,8 +59,8 @@ def write_control_lora(controlnet: ControlNetModel, folder: Path) -> Path:
 
 
 def read_control_lora(folder: Path, unet: UNet2DConditionModel) -> ControlNetModel:
-    """The ControlNet of a folder that `write_control_lora` filled, whole, over the encoder of `unet` (on its device, in
-    float32). LoRAs that `unet` has loaded are left out.
+    """The ControlNet of a folder that `write_control_lora` filled, whole, over the encoder of `unet`: on the CPU, in
+    float32. LoRAs that `unet` has loaded are left out.
 
     Raises:
         UserError: if the file is damaged, or was made for a UNet of another shape.
@@ -71,19 +71,22 @@ def read_control_lora(folder: Path, unet: UNet2DConditionModel) -> ControlNetMod
     own = {name.replace(".base_layer.", "."): value for name, value in unet.state_dict().items()}
     state = {name: stored.get(name, own.get(name)) for name in net.state_dict()}
     left = stored.keys() - state.keys()
+    modules = sorted(name.removesuffix(A) for name in left if name.endswith(A))
+    odd = sorted(left - {module + kind for module in modules for kind in (A, B)})
+    odd += [name for name, value in state.items() if value is None]
     try:
-        for name in sorted(left):
-            module, ending = name[: -len(A)], name[-len(A) :]
-            if ending == A:
-                down, up = stored[name].float(), stored[module + B].float()
-                update = torch.einsum("or,r...->o...", up.flatten(1), down)
-                base = own[module + ".weight"].float()
-                state[module + ".weight"] = base + update.to(base.device).view_as(base)
-        if missing := [name for name, value in state.items() if value is None]:
-            raise KeyError(shorten(missing))
+        if odd:
+            raise KeyError(shorten(odd))
+        for module in modules:
+            down, up = stored[module + A].float(), stored[module + B].float()
+            update = torch.einsum("or,r...->o...", up.flatten(1), down)
+            base = own[module + ".weight"].float()
+            if update.shape != base.shape:
+                raise KeyError(f"{module} is {list(update.shape)}, not {list(base.shape)}")
+            state[module + ".weight"] = base + update.to(base.device)
         net.load_state_dict({name: value.float().cpu() for name, value in state.items() if value is not None})
     except (KeyError, RuntimeError) as error:
         raise UserError(
-            f"The control adapter in {folder} is for another model: its matrices don't fit this UNet ({error})."
+            f"The control adapter in {folder} is for another model: its matrices don't fit this UNet ({error.args[0]})."
         ) from None
     return net

@@ -13,9 +13,15 @@ def half_precision(device: torch.device) -> torch.autocast:
 
 
 def generate(
-    pipe: Any, prompts: Sequence[str], options: Mapping[str, Any], seeds: Sequence[int], batch: int = 128
+    pipe: Any,
+    prompts: Sequence[str],
+    options: Mapping[str, Any],
+    seeds: Sequence[int],
+    batch: int = 128,
+    controls: Sequence[Image.Image] | None = None,
 ) -> list[Image.Image]:
-    """One RGB picture a prompt; `options` go to the call of the `StableDiffusionPipeline`.
+    """One RGB picture a prompt; `options` go to the call of the `StableDiffusionPipeline`, or of one that is steered by
+    `controls`, a picture a prompt.
 
     Noise is drawn on the CPU from each picture's own seed, so that a picture depends on neither the device's random
     numbers nor its place in a batch (rounding aside). Prompts must fit into the text encoder's length.
@@ -24,8 +30,9 @@ def generate(
     for start in range(0, len(prompts), batch):
         part = slice(start, start + batch)
         generators = [torch.Generator("cpu").manual_seed(seed) for seed in seeds[part]]
+        steering = {} if controls is None else {"image": list(controls[part])}
         with half_precision(pipe.device):
-            images += pipe(prompt=list(prompts[part]), generator=generators, **options).images
+            images += pipe(prompt=list(prompts[part]), generator=generators, **steering, **options).images
     return images
 
 

@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Any
 
 import torch
+from diffusers import StableDiffusionControlNetPipeline
 from PIL import Image
 
 from pai_modelscope.evaluation import metrics, prompts
@@ -16,10 +17,14 @@ from pai_modelscope.evaluation.generate import generate, reconstruct
 from pai_modelscope.evaluation.judge import Judge, to_bytes
 from pai_modelscope.evaluation.pictures import Pictures, Record, Scene, render_all
 from pai_modelscope.evaluation.prompts import Case, sample
+from pai_modelscope.images.annotators import annotate
+from pai_modelscope.sampling.load import load_controlnet
+from pai_modelscope.zoo import model_dir
 
 Images = Sequence[Image.Image]
 Figures = dict[str, float]
 STYLE_SAMPLES = 200  # real pictures a style, from which its look is learned
+CONTROLNET = "pai-diffusion-mini-zh-controlnet-canny"
 STYLE_RIDGE = 1.0  # best of 1 to 1,000 on held-out drawings
 PLAIN_DEFAULTS = {"num_inference_steps": 50, "guidance_scale": 7.5, "guidance_rescale": 0.0}
 
@@ -167,6 +172,27 @@ def through_vae(bench: Bench, cases: Sequence[Case], options: Mapping[str, Any])
     return reconstruct(bench.pipe, bench.real([case.scene for case in cases]))
 
 
+def by_edges(bench: Bench, images: Images, cases: Sequence[Case]) -> Figures:
+    """The mean agreement of a picture's edges with those of the drawing that it was asked to follow."""
+    found = [metrics.edge_agreement(edges, each) for edges, each in zip(edges_of(bench, cases), images, strict=True)]
+    return {"edges": sum(found) / len(found)}
+
+
+def edges_of(bench: Bench, cases: Sequence[Case]) -> list[Image.Image]:
+    return [annotate("canny", image.convert("RGB")) for image in bench.real([case.scene for case in cases])]
+
+
+def under_control(bench: Bench, cases: Sequence[Case], options: Mapping[str, Any]) -> list[Image.Image]:
+    """Drawn along the edges of the real drawings, by the ControlNet that ships."""
+    net = load_controlnet(model_dir(CONTROLNET), bench.pipe)
+    pipe: Any = StableDiffusionControlNetPipeline(
+        **{**bench.pipe.components, "controlnet": net, "requires_safety_checker": False}
+    )
+    pipe.set_progress_bar_config(disable=True)
+    prompts, seeds = [case.prompt for case in cases], [case.seed for case in cases]
+    return generate(pipe, prompts, {**bench.options, **options}, seeds, bench.batch, edges_of(bench, cases))
+
+
 def held_art(pictures: Pictures, count: int) -> list[Case]:
     """Held-out drawings of every kind that the base has not trained on, food among them."""
     splits = ("held_pair", "held_style", "held_concept", "food", "food_test")
@@ -215,6 +241,15 @@ ROWS: tuple[Row, ...] = (
     Row("food_test", "food in styles held out of the food set", prompts.food_test, by_name_and_style),
     Row("held_style", "a style unknown to the base model", prompts.held_style, by_name_and_style),
     Row("held_concept", "twelve concepts unknown to the base model", prompts.held_concepts, by_name_and_style),
+    Row("uncontrolled", "edges of held-out drawings, without control", prompts.held_pairs, by_edges),
+    Row(
+        "controlled",
+        "edges of held-out drawings, under the Canny ControlNet",
+        prompts.held_pairs,
+        by_edges,
+        draw=under_control,
+        beside="uncontrolled",
+    ),
     Row("vae", "autoencoder on held-out art", held_art, by_psnr, draw=through_vae),
 )
 

@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from pai_modelscope.errors import UserError, reason
+from pai_modelscope.zoo.weights import AGAIN, WEIGHT_STEMS, read_json, weight_files
 
 PARTS = ("scheduler", "text_encoder", "tokenizer", "unet", "vae")
-_WEIGHT_STEMS = {"unet": "diffusion_pytorch_model", "vae": "diffusion_pytorch_model", "text_encoder": "model"}
-_AGAIN = "Download or copy it again."
 _LARGEST_HEADER = 100_000_000  # bytes, by the format's definition
 
 
@@ -20,44 +19,17 @@ def check_folder(folder: Path) -> dict[str, Any]:
     index = read_json(folder / "model_index.json", missing=_no_model(folder))
     missing = [name for name in PARTS if not _entry(index, name) or not (folder / name).is_dir()]
     if missing:
-        raise UserError(f"The model in {folder} lacks {', '.join(missing)}: {folder / missing[0]} is missing. {_AGAIN}")
+        raise UserError(f"The model in {folder} lacks {', '.join(missing)}: {folder / missing[0]} is missing. {AGAIN}")
     for name in PARTS:
         config = "scheduler_config.json" if name == "scheduler" else "config.json"
         if name != "tokenizer":
-            read_json(folder / name / config, missing=f"{folder / name / config} is missing. {_AGAIN}")
+            read_json(folder / name / config, missing=f"{folder / name / config} is missing. {AGAIN}")
     if not any((folder / "tokenizer" / name).is_file() for name in ("vocab.txt", "tokenizer.json", "vocab.json")):
-        raise UserError(f"{folder / 'tokenizer'} holds no vocabulary (vocab.txt or tokenizer.json). {_AGAIN}")
-    for name in _WEIGHT_STEMS:
+        raise UserError(f"{folder / 'tokenizer'} holds no vocabulary (vocab.txt or tokenizer.json). {AGAIN}")
+    for name in WEIGHT_STEMS:
         for path in weight_files(folder / name):
             check_weights(path)
     return index
-
-
-def read_json(path: Path, missing: str | None = None) -> dict[str, Any]:
-    """The object in a JSON file; `missing` is the error where the file is not there."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UserError(missing or f"{path} is missing. {_AGAIN}") from None
-    except (ValueError, OSError) as error:
-        raise UserError(f"{path} can't be read as JSON ({error}). {_AGAIN}") from None
-    if not isinstance(content, dict):
-        raise UserError(f"{path} holds no JSON object. {_AGAIN}")
-    return content
-
-
-def weight_files(part: Path) -> list[Path]:
-    """The weight files of one part of a model, safetensors before `.bin`, whole before sharded."""
-    stem = _WEIGHT_STEMS.get(part.name, "diffusion_pytorch_model")  # a ControlNet's folder has any name
-    bins = "pytorch_model" if stem == "model" else stem
-    for base, suffix in ((stem, "safetensors"), (bins, "bin")):
-        for variant in ("", ".fp16"):
-            if (path := part / f"{base}{variant}.{suffix}").exists():
-                return [path]
-            if (shards := part / f"{base}.{suffix}.index{variant}.json").exists():
-                names = sorted(set(read_json(shards).get("weight_map", {}).values()))
-                return [part / name for name in names]
-    raise UserError(f"{part} holds no weights ({stem}.safetensors or {bins}.bin). {_AGAIN}")
 
 
 def weights_variant(part: Path) -> str | None:
@@ -68,7 +40,7 @@ def weights_variant(part: Path) -> str | None:
 def check_weights(path: Path) -> None:
     """Raise `UserError` for weights that are missing, truncated, Git LFS pointers or pickles with code in them."""
     if not path.is_file():
-        raise UserError(f"{path} is missing. {_AGAIN}")
+        raise UserError(f"{path} is missing. {AGAIN}")
     with path.open("rb") as file:
         head = file.read(64)
     if head.startswith(b"version https://git-lfs"):
@@ -90,13 +62,13 @@ def _check_safetensors(path: Path) -> None:
             tensors = [entry for name, entry in header.items() if name != "__metadata__"]
             expected = 8 + length + max((entry["data_offsets"][1] for entry in tensors), default=0)
     except (struct.error, ValueError, KeyError, TypeError, AttributeError):
-        raise UserError(f"{path} is no safetensors file or a corrupt one. {_AGAIN}") from None
+        raise UserError(f"{path} is no safetensors file or a corrupt one. {AGAIN}") from None
     if size > 8 and length > _LARGEST_HEADER:
-        raise UserError(f"{path} is no safetensors file. {_AGAIN}")
+        raise UserError(f"{path} is no safetensors file. {AGAIN}")
     if header is None or size < expected:
-        raise UserError(f"{path} is cut short: {size} bytes are not all of it. {_AGAIN}")
+        raise UserError(f"{path} is cut short: {size} bytes are not all of it. {AGAIN}")
     if size > expected:
-        raise UserError(f"{path} is corrupt: {size} bytes where its header says {expected}. {_AGAIN}")
+        raise UserError(f"{path} is corrupt: {size} bytes where its header says {expected}. {AGAIN}")
 
 
 def _check_pickle(path: Path) -> None:
@@ -116,7 +88,7 @@ def _check_pickle(path: Path) -> None:
             "code: it is not loaded. Use the model's safetensors files, or ask its author for them."
         ) from None
     except (RuntimeError, EOFError, OSError, ValueError) as error:
-        raise UserError(f"{path} is corrupt or cut short ({reason(error)}). {_AGAIN}") from None
+        raise UserError(f"{path} is corrupt or cut short ({reason(error)}). {AGAIN}") from None
 
 
 def _entry(index: dict[str, Any], name: str) -> bool:

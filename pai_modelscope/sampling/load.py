@@ -58,13 +58,18 @@ def load_controlnet(folder: Path, pipe: Any) -> Any:
             check_weights(file)
         net = _load_part(folder, ["diffusers", "ControlNetModel"], pipe.dtype)
     for what in ("cross_attention_dim", "block_out_channels", "in_channels"):
-        # The same numbers come as a list from a file and as a tuple from a default.
-        got, wanted = (list(v) if isinstance(v, tuple) else v for v in (net.config[what], pipe.unet.config[what]))
-        if got != wanted and not (what == "in_channels" and wanted == 2 * got + 1):
+        got, wanted = (_plain(part.config[what]) for part in (net, pipe.unet))
+        repaints = what == "in_channels" and wanted == 2 * int(got) + 1
+        if got != wanted and not repaints:
             raise UserError(
                 f"The ControlNet in {folder} is for another model: its {what} is {got}, here it is {wanted}."
             )
     return net.to(pipe.device).to(memory_format=torch.channels_last)
+
+
+def _plain(value: Any) -> Any:
+    """The same numbers come as a list from a file and as a tuple from a default."""
+    return list(value) if isinstance(value, tuple) else value
 
 
 def pick_device(device: str | torch.device | None) -> torch.device:

@@ -78,6 +78,15 @@ _MODELS = (
     ),
 )
 _ADAPTERS = (
+    Entry(
+        "pai-diffusion-mini-zh-controlnet-canny",
+        "controlnet",
+        "emoji",
+        256,
+        "Apache-2.0; its pictures under their own licences, see its README.md",
+        base="pai-diffusion-mini-zh",
+        note="Ships inside this package as a low-rank control adapter, trained by this project.",
+    ),
     _pai(
         "pai-diffusion-artist-large-zh-lora-poem",
         "lora",

@@ -56,7 +56,7 @@ def _settings(entry: Entry) -> dict[str, Any]:
     from pai_modelscope.zoo.resolve import shipped_folder
 
     try:
-        return json.loads((shipped_folder() / "configuration.json").read_text("utf-8")).get("generation", {})
+        return json.loads((shipped_folder(entry.name) / "configuration.json").read_text("utf-8")).get("generation", {})
     except (OSError, ValueError):
         return {}
 

@@ -56,7 +56,7 @@ def model_dir(
         return _checked(folder)
     entry = lookup(name)
     if entry is not None and entry.shipped:
-        return _checked(shipped_folder())
+        return _checked(shipped_folder(entry.name))
     if entry is None and not _looks_like_id(name):
         raise UserError(
             f"there is no folder {name!r}, and the zoo has no such name. Give a folder, a name from the zoo or a hub "
@@ -65,9 +65,9 @@ def model_dir(
     return _from_hubs(name, entry, revision, local_files_only)
 
 
-def shipped_folder() -> Path:
-    """Where the package keeps its own model."""
-    return Path(__file__).parent.parent / "assets" / SHIPPED
+def shipped_folder(name: str = SHIPPED) -> Path:
+    """Where the package keeps a model of its own."""
+    return Path(__file__).parent.parent / "assets" / name
 
 
 def _checked(folder: Path) -> ModelFolder:

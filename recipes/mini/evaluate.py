@@ -50,6 +50,7 @@ GOALS = (
     Goal("defaults", "R@5", "of_trained", 0.95),
     Goal("defaults_held_pair", "R@1", "of_held_pair", 0.95),
     Goal("defaults_held_pair", "R@5", "of_held_pair", 0.95),
+    Goal("controlled", "edges", "of_uncontrolled", 2.0),
     # Near chance, which is far below one in a hundred for names and one in thirteen for styles.
     Goal("food", "R@5", "generated", 0.05, at_most=True),
     Goal("held_style", "style", "generated", 0.15, at_most=True),
