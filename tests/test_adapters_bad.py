@@ -165,6 +165,6 @@ def test_nothing_is_overwritten(pipe: Any, tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr("safetensors.torch.save_file", full_disk)
     listed = sorted(tmp_path.rglob("*"))
     for form, name in (("kohya", "c.safetensors"), ("peft", "c")):
-        with pytest.raises(OSError, match="no space"):
+        with pytest.raises(UserError, match=r"can't be written \(no space left\)"):
             adapters.write_lora(lora, tmp_path / name, form)
     assert sorted(tmp_path.rglob("*")) == listed

@@ -28,6 +28,7 @@ FLOORS = [
     {"curation"},
     {"evaluation"},
     {"sampling"},
+    {"single_file"},
     {"adapters"},
     {"data"},
     {"text"},

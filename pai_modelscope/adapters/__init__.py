@@ -3,6 +3,7 @@
 from pai_modelscope.adapters.embeddings import Embedding, read_embedding, write_embedding
 from pai_modelscope.adapters.extract import extract_lora
 from pai_modelscope.adapters.lora import LoraFile
+from pai_modelscope.adapters.merged import save_merged
 from pai_modelscope.adapters.read import read_lora
 from pai_modelscope.adapters.summary import inspect
 from pai_modelscope.adapters.tokens import load_embedding
@@ -20,6 +21,7 @@ __all__ = [
     "merge_lora",
     "read_embedding",
     "read_lora",
+    "save_merged",
     "set_loras",
     "unload_lora",
     "write_embedding",

@@ -7,29 +7,49 @@ import torch
 from pai_modelscope.adapters.lora import A, B, LoraFile, State, shorten
 from pai_modelscope.errors import UserError
 
+_PLURAL = {"unet": "UNets", "text_encoder": "text encoders"}
+
 
 @torch.no_grad()
-def extract_lora(tuned_unet: Any, base_unet: Any, rank: int) -> LoraFile:
+def extract_lora(
+    tuned_unet: Any, base_unet: Any, rank: int, *, text_encoders: tuple[Any, Any] | None = None
+) -> LoraFile:
     """The rank-`rank` part of each weight's change, by singular values (Eckart and Young, 1936).
 
-    Layers that did not change get no matrices. `metadata['extracted_share']` is the share of the squared change that
-    is kept; changes of biases and norms, which no LoRA holds, count as lost.
+    `text_encoders`: the tuned one and the base's, if these are to be compared too. Layers that did not change get no
+    matrices. `metadata['extracted_share']` is the share of the squared change that is kept; changes of biases, norms
+    and embeddings, which no LoRA holds, count as lost.
     """
-    tuned, base = tuned_unet.state_dict(), base_unet.state_dict()
-    _check(tuned, base, rank)
+    pairs = {"unet": (tuned_unet, base_unet)} | ({"text_encoder": text_encoders} if text_encoders else {})
+    for part, (tuned, base) in pairs.items():
+        _check(tuned.state_dict(), base.state_dict(), rank, part)
+    lora = LoraFile("diffusers")
+    whole = kept = 0.0
+    for part, (tuned, base) in pairs.items():
+        state, all_of_it, held = _changes(tuned, base, rank)
+        getattr(lora, part).update(state)
+        whole, kept = whole + all_of_it, kept + held
+    if not lora.parts:
+        raise UserError("The two models have the same layers: there is nothing to extract. Give the tuned one first.")
+    lora.metadata["extracted_share"] = f"{kept / whole:.4f}"
+    return lora
+
+
+def _changes(tuned: Any, base: Any, rank: int) -> tuple[State, float, float]:
+    """The matrices of each layer that changed; the squared change of all weights, and what of it the matrices hold."""
+    layers = {name for name, module in tuned.named_modules() if isinstance(module, torch.nn.Linear | torch.nn.Conv2d)}
+    before = base.state_dict()
     state: State = {}
     whole = kept = 0.0
-    for key, weight in tuned.items():
-        change = weight.float() - base[key].to(weight.device).float()
+    for key, weight in tuned.state_dict().items():
+        change = weight.float() - before[key].to(weight.device).float()
         whole += float(change.square().sum())
-        if change.ndim in (2, 4) and key.endswith(".weight") and bool(change.any()):
+        if key.endswith(".weight") and key.removesuffix(".weight") in layers and bool(change.any()):
             pair = low_rank(change, rank)
             kept += float((pair[1].flatten(1) @ pair[0].flatten(1)).square().sum())
             for kind, matrix in zip((A, B), pair, strict=True):
-                state[key.removesuffix(".weight") + kind] = matrix.cpu()
-    if not state:
-        raise UserError("The two models have the same layers: there is nothing to extract. Give the tuned one first.")
-    return LoraFile("diffusers", unet=state, metadata={"extracted_share": f"{kept / whole:.4f}"})
+                state[key.removesuffix(".weight").removeprefix("text_model.") + kind] = matrix.cpu()
+    return state, whole, kept
 
 
 def low_rank(change: torch.Tensor, rank: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -43,12 +63,12 @@ def low_rank(change: torch.Tensor, rank: int) -> tuple[torch.Tensor, torch.Tenso
     return down, up.contiguous()
 
 
-def _check(tuned: State, base: State, rank: int) -> None:
+def _check(tuned: State, base: State, rank: int, part: str) -> None:
     if not isinstance(rank, int) or rank < 1:
         raise UserError(f"rank is {rank!r}: give a whole number of at least 1, such as 16.")
     wrong = sorted(tuned.keys() ^ base.keys()) or [key for key in tuned if tuned[key].shape != base[key].shape]
     if wrong:
         raise UserError(
-            f"The two UNets differ in more than values ({shorten(wrong)}): give a model and the base that it was tuned "
-            "from, without LoRAs loaded."
+            f"The two {_PLURAL[part]} differ in more than values ({shorten(wrong)}): give a model and the base that it "
+            "was tuned from, without LoRAs loaded."
         )

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from pai_modelscope.errors import UserError, reason
+from pai_modelscope.zoo.weights import weight_files
 
 PICKLES = (".bin", ".pt", ".pth", ".ckpt")
 _AGAIN = "Download or copy it again."
@@ -63,13 +64,34 @@ def _read_pickle(path: Path) -> Any:
         raise UserError(f"{path} is corrupt, cut short or no PyTorch file ({reason(error)}). {_AGAIN}") from None
 
 
+def read_part(part: Path) -> dict[str, torch.Tensor]:
+    """The tensors of one part of a model folder, in the dtypes that they are stored in."""
+    tensors: dict[str, torch.Tensor] = {}
+    for file in weight_files(part):
+        content, _ = read_tensors(file)
+        if not isinstance(content, dict) or not all(isinstance(tensor, torch.Tensor) for tensor in content.values()):
+            raise UserError(f"{file} holds no plain dictionary of tensors: these are no weights. {_AGAIN}")
+        tensors |= content
+    return tensors
+
+
 def write_new(path: Path, write: Callable[[Path], None], *, folder: bool = False) -> Path:
     """Have `write` fill a temporary file (or folder) beside `path`, then give it that name.
 
-    Raises `UserError` if something of that name exists (an empty folder does not count); on any error nothing is left
-    behind.
+    Raises `UserError` if something of that name exists (an empty folder does not count), and if it can't be written;
+    on any error nothing is left behind.
     """
-    _check_free(path, folder)
+    from safetensors import SafetensorError
+
+    check_free(path, folder=folder)
+    try:
+        return _write_new(path, write, folder)
+    except (OSError, SafetensorError) as error:
+        why = (isinstance(error, OSError) and error.strerror) or reason(error)
+        raise UserError(f"{path} can't be written ({why}): make room there or give another place.") from None
+
+
+def _write_new(path: Path, write: Callable[[Path], None], folder: bool) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     room = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
     try:
@@ -77,14 +99,15 @@ def write_new(path: Path, write: Callable[[Path], None], *, folder: bool = False
         if folder:
             made.mkdir()
         write(made)
-        _check_free(path, folder)
+        check_free(path, folder=folder)
         os.rename(made, path)
     finally:
         shutil.rmtree(room, ignore_errors=True)
     return path
 
 
-def _check_free(path: Path, folder: bool) -> None:
+def check_free(path: Path, *, folder: bool = False) -> None:
+    """Raise `UserError` if something of that name exists; an empty folder may become the folder that is wanted."""
     empty = folder and path.is_dir() and not any(path.iterdir())
     if os.path.lexists(path) and not empty:
         raise UserError(f"{path} exists already and is not replaced: give another name or remove it.")
@@ -93,7 +116,21 @@ def _check_free(path: Path, folder: bool) -> None:
 def save_safetensors(tensors: dict[str, torch.Tensor], path: Path, metadata: dict[str, str]) -> None:
     from safetensors.torch import save_file
 
-    # Tensors of one file may share no memory, and must lie in a row.
-    save_file(
-        {key: t.detach().cpu().contiguous().clone() for key, t in tensors.items()}, path, {"format": "pt"} | metadata
-    )
+    path.touch()
+    mode = path.stat().st_mode  # as the user's other files: safetensors' own are for nobody else to read
+    save_file(_apart(tensors), path, {"format": "pt"} | metadata)
+    path.chmod(mode)
+
+
+def _apart(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Tensors of one file may share no memory, and must lie in a row; a whole model is not copied for that."""
+    taken: set[int] = set()
+    apart = {}
+    for key, tensor in tensors.items():
+        tensor = tensor.detach().cpu().contiguous()
+        storage = tensor.untyped_storage()
+        if storage.nbytes() != tensor.nbytes or storage.data_ptr() in taken:
+            tensor = tensor.clone()
+        taken.add(tensor.untyped_storage().data_ptr())
+        apart[key] = tensor
+    return apart

@@ -83,6 +83,12 @@ def base_name(width: int | None) -> str:
     return f"{BASES.get(width, 'an unknown base')} (cross_attention_dim {width})"
 
 
+def architecture(width: int | None) -> str:
+    """The same in the words of https://github.com/Stability-AI/ModelSpec."""
+    known = {768: "stable-diffusion-v1", 1024: "stable-diffusion-v2-512"}
+    return known.get(width or 0, f"stable-diffusion-v1-width-{width}")
+
+
 def shorten(keys: list[str], count: int = 3) -> str:
     """The first few of many names."""
     more = f" and {len(keys) - count} more" if len(keys) > count else ""

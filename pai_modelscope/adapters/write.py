@@ -8,13 +8,22 @@ from typing import Any
 import torch
 from diffusers.loaders.lora_base import LORA_ADAPTER_METADATA_KEY
 
-from pai_modelscope.adapters.files import save_safetensors, write_new
-from pai_modelscope.adapters.lora import MAGNITUDE, A, B, LoraFile, State, check_tensors, lora_config, modules
+from pai_modelscope.adapters.files import check_free, save_safetensors, write_new
+from pai_modelscope.adapters.lora import (
+    MAGNITUDE,
+    A,
+    B,
+    LoraFile,
+    State,
+    architecture,
+    check_tensors,
+    lora_config,
+    modules,
+)
 from pai_modelscope.errors import UserError
 
 FORMS = ("diffusers", "peft", "kohya")
 _KOHYA_PREFIX = {"unet": "lora_unet_", "text_encoder": "lora_te_"}
-_ARCHITECTURES = {768: "stable-diffusion-v1/lora", 1024: "stable-diffusion-v2-512/lora"}
 
 
 def write_lora(lora: LoraFile, path: str | os.PathLike[str], form: str) -> Path:
@@ -23,21 +32,28 @@ def write_lora(lora: LoraFile, path: str | os.PathLike[str], form: str) -> Path:
     'diffusers': a .safetensors file, or a folder that gets `pytorch_lora_weights.safetensors`. 'peft': a folder, with
     unet/ and text_encoder/ in it where both are changed. 'kohya': a .safetensors file for the WebUI and others.
     """
-    path = Path(path)
+    path = lora_path(path, form)
     check_tensors(lora, "This LoRA")
-    if form not in FORMS:
-        raise UserError(f"form is {form!r}; valid are {', '.join(map(repr, FORMS))}.")
     if form == "peft":
-        if path.suffix == ".safetensors":
-            raise UserError(f"{path} names a file, but PEFT's form is a folder: leave the ending away.")
         return write_new(path, lambda made: _write_peft(lora, made), folder=True)
-    if form == "diffusers" and path.suffix != ".safetensors":
-        path = path / "pytorch_lora_weights.safetensors"
-    if path.suffix != ".safetensors":
-        raise UserError(f"{path} does not end in .safetensors, which is what the form {form!r} is. Add the ending.")
     make = _diffusers_file if form == "diffusers" else _kohya_file
     tensors, metadata = make(lora, path.stem)
     return write_new(path, lambda made: save_safetensors(tensors, made, metadata))
+
+
+def lora_path(path: str | os.PathLike[str], form: str) -> Path:
+    """What `write_lora` will write; `UserError`, before any work, if it can't be that or exists."""
+    path = Path(path)
+    if form not in FORMS:
+        raise UserError(f"form is {form!r}; valid are {', '.join(map(repr, FORMS))}.")
+    if form == "peft" and path.suffix == ".safetensors":
+        raise UserError(f"{path} names a file, but PEFT's form is a folder: leave the ending away.")
+    if form == "diffusers" and path.suffix != ".safetensors":
+        path = path / "pytorch_lora_weights.safetensors"
+    if form != "peft" and path.suffix != ".safetensors":
+        raise UserError(f"{path} does not end in .safetensors, which is what the form {form!r} is. Add the ending.")
+    check_free(path, folder=form == "peft")
+    return path
 
 
 def _diffusers_file(lora: LoraFile, name: str) -> tuple[State, dict[str, str]]:
@@ -80,13 +96,12 @@ def _kohya_file(lora: LoraFile, name: str) -> tuple[State, dict[str, str]]:
 def _kohya_metadata(lora: LoraFile, name: str) -> dict[str, str]:
     """What the WebUI shows of a file (https://github.com/Stability-AI/ModelSpec)."""
     ranks, alphas = set(lora.ranks.values()), {lora.alpha(module) for module in lora.ranks}
-    architecture = _ARCHITECTURES.get(lora.width or 0, f"stable-diffusion-v1-width-{lora.width}/lora")
     metadata = {
         "ss_network_module": "networks.lora",
         "ss_network_dim": str(ranks.pop()) if len(ranks) == 1 else "Dynamic",
         "ss_network_alpha": f"{alphas.pop():g}" if len(alphas) == 1 else "Dynamic",
         "modelspec.sai_model_spec": "1.0.0",
-        "modelspec.architecture": architecture,
+        "modelspec.architecture": f"{architecture(lora.width)}/lora",
         "modelspec.implementation": "diffusers",
         "modelspec.title": name,
     }

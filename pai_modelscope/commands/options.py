@@ -6,7 +6,7 @@ import typing
 from collections.abc import Callable
 from typing import Any
 
-from pai_modelscope.config import GenerationOptions
+from pai_modelscope.config import UPSCALE_STRENGTH, UPSCALER, GenerationOptions
 
 # The customary flag, what it means, and what is drawn without it; any other option gets `--its-name`.
 FLAGS = {
@@ -35,6 +35,9 @@ FLAGS = {
         "end=0.7, annotate=no (the file already shows edges); may be repeated",
         "none",
     ),
+    "upscale": ("--upscale", "how many times larger per side the finished picture is made: 2 or 4", "none"),
+    "upscaler": ("--upscaler", "hires (drawn over at the large size) or realesrgan (where installed)", UPSCALER),
+    "upscale_strength": ("--upscale-strength", "how far hires goes from the picture, 0 to 1", str(UPSCALE_STRENGTH)),
 }
 # Asked for by `--size`, or of no meaning on a command line that writes PNG files.
 ELSEWHERE = {"height", "width", "output_type", "batch_pos"}
@@ -78,7 +81,7 @@ def _parser_of(field: dataclasses.Field[Any]) -> Any:
     if field.name == "control":
         return _control
     if field.name == "loras":
-        return _lora
+        return lora_and_weight
     if field.type is Any:  # a picture: on a command line, a file
         return str
     kinds = typing.get_args(field.type) or (field.type,)
@@ -120,7 +123,8 @@ def _control(text: str) -> dict[str, Any]:
     return found
 
 
-def _lora(text: str) -> tuple[str, float | None]:
+def lora_and_weight(text: str) -> tuple[str, float | None]:
+    """`poem.safetensors=0.4` or `poem.safetensors`."""
     file, equals, weight = text.rpartition("=")
     if not equals:
         return text, None

@@ -1,0 +1,65 @@
+"""A model with LoRAs merged into it, as a folder that opens without them."""
+
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from pai_modelscope.adapters.files import read_part, save_safetensors, write_new
+from pai_modelscope.adapters.lora import PARTS, State
+from pai_modelscope.adapters.use import loaded_loras
+from pai_modelscope.errors import UserError
+from pai_modelscope.zoo.folders import WEIGHTS, needed
+from pai_modelscope.zoo.weights import WEIGHT_STEMS, read_json
+
+# The card tells of the model's own pictures and measurements: another model's card is its author's to write.
+_CARD = ("README.md", "*.png", "*.jpg", "*.jpeg", "*.gif", "*.webp")
+
+
+def save_merged(pipe: Any, source: Path, folder: str | os.PathLike[str]) -> Path:
+    """Write the model in the folder `source` again, with the weights that `pipe` has of it after `merge_lora`.
+
+    Each tensor keeps its dtype, and those that no LoRA changed their every bit; the card stays behind. Raises
+    `UserError` if the folder exists, and for weights that are no numbers in that dtype; nothing is left behind then.
+    """
+    if loaded := loaded_loras(pipe):
+        raise UserError(f"LoRAs are loaded ({', '.join(loaded)}): unload them, only merged ones can be saved.")
+    return write_new(Path(folder), lambda made: _fill(made, pipe, source), folder=True)
+
+
+def _fill(made: Path, pipe: Any, source: Path) -> None:
+    for name in _others(source):
+        (made / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source / name, made / name)
+    for part in PARTS:
+        tensors = _changed(read_part(source / part), getattr(pipe, part).state_dict(), part)
+        (made / part).mkdir(exist_ok=True)
+        save_safetensors(tensors, made / part / f"{WEIGHT_STEMS[part]}.safetensors", {})
+
+
+def _others(source: Path) -> list[Path]:
+    """What else the model consists of, without its card and what training may have left beside it."""
+    parts = {part for part, named in read_json(source / "model_index.json").items() if isinstance(named, list)}
+    files = [path.relative_to(source) for path in source.rglob("*") if path.is_file()]
+    own = [file for file in files if len(file.parts) == 1 or file.parts[0] in parts]
+    return [file for file in map(Path, needed(map(str, own))) if not _left_out(file)]
+
+
+def _left_out(file: Path) -> bool:
+    if len(file.parts) == 1:
+        return file.name.startswith(".") or any(file.match(pattern) for pattern in _CARD)
+    return file.parts[0] in PARTS and (file.suffix in WEIGHTS or ".index." in file.name)
+
+
+def _changed(stored: State, state: State, part: str) -> State:
+    """The stored tensors with the model's values; older files know CLIP's under 'text_model.', newer models not."""
+    changed = {}
+    for name, tensor in stored.items():
+        bare = name.removeprefix("text_model.")
+        value = next((state[own] for own in (name, bare, f"text_model.{bare}") if own in state), tensor)
+        changed[name] = value.detach().cpu().to(tensor.dtype)
+        if not bool(torch.isfinite(changed[name]).all()):
+            raise UserError(f"{part}.{name} is beyond {tensor.dtype} after merging: give the LoRA a smaller weight.")
+    return changed
