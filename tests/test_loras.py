@@ -8,9 +8,10 @@ import torch
 from diffusers import StableDiffusionPipeline, UNet2DConditionModel
 from peft import LoraConfig
 from peft.utils import get_peft_model_state_dict
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from pai_modelscope import Sampler, UserError, model_dir
+from pai_modelscope.adapters.purpose import made_for_lcm
 from pai_modelscope.images.infotext import parse_infotext
 from pai_modelscope.text.loras import split_loras
 from tests.command_line import generate, names
@@ -211,3 +212,64 @@ def test_embeddings_are_learned_once_and_refused_where_they_do_not_fit(sampler, 
         with pytest.raises(UserError, match=message):
             drawn(sampler, "熊猫", embeddings=given)
     assert len(sampler.pipe.tokenizer) == size
+
+
+LCM = {"scheduler": "LCM", "num_inference_steps": 4, "guidance_scale": 1.0}
+
+
+def test_the_lcm_scheduler_draws_with_a_lora_made_for_it(sampler, files, tmp_path: Path):
+    """Named in the call or in the prompt, switched on, by its own text; what it draws is neither's alone."""
+    fast = lora_file(tmp_path, "lcm-mini", 3)
+    quick = {**QUICK, **LCM, "seed": 3}
+    refused = "scheduler 'LCM' needs a model or LoRA distilled for it.*it is known by 'lcm' in its name"
+    for text, loras in (
+        ("熊猫", None),
+        ("熊猫", {files["poem"]: 1}),
+        ("熊猫", {fast: 0}),
+        ("熊猫 <lora:lcm-mini:0>", {fast: 1}),
+    ):
+        with pytest.raises(UserError, match=refused):
+            sampler.stream(text, loras=loras, **quick)
+    first = sampler("熊猫", loras={fast: 1.0}, **quick)[0]
+    assert parse_infotext(first.infotext)["scheduler"] == "LCM"
+    assert np.array_equal(np.asarray(sampler("熊猫 <lora:lcm-mini>", **quick)[0].image), np.asarray(first.image))
+    assert not np.array_equal(drawn(sampler, "熊猫", loras={fast: 1.0}), np.asarray(first.image))
+    with pytest.raises(UserError, match=f"text 2: {refused}"):
+        sampler.stream(["熊猫 <lora:lcm-mini>", "熊猫"], **quick)
+    assert sampler.add_lora(files["ink"], "my-LCM") == "my-LCM"  # a user who knows better may say so
+    assert sampler("熊猫 <lora:my-LCM>", **quick)[0].image.size == (64, 64)
+
+
+def test_a_lora_for_lcm_is_known_by_name_and_by_what_its_file_says(files, tmp_path: Path):
+    for source in (
+        "latent-consistency/lcm-lora-sdv1-5",
+        "LCM_LoRA_v1.safetensors",
+        "lcm-lora/pytorch_lora_weights.bin",
+    ):
+        assert made_for_lcm(source)
+    assert not made_for_lcm("poem") and not made_for_lcm("lcm-tries/poem.safetensors") and made_for_lcm("poem", "lcm")
+    assert not made_for_lcm(files["poem"])
+    folder = tmp_path / "style"
+    folder.mkdir()
+    for key, value, made in (
+        ("modelspec.title", "Latent Consistency LoRA", True),
+        ("ss_training_comment", "distilled for LCM", True),
+        ("ss_tag_frequency", '{"lcm": 3}', False),
+    ):
+        save_file(load_file(files["poem"]), folder / "fast.safetensors", {key: value})
+        assert made_for_lcm(folder / "fast.safetensors") is made
+        assert made_for_lcm(folder) is made  # the folder that holds it
+    (folder / "fast.safetensors").write_bytes(b"no weights")
+    assert not made_for_lcm(folder / "fast.safetensors")
+
+
+def test_the_command_line_draws_by_lcm_and_repeats(tmp_path: Path, capsys):
+    flags = ["--scheduler", "lcm", "--steps", "4", "--guidance-scale", "1", "--size", "64", "--seed", "1"]
+    assert generate("熊猫", "--lora", lora_file(tmp_path, "lcm", 3), *flags, "--output", tmp_path / "a") == 0
+    first = tmp_path / "a" / names(tmp_path / "a")[0]
+    assert generate("--like", first, "--output", tmp_path / "b") == 0
+    assert np.array_equal(file_pixels(first), file_pixels(tmp_path / "b" / names(tmp_path / "b")[0]))
+    capsys.readouterr()
+    assert generate("熊猫", "--lora", lora_file(tmp_path, "poem", 3), *flags, "--output", tmp_path / "c") == 2
+    error = capsys.readouterr().err
+    assert "distilled for it" in error and error.count("\n") == 1

@@ -83,7 +83,8 @@ def test_the_table_lines_up_and_names_everything():
     column = lines[0].index("HUGGING FACE")
     rows = zip(zoo.entries(), lines[1 : len(zoo.entries()) + 1], strict=True)
     starts = [line[column:] for entry, line in rows if not entry.shipped]
-    assert len(starts) == len(zoo.entries()) - 2 and all(start.startswith(("alibaba-pai/", "IDEA-CCNL/")) for start in starts)
+    assert len(starts) == len(zoo.entries()) - 2
+    assert all(start.startswith(("alibaba-pai/", "IDEA-CCNL/")) for start in starts)
 
 
 def test_show_reads_the_shipped_models_settings_from_its_own_file():

@@ -157,11 +157,14 @@ def problem(piece: State, layer: Any) -> str:
 def _inject(model: Any, config: Any, name: str, state: State) -> None:
     from peft import inject_adapter_in_model, set_peft_model_state_dict
 
-    # PEFT draws starting values, which the state replaces: the caller's random numbers stay their own.
-    with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
+    # Without starting values, which the state would replace: half the time, and the caller's random numbers stay. The
+    # tensors then become the layers' own: of the model's type, and with plain strides, or they would round otherwise.
+    dtype, plain = model.dtype, torch.contiguous_format
+    state = {name: tensor.to(dtype).clone(memory_format=plain) for name, tensor in state.items()}
+    with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of the adapters that are there already
-        inject_adapter_in_model(config, model, adapter_name=name, state_dict=state)
-    outcome: Any = set_peft_model_state_dict(model, state, adapter_name=name)
+        inject_adapter_in_model(config, model, adapter_name=name, state_dict=state, low_cpu_mem_usage=True)
+    outcome: Any = set_peft_model_state_dict(model, state, adapter_name=name, low_cpu_mem_usage=True)
     if outcome.unexpected_keys:
         raise RuntimeError(f"PEFT did not take {shorten(outcome.unexpected_keys)}")
     model._hf_peft_config_loaded = True  # where diffusers and transformers look

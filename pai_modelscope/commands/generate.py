@@ -93,7 +93,10 @@ def wishes(args: argparse.Namespace) -> tuple[list[str], dict[str, Any], str, st
     model = args.model or remembered.get("model") or DEFAULT_MODEL
     dtype = args.dtype or remembered.get("torch_dtype")
     options = {k: v for k, v in remembered.items() if k not in ("text", "model", "torch_dtype")}
-    return texts, options | given(args), model, dtype
+    flags = given(args)
+    if flags.get("upscaler", "hires") != "hires":  # another way to enlarge has no use for how this one did
+        options.pop("upscale_strength", None)
+    return texts, options | flags, model, dtype
 
 
 def read_texts(path: Path) -> list[str]:

@@ -40,6 +40,11 @@ def _size(text: str) -> dict[str, int]:
     return {"width": int(width), "height": int(height)}
 
 
+def _factor(text: str) -> float:
+    factor = float(text)  # the WebUI's may be broken: 1.5 is then refused as any other
+    return int(factor) if factor.is_integer() else factor
+
+
 def _controls(text: str) -> dict[str, Any]:
     return {"control": [{**each, "image": RememberedFile.read(each["image"])} for each in json.loads(text)]}
 
@@ -69,6 +74,9 @@ _READERS: dict[str, Callable[[str], dict[str, Any]]] = {
     "Embeddings": lambda text: {"embeddings": [RememberedFile.read(file) for file in json.loads(text)]},
     "Lora files": lambda text: {"loras": {RememberedFile.read(file): None for file in json.loads(text)}},
     "Mask padding": lambda text: {"mask_padding": int(text)},
+    "Hires upscale": lambda text: {"upscale": _factor(text), "upscaler": "hires"},
+    "Hires denoising strength": lambda text: {"upscale_strength": float(text)},
+    "Postprocess upscale by": lambda text: {"upscale": _factor(text), "upscaler": "realesrgan"},
 }
 
 
@@ -90,6 +98,9 @@ def parse_infotext(text: str) -> dict[str, Any]:
         raise UserError("The text in the picture is no generation parameters: it names no Steps and Seed.")
     if "Schedule type" in pairs and pairs["Schedule type"] != "Automatic":  # newer WebUIs split the sampler's name
         pairs["Sampler"] = f"{pairs.get('Sampler', '')} {pairs['Schedule type']}".strip()
+    if "Init image" not in pairs and "Denoising strength" in pairs and any(name.startswith("Hires") for name in pairs):
+        # Drawn from text, a picture has no strength but its second pass's, which the WebUI calls so.
+        pairs["Hires denoising strength"] = pairs.pop("Denoising strength")
     cut = next((i for i, line in enumerate(lines) if line.startswith(_NEGATIVE.strip())), len(lines))
     negative = "\n".join(lines[cut:]).removeprefix(_NEGATIVE.strip()).strip()
     options: dict[str, Any] = {"text": "\n".join(lines[:cut]).strip(), "negative_prompt": negative}

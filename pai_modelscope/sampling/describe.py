@@ -9,6 +9,7 @@ from pai_modelscope.sampling.controls import remembered
 from pai_modelscope.sampling.jobs import Job
 from pai_modelscope.sampling.loras import tagged
 from pai_modelscope.sampling.stills import infotext_values
+from pai_modelscope.sampling.upscale import upscale_values
 
 
 def describe(job: Job, recommended: Mapping[str, Any], more: Mapping[str, Any]) -> str:
@@ -30,6 +31,7 @@ def describe(job: Job, recommended: Mapping[str, Any], more: Mapping[str, Any]) 
         "CFG rescale": float(options.guidance_rescale) if said("guidance_rescale") else None,
         "Clip skip": options.clip_skip + 1 if said("clip_skip") else None,
         **infotext_values(options),
+        **upscale_values(options),
         "Controls": json.dumps(remembered(options.control), ensure_ascii=False) if options.control else None,
         **more,
         "Version": f"pai_modelscope {__version__}",

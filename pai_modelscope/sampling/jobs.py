@@ -13,13 +13,15 @@ from typing import Any
 
 import torch
 
+from pai_modelscope.adapters.purpose import made_for_lcm
 from pai_modelscope.config import GENERATION_FALLBACKS, GenerationOptions
 from pai_modelscope.errors import UserError
 from pai_modelscope.sampling.controls import settle_controls
 from pai_modelscope.sampling.embeddings import settle_embeddings
 from pai_modelscope.sampling.loras import settle_loras
 from pai_modelscope.sampling.schedulers import scheduler_name
-from pai_modelscope.sampling.stills import settle_stills
+from pai_modelscope.sampling.stills import finished_size, settle_stills
+from pai_modelscope.sampling.upscale import settle_upscale
 
 OPTIONS = tuple(field.name for field in dataclasses.fields(GenerationOptions))
 _OTHER_NAMES = {
@@ -187,6 +189,7 @@ def _loras(text: str, values: dict[str, Any], faults: list[str], limits: Limits)
     try:
         text, values["loras"] = settle_loras(text, values["loras"], limits.loras)
         values["embeddings"] = settle_embeddings(values["embeddings"] or ())
+        faults += _lcm_problems(values, limits)
     except UserError as error:
         faults.append(str(error))
     return text
@@ -207,8 +210,10 @@ def _stills(
             values["control"] = settle_controls(values["control"], limits.name)
     except UserError as error:
         return [str(error)]
-    sized = any(layer.get(side) is not None for layer in (own, shared) for side in ("height", "width"))
-    return settle_stills(values, sized, (limits.width, limits.height), opened)
+    asked = {name for layer in (own, shared) for name, value in layer.items() if value is not None}
+    faults = settle_stills(values, bool(asked & {"height", "width"}), (limits.width, limits.height), opened)
+    size = None if faults or not all(_is_int(values[side]) for side in ("height", "width")) else finished_size(values)
+    return faults + settle_upscale(values, asked, size, _SIDES[1])
 
 
 def _problems(options: Mapping[str, Any], limits: Limits) -> list[str]:
@@ -248,12 +253,22 @@ def _scheduler_problems(options: Mapping[str, Any], limits: Limits) -> list[str]
     except UserError as error:
         return [str(error)]
     steps = options["num_inference_steps"]
-    if name == "LCM" and not limits.lcm:
-        return [
-            "scheduler 'LCM' needs a model or LoRA distilled for it, which this one is not: its pictures would be "
-            "blurs; choose another, such as 'DPM++ 2M'"
-        ]
     return ["scheduler 'LCM' takes at most 50 steps"] if name == "LCM" and _is_int(steps) and steps > 50 else []
+
+
+def _lcm_problems(values: Mapping[str, Any], limits: Limits) -> list[str]:
+    """Whether the scheduler that few models can do with fits the model or one of the text's settled LoRAs."""
+    try:
+        name = _known_scheduler(values["scheduler"], limits)
+    except UserError:  # said with the other options
+        return []
+    if name != "LCM" or limits.lcm or any(use.weight and made_for_lcm(use.source, use.name) for use in values["loras"]):
+        return []
+    return [
+        "scheduler 'LCM' needs a model or LoRA distilled for it, else its pictures are blurs: give such a LoRA, as in "
+        "loras={FILE: 1} or --lora FILE (it is known by 'lcm' in its name or in its file's metadata), or choose "
+        "another scheduler, such as 'DPM++ 2M'"
+    ]
 
 
 def _known_scheduler(name: Any, limits: Limits) -> str:

@@ -2,7 +2,23 @@
 
 import inspect
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
+
+
+@dataclass
+class Progress:
+    """Counts the steps of everything that a call draws, one pass of a batch after another."""
+
+    callback: Callable[..., Any] | None
+    total: int
+    done: int = 0
+
+    def begin(self, steps: int) -> Callable[..., Any] | None:
+        """diffusers' callback for the next pass, of so many steps."""
+        started = self.done
+        self.done += steps
+        return on_step_end(self.callback, started, self.total)
 
 
 def on_step_end(callback: Callable[..., Any] | None, done: int, total: int) -> Callable[..., Any] | None:

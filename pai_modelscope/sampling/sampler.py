@@ -8,7 +8,7 @@ that `batch_size` and `batch_pos` fills the other rows with copies and gives the
 import os
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from diffusers import LCMScheduler
 from PIL import Image
 
 from pai_modelscope.errors import UserError
+from pai_modelscope.images import realesrgan
 from pai_modelscope.sampling.describe import describe
 from pai_modelscope.sampling.embeddings import Embeddings
 from pai_modelscope.sampling.files import read_json
@@ -25,10 +26,11 @@ from pai_modelscope.sampling.guidance import rescaled_guidance
 from pai_modelscope.sampling.jobs import Job, Limits, Text, plan
 from pai_modelscope.sampling.load import load_controlnet, load_pipeline, pick_device, pick_dtype
 from pai_modelscope.sampling.loras import Loras
-from pai_modelscope.sampling.progress import on_step_end
+from pai_modelscope.sampling.progress import Progress
 from pai_modelscope.sampling.safety import SafetyCheck, build_safety
 from pai_modelscope.sampling.schedulers import SCHEDULERS, on_cpu, own_name
 from pai_modelscope.sampling.tasks import task
+from pai_modelscope.sampling.upscale import drawn_over, passes
 from pai_modelscope.text import encode_prompts, expand
 from pai_modelscope.text.encode import count_chunks
 from pai_modelscope.zoo import model_dir
@@ -168,36 +170,39 @@ class Sampler:
         return job.options.batch_size or (1 if self.pipe.device.type == "cpu" else _GPU_BATCH)
 
     def _run(self, batches: list[list[Job]], callback: Callable[..., Any] | None) -> Iterator[Picture]:
-        total = sum(batch[0].options.num_inference_steps for batch in batches)
-        done = flagged = 0
+        counts = (passes(batch[0].options, len(batch)) * batch[0].options.num_inference_steps for batch in batches)
+        progress, flagged = Progress(callback, sum(counts)), 0
         try:
             for batch in batches:
-                for picture in self._draw(batch, on_step_end(callback, done, total)):
+                for picture in self._draw(batch, progress):
                     flagged += picture.flagged
                     yield picture
-                done += batch[0].options.num_inference_steps
         finally:
             self._states.clear()
             if flagged:
                 warnings.warn(f"The safety check objected to {flagged} of the pictures.", stacklevel=2)
 
-    def _draw(self, batch: list[Job], progress: Callable[..., Any] | None) -> list[Picture]:
+    def _draw(self, batch: list[Job], progress: Progress) -> Iterator[Picture]:
         options = batch[0].options
         copies = options.batch_size or 1
         rows = batch if options.batch_pos is None else batch * copies
         first = options.batch_pos or 0
         images = self._denoise(rows, progress)[first : first + len(batch)]
-        pictures = []
         for row, (job, image) in enumerate(zip(batch, images, strict=True), first):
-            flagged = False
+            flagged, image = False, self._upscale(job, image, progress)
             if self.safety:
                 image, flagged = self.safety(image)
             text = self._infotext(job, len(rows), row)
-            pictures.append(Picture(image, job.seed, text, job.prompt, flagged, job.index))
-        return pictures
+            yield Picture(image, job.seed, text, job.prompt, flagged, job.index)
+
+    def _upscale(self, job: Job, image: Image.Image, progress: Progress) -> Image.Image:
+        """One at a time, whatever the batch: a picture has four or sixteen times the pixels then."""
+        if job.options.upscaler == "hires":
+            return self._denoise([replace(job, options=drawn_over(job.options, image))], progress)[0]
+        return realesrgan.enlarge(image, job.options.upscale) if job.options.upscale else image
 
     @torch.no_grad()
-    def _denoise(self, rows: list[Job], progress: Callable[..., Any] | None) -> list[Image.Image]:
+    def _denoise(self, rows: list[Job], progress: Progress) -> list[Image.Image]:
         options = rows[0].options
         if self._loras.switch(options.loras):
             self._states.clear()  # a LoRA may change the text encoder
@@ -214,7 +219,7 @@ class Sampler:
                     # Noise is drawn on the CPU: the same seed then means the same picture on every device.
                     generator=[torch.Generator("cpu").manual_seed(job.seed) for job in rows],
                     output_type="np",
-                    callback_on_step_end=progress,
+                    callback_on_step_end=progress.begin(options.num_inference_steps),
                     **work.inputs,
                 ).images
         except (torch.OutOfMemoryError, RuntimeError) as error:

@@ -131,6 +131,15 @@ def _box(mask: Image.Image, values: Mapping[str, Any]) -> masks.Box:
     return masks.box_of(mask, values["mask_padding"] + values["mask_blur"])
 
 
+def finished_size(values: Mapping[str, Any]) -> tuple[int, int]:
+    """Width and height of the picture that settled values give: under a mask, the image's own."""
+    if values["outpaint"] is not None:
+        left, right, top, bottom = values["outpaint"]
+        width, height = values["image"].image.size
+        return width + left + right, height + top + bottom
+    return values["image"].image.size if values["mask"] else (values["width"], values["height"])
+
+
 def canvas(options: Any) -> Canvas:
     """What a job with these `GenerationOptions` starts from."""
     size = options.width, options.height
