@@ -40,7 +40,7 @@ class Net(Method):
 class Rows:
     lengths, cycle = (32,), (0,)
 
-    def batch(self, bucket, indices, device):
+    def batch(self, bucket, indices, device, keys):
         return {"x": indices[:, None].to(device)}
 
 

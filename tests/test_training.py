@@ -43,7 +43,7 @@ class Table:
         self.y = self.x @ torch.tensor([[1.0], [-2.0], [3.0], [0.5]])
         self.seen: list[list[int]] = []
 
-    def batch(self, bucket, indices, device):
+    def batch(self, bucket, indices, device, keys):
         self.seen.append(indices.tolist())
         return {"x": self.x[indices].to(device), "y": self.y[indices].to(device)}
 

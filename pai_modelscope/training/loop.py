@@ -34,8 +34,14 @@ class Source(Protocol):
         """Bucket of each step, repeated for ever."""
         ...
 
-    def batch(self, bucket: int, indices: torch.Tensor, device: torch.device) -> dict[str, torch.Tensor]:
-        """The samples `indices` (n,) of a bucket, on `device`."""
+    def batch(
+        self, bucket: int, indices: torch.Tensor, device: torch.device, keys: torch.Tensor
+    ) -> dict[str, torch.Tensor]:
+        """The samples `indices` (n,) of a bucket, on `device`.
+
+        `keys` (n,) int64, on the CPU: what a source draws at random for a sample (a crop, a flip, one of its captions)
+        is to follow from its key alone, so that it does not depend on processes and workers.
+        """
         ...
 
 
@@ -141,10 +147,14 @@ class _Run:
         """One optimizer step over all micro-batches of all processes."""
         accelerator, config = self.accelerator, self.config
         bucket, micro = self.order.bucket(step), config.train_batch_size
-        mine = self.order.indices(step).view(-1, accelerator.num_processes, micro)[:, accelerator.process_index]
+        mine, keys = (
+            each.view(-1, accelerator.num_processes, micro)[:, accelerator.process_index]
+            for each in (self.order.indices(step), self.order.keys(step))
+        )
         metrics: dict[str, torch.Tensor] = {}
         for turn, indices in enumerate(mine):
-            batch = self.source.batch(bucket, indices, accelerator.device)
+            batch = self.source.batch(bucket, indices, accelerator.device, keys[turn])
+            batch["keys"] = keys[turn].to(accelerator.device, non_blocking=True)
             last = turn == len(mine) - 1
             with accelerator.autocast(), torch.enable_grad():
                 if last:

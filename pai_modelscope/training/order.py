@@ -1,4 +1,4 @@
-"""Which samples make the batch of a step: a pure function of seed and step.
+"""Which samples make the batch of a step, and a random key for each: pure functions of seed and step.
 
 Nothing is remembered, so a resumed run, and a run on another number of processes, continue at the same sample.
 """
@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 import torch
+
+from pai_modelscope.diffusion.randomness import scramble
 
 
 @lru_cache(maxsize=64)
@@ -28,6 +30,11 @@ class Order:
     def __init__(self, lengths: Sequence[int], batch_size: int, seed: int = 0, cycle: Sequence[int] = (0,)):
         self.lengths, self.batch_size, self.seed = list(lengths), batch_size, seed
         self.cycle = list(cycle)
+
+    def keys(self, step: int) -> torch.Tensor:
+        """(batch_size,) int64, one for each of `indices(step)`: the seed of all that is random about the sample."""
+        places = torch.arange(self.batch_size) + step * self.batch_size
+        return scramble(scramble(places) ^ self.seed)
 
     def bucket(self, step: int) -> int:
         return self.cycle[step % len(self.cycle)]

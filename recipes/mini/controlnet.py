@@ -43,8 +43,10 @@ class EdgeSource(SceneSource):
         self.traced = replace(source.scenes, picture=np.where(swapped, twins[shown], shown))
 
     @torch.no_grad()
-    def batch(self, bucket: int, indices: torch.Tensor, device: torch.device) -> dict[str, torch.Tensor]:
-        batch = super().batch(bucket, indices, device)
+    def batch(
+        self, bucket: int, indices: torch.Tensor, device: torch.device, keys: torch.Tensor
+    ) -> dict[str, torch.Tensor]:
+        batch = super().batch(bucket, indices, device, keys)
         pictures = batch.pop("pictures")
         traced = self.painter.paint(self.traced, indices.numpy(), self.pixels, self.pixels)
         with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):

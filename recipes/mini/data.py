@@ -64,7 +64,9 @@ class SceneSource:
         self.records, self.painter, self.scenes, self.pixels, self.ids = records, painter, scenes, pixels, ids
         self.lengths = [len(scenes)]
 
-    def batch(self, bucket: int, indices: torch.Tensor, device: torch.device) -> dict[str, torch.Tensor]:
+    def batch(
+        self, bucket: int, indices: torch.Tensor, device: torch.device, keys: torch.Tensor
+    ) -> dict[str, torch.Tensor]:
         pictures = self.painter.paint(self.scenes, indices.numpy(), self.pixels, self.pixels)
         batch = {"pictures": pictures.contiguous(memory_format=torch.channels_last)}
         if self.ids is not None:

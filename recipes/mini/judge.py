@@ -108,9 +108,14 @@ class NamedSource(SceneSource):
         index = {name: i for i, name in enumerate(names)}
         self.labels = torch.tensor([index[clean(record["name"])] for record in source.records])
 
-    def batch(self, bucket: int, indices: torch.Tensor, device: torch.device) -> dict[str, torch.Tensor]:
+    def batch(
+        self, bucket: int, indices: torch.Tensor, device: torch.device, keys: torch.Tensor
+    ) -> dict[str, torch.Tensor]:
         shown = torch.from_numpy(self.scenes.picture)[indices]
-        return {**super().batch(bucket, indices, device), "name": self.labels[shown].to(device, non_blocking=True)}
+        return {
+            **super().batch(bucket, indices, device, keys),
+            "name": self.labels[shown].to(device, non_blocking=True),
+        }
 
 
 def main() -> None:

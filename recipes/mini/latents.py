@@ -91,7 +91,9 @@ class LatentSource:
             self.ids.append(torch.cat([ids for _, ids in parts]))
         self.lengths = [len(latents) for latents in self.latents]
 
-    def batch(self, bucket: int, indices: torch.Tensor, device: torch.device) -> dict[str, torch.Tensor]:
+    def batch(
+        self, bucket: int, indices: torch.Tensor, device: torch.device, keys: torch.Tensor
+    ) -> dict[str, torch.Tensor]:
         indices = indices.to(device, non_blocking=True)
         latents = self.latents[bucket][indices].float().contiguous(memory_format=torch.channels_last)
         return {"latents": latents, "ids": self.ids[bucket][indices].long()}

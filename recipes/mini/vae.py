@@ -120,7 +120,8 @@ def latent_statistics(
     """Mean and standard deviation (4,) of unscaled latents of the first `count` scenes."""
     latents = []
     for start in range(0, count, 64):
-        pictures = source.batch(0, torch.arange(start, min(start + 64, count)), device)["pictures"]
+        indices = torch.arange(start, min(start + 64, count))
+        pictures = source.batch(0, indices, device, indices)["pictures"]
         latents.append(vae.encode(pictures).latent_dist.mean.float())
     stacked = torch.cat(latents)
     return stacked.mean((0, 2, 3)), stacked.std((0, 2, 3))
