@@ -173,3 +173,13 @@ def test_on_the_command_line_the_zoo_knows_it(tmp_path):
     assert generate("--like", str(made), "--output", str(tmp_path / "b")) == 0
     again = next((tmp_path / "b").glob("*.png"))
     assert np.array_equal(np.asarray(Image.open(made)), np.asarray(Image.open(again)))
+
+
+def test_the_table_compares_controlled_with_uncontrolled():
+    from pai_modelscope.evaluation.report import ratio
+    from recipes.mini.evaluate import judged
+
+    rows = [
+        {"name": "controlled", "generated": {"edges": 0.8}, "of_uncontrolled": ratio({"edges": 0.8}, {"edges": 0.32})}
+    ]
+    assert "     reached  controlled edges (of_uncontrolled): 2.500, at least 2" in list(judged({"rows": rows}))
