@@ -10,7 +10,8 @@
 # 1. 画风、权重、长提示词、模型不认识的字、负向提示词；
 # 2. 采样器与步数；
 # 3. 种子，以及怎样再次画出同一张图；
-# 4. 模型库：PAI-Diffusion 系列已经发布的模型。
+# 4. 提示词里的 embedding 与 LoRA：当场各做几个，再用 `<词>` 与 `<lora:名字:权重>` 调用；
+# 5. 模型库：PAI-Diffusion 系列已经发布的模型。
 #
 # 每一节的说法都在最后一节用数字检验。
 
@@ -172,6 +173,104 @@ options = parse_infotext(four[-1].infotext)
 print(four[-1].infotext, options, sep="\n")
 
 # %% [markdown]
+# ## 提示词里的 embedding
+#
+# embedding 给模型添一个新词：文件里存着几个向量，代替这个词进入文本编码器。别人训练好的文件这样用：
+# `sampler.add_embedding(文件)`，然后在提示词里写它的词，例如 `<小奶猫>`。
+#
+# 训练要等后面的 Notebook；这里不训练，也做一个真正的 embedding 文件：把“三维立体风格”六个字的向量抄出来，取名 `<立体>`。
+# 于是 `狐狸,<立体>` 应当与写出六个字画得逐位相同，少读一个向量都不行。
+
+# %%
+import tempfile
+from pathlib import Path
+
+from pai_modelscope.adapters import Embedding, write_embedding
+
+work_dir = Path(tempfile.mkdtemp())
+tokenizer, encoder = sampler.pipe.tokenizer, sampler.pipe.text_encoder
+vectors = encoder.get_input_embeddings().weight[tokenizer("三维立体风格", add_special_tokens=False).input_ids]
+file = write_embedding(Embedding("<立体>", vectors), work_dir / "solid.safetensors", "diffusers")
+print(sampler.add_embedding(file), tuple(vectors.shape))
+
+# %%
+written = ["狐狸,<立体>", "狐狸,三维立体风格"]
+with_word, spelled_out = (picture.image for picture in sampler(written, seed=[SEED, SEED], **size))
+contact_sheet([with_word, spelled_out], written)
+
+# %% [markdown]
+# ## 提示词里的 LoRA
+#
+# LoRA 是加在模型权重上的低秩矩阵，一个小文件就能改变画风。`sampler.add_lora(文件)` 之后，在提示词里写 `<lora:名字:权重>`。
+#
+# 通常 LoRA 由训练得到。这里用几秒钟算出两个：注意力层用矩阵 `to_k`、`to_v` 读取文本编码器的输出，让它们读到一句话 $c_i$ 时，
+# 得到的正是原来读到另一句话 $c_i^*$ 的结果，这有闭式解，就是“概念编辑”（Orgad 等 2023，arXiv:2303.08084；Gandikota 等
+# 2024，arXiv:2308.14761）：
+#
+# $$\min_{W'} \sum_i \lVert W' c_i - W c_i^* \rVert^2 + \lambda \lVert W' - W \rVert^2$$
+#
+# 再用 `extract_lora` 从新旧两个模型之差里取出低秩的部分，`write_lora` 写成文件，与训练得到的 LoRA 格式完全相同。
+
+# %%
+import torch
+from diffusers import UNet2DConditionModel
+
+from pai_modelscope import model_dir
+
+
+def states(texts):
+    return sampler.pipe.encode_prompt(texts, "cpu", 1, False)[0].flatten(0, 1)
+
+
+@torch.no_grad()
+def edited(pairs, strength=100.0):
+    """模型的 UNet，读每一对里的前一句，如同读后一句。"""
+    before, after = (states([pair[i] for pair in pairs]) for i in (0, 1))
+    gram = before.T @ before + strength * torch.eye(before.shape[1])
+    shift = torch.linalg.solve(gram, before.T @ (after - before)).T
+    unet = UNet2DConditionModel.from_pretrained(model_dir("pai-diffusion-mini-zh") / "unet")
+    for name, layer in unet.named_modules():
+        if name.endswith(("attn2.to_k", "attn2.to_v")):
+            layer.weight += layer.weight @ shift
+    return unet
+
+
+# %% [markdown]
+# “剪影”把“扁平插画风格”读成“黑白剪影风格”，“黄底”把“白色背景”读成“黄色背景”。计算时用两百多个名称造句，下面要画的东西不在其中。
+
+# %%
+from pai_modelscope.adapters import extract_lora, write_lora
+from pai_modelscope.data import shipped_records
+
+things = ["猫头鹰", "蝴蝶", "房子"] if FAST else ["猫头鹰", "蝴蝶", "房子", "自行车", "狐狸", "帆船"]
+texts = [f"{name},扁平插画风格,白色背景" for name in things]
+untouched = sampler(texts[0], seed=SEED, **size)[0].image  # 还没有 LoRA 的时候，最后一节用来比较
+known = [name for name in dict.fromkeys(row["name"] for row in shipped_records("base")) if name not in things][::5]
+plain = [f"{name},扁平插画风格,白色背景" for name in known]
+base = UNet2DConditionModel.from_pretrained(model_dir("pai-diffusion-mini-zh") / "unet")
+for name, old, new in [("剪影", "扁平插画风格", "黑白剪影风格"), ("黄底", "白色背景", "黄色背景")]:
+    lora = extract_lora(edited([(text, text.replace(old, new)) for text in plain]), base, rank=32)
+    file = write_lora(lora, work_dir / f"{name}.safetensors", "diffusers")
+    print(sampler.add_lora(file), f"{file.stat().st_size / 1024:.0f} KB，占改动的 {lora.metadata['extracted_share']}")
+
+# %% [markdown]
+# 同一句提示词，LoRA 的权重从 0 到 1：
+
+# %%
+weighted = [f"{texts[0]} <lora:剪影:{weight}>" for weight in ([0, 0.5] if FAST else [0, 0.4, 0.7, 1])]
+weak_to_strong = [picture.image for picture in sampler(weighted, seed=[SEED] * len(weighted), **size)]
+contact_sheet(weak_to_strong, [text[-11:] for text in weighted])
+
+# %% [markdown]
+# 用一个、用另一个、两个同时用。写在调用里也可以：`loras={"剪影.safetensors": 0.8}`。
+
+# %%
+uses = ["", " <lora:剪影:1>", " <lora:黄底:1>", " <lora:剪影:1> <lora:黄底:1>"]
+by_use = [[picture.image for picture in sampler([t + use for t in texts], seed=SEED, **size)] for use in uses]
+labels = [name + use for use in uses for name in things]
+contact_sheet([image for images in by_use for image in images], labels, len(things))
+
+# %% [markdown]
 # ## 模型库
 #
 # `zoo` 列出 PAI-Diffusion 系列已经发布的模型，以及它们在 ModelScope 与 Hugging Face 上的位置。
@@ -187,11 +286,14 @@ print(zoo.show("pai-diffusion-artist-large-zh"))
 # %% [markdown]
 # ## 结果与检验
 #
-# 三个说法，三个数字：
+# 五个说法，每个都用数字检验：
 #
 # 1. 背景颜色听从提示词：数一数有多少张图的背景是写明的颜色；
 # 2. 长提示词一个字也没有丢：把各段解码后拼起来，与原文比较；
-# 3. 由 `infotext` 再画一次，得到逐位相同的图；换一个种子则不同。
+# 3. 由 `infotext` 再画一次，得到逐位相同的图；换一个种子则不同；
+# 4. 写 embedding 的词与写出原来的六个字，逐位相同；
+# 5. 权重为 0 的 LoRA、用过又关掉的 LoRA，与没有 LoRA 逐位相同；“剪影”去掉颜色（饱和度降到三分之一以下），“黄底”换掉背景，
+#    两个同时用时两件事都发生。
 
 # %%
 import numpy as np
@@ -216,12 +318,35 @@ again, other = (sampler(text, **{**options, "seed": seed})[0] for seed in (optio
 same = [np.array_equal(np.asarray(four[-1].image), np.asarray(picture.image)) for picture in (again, other)]
 print(f"相同种子逐位相同:{same[0]};不同种子相同:{same[1]}")
 
+# %%
+def equal(one, other):
+    return np.array_equal(np.asarray(one), np.asarray(other))
+
+
+def saturation(image):
+    return np.asarray(image.convert("HSV"))[..., 1].mean()
+
+
+word = equal(with_word, spelled_out)
+off = [equal(untouched, picture) for picture in (weak_to_strong[0], by_use[0][0])]
+neither, silhouettes, grounds, both = by_use
+colourless = sum(saturation(b) < saturation(a) / 3 for a, b in zip(neither, silhouettes, strict=True))
+colourless_both = sum(saturation(b) < saturation(a) for a, b in zip(grounds, both, strict=True))
+yellow = [sum(background_colour(image) == "黄色" for image in images) for images in by_use]
+print(f"embedding 的词与原文逐位相同：{word}；权重 0、用后关掉与没有 LoRA 相同：{off}")
+print(f"“剪影”去掉颜色：{colourless} / {len(things)}；背景为黄色的张数：{dict(zip(uses, yellow, strict=True))}")
+
 # %% [markdown]
 # ## 延伸
 #
 # - `pai-modelscope zoo show NAME` 在终端里查看模型的许可与推荐设置。
+# - 终端里用 LoRA：`pai-modelscope generate '猫头鹰 <lora:ink:0.8>' --lora ink.safetensors`；`pai-modelscope adapter inspect ink.safetensors`
+#   显示文件的内容，`adapter convert` 转成 kohya（WebUI）等格式，`adapter merge` 合并进模型。
 # - `pai-modelscope generate --from-file prompts.txt --num-images 4` 一次画很多张。
 # - 十亿参数的模型用法完全相同：`Sampler.from_pretrained("PAI/pai-diffusion-artist-large-zh")`（需要 GPU 与网络）。
 
 # %%
 assert hits >= 0.8 * len(asked) and kept == long_prompt and same == [True, False]
+assert word and all(off)
+most = 0.6 * len(things)
+assert min(colourless, colourless_both) >= most and min(yellow[2:]) >= most > max(yellow[:2])

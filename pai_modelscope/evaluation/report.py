@@ -120,8 +120,8 @@ def markdown(report: dict[str, Any]) -> str:
         "",
         f"Judged over {report['candidates']} Chinese names; {report['data']}; flags and gendered variants are not "
         "asked for. R@k: a right name is among the judge's k nearest. Style: a linear probe on the judge's features "
-        "recognises the style. Both: each name is in the judge's top five on its own half of the picture. Edges: the F1 "
-        "score of edge pixels, within 2 pixels of those that were asked for.",
+        "recognises the style. Both: each name is in the judge's top five on its own half of the picture. Edges: F1 of "
+        "edge pixels, within 2 pixels of those that were asked for.",
         f"Sampled with {options} and one fixed seed a picture, unless the row says otherwise. "
         f"{report['hardware']}; {versions}; {report['seconds']} s in all.",
     ]
