@@ -183,7 +183,7 @@ def test_a_picture_from_memory_must_be_given_again(sampler, art):
     [
         ({"strength": 0.5}, "strength is given without an image"),
         ({"mask": Image.new("L", (8, 8), 255)}, "mask is given without an image"),
-        ({"image": "ART", "strength": 0}, r"strength is 0; give a number above 0 and up to below 1"),
+        ({"image": "ART", "strength": 0}, r"strength is 0; give a number above 0 and below 1"),
         ({"image": "ART", "strength": 1}, "1 would leave nothing of the image"),
         ({"image": "ART", "strength": 1.5, "mask": "MASK"}, r"strength is 1\.5; give a number above 0 and up to 1"),
         ({"image": "ART", "strength": "0.5"}, "strength is '0.5'"),

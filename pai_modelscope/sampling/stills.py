@@ -91,11 +91,11 @@ def _once(opened: dict[int, Still], source: Any, what: str, size: tuple[int, int
 
 def _problems(values: dict[str, Any], masked: bool) -> list[str]:
     faults = []
-    strength, most = values["strength"], "1" if masked else "below 1"
+    strength, most = values["strength"], "up to 1" if masked else "below 1"
     number = isinstance(strength, Real) and not isinstance(strength, bool)
     if not number or not 0 < strength <= 1 or (strength == 1 and not masked):
         reason = "" if masked else " (1 would leave nothing of the image: leave image out instead)"
-        faults.append(f"strength is {strength!r}; give a number above 0 and up to {most}{reason}")
+        faults.append(f"strength is {strength!r}; give a number above 0 and {most}{reason}")
     elif int(values["num_inference_steps"] * strength) < 1:
         faults.append(
             f"strength {strength} of {values['num_inference_steps']} steps is no step at all: give more of one"
