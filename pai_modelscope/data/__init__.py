@@ -1,6 +1,26 @@
-"""Pictures with Chinese names: the data set that ships with the package, and SVG rendering."""
+"""Training sets in their forms on disk, and the one that ships with the package: pictures with Chinese names.
 
+What needs torch is imported from its own module: `sources`, `cached`, `draws`.
+"""
+
+from pai_modelscope.data.checking import Scanned, scan
+from pai_modelscope.data.examples import Example, TrainingSet
+from pai_modelscope.data.geometry import Geometry
+from pai_modelscope.data.opening import open_training_set
+from pai_modelscope.data.records import join
 from pai_modelscope.data.render import render_svg
 from pai_modelscope.data.shipped import SPLITS, open_dataset, shipped_records
 
-__all__ = ["SPLITS", "open_dataset", "render_svg", "shipped_records"]
+__all__ = [
+    "SPLITS",
+    "Example",
+    "Geometry",
+    "Scanned",
+    "TrainingSet",
+    "join",
+    "open_dataset",
+    "open_training_set",
+    "render_svg",
+    "scan",
+    "shipped_records",
+]

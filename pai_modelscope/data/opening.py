@@ -1,0 +1,141 @@
+"""A training set by its path, id or object, whatever its form."""
+
+import os
+import re
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from pai_modelscope.data.checking import Scanned
+from pai_modelscope.data.examples import Example, TrainingSet
+from pai_modelscope.data.folders import METADATA, Columns, is_kohya, open_kohya, open_metadata, open_plain
+from pai_modelscope.data.packed import open_tars, open_tsv
+from pai_modelscope.data.records import Listed
+from pai_modelscope.data.shipped import open_dataset
+from pai_modelscope.data.tables import modelscope_folder, open_hub, open_parquet, open_table
+from pai_modelscope.errors import UserError
+
+_SHIPPED_SIZE = 512  # pixels a side: vectors have none of their own
+_ID = re.compile(r"\w[\w.-]*/\w[\w.-]*")
+_FORMS = (
+    "a folder with metadata.jsonl or metadata.csv; of folders such as 30_dog; of pictures with .txt beside them; of "
+    ".parquet or .tar files; one .tsv (number, caption, base64), .parquet or .tar file; shipped:food; "
+    "modelscope:owner/name or huggingface:owner/name"
+)
+
+
+def open_training_set(
+    source: Any,
+    *,
+    image_column: str = "image",
+    caption_column: str = "text",
+    conditioning_image_column: str | None = None,
+    mask_column: str | None = None,
+    split: str = "train",
+    limit: int | None = None,
+    caption: str | None = None,
+) -> TrainingSet:
+    """The pictures and captions of `source`.
+
+    Args:
+        source: a path (see the forms below), `shipped:food`, the id of a data set on ModelScope (`modelscope:a/b`) or
+            Hugging Face (`huggingface:a/b`; `a/b` tries ModelScope, then Hugging Face), an object with rows such as
+            `datasets.Dataset` or `MsDataset`, or a training set, which stays what it is.
+        image_column, caption_column: in tables and metadata files; a caption may be a list, of which one is drawn
+            whenever the picture is shown. In text files, every line is a caption.
+        conditioning_image_column, mask_column: must be there if given. Metadata files and tars also bring theirs along
+            by the names `conditioning_file_name` and `mask_file_name`, `.conditioning.png` and `.mask.png`.
+        split: of a hub's data set, or of a folder that has one of that name.
+        limit: only the first so many.
+        caption: for pictures in a plain folder that have no text: DreamBooth's instance prompt.
+
+    Forms of folders and files: `metadata.jsonl` or `.csv` (`file_name`, `text`); kohya's `30_小狗/`; pictures with a
+    `.txt` or `.caption` of the same name; EasyNLP's TSV; parquet; WebDataset's tars.
+
+    Raises:
+        UserError: nothing there, no known form, a form that is not kept, or a path that leaves its folder. What is
+            wrong with a single picture is raised when it is asked for: `scan` finds all of them beforehand.
+    """
+    if limit is not None and limit < 1:
+        raise UserError(f"limit is {limit}; give at least 1, or None for all.")
+    columns = Columns(image_column, caption_column, conditioning_image_column, mask_column)
+    if not isinstance(source, str | os.PathLike):
+        if _is_training_set(source):
+            count = len(source) if limit is None else min(limit, len(source))
+            return source if count == len(source) else Listed([partial(source.__getitem__, i) for i in range(count)])
+        return open_table(source, columns).first(limit)
+    return _open_named(os.fspath(source), columns, split, caption).first(limit)
+
+
+def _is_training_set(source: Any) -> bool:
+    if isinstance(source, Listed | Scanned):
+        return True
+    rows = not isinstance(source, dict) and hasattr(source, "__getitem__") and hasattr(source, "__len__")
+    return rows and len(source) > 0 and isinstance(source[0], Example)
+
+
+def _open_named(source: str, columns: Columns, split: str, caption: str | None) -> Listed:
+    prefix, _, rest = source.partition(":")
+    if prefix == "shipped":
+        table = open_dataset(rest, size=_SHIPPED_SIZE)
+        paired = columns.condition is None and "conditioning_image" in table.column_names
+        condition = "conditioning_image" if paired else columns.condition
+        return open_table(table, Columns(columns.image, columns.caption, condition, columns.mask), source)
+    if prefix in ("modelscope", "huggingface") and not _ID.fullmatch(rest):
+        raise UserError(f"{rest!r} is no id of a data set; give owner/name.")
+    if prefix == "modelscope":
+        return _open_path(modelscope_folder(rest), columns, split, caption)
+    if prefix == "huggingface":
+        return open_hub(rest, split, columns)
+    path = Path(source).expanduser()
+    if path.exists():
+        return _open_path(path, columns, split, caption)
+    if not _ID.fullmatch(source) or source.startswith("."):
+        raise UserError(f"There is no training set {source!r}; valid are {_FORMS}.")
+    try:
+        folder = modelscope_folder(source)
+    except UserError as first:
+        try:
+            return open_hub(source, split, columns)
+        except UserError as second:
+            raise UserError(f"There is no folder {source}. {first} {second}") from None
+    return _open_path(folder, columns, split, caption)
+
+
+def _open_path(path: Path, columns: Columns, split: str, caption: str | None) -> Listed:
+    if path.is_file():
+        return _open_file(path, columns)
+    for folder in (path, path / split):
+        for name in METADATA:
+            if (folder / name).is_file():
+                return open_metadata(folder / name, columns)
+    if is_kohya(path):
+        return open_kohya(path)
+    if tars := _of_split(sorted(path.glob("*.tar")), split):
+        return open_tars(tars, columns)
+    if tables := _of_split(sorted(path.rglob("*.parquet")), split):
+        return open_parquet(tables, columns)
+    if (path / "dataset_info.json").is_file():
+        from datasets import load_from_disk
+
+        return open_table(load_from_disk(str(path)), columns, str(path))
+    if len(found := [*path.glob("*.tsv")]) == 1:
+        return open_tsv(found[0])
+    return open_plain(path, caption)
+
+
+def _of_split(files: list[Path], split: str) -> list[Path]:
+    """The files named after the split; all where none is."""
+    return [file for file in files if file.name.startswith(split)] or files
+
+
+def _open_file(path: Path, columns: Columns) -> Listed:
+    if path.suffix in (".jsonl", ".csv"):
+        return open_metadata(path, columns)
+    if path.suffix == ".tsv":
+        return open_tsv(path)
+    if path.suffix == ".parquet":
+        return open_parquet([path], columns)
+    if path.suffix == ".tar":
+        return open_tars([path], columns)
+    raise UserError(f"{path} is no training set; valid are {_FORMS}.")

@@ -1,0 +1,146 @@
+"""Encoded pictures become examples: what all readers of training sets share."""
+
+import hashlib
+import io
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+
+from PIL import Image
+
+from pai_modelscope.data.examples import Example, TrainingSet
+from pai_modelscope.errors import UserError
+from pai_modelscope.images.inputs import open_image
+
+Load = Callable[[], bytes | Image.Image]
+Maker = Callable[[], Example]
+
+PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif", ".jp2", ".ppm")
+_ORIENTATION, _LYING = 0x0112, {5, 6, 7, 8}  # EXIF: turned by a quarter
+
+
+class Listed:
+    """A training set of functions that each make one example, called when it is first asked for.
+
+    Args:
+        makers: one for each picture. What it raises, asking for the place raises.
+        order: the maker of each place; None: each once. A picture that repeats is one example at several places.
+    """
+
+    def __init__(self, makers: Sequence[Maker], order: Sequence[int] | None = None):
+        self._makers = makers
+        self._order = range(len(makers)) if order is None else order
+        self._made: dict[int, Example] = {}
+
+    def __len__(self) -> int:
+        return len(self._order)
+
+    def __getitem__(self, place: int) -> Example:
+        which = self._order[place]
+        if which not in self._made:
+            self._made[which] = self._makers[which]()
+        return self._made[which]
+
+    def first(self, limit: int | None) -> TrainingSet:
+        """The first `limit` places; all if None."""
+        return self if limit is None else Listed(self._makers, self._order[:limit])
+
+
+def broken(message: str) -> Maker:
+    """Stands where an example should be: `scan` counts it, and asking for it raises `UserError`."""
+
+    def fail() -> Example:
+        raise UserError(message)
+
+    return fail
+
+
+def example(
+    name: str, captions: Sequence[str], load: Load, condition: Load | None = None, mask: Load | None = None
+) -> Example:
+    """An example of encoded pictures, which `load`, `condition` and `mask` fetch.
+
+    Raises:
+        UserError: the picture is missing, or not even its head can be read.
+    """
+    content = load()
+    return Example(
+        name=name,
+        captions=tuple(captions),
+        size=_size(content, name),
+        digest=digest(content),
+        read=partial(_read, load, f"picture of {name}"),
+        condition=partial(_read, condition, f"conditioning picture of {name}") if condition else None,
+        mask=partial(_read_mask, mask, f"mask of {name}") if mask else None,
+    )
+
+
+def digest(content: bytes | Image.Image) -> str:
+    """SHA-256 of an encoded picture, or of a decoded one's pixels."""
+    if isinstance(content, Image.Image):
+        content = f"{content.mode} {content.size} ".encode() + content.tobytes()
+    return hashlib.sha256(content).hexdigest()
+
+
+def file_in(root: Path, name: str, where: str) -> Path:
+    """A file that a data file names, relative to the folder `root`; it need not exist.
+
+    Raises:
+        UserError: an absolute path, or one that leaves the folder, be it by `..` or by a symbolic link.
+    """
+    path = root / name
+    if "\0" in name or Path(name).is_absolute() or not path.resolve().is_relative_to(root.resolve()):
+        raise UserError(f"{where}: {name!r} lies outside of {root}; give paths inside the folder, relative to it.")
+    return path
+
+
+def load_file(path: Path, where: str) -> bytes:
+    """The bytes of a file. Raises `UserError`, which begins with `where`, if there is none."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise UserError(f"{where}: {path} can't be read ({error.strerror}); add the file or remove its row.") from None
+
+
+def captions_of(value: object, where: str, column: str) -> tuple[str, ...]:
+    """One caption or a list of them. Raises `UserError` for anything else."""
+    found = (value,) if isinstance(value, str) else tuple(value) if isinstance(value, list | tuple) else ()
+    if not found or not all(isinstance(each, str) for each in found):
+        raise UserError(f"{where}: {column!r} is {value!r:.80}; give a text or a list of texts.")
+    return found
+
+
+def join(sets: Sequence[TrainingSet], weights: Sequence[float] | None = None) -> Listed:
+    """Several training sets as one; `weights`: what each example's own weight is multiplied by, one number a set.
+
+    DreamBooth's class pictures come as a second set, whose weight is that of the prior.
+    """
+
+    def make(which: int, place: int) -> Example:
+        made = sets[which][place]
+        factor = 1.0 if weights is None else weights[which]
+        return Example(**{**made.__dict__, "weight": made.weight * factor})
+
+    return Listed([partial(make, which, place) for which, one in enumerate(sets) for place in range(len(one))])
+
+
+def _size(content: bytes | Image.Image, name: str) -> tuple[int, int]:
+    """Width and height of the upright picture, of its head alone where that is possible."""
+    if isinstance(content, Image.Image):
+        return open_image(content, what=f"picture of {name}").size
+    try:
+        with Image.open(io.BytesIO(content)) as picture:
+            width, height = picture.size
+            # Asked for what is not in a PNG's head, Pillow would decode all of it.
+            known = picture.format != "PNG" or "exif" in picture.info
+            return (height, width) if known and picture.getexif().get(_ORIENTATION) in _LYING else (width, height)
+    except Exception:  # its reason is given by `open_image`, which raises for all that is broken
+        return open_image(content, what=f"picture of {name}").size
+
+
+def _read(load: Load, what: str) -> Image.Image:
+    return open_image(load(), what=what)
+
+
+def _read_mask(load: Load, what: str) -> Image.Image:
+    return open_image(load(), what=what).convert("L")

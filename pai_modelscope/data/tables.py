@@ -1,0 +1,148 @@
+"""Training sets with rows and columns: parquet files, data sets of both hubs, and any object with such rows."""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from pai_modelscope.data.examples import Example
+from pai_modelscope.data.folders import Columns
+from pai_modelscope.data.records import Listed, captions_of, example, file_in, load_file
+from pai_modelscope.errors import UserError, reason
+
+Locate = Callable[[str, str], Path]  # a path in a row and where that is, for messages
+
+
+def open_parquet(files: list[Path], columns: Columns) -> Listed:
+    """Parquet files with pictures in bytes, as Hugging Face's {'bytes', 'path'}, or as paths beside the files."""
+    from datasets import Dataset
+
+    try:
+        table = Dataset.from_parquet([str(file) for file in files])
+    except Exception as error:  # pyarrow's and datasets' own, of many kinds
+        raise UserError(f"{files[0]} can't be read as parquet ({reason(error)}); download or make it again.") from None
+    return open_table(table, columns, str(files[0].parent), partial(file_in, files[0].parent))
+
+
+def open_table(table: Any, columns: Columns, name: str = "the data set", locate: Locate | None = None) -> Listed:
+    """An object with `len()` and rows by number that are dicts: a `datasets.Dataset`, an `MsDataset`, a list.
+
+    Pictures may be PIL pictures, encoded bytes, {'bytes', 'path'} or paths.
+
+    Args:
+        columns: of the picture and so on.
+        name: of the whole, for messages.
+        locate: what a path in a row is; None: any file, as a program's own rows may name.
+
+    Raises:
+        UserError: no rows, a stream without length, no such column.
+    """
+    table = table.to_hf_dataset() if hasattr(table, "to_hf_dataset") else table
+    if isinstance(table, dict):
+        raise UserError(f"{name} has several splits ({', '.join(table)}); give one of them.")
+    if not hasattr(table, "__len__") or not hasattr(table, "__getitem__"):
+        raise UserError(f"{name} is a {type(table).__name__} without rows by number: load it without streaming.")
+    if not len(table):
+        raise UserError(f"{name} has no rows.")
+    names = _names(table, name)
+    wanted = [each for each in (columns.image, columns.caption, columns.condition, columns.mask) if each]
+    if missing := [each for each in wanted if each not in names]:
+        raise UserError(f"{name} has no column {', '.join(missing)}; it has {', '.join(map(str, names))}.")
+    views = {each: _view(table, each) for each in wanted}
+    make = partial(_example, views, columns, name, locate or (lambda path, where: Path(path)))
+    return Listed([partial(make, row) for row in range(len(table))])
+
+
+def open_hub(name: str, split: str, columns: Columns) -> Listed:
+    """A data set of Hugging Face's hub, or in its cache.
+
+    Raises:
+        UserError: no such data set or split, no network.
+    """
+    import datasets
+
+    try:
+        table = datasets.load_dataset(name, split=split)
+    except Exception as error:  # of the hub, the network, the data set's own files
+        raise UserError(
+            f"{name} can't be loaded from Hugging Face with split {split!r} ({reason(error)}); check its name, split "
+            "and the network, or download it and give the folder."
+        ) from None
+    return open_table(table, columns, name, _in_cache)
+
+
+def modelscope_folder(name: str) -> Path:
+    """A data set of ModelScope's hub, downloaded into its cache.
+
+    Raises:
+        UserError: no such data set, no network.
+    """
+    from modelscope_hub import HubApi
+
+    try:
+        return Path(HubApi().download_repo(name, "dataset"))
+    except Exception as error:
+        raise UserError(
+            f"{name} can't be fetched from ModelScope ({reason(error)}); check its name and the network, or download "
+            "it and give the folder."
+        ) from None
+
+
+def _in_cache(path: str, where: str) -> Path:
+    """`datasets` has made relative paths absolute, into its cache; any other would be the data set's own idea."""
+    from datasets import config
+    from huggingface_hub.constants import HF_HUB_CACHE
+
+    homes = [Path(home) for home in (config.HF_CACHE_HOME, config.HF_DATASETS_CACHE, HF_HUB_CACHE)]
+    home = next((home for home in homes if Path(path).is_relative_to(home)), homes[0])
+    return file_in(home, str(Path(path).relative_to(home)) if Path(path).is_relative_to(home) else path, where)
+
+
+def _names(table: Any, name: str) -> list[str]:
+    names = getattr(table, "column_names", None)
+    if names is None:
+        first = table[0]
+        if not isinstance(first, dict):
+            raise UserError(f"{name} has rows of type {type(first).__name__}; give dicts of an image and a text.")
+        names = list(first)
+    return names
+
+
+def _view(table: Any, column: str) -> Any:
+    """One column alone, so that a caption can be read without decoding a picture, and pictures as they are stored."""
+    if not hasattr(table, "select_columns"):
+        return table
+    from datasets import Dataset, Image
+
+    view = table.select_columns([column])
+    stored = isinstance(view, Dataset) and isinstance(view.features.get(column), Image) and view.format["type"] is None
+    return view.cast_column(column, Image(decode=False)) if stored else view
+
+
+def _example(views: dict[str, Any], columns: Columns, name: str, locate: Locate, row: int) -> Example:
+    where = f"{name}, row {row}"
+
+    def load(column: str) -> bytes | Image.Image:
+        return _content(views[column][row][column], f"{where}, column {column}", locate)
+
+    loads = {"condition": columns.condition, "mask": columns.mask}
+    return example(
+        where,
+        captions_of(views[columns.caption][row][columns.caption], where, columns.caption),
+        partial(load, columns.image),
+        **{kind: partial(load, column) for kind, column in loads.items() if column},
+    )
+
+
+def _content(value: Any, where: str, locate: Locate) -> bytes | Image.Image:
+    if isinstance(value, dict):
+        value = value.get("bytes") or value.get("path")
+    if isinstance(value, bytes | Image.Image):
+        return value
+    if isinstance(value, str) and value:
+        return load_file(locate(value, where), where)
+    raise UserError(
+        f"{where}: a picture is of type {type(value).__name__}; valid are encoded bytes, PIL pictures and paths."
+    )

@@ -1,0 +1,185 @@
+"""Every form of training set reads as the same pictures and captions."""
+
+import json
+
+import datasets
+import pytest
+from PIL import Image
+
+from pai_modelscope.data import join, open_dataset, open_training_set, scan
+from pai_modelscope.errors import UserError
+from tests.picture_files import (
+    FEATURES,
+    members,
+    name,
+    picture,
+    png,
+    write_metadata,
+    write_parquet,
+    write_plain,
+    write_tar,
+    write_tsv,
+)
+
+
+def make(form, folder):
+    folder.mkdir(exist_ok=True)
+    if form == "metadata":
+        return write_metadata(folder, 3)
+    if form == "split":
+        write_metadata(folder / "train", 3)
+    if form == "csv":
+        write_metadata(folder, 3)
+        (folder / "metadata.jsonl").unlink()
+        lines = ["file_name,text", *(f'{n}.png,"{name(n)}"' for n in range(3))]
+        (folder / "metadata.csv").write_text("\n".join(lines), encoding="utf-8-sig")
+    if form == "plain":
+        return write_plain(folder)
+    if form == "tsv":
+        return write_tsv(folder / "train.tsv")
+    if form == "parquet":
+        return write_parquet(folder / "some.parquet")
+    if form == "parquet folder":
+        (folder / "data").mkdir()
+        write_parquet(folder / "data" / "train-00000-of-00001.parquet")
+        write_parquet(folder / "data" / "test-00000-of-00001.parquet", 2)
+    if form == "tars":
+        write_tar(folder / "train-0.tar", members(0, 2))
+        write_tar(folder / "train-1.tar", members(2, 1))
+    if form == "saved":
+        rows = {"image": [picture(n) for n in range(3)], "text": [name(n) for n in range(3)]}
+        datasets.Dataset.from_dict(rows, features=FEATURES).save_to_disk(str(folder))
+    return folder
+
+
+FORMS = ["metadata", "split", "csv", "plain", "tsv", "parquet", "parquet folder", "tars", "saved"]
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_every_form_gives_the_same_examples(form, tmp_path) -> None:
+    found = open_training_set(make(form, tmp_path / "set"))
+    assert len(found) == 3
+    for number in range(3):
+        made = found[number]
+        assert made.captions == (name(number),)
+        assert made.size == picture(number).size
+        assert made.read().tobytes() == picture(number).tobytes()
+    assert len({found[number].digest for number in range(3)}) == 3
+
+
+def test_a_data_file_or_the_folder_that_has_it(tmp_path) -> None:
+    make("csv", tmp_path / "csv")
+    make("tsv", tmp_path / "tsv")
+    make("tars", tmp_path / "tars")
+    for source, count in (("csv/metadata.csv", 3), ("tsv", 3), ("tars/train-1.tar", 1)):
+        assert len(open_training_set(tmp_path / source)) == count
+        assert open_training_set(str(tmp_path / source))[0].size == picture(3 - count).size
+
+
+def test_the_same_bytes_have_one_digest_in_all_forms(tmp_path) -> None:
+    """A cache of latents outlives the packing of the pictures."""
+    forms = [form for form in FORMS if form != "saved"]
+    digests = {open_training_set(make(form, tmp_path / form))[1].digest for form in forms}
+    assert len(digests) == 1
+
+
+def test_kohya_repeats_and_falls_back_on_the_folders_words(tmp_path) -> None:
+    for folder, numbers in (("3_小狗", (0, 1)), ("1_a_hat", (2,)), ("notes", (3,))):
+        (tmp_path / folder).mkdir()
+        for number in numbers:
+            (tmp_path / folder / f"{number}.png").write_bytes(png(number))
+    (tmp_path / "3_小狗" / "1.caption").write_text("一只小狗\n\n小狗在跑\n", encoding="utf-8")
+    found = open_training_set(tmp_path)
+    captions = [found[place].captions for place in range(len(found))]
+    assert captions == [("a hat",)] + [("小狗",)] * 3 + [("一只小狗", "小狗在跑")] * 3
+    assert len(scan(found)) == 7
+
+
+def test_rows_bring_several_captions_conditions_and_masks(tmp_path) -> None:
+    Image.new("L", (96, 96), 40).save(tmp_path / "grey.png")
+    columns = {
+        "caption": lambda n: ["一", "二"],
+        "conditioning_file_name": lambda n: "grey.png",
+        "area": lambda n: "grey.png",
+    }
+    found = open_training_set(write_metadata(tmp_path, 2, **columns), caption_column="caption", mask_column="area")
+    assert found[0].captions == ("一", "二")
+    assert found[0].condition().getpixel((0, 0)) == (40, 40, 40)
+    assert found[0].mask().mode == "L" and found[0].mask().getpixel((5, 5)) == 40
+
+
+def test_a_tar_brings_conditions_masks_and_json(tmp_path) -> None:
+    content = {
+        "a/0.jpg": png(0),
+        "a/0.json": json.dumps({"text": ["一", "二"]}).encode(),
+        "a/0.mask.png": png(1),
+        "a/0.edges.png": png(2),
+        "a/._0.jpg": b"a Mac's",
+    }
+    found = open_training_set(write_tar(tmp_path / "x.tar", content), conditioning_image_column="edges")
+    assert len(found) == 1 and found[0].captions == ("一", "二")
+    assert found[0].condition().tobytes() == picture(2).tobytes()
+    assert found[0].mask().tobytes() == picture(1).convert("L").tobytes()
+
+
+def test_the_shipped_set_and_objects_with_rows() -> None:
+    shipped = open_training_set("shipped:control_test", limit=2)
+    row = open_dataset("control_test", size=512)[1]
+    assert len(shipped) == 2 and shipped[1].captions == (row["text"],)
+    assert shipped[1].read().tobytes() == row["image"].tobytes()
+    assert shipped[1].condition().tobytes() == row["conditioning_image"].tobytes()
+
+    rows = [{"image": picture(n), "text": name(n)} for n in range(3)]
+    table = datasets.Dataset.from_list([{"image": {"bytes": png(n)}, "text": name(n)} for n in range(3)])
+    for source in (rows, table.cast(FEATURES), MsLike(table), open_training_set(rows), scan(open_training_set(rows))):
+        found = open_training_set(source, limit=2)
+        assert len(found) == 2 and found[1].captions == (name(1),)
+        assert found[1].read().tobytes() == picture(1).tobytes()
+
+
+class MsLike:
+    """As ModelScope's MsDataset wraps a data set of Hugging Face's library."""
+
+    def __init__(self, table):
+        self.table = table
+
+    def to_hf_dataset(self):
+        return self.table
+
+
+def test_ids_ask_modelscope_and_then_hugging_face(tmp_path, monkeypatch) -> None:
+    import modelscope_hub
+
+    asked = []
+
+    def download(self, repo_id, repo_type):
+        asked.append((repo_id, repo_type))
+        if repo_id != "a/here":
+            raise OSError("no such repository")
+        return write_metadata(tmp_path / "snapshot", 2)
+
+    table = datasets.Dataset.from_list([{"image": {"bytes": png(2)}, "text": "三"}])
+    monkeypatch.setattr(modelscope_hub.HubApi, "download_repo", download)
+    monkeypatch.setattr(datasets, "load_dataset", lambda name, split: table if name == "a/there" else 1 / 0)
+    assert len(open_training_set("a/here")) == len(open_training_set("modelscope:a/here")) == 2
+    assert open_training_set("a/there")[0].captions == open_training_set("huggingface:a/there")[0].captions == ("三",)
+    assert asked == [("a/here", "dataset")] * 2 + [("a/there", "dataset")]
+    with pytest.raises(UserError, match=r"no such repository.*Hugging Face"):
+        open_training_set("a/nowhere")
+
+
+def test_a_turned_photograph_has_its_upright_size(tmp_path) -> None:
+    folder = write_plain(tmp_path, 1)
+    (folder / "0.png").unlink()
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    picture(1).save(folder / "0.jpg", exif=exif)
+    made = open_training_set(folder)[0]
+    assert made.size == made.read().size == (96, 144)
+
+
+def test_sets_join_with_weights(tmp_path) -> None:
+    one, other = (open_training_set(write_metadata(tmp_path / each, 2)) for each in "ab")
+    both = join([one, other], [1.0, 0.5])
+    assert [both[place].weight for place in range(4)] == [1, 1, 0.5, 0.5]
+    assert both[3].digest == other[1].digest
