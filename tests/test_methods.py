@@ -111,3 +111,59 @@ def test_a_controlnet_begins_as_no_control_and_alone_learns(parts, tmp_path):
         turned = {**batch, "control": batch["control"].flip(0)}
         steered = [method.predict(batch["latents"], steps, states, each) for each in (batch, turned)]
     assert not torch.equal(*steered)
+
+
+def changed(before, state):
+    return {name for name, value in state.items() if not torch.equal(value, before[name])}
+
+
+def test_attention_alone_learns_where_asked(parts, tmp_path):
+    full, tokenizer = parts
+    method = FullFineTuning(full.unet, full.text_encoder, DDIM, full.empty_ids, train="attention")
+    before = {name: value.clone() for name, value in method.unet.state_dict().items()}
+    config = TrainingConfig(output_dir=str(tmp_path), max_train_steps=1, train_batch_size=2, logging_steps=1)
+    train(method, TwoLatents(tokenizer), config)
+    attention = {name for name in before if ".attn1." in name or ".attn2." in name}
+    assert changed(before, method.unet.state_dict()) == attention and 20 < len(attention) < len(before) / 2
+    saved = UNet2DConditionModel.from_pretrained(tmp_path / "result/unet").state_dict()
+    assert changed(saved, method.unet.state_dict()) == set()
+
+
+def test_the_text_encoder_learns_where_asked_and_what_is_saved_opens_as_a_whole(parts, tmp_path):
+    from diffusers import StableDiffusionPipeline
+
+    full, tokenizer = parts
+    assert "text_encoder" not in {part.name for part in saved_by(full, tmp_path / "without").iterdir()}
+    method = FullFineTuning(full.unet, full.text_encoder, DDIM, full.empty_ids, train_text_encoder=True)
+    before = {name: value.clone() for name, value in method.text_encoder.state_dict().items()}
+    config = TrainingConfig(output_dir=str(tmp_path), max_train_steps=1, train_batch_size=2, logging_steps=1)
+    train(method, TwoLatents(tokenizer), config)
+    assert len(changed(before, method.text_encoder.state_dict())) > len(before) - 5
+    result = {
+        "unet": UNet2DConditionModel.from_pretrained(tmp_path / "result/unet"),
+        "text_encoder": CLIPTextModel.from_pretrained(tmp_path / "result/text_encoder"),
+    }
+    pipe = StableDiffusionPipeline.from_pretrained(pai_modelscope.model_dir("pai-diffusion-mini-zh"), **result)
+    method.caption_dropout = 0.0
+    expected = method.states(chunk_ids(tokenizer, ["戴眼镜的猫"]), torch.tensor([0]))
+    assert torch.equal(pipe.encode_prompt("戴眼镜的猫", "cpu", 1, False)[0], expected)
+
+
+def saved_by(method, folder):
+    method.save(folder)
+    return folder
+
+
+def test_a_controlnet_takes_the_options_of_all_methods_and_saves_again(parts, tmp_path):
+    full, tokenizer = parts
+    keys = torch.tensor([0, 1])
+    batch = TwoControlled(tokenizer).batch(0, torch.tensor([0, 1]), torch.device("cpu"), keys) | {"keys": keys}
+    losses = []
+    for options in ({}, {"gradient_checkpointing": True}, {"snr_gamma": 1.0}, {"offset_noise": 0.2}):
+        method = ControlNetTraining(full.unet, full.text_encoder, DDIM, full.empty_ids, rank=2, **options)
+        losses.append(method(batch)["loss"].item())
+        assert method.controlnet.is_gradient_checkpointing is options.get("gradient_checkpointing", False)
+        full.unet.disable_gradient_checkpointing()
+    assert losses[0] == losses[1] and len(set(losses)) == 3
+    for _ in range(2):  # a run that is stopped and goes on
+        assert [file.name for file in saved_by(method, tmp_path).iterdir()] == ["controlnet"]

@@ -19,17 +19,11 @@ def load_embedding(pipe: Any, embedding: Embedding, token: str | None = None) ->
     They are `<猫>`, `<猫>_1`, ... as diffusers names them; `expand` puts them all into a prompt that says `<猫>`.
     Everything is checked first: on a `UserError` nothing has changed.
     """
-    from tokenizers import AddedToken
-
     token = embedding.token if token is None else token
     vectors = embedding.vectors if embedding.vectors.ndim == 2 else embedding.vectors[None]
-    names = [token, *(f"{token}_{i}" for i in range(1, len(vectors)))]
     table = pipe.text_encoder.get_input_embeddings()
     _check_width(embedding, table.embedding_dim)
-    _check_names(pipe.tokenizer, token, names)
-    # Normalised, BERT's tokenizer would look for '< 小 奶 猫 >', and find the vectors after the first nowhere.
-    new = [AddedToken(name, normalized=False, single_word=single_word(name)) for name in names]
-    pipe.tokenizer.add_tokens(new)
+    names = add_words(pipe.tokenizer, token, len(vectors))
     ids = pipe.tokenizer.convert_tokens_to_ids(names)
     if max(ids) >= table.num_embeddings:
         trained = table.weight.requires_grad
@@ -37,6 +31,20 @@ def load_embedding(pipe: Any, embedding: Embedding, token: str | None = None) ->
         table = pipe.text_encoder.get_input_embeddings()
         table.weight.requires_grad_(trained)
     table.weight[ids] = vectors.to(table.weight)
+    return names
+
+
+def add_words(tokenizer: Any, token: str, count: int) -> list[str]:
+    """Teach `tokenizer` a token of `count` vectors: `<猫>`, `<猫>_1`, ...; gives the names.
+
+    Raises `UserError`, having changed nothing, if it can't be a prompt's word or is one already.
+    """
+    from tokenizers import AddedToken
+
+    names = [token, *(f"{token}_{i}" for i in range(1, count))]
+    _check_names(tokenizer, token, names)
+    # Normalised, BERT's tokenizer would look for '< 小 奶 猫 >', and find the vectors after the first nowhere.
+    tokenizer.add_tokens([AddedToken(name, normalized=False, single_word=single_word(name)) for name in names])
     return names
 
 

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -16,7 +17,11 @@ class Method(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, batch: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-        """`batch` to scalars: 'loss' is minimised, the others are logged."""
+        """`batch` to scalars: 'loss' is minimised, the others are logged.
+
+        A mean over a part of the batch comes as two, 'name:sum' and 'name:count', which may be added up over steps and
+        processes; `finished` makes the mean of them.
+        """
 
     @abstractmethod
     def save(self, folder: Path) -> None:
@@ -28,3 +33,16 @@ class Method(nn.Module, ABC):
 
     def trainable(self) -> list[nn.Parameter]:
         return [p for p in self.parameters() if p.requires_grad]
+
+    def groups(self) -> list[dict[str, Any]]:
+        """What trains, as an optimizer takes it: 'params', and 'lr' where it is not the configuration's."""
+        return [{"params": self.trainable()}]
+
+
+def finished(metrics: dict[str, float]) -> dict[str, float]:
+    """The same with each pair 'name:sum' and 'name:count' made one mean 'name'; a mean of nothing is left out."""
+    values = {name: value for name, value in metrics.items() if not name.endswith((":sum", ":count"))}
+    for name, count in metrics.items():
+        if name.endswith(":count") and count:
+            values[name.removesuffix(":count")] = metrics[name.removesuffix("count") + "sum"] / count
+    return values

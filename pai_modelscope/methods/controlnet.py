@@ -10,6 +10,7 @@ from torch import nn
 
 from pai_modelscope.adapters.control import attach_control_lora, is_control_lora, write_control_lora
 from pai_modelscope.methods.denoising import Denoising
+from pai_modelscope.methods.saving import replaced
 
 
 class ControlNetTraining(Denoising):
@@ -28,6 +29,8 @@ class ControlNetTraining(Denoising):
         super().__init__(unet.requires_grad_(False), *parts, **options)
         self.controlnet = controlnet or ControlNetModel.from_unet(unet)
         self.controlnet.requires_grad_(True)
+        if options.get("gradient_checkpointing"):
+            self.controlnet.enable_gradient_checkpointing()
         if rank:
             attach_control_lora(self.controlnet, rank)
 
@@ -49,6 +52,6 @@ class ControlNetTraining(Denoising):
 
     def save(self, folder: Path) -> None:
         if is_control_lora(self.controlnet):
-            write_control_lora(self.controlnet, folder / "controlnet")
+            replaced(folder / "controlnet", lambda made: write_control_lora(self.controlnet, made))
         else:
             self.controlnet.save_pretrained(folder / "controlnet", safe_serialization=True)

@@ -15,14 +15,26 @@ _A, _B, _C = 3.4445, -4.7750, 2.0315  # the quintic of Jordan et al.: steepest a
 
 
 def build_optimizer(method: Method, config: TrainingConfig, device: torch.device) -> torch.optim.Optimizer:
-    """The optimizer that `config.optimizer` names, over what `method` trains."""
+    """The optimizer that `config.optimizer` names, over what `method` trains, its groups at their own rates."""
     rate, betas, decay = config.learning_rate, (config.adam_beta1, config.adam_beta2), config.adam_weight_decay
+    groups = method.groups()
     if config.optimizer == "adamw":
-        return torch.optim.AdamW(method.trainable(), rate, betas, weight_decay=decay, fused=device.type == "cuda")
+        return torch.optim.AdamW(groups, rate, betas, weight_decay=decay, fused=device.type == "cuda")
     embeddings = {id(m.weight) for m in method.modules() if isinstance(m, nn.Embedding)}
-    matrices = [p for p in method.trainable() if is_hidden_matrix(p) and id(p) not in embeddings]
-    chosen = {id(p) for p in matrices}
-    return Muon(matrices, [p for p in method.trainable() if id(p) not in chosen], rate, betas, decay)
+    muon: Muon | None = None
+    for group in groups:
+        own = {"lr": rate} | {name: value for name, value in group.items() if name != "params"}
+        matrices = [p for p in group["params"] if is_hidden_matrix(p) and id(p) not in embeddings]
+        chosen = {id(p) for p in matrices}
+        others = [p for p in group["params"] if id(p) not in chosen]
+        if muon is None:
+            muon = Muon(matrices, others, own["lr"], betas, decay)
+            continue
+        for params, whether in ((matrices, True), (others, False)):
+            if params:
+                muon.add_param_group(own | {"params": params, "orthogonal": whether})
+    assert muon is not None, "a method has at least one group"
+    return muon
 
 
 def is_hidden_matrix(weight: torch.Tensor) -> bool:

@@ -1,0 +1,94 @@
+"""DreamBooth's pictures of the class, which keep a model from forgetting it (Ruiz et al. 2023, arXiv:2208.12242).
+
+What trains is full fine-tuning's or LoRA's: a few pictures of a thing, captioned by a rare word and its class, and
+beside them the model's own pictures of the class, captioned by the class alone and weighed by the prior's weight.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from tqdm.auto import tqdm
+
+from pai_modelscope.data.cache import weights_digest
+from pai_modelscope.data.examples import Example, TrainingSet
+from pai_modelscope.data.records import Listed, example, join, load_file
+from pai_modelscope.errors import UserError
+from pai_modelscope.images.infotext import write_png
+from pai_modelscope.sampling import Sampler
+
+
+def class_pictures(
+    sampler: Sampler,
+    prompt: str,
+    count: int,
+    cache: str | os.PathLike[str],
+    *,
+    seed: int = 0,
+    resolution: int | None = None,
+    progress: bool = True,
+    **options: Any,
+) -> list[Path]:
+    """`count` pictures of the class `prompt` (猫, never the instance's word), drawn where they are not there yet.
+
+    They lie in a folder of `cache` that belongs to the model's weights, the prompt, `seed`, `resolution` and `options`;
+    the seed of the picture i is `seed` + i. So a call that was cut off goes on, and a larger `count` only adds.
+
+    resolution: pixels a side; None: the model's own. options: of `GenerationOptions`, such as num_inference_steps.
+
+    Raises `UserError` for an empty prompt, a count below 1, and options that can't work.
+    """
+    if not prompt.strip() or count < 1:
+        raise UserError(f"class pictures need a prompt and a count of at least 1; they are {prompt!r} and {count}")
+    settings = {**options, **({"height": resolution, "width": resolution} if resolution else {})}
+    folder = Path(cache) / _key(sampler, prompt, seed, settings)
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = [folder / f"{place:05d}.png" for place in range(count)]
+    missing = [place for place, path in enumerate(paths) if not path.exists()]
+    texts = [{"text": prompt, "seed": seed + place} for place in missing]
+    bar = tqdm(total=count, initial=count - len(missing), desc=f"class pictures: {prompt}", disable=not progress)
+    with bar:
+        for picture in sampler.stream(texts, **settings) if texts else ():
+            write_png(picture.image, paths[missing[picture.index]], picture.infotext)
+            bar.update()
+    return paths
+
+
+def class_examples(pictures: Sequence[Path], prompt: str) -> TrainingSet:
+    """Pictures of the class with its prompt as their caption."""
+    return Listed([partial(_example, path, prompt) for path in pictures])
+
+
+def with_class_pictures(instances: TrainingSet, classes: TrainingSet, prior_loss_weight: float = 1.0) -> TrainingSet:
+    """Both sets as one, in equal shares: the smaller is repeated until it is as large.
+
+    Equal shares of each batch are a matter of the order then, and exact over an epoch; all that is asked is that both
+    have pictures of the same size, and captions of as many chunks, for a batch is of one shape. The loss of a class
+    picture counts `prior_loss_weight` times.
+    """
+    if not len(instances) or not len(classes):
+        raise UserError(f"there are {len(instances)} pictures of the thing and {len(classes)} of its class; give both")
+    if not prior_loss_weight >= 0:
+        raise UserError(f"prior_loss_weight is {prior_loss_weight}; it must be 0 or more, such as 1")
+    both = join([instances, classes], [1.0, prior_loss_weight])
+    first, longest = len(instances), max(len(instances), len(classes))
+    order = [place for turn in range(longest) for place in (turn % first, first + turn % len(classes))]
+    return Listed([partial(both.__getitem__, place) for place in range(len(both))], order)
+
+
+def _example(path: Path, prompt: str) -> Example:
+    return example(path.name, [prompt], partial(load_file, path, path.name))
+
+
+def _key(sampler: Sampler, prompt: str, seed: int, settings: dict[str, Any]) -> str:
+    """The folder's name; it begins with the prompt, for people to find."""
+    pipe = sampler.pipe
+    parts = [weights_digest(part) for part in (pipe.unet, pipe.text_encoder, pipe.vae)]
+    told = [parts, dict(sampler.recommended), str(pipe.dtype), prompt, seed, settings]
+    digest = hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()
+    readable = "".join(char if char.isalnum() else "-" for char in prompt)[:20]
+    return f"{readable}-{digest[:16]}"

@@ -1,0 +1,155 @@
+"""Textual inversion: the vectors of a new word learn, the model stays (Gal et al. 2022, arXiv:2208.01618)."""
+
+import copy
+import os
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers import DDIMScheduler, DDPMScheduler, UNet2DConditionModel
+from torch import nn
+
+from pai_modelscope.adapters import Embedding, load_embedding, write_embedding
+from pai_modelscope.adapters.files import write_new
+from pai_modelscope.adapters.tokens import add_words
+from pai_modelscope.errors import UserError
+from pai_modelscope.methods.denoising import Denoising
+from pai_modelscope.methods.saving import replaced
+from pai_modelscope.text.chunks import token_ids
+from pai_modelscope.text.unknown import unknown_characters
+from pai_modelscope.zoo import model_dir
+from pai_modelscope.zoo.weights import read_json
+
+
+class TextualInversion(Denoising):
+    """Its `tokenizer` knows the new word. Captions are to pass `text.expand` with it on their way to ids, as prompts do
+    when pictures are made, or the vectors after the first never reach the text encoder."""
+
+    def __init__(
+        self,
+        unet: UNet2DConditionModel,
+        text_encoder: nn.Module,
+        scheduler: DDIMScheduler | DDPMScheduler,
+        empty_ids: torch.Tensor,
+        caption_dropout: float = 0.0,
+        *,
+        tokenizer: Any,
+        placeholder: str,
+        initializer: str,
+        num_vectors: int = 1,
+        **options: Any,
+    ):
+        """
+        Args:
+            tokenizer: the model's; a copy of it learns the word.
+            placeholder: the new word, such as `<小奶猫>`.
+            initializer: a known text that comes near, such as 小猫: where the vectors begin, see `initial_vectors`.
+            num_vectors: how many tokens the word stands for; more can say more, and leave less room in a prompt.
+        """
+        super().__init__(unet.requires_grad_(False), text_encoder, scheduler, empty_ids, caption_dropout, **options)
+        if num_vectors < 1:
+            raise UserError(f"num_vectors is {num_vectors}; it must be at least 1")
+        encoder: Any = self.text_encoder
+        table = encoder.get_input_embeddings()
+        vectors = initial_vectors(tokenizer, table, initializer, num_vectors)
+        self.placeholder = placeholder
+        self.tokenizer = copy.deepcopy(tokenizer)
+        names = add_words(self.tokenizer, placeholder, num_vectors)
+        encoder.set_input_embeddings(Words(table, vectors, self.tokenizer.convert_tokens_to_ids(names)[0]))
+
+    @property
+    def vectors(self) -> nn.Parameter:
+        """(num_vectors, width): all that learns."""
+        return self.text_encoder.get_input_embeddings().vectors  # type: ignore[operator]
+
+    def embedding(self) -> Embedding:
+        """What was learned, by itself."""
+        return Embedding(self.placeholder, self.vectors.detach().cpu().clone())
+
+    def save(self, folder: Path) -> None:
+        """`learned_embeds.safetensors` for diffusers, and `小奶猫.safetensors` for the WebUI, which calls an embedding
+        by its file's name and so can't have the `<` and `>` that no file may be called by everywhere."""
+        embedding = self.embedding()
+        replaced(folder / "learned_embeds.safetensors", lambda made: write_embedding(embedding, made, "diffusers"))
+        name = re.sub(r'[<>:"/\\|?*]', "", self.placeholder) or "embedding"
+        replaced(folder / f"{name}.safetensors", lambda made: write_embedding(embedding, made, "webui"))
+
+
+class Words(nn.Module):
+    """A table of embeddings, and the rows of new words in a parameter of their own: no other row can move."""
+
+    def __init__(self, table: nn.Embedding, vectors: torch.Tensor, first: int):
+        """`vectors` (n, width) are of the ids `first`, `first` + 1, ..."""
+        super().__init__()
+        self.table, self.first = table, first
+        self.vectors = nn.Parameter(vectors.detach().float().clone())
+
+    def forward(self, ids: torch.Tensor) -> torch.Tensor:
+        """Vectors (..., width) of ids (...)."""
+        place = ids - self.first
+        new = (place >= 0) & (place < len(self.vectors))
+        known = self.table(torch.where(new, torch.zeros_like(ids), ids))
+        learned = nn.functional.embedding(place.clamp(0, len(self.vectors) - 1), self.vectors)
+        return torch.where(new[..., None], learned.to(known.dtype), known)
+
+
+def initial_vectors(tokenizer: Any, table: nn.Embedding, text: str, count: int) -> torch.Tensor:
+    """(count, width) from the vectors of the tokens of `text`, in their order.
+
+    As many as there are tokens: each its own. Fewer: each the mean of its share of them. More: the text again.
+
+    Raises:
+        UserError: an empty text, or characters outside of the vocabulary.
+    """
+    if unknown := unknown_characters(tokenizer, text):
+        raise UserError(
+            f"the initializer {text!r} has {' '.join(unknown)}, which the model's vocabulary lacks: give another word"
+        )
+    ids = token_ids(tokenizer, [text])[0]
+    if not ids or tokenizer.unk_token_id in ids:
+        raise UserError(
+            f"the initializer is {text!r}; give a word that the model knows and that comes near, such as 猫"
+        )
+    vectors = table.weight.detach()[torch.tensor(ids, device=table.weight.device)].float()
+    if count <= len(vectors):
+        return torch.stack([share.mean(0) for share in vectors.tensor_split(count)])
+    return vectors[torch.arange(count, device=vectors.device) % len(vectors)]
+
+
+def save_pipeline(model: str | os.PathLike[str], embedding: Embedding, folder: str | os.PathLike[str]) -> Path:
+    """Write the model again, its tokenizer and text encoder knowing the embedding's word: opened by
+    `StableDiffusionPipeline.from_pretrained`, prompts may use it at once.
+
+    model: a folder, a name of the zoo or a hub id.
+    Raises `UserError` if the folder exists and is not empty, or the embedding does not fit the model.
+    """
+    source = model_dir(model)
+    return write_new(Path(folder), lambda made: _fill(made, source, embedding), folder=True)
+
+
+def _fill(made: Path, source: Path, embedding: Embedding) -> None:
+    import transformers
+
+    index = read_json(source / "model_index.json", f"{source} is no model: it has no model_index.json.")
+    parts = {part: named for part, named in index.items() if isinstance(named, list) and (source / part).is_dir()}
+    for part in parts.keys() - {"text_encoder", "tokenizer"}:
+        shutil.copytree(source / part, made / part)
+    for file in source.iterdir():
+        if file.is_file() and file.suffix == ".json":
+            shutil.copyfile(file, made / file.name)
+    opened = {
+        part: getattr(transformers, parts[part][1]).from_pretrained(source / part, **options)
+        for part, options in (("tokenizer", {}), ("text_encoder", {"torch_dtype": "auto"}))
+    }
+    load_embedding(_Text(**opened), embedding)
+    for part, each in opened.items():
+        each.save_pretrained(made / part)
+
+
+class _Text:
+    """The part of a pipeline that an embedding needs."""
+
+    def __init__(self, tokenizer: Any, text_encoder: Any):
+        self.tokenizer, self.text_encoder = tokenizer, text_encoder
