@@ -50,39 +50,58 @@ UPSCALER, UPSCALE_STRENGTH = "hires", 0.2
 class TrainingConfig:
     """How the one loop runs; what is trained and on what belongs to the method and the source."""
 
-    output_dir: str
-    max_train_steps: int
-    train_batch_size: int = 8  # a process, a micro-step
-    gradient_accumulation_steps: int = 1
+    output_dir: str  # the run's folder: checkpoints, log.jsonl, run.json, samples, and the result
+    max_train_steps: int  # optimizer steps
+    train_batch_size: int = 8  # samples a process takes at once
+    gradient_accumulation_steps: int = 1  # batches a process adds up before a step
     optimizer: str = "adamw"  # 'adamw' | 'muon' (where whole networks learn: fewer steps)
-    learning_rate: float = 1e-4
-    lr_scheduler: str = "cosine"  # a name of diffusers.optimization.get_scheduler
-    lr_warmup_steps: int = 0
-    adam_beta1: float = 0.9
-    adam_beta2: float = 0.99
-    adam_weight_decay: float = 0.01
-    max_grad_norm: float = 1.0
-    ema_decay: float = 0.0  # 0: no average is kept
+    learning_rate: float = 1e-4  # at its highest, after the warm-up
+    scale_lr: bool = False  # multiply learning_rate by the samples of a step, all processes together
+    lr_scheduler: str = "cosine"  # 'constant', 'constant_with_warmup', 'linear', 'cosine', 'polynomial', ...
+    lr_warmup_steps: int = 0  # steps over which the learning rate rises from 0
+    adam_beta1: float = 0.9  # how long AdamW remembers gradients
+    adam_beta2: float = 0.99  # how long AdamW remembers their squares
+    adam_weight_decay: float = 0.01  # pull of the weights towards 0
+    max_grad_norm: float = 1.0  # longer gradients are cut to this length; 0: never
+    ema_decay: float = 0.0  # the result is an average of the weights, such as 0.999; 0: no average is kept
     mixed_precision: str = "no"  # 'no' | 'bf16' | 'fp16'
-    compile: bool = False
-    seed: int = 0
-    logging_steps: int = 50
-    checkpointing_steps: int = 0  # 0: only at the end
+    compile: bool = False  # torch.compile: minutes at the start, faster steps after
+    seed: int = 0  # order of the samples, noise, everything random
+    logging_steps: int = 50  # steps between lines of the log
+    report_to: str = "none"  # 'none' | 'tensorboard' | 'wandb' | 'swanlab' | 'all' of these that are installed
+    validation_steps: int = 0  # steps between validation pictures; 0: none
+    checkpointing_steps: int = 0  # steps between checkpoints; 0: only at the end
+    checkpoints_total_limit: int = 1  # the newest checkpoints that are kept; 0: all
+    resume_from_checkpoint: str | None = None  # 'latest', or the folder of a checkpoint; None: begin anew
     max_train_seconds: float = 0.0  # 0: no limit; else save, stop and leave the rest to a resumed run
-    resume: bool = True  # continue from the newest checkpoint in output_dir
+    max_loss_ratio: float = 10.0  # stop when the loss is so many times its median: it explodes; 0: never
 
     def problems(self) -> list[str]:
         """Every value that cannot work, as one sentence each."""
-        found = []
-        for name in ("max_train_steps", "train_batch_size", "gradient_accumulation_steps", "logging_steps"):
-            if getattr(self, name) < 1:
-                found.append(f"{name} is {getattr(self, name)}; it must be at least 1")
+        found = [
+            f"{name} is {getattr(self, name)}; it must be at least {least}"
+            for name, least in _LEAST.items()
+            if getattr(self, name) < least
+        ]
         if self.learning_rate <= 0:
             found.append(f"learning_rate is {self.learning_rate}; it must be positive")
         if not 0 <= self.ema_decay < 1:
             found.append(f"ema_decay is {self.ema_decay}; it must be in [0, 1)")
-        if self.optimizer not in ("adamw", "muon"):
-            found.append(f"optimizer is {self.optimizer!r}; valid are 'adamw', 'muon'")
-        if self.mixed_precision not in ("no", "bf16", "fp16"):
-            found.append(f"mixed_precision is {self.mixed_precision!r}; valid are 'no', 'bf16', 'fp16'")
+        for name, valid in _VALID.items():
+            if getattr(self, name) not in valid:
+                found.append(f"{name} is {getattr(self, name)!r}; valid are {', '.join(map(repr, valid))}")
         return found
+
+
+_LEAST = {
+    **dict.fromkeys(("max_train_steps", "train_batch_size", "gradient_accumulation_steps", "logging_steps"), 1),
+    **dict.fromkeys(("lr_warmup_steps", "checkpointing_steps", "checkpoints_total_limit", "validation_steps"), 0),
+    **dict.fromkeys(("adam_weight_decay", "max_grad_norm", "max_train_seconds", "max_loss_ratio"), 0),
+}
+_VALID = {
+    "optimizer": ("adamw", "muon"),
+    # Those of diffusers.optimization.get_scheduler that need no rules of their own.
+    "lr_scheduler": ("constant", "constant_with_warmup", "linear", "cosine", "cosine_with_restarts", "polynomial"),
+    "mixed_precision": ("no", "bf16", "fp16"),
+    "report_to": ("none", "tensorboard", "wandb", "swanlab", "all"),
+}

@@ -47,7 +47,14 @@ class Rows:
 def settings(folder, **options):
     return TrainingConfig(
         output_dir=str(folder),
-        **{"optimizer": "muon", "max_train_steps": 6, "learning_rate": 0.01, "logging_steps": 1, **options},
+        **{
+            "optimizer": "muon",
+            "max_train_steps": 6,
+            "learning_rate": 0.01,
+            "logging_steps": 1,
+            "resume_from_checkpoint": "latest",
+            **options,
+        },
     )
 
 

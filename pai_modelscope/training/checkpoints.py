@@ -1,41 +1,142 @@
-"""Checkpoints that are whole or absent, and finding the newest one."""
+"""Checkpoints that are whole or absent, of what trains alone; finding, saving and loading them."""
 
 import re
-import shutil
 from pathlib import Path
+from typing import Any
 
 from accelerate import Accelerator
+from accelerate.utils import set_seed
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from pai_modelscope.errors import UserError
+from pai_modelscope.methods import Method
+from pai_modelscope.training.files import PARTIAL, publish, remove, remove_at_once, writing
+from pai_modelscope.training.identity import FILE, Identity
+from pai_modelscope.training.interrupts import Agreement
+from pai_modelscope.training.sharding import load_options, save_options
 
 NAME = re.compile(r"checkpoint-(\d+)")
+WEIGHTS = "trained.safetensors"
 
 
 def step_of(folder: Path) -> int:
     match = NAME.fullmatch(folder.name)
     if match is None:
-        raise ValueError(f"{folder} is not called checkpoint-STEP")
+        raise UserError(f"{folder} is no checkpoint: give a folder called checkpoint-STEP, or 'latest'")
     return int(match.group(1))
 
 
+def all_in(output_dir: Path) -> list[Path]:
+    """From the oldest to the newest."""
+    return sorted((p for p in output_dir.glob("checkpoint-*") if NAME.fullmatch(p.name)), key=step_of)
+
+
 def newest(output_dir: Path) -> Path | None:
-    found = [p for p in output_dir.glob("checkpoint-*") if NAME.fullmatch(p.name)]
-    return max(found, key=step_of, default=None)
+    return max(all_in(output_dir), key=step_of, default=None)
 
 
 def exists(output_dir: Path, step: int) -> bool:
     return (output_dir / f"checkpoint-{step}").is_dir()
 
 
-def save(accelerator: Accelerator, output_dir: Path, step: int) -> Path:
-    """Write to a temporary name, rename when every process has finished, then drop the older checkpoints."""
-    final, partial = output_dir / f"checkpoint-{step}", output_dir / f"partial-checkpoint-{step}"
+def choose(output_dir: Path, asked: str | None) -> Path | None:
+    """The checkpoint that `resume_from_checkpoint` names, None for a fresh run.
+
+    Raises:
+        UserError: the folder is not there, or the run would mix with the checkpoints of another one.
+    """
+    there = all_in(output_dir)
+    if not asked:
+        if there:
+            raise UserError(
+                f"{output_dir} already holds {there[-1].name}: set resume_from_checkpoint to 'latest' to go on from "
+                "it, or give another output_dir to begin anew"
+            )
+        return None
+    if asked == "latest":
+        return there[-1] if there else None
+    folder = Path(asked)
+    if not folder.is_dir() and (output_dir / asked).is_dir():
+        folder = output_dir / asked
+    if not folder.is_dir():
+        known = f"{output_dir} has {', '.join(p.name for p in there)}" if there else f"{output_dir} has none"
+        raise UserError(f"the checkpoint {asked} does not exist; {known}, and 'latest' takes the newest")
+    if later := [p.name for p in there if step_of(p) > step_of(folder)]:
+        raise UserError(
+            f"{output_dir} holds later checkpoints than {folder.name}: {', '.join(later)}; remove them to go back, or "
+            "give another output_dir"
+        )
+    return folder
+
+
+def only_what_trains(accelerator: Accelerator, method: Method) -> None:
+    """Checkpoints of `accelerator` leave out frozen weights, and name the others alike on one process and many.
+
+    Where each process holds a part (FSDP, DeepSpeed), weights are written by accelerate instead.
+    """
+
+    def save_weights(models: list[nn.Module], weights: list[Any], folder: str) -> None:
+        if weights:
+            weights.clear()
+            if accelerator.is_main_process:
+                save_file({name: value.contiguous() for name, value in state_of(method).items()}, Path(folder, WEIGHTS))
+
+    def load_weights(models: list[nn.Module], folder: str) -> None:
+        if models:
+            models.clear()
+            stored = load_file(Path(folder, WEIGHTS))
+            for name, value in state_of(method).items():
+                value.copy_(stored[name])
+
+    accelerator.register_save_state_pre_hook(save_weights)
+    accelerator.register_load_state_pre_hook(load_weights)
+
+
+def state_of(method: nn.Module) -> dict[str, Any]:
+    """Parameters that train, and buffers, such as the statistics of a batch norm."""
+    kept = set(method.state_dict())
+    buffers = {name: value for name, value in method.named_buffers() if name in kept}
+    return {name: p.detach() for name, p in method.named_parameters() if p.requires_grad} | buffers
+
+
+def save(
+    accelerator: Accelerator, output_dir: Path, step: int, identity: Identity, limit: int, agreement: Agreement
+) -> Path:
+    """Write to a temporary name, rename when every process has finished, then drop all but the `limit` newest.
+
+    Raises:
+        UserError: in every process, if one of them could not write; older checkpoints are as they were.
+    """
+    final, partial = output_dir / f"checkpoint-{step}", output_dir / f"{PARTIAL}checkpoint-{step}"
+    last = newest(output_dir)
+    kept = f"{last} is whole: resume_from_checkpoint='latest' goes on from it" if last else "there is no earlier one"
     accelerator.wait_for_everyone()
-    accelerator.save_state(str(partial), safe_serialization=True)
-    accelerator.wait_for_everyone()
+    problem: UserError | None = None
+    try:
+        with writing(f"the checkpoint of step {step}", output_dir, kept):
+            accelerator.save_state(str(partial), **save_options(accelerator))
+            if accelerator.is_main_process:
+                (partial / FILE).write_text(identity.text(step, accelerator.num_processes), encoding="utf-8")
+    except UserError as error:
+        problem = error
+    if agreement.any(problem is not None):
+        if accelerator.is_main_process:
+            remove(partial)
+        raise problem or UserError(f"the checkpoint of step {step} could not be written by another process; {kept}")
     if accelerator.is_main_process:
-        shutil.rmtree(final, ignore_errors=True)
-        partial.rename(final)
-        for old in output_dir.glob("checkpoint-*"):
-            if NAME.fullmatch(old.name) and step_of(old) < step:
-                shutil.rmtree(old)
+        publish(partial, final)
+        for old in all_in(output_dir)[:-limit] if limit else []:
+            remove_at_once(old)
     accelerator.wait_for_everyone()
     return final
+
+
+def load(accelerator: Accelerator, folder: Path, identity: Identity) -> int:
+    """Go on from `folder`; gives its step. On another number of processes the generators of random numbers are seeded
+    anew: noise and order do not depend on them, only what a method draws without its samples' keys."""
+    step, world_size = step_of(folder), identity.check(folder)
+    accelerator.load_state(str(folder), **load_options(accelerator))
+    if world_size != accelerator.num_processes:
+        set_seed(identity.seed + step, device_specific=True)
+    return step

@@ -1,8 +1,9 @@
 """THE training loop: every method, and every stage of the recipes, runs through `train`."""
 
-import json
+import sys
 import time
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -10,19 +11,30 @@ import torch
 from accelerate import Accelerator
 from accelerate.utils import set_seed
 from diffusers.optimization import get_scheduler
-from diffusers.training_utils import EMAModel
 from tqdm.auto import tqdm
 
 from pai_modelscope.config import TrainingConfig
 from pai_modelscope.errors import UserError
 from pai_modelscope.methods import Method
-from pai_modelscope.training import checkpoints
+from pai_modelscope.training import checkpoints, sharding
+from pai_modelscope.training.average import Average
+from pai_modelscope.training.card import About, write_card
+from pai_modelscope.training.files import PARTIAL, publish, sweep
+from pai_modelscope.training.identity import Identity
+from pai_modelscope.training.interrupts import Agreement, Interrupts
+from pai_modelscope.training.journal import Journal
+from pai_modelscope.training.losses import Meter, Watch
 from pai_modelscope.training.optimizers import build_optimizer
 from pai_modelscope.training.order import Order
+from pai_modelscope.training.validation import Validation, untouched
 
 
 class Source(Protocol):
-    """Where batches come from. Samples lie in buckets; all samples of a bucket have one shape."""
+    """Where batches come from. Samples lie in buckets; all samples of a bucket have one shape.
+
+    A source may also have `names(bucket, indices)`, a list of what samples are called: a loss that stops the run is
+    then reported with the files of its batch.
+    """
 
     @property
     def lengths(self) -> Sequence[int]:
@@ -46,50 +58,74 @@ class Source(Protocol):
 
 
 def train(
-    method: Method, source: Source, config: TrainingConfig, accelerator: Accelerator | None = None
+    method: Method,
+    source: Source,
+    config: TrainingConfig,
+    accelerator: Accelerator | None = None,
+    validation: Validation | None = None,
+    about: About | None = None,
 ) -> dict[str, Any]:
-    """Train `method` on `source`; write checkpoints, a log (`log.jsonl`) and the result (`method.save`).
+    """Train `method` on `source`; write checkpoints, `run.json`, `log.jsonl` and `result`: what `method.save` writes,
+    and a model card with what `about` tells. `validation` runs every `config.validation_steps` steps.
 
-    Returns the last logged values with `step` and `finished` (False when `max_train_seconds` came first: call again to
-    go on). With `ema_decay` set, what is saved is the average.
+    Returns the last logged values with `step` and `finished`: False when `max_train_seconds`, Ctrl-C or SIGTERM came
+    first; `resume_from_checkpoint='latest'` then goes on as if nothing had been. With `ema_decay` set, what is saved
+    is the average.
 
     Raises:
-        UserError: for a configuration that cannot work, with every problem named, and for a loss that is not finite.
+        UserError: for a configuration that cannot work, with every problem named; a checkpoint of another training; a
+            loss that is not finite or explodes; a disk that is full, where the last checkpoint stays whole.
     """
     if problems := config.problems():
         raise UserError("training cannot start: " + "; ".join(problems))
-    return _Run(method, source, config, accelerator).go()
+    return _Run(method, source, config, accelerator, validation, about or About()).go()
 
 
 class _Run:
     """The state of one call of `train`."""
 
-    def __init__(self, method: Method, source: Source, config: TrainingConfig, accelerator: Accelerator | None):
-        self.config, self.source = config, source
+    def __init__(
+        self,
+        method: Method,
+        source: Source,
+        config: TrainingConfig,
+        accelerator: Accelerator | None,
+        validation: Validation | None,
+        about: About,
+    ):
+        self.config, self.source, self.validation, self.about = config, source, validation, about
         self.accelerator = accelerator or Accelerator(mixed_precision=config.mixed_precision)
         self.output_dir = Path(config.output_dir)
         self.output_dir.mkdir(parents=True, exist_ok=True)
+        self.agreement = Agreement(self.accelerator.num_processes)
+        from_folder = checkpoints.choose(self.output_dir, config.resume_from_checkpoint)
         set_seed(config.seed, device_specific=True)
+        samples = config.train_batch_size * config.gradient_accumulation_steps * self.accelerator.num_processes
+        self.order = Order(source.lengths, samples, config.seed, source.cycle)
+        self.identity = Identity.of(method, config, self.order)
         self._prepare(method)
-        micro = config.train_batch_size
-        self.order = Order(
-            source.lengths,
-            micro * config.gradient_accumulation_steps * self.accelerator.num_processes,
-            config.seed,
-            source.cycle,
-        )
+        self.step = checkpoints.load(self.accelerator, from_folder, self.identity) if from_folder else 0
+        self.watch = Watch(config.max_loss_ratio, config.train_batch_size, self.accelerator.device)
+        self.meter = Meter()
+        self.logged: dict[str, Any] = {}
+        if self.accelerator.is_main_process:
+            sweep(self.output_dir)
+        self.journal = Journal(self.accelerator, config, self.identity.method, self.step)
+        self.accelerator.wait_for_everyone()
         self.started = time.monotonic()
-        self.step = self._resume()
+        self.mark = (self.started, self.step)  # from where the throughput is counted
 
     def _prepare(self, method: Method) -> None:
         config, device = self.config, self.accelerator.device
+        sharding.configure(self.accelerator, config, self.validation is not None)
         method.to(device)
         if device.type == "cuda":
             method.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
             torch.set_float32_matmul_precision("high")
         self.method = method
-        self.parameters = method.trainable()
         optimizer = build_optimizer(method, config, device)
+        for group in optimizer.param_groups if config.scale_lr else []:
+            group["lr"] *= self.order.batch_size
         self.schedule = get_scheduler(
             config.lr_scheduler,
             optimizer,
@@ -100,19 +136,12 @@ class _Run:
             for module in method.heavy():
                 module.compile(dynamic=False)
         self.model, self.optimizer = self.accelerator.prepare(method, optimizer)
+        self.parameters = method.trainable()
+        checkpoints.only_what_trains(self.accelerator, method)
         self.accelerator.register_for_checkpointing(self.schedule)
-        self.ema = None
-        if config.ema_decay:
-            self.ema = EMAModel(self.parameters, decay=config.ema_decay, use_ema_warmup=True, power=0.75, foreach=True)
-            self.ema.to(device)
-            self.accelerator.register_for_checkpointing(self.ema)
-
-    def _resume(self) -> int:
-        folder = checkpoints.newest(self.output_dir) if self.config.resume else None
-        if folder is None:
-            return 0
-        self.accelerator.load_state(str(folder))
-        return checkpoints.step_of(folder)
+        self.average = Average(self.parameters, config.ema_decay, device) if config.ema_decay else None
+        if self.average:
+            self.accelerator.register_for_checkpointing(self.average)
 
     def go(self) -> dict[str, Any]:
         config = self.config
@@ -121,29 +150,48 @@ class _Run:
             initial=self.step,
             disable=not self.accelerator.is_local_main_process,
             desc=self.output_dir.name,
+            unit="step",
             mininterval=1.0,
+            dynamic_ncols=True,
         )
-        logged: dict[str, Any] = {}
-        while self.step < config.max_train_steps and not self._out_of_time():
-            metrics = self._optimize(self.step)
+        try:
+            with Interrupts() as interrupts:
+                self._steps(bar, interrupts)
+        finally:
+            bar.close()
+            torch.compiler.set_stance("default")
+            self.journal.close()
+        self._save_result()
+        return {**self.logged, "step": self.step, "finished": self.step >= config.max_train_steps}
+
+    def _steps(self, bar: tqdm, interrupts: Interrupts) -> None:
+        config, begun = self.config, self.step
+        if not self.step:
+            self._validate()
+        while self.step < config.max_train_steps:
+            # A run that is stopped by time makes a step at least, however short the time is.
+            if self.agreement.any(bool(interrupts.received) or (self.step > begun and self._out_of_time())):
+                break
+            self._optimize(self.step)
             self.step += 1
             if config.compile:
                 # Rare shapes run uncompiled from now on: compiling each would cost more than it saves.
                 torch.compiler.set_stance("eager_on_recompile")
             bar.update()
-            if self.step % config.logging_steps == 0 or self.step == config.max_train_steps:
-                logged = self._log(metrics)
-                bar.set_postfix(loss=f"{logged['loss']:.4f}")
+            last = self.step == config.max_train_steps
+            if self.step % config.logging_steps == 0 or last:
+                self._log()
+                bar.set_postfix(loss=f"{self.logged['loss']:.4f}", images=f"{self.logged['images_per_second']:.1f}/s")
+            if config.validation_steps and (self.step % config.validation_steps == 0 or last):
+                self._validate()
             if config.checkpointing_steps and self.step % config.checkpointing_steps == 0:
-                checkpoints.save(self.accelerator, self.output_dir, self.step)
-        bar.close()
-        torch.compiler.set_stance("default")
+                self._save_checkpoint()
+        if interrupts.received and not bar.disable:
+            bar.write(f"{interrupts.received}: saving step {self.step}, then stopping", file=sys.stderr)
         if not checkpoints.exists(self.output_dir, self.step):
-            checkpoints.save(self.accelerator, self.output_dir, self.step)
-        self._save_result()
-        return {**logged, "step": self.step, "finished": self.step >= config.max_train_steps}
+            self._save_checkpoint()
 
-    def _optimize(self, step: int) -> dict[str, torch.Tensor]:
+    def _optimize(self, step: int) -> None:
         """One optimizer step over all micro-batches of all processes."""
         accelerator, config = self.accelerator, self.config
         bucket, micro = self.order.bucket(step), config.train_batch_size
@@ -151,56 +199,82 @@ class _Run:
             each.view(-1, accelerator.num_processes, micro)[:, accelerator.process_index]
             for each in (self.order.indices(step), self.order.keys(step))
         )
-        metrics: dict[str, torch.Tensor] = {}
+        losses = []
         for turn, indices in enumerate(mine):
             batch = self.source.batch(bucket, indices, accelerator.device, keys[turn])
             batch["keys"] = keys[turn].to(accelerator.device, non_blocking=True)
-            last = turn == len(mine) - 1
-            with accelerator.autocast(), torch.enable_grad():
-                if last:
+            with sharding.backward_context(accelerator, self.model, turn == len(mine) - 1):
+                with accelerator.autocast(), torch.enable_grad():
                     metrics = self.model(batch)
-                else:
-                    with accelerator.no_sync(self.model):
-                        metrics = self.model(batch)
-            accelerator.backward(metrics["loss"] / len(mine))
+                accelerator.backward(metrics["loss"] / len(mine))
+            losses.append(metrics["loss"].detach())
+            self.meter.add(metrics)
+        self.watch.see(torch.stack(losses).mean(), step)
         if config.max_grad_norm:
-            metrics["grad_norm"] = accelerator.clip_grad_norm_(self.parameters, config.max_grad_norm)
+            norm = accelerator.clip_grad_norm_(self.parameters, config.max_grad_norm)
+            if norm is not None:
+                self.meter.add({"grad_norm": sharding.whole(torch.as_tensor(norm, device=accelerator.device))})
         self.optimizer.step()
         self.schedule.step()
         self.optimizer.zero_grad(set_to_none=True)
-        if self.ema is not None:
-            self.ema.step(self.parameters)
-        return {name: value.detach() for name, value in metrics.items()}
+        if self.average:
+            self.average.step()
 
-    def _log(self, metrics: dict[str, torch.Tensor]) -> dict[str, Any]:
-        """The only place where the host waits for the device."""
-        values = {name: float(self.accelerator.reduce(value.float(), "mean")) for name, value in metrics.items()}
-        row = {"step": self.step, "lr": self.schedule.get_last_lr()[0], **values}
-        row["seconds"] = round(time.monotonic() - self.started, 1)
+    def _log(self) -> None:
+        """Here the host waits for the device; else only where something is saved."""
+        self._stop_if_bad()
+        rates = self.schedule.get_last_lr()
+        row = {"step": self.step, "lr": rates[0], **self.meter.read(self.accelerator)}
+        row |= {f"lr/{i}": rate for i, rate in enumerate(rates) if rate != rates[0]}
+        now, (then, before) = time.monotonic(), self.mark
+        row["images_per_second"] = round((self.step - before) * self.order.batch_size / max(now - then, 1e-9), 2)
+        row["seconds"] = round(now - self.started, 1)
+        self.watch.usual(row["loss"])
+        self.journal.row(row)
+        self.logged, self.mark = row, (time.monotonic(), self.step)
+
+    def _aside(self, since: float) -> None:
+        """What happened since then is not part of the throughput."""
+        self.mark = (self.mark[0] + time.monotonic() - since, self.mark[1])
+
+    def _save_checkpoint(self) -> None:
+        self._stop_if_bad()
+        begun, limit = time.monotonic(), self.config.checkpoints_total_limit
+        checkpoints.save(self.accelerator, self.output_dir, self.step, self.identity, limit, self.agreement)
+        self._aside(begun)
+
+    def _stop_if_bad(self) -> None:
+        self.watch.stop_if_bad(self.accelerator, self.order, self.source, checkpoints.newest(self.output_dir))
+
+    def _validate(self) -> None:
+        if self.validation is None or not self.config.validation_steps:
+            return
+        begun = time.monotonic()
         if self.accelerator.is_main_process:
-            with open(self.output_dir / "log.jsonl", "a", encoding="utf-8") as file:
-                file.write(json.dumps(row) + "\n")
-        if not torch.isfinite(torch.tensor(row["loss"])):
-            raise UserError(
-                f"the loss is {row['loss']} at step {self.step}; lower learning_rate or max_grad_norm and run again: "
-                f"training continues from the newest checkpoint in {self.output_dir}"
-            )
-        return row
+            with self._averaged(), untouched(self.method), self.accelerator.autocast():
+                shown = self.validation.validate(self.method, self.step)
+            self.journal.show(shown, self.step)
+        self.accelerator.wait_for_everyone()
+        self._aside(begun)
+
+    def _averaged(self) -> AbstractContextManager[None]:
+        return self.average.swapped_in() if self.average else nullcontext()
 
     def _out_of_time(self) -> bool:
-        """All processes must agree, or the slower ones would wait for ever in the next collective."""
         limit = self.config.max_train_seconds
-        if not limit or self.step % self.config.logging_steps:
-            return False
-        over = torch.tensor(float(time.monotonic() - self.started > limit), device=self.accelerator.device)
-        return bool(self.accelerator.reduce(over, "sum") > 0)
+        return bool(limit) and time.monotonic() - self.started > limit
 
     def _save_result(self) -> None:
-        if self.accelerator.is_main_process:
-            if self.ema is not None:
-                self.ema.store(self.parameters)
-                self.ema.copy_to(self.parameters)
-            self.method.save(self.output_dir / "result")
-            if self.ema is not None:
-                self.ema.restore(self.parameters)
+        config, final = self.config, self.output_dir / "result"
+        partial = final.with_name(PARTIAL + final.name)
+        with self._averaged(), sharding.gathered(self.method):
+            if self.accelerator.is_main_process:
+                with self.journal.writing("the result"):
+                    partial.mkdir(exist_ok=True)
+                    self.method.save(partial)
+                    loss = self.logged.get("loss")
+                    write_card(
+                        partial, self.identity.method, config, self.about, self.step, self.order.batch_size, loss
+                    )
+                    publish(partial, final)
         self.accelerator.wait_for_everyone()

@@ -64,6 +64,7 @@ def main() -> None:
         seed=2,
         checkpointing_steps=args.checkpointing_steps,
         max_train_seconds=args.max_seconds,
+        resume_from_checkpoint="latest",
     )
     train(ClipTraining(models.clip(len(workspace.tokenizer()))), source, config, accelerator)
 

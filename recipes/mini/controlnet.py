@@ -105,6 +105,7 @@ def main() -> None:
         seed=7,
         checkpointing_steps=args.checkpointing_steps,
         max_train_seconds=args.max_seconds,
+        resume_from_checkpoint="latest",
     )
     train(method, EdgeSource(scenes, vae), config, accelerator)
 

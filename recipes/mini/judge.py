@@ -141,6 +141,7 @@ def main() -> None:
         seed=SEED,
         checkpointing_steps=args.checkpointing_steps,
         max_train_seconds=args.max_seconds,
+        resume_from_checkpoint="latest",
     )
     train(method, NamedSource(scenes, names), config, accelerator)
 

@@ -58,6 +58,7 @@ def main() -> None:
         logging_steps=100,
         checkpointing_steps=args.checkpointing_steps,
         max_train_seconds=args.max_seconds,
+        resume_from_checkpoint="latest",
     )
     train(method, LatentSource(args.work / "latents", accelerator.device), config, accelerator)
 

@@ -154,6 +154,7 @@ def main() -> None:
         seed=1,
         checkpointing_steps=args.checkpointing_steps,
         max_train_seconds=args.max_seconds,
+        resume_from_checkpoint="latest",
     )
     result = train(method, source, config, accelerator)
     if accelerator.is_main_process and (result["finished"] or args.finish):

@@ -1,0 +1,99 @@
+"""The model card of a result: where it comes from and how it was made, in plain facts."""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import pai_modelscope
+from pai_modelscope.config import TrainingConfig
+from pai_modelscope.training.files import write_text
+
+_SHOWN = (
+    "train_batch_size",
+    "gradient_accumulation_steps",
+    "optimizer",
+    "learning_rate",
+    "lr_scheduler",
+    "lr_warmup_steps",
+    "adam_weight_decay",
+    "max_grad_norm",
+    "ema_decay",
+    "mixed_precision",
+    "seed",
+)
+
+
+@dataclass(frozen=True)
+class About:
+    """What only the caller of `train` knows; the card says 'unknown' of what is left open."""
+
+    base_model: str = ""  # a hub id or a name of the zoo
+    data: str = ""  # what it was trained on, in a sentence
+    licence: str = ""  # of the base model, such as 'apache-2.0': what is trained from it inherits it
+    usage: str = ""  # Python that uses the result
+
+
+def write_card(
+    folder: Path, method: str, config: TrainingConfig, about: About, step: int, samples: int, loss: float | None
+) -> None:
+    """README.md in `folder`. `samples`: of a step; `loss`: the last that was logged."""
+    write_text(folder / "README.md", card(method, config, about, step, samples, loss))
+
+
+def card(method: str, config: TrainingConfig, about: About, step: int, samples: int, loss: float | None) -> str:
+    settings = asdict(config)
+    rows = "\n".join(f"| {name} | {settings[name]} |" for name in _SHOWN)
+    stopped = "" if step >= config.max_train_steps else f" It was stopped before its {config.max_train_steps} steps."
+    final = f"the last logged loss is {loss:.4f}" if loss is not None else "no loss was logged"
+    usage = f"```python\n{about.usage.strip()}\n```" if about.usage else "No use was described."
+    return f"""{_head(about)}
+# {Path(config.output_dir).name}
+
+Made by {method} of pai_modelscope {pai_modelscope.__version__} from {_base(about)}.
+
+## Use
+
+{usage}
+
+## Data
+
+{about.data or "The data was not described."}
+
+## Training
+
+{step} steps of {samples} samples; {final}.{stopped} The run folder's run.json holds all settings and versions.
+
+| setting | value |
+| --- | --- |
+{rows}
+
+## Limits
+
+It was not evaluated beyond its training loss and the validation pictures in the run folder, if there are any. What the
+base model cannot draw, and the biases of its data, remain; a small data set may be reproduced rather than learned.
+
+## Licence
+
+{_licence(about)}
+"""
+
+
+def _base(about: About) -> str:
+    return f"`{about.base_model}`" if about.base_model else "a base model that is unknown"
+
+
+def _licence(about: About) -> str:
+    if about.licence:
+        return f"{about.licence}, inherited from {_base(about)}; the licence of the data may limit use further."
+    return f"Unknown: that of the base model holds, and the licence of {_base(about)} was not stated."
+
+
+def _head(about: About) -> str:
+    facts: dict[str, Any] = {
+        "license": about.licence,
+        "base_model": about.base_model,
+        "library_name": "diffusers",
+        "language": "zh",
+    }
+    lines = "".join(f"{name}: {value}\n" for name, value in facts.items() if value)
+    return f"---\n{lines}tags:\n- pai_modelscope\n---\n"

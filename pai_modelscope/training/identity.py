@@ -1,0 +1,92 @@
+"""What a checkpoint belongs to: it goes on only with the method, the model, the data and the order it was made with."""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from pai_modelscope.config import TrainingConfig
+from pai_modelscope.errors import UserError
+from pai_modelscope.methods import Method
+from pai_modelscope.training.order import Order
+
+FILE = "training.json"
+_ADVICE = {
+    "method": "use the method it was made with",
+    "model": "open the model, and choose the rank and the parts to train, that it was made with",
+    "optimizer": "set optimizer to {theirs}",
+    "average": "set ema_decay as it was ({theirs})",
+    "seed": "set seed to {theirs}",
+    "global_batch": "choose train_batch_size, gradient_accumulation_steps and processes whose product is {theirs}",
+    "samples": "use the data it was made with",
+    "rhythm": "use the data it was made with",
+}
+_NAMES = {
+    "average": "ema_decay",
+    "global_batch": "the samples of a step",
+    "model": "the model (the names and shapes of what trains)",
+    "samples": "the samples of each bucket",
+    "rhythm": "the order of the buckets",
+}
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What must be the same when a run goes on."""
+
+    method: str
+    model: str  # digest of the names and shapes of all that trains
+    optimizer: str
+    average: str
+    seed: int
+    global_batch: int
+    samples: list[int]
+    rhythm: str  # digest of the buckets' cycle
+
+    @classmethod
+    def of(cls, method: Method, config: TrainingConfig, order: Order) -> "Identity":
+        shapes = sorted((name, list(p.shape)) for name, p in method.named_parameters() if p.requires_grad)
+        return cls(
+            method=type(method).__name__,
+            model=f"{len(shapes)} tensors, {_digest(shapes)}",
+            optimizer=config.optimizer,
+            average="above 0" if config.ema_decay else "0",
+            seed=config.seed,
+            global_batch=order.batch_size,
+            samples=order.lengths,
+            rhythm=_digest(order.cycle),
+        )
+
+    def text(self, step: int, world_size: int) -> str:
+        return json.dumps({"step": step, "world_size": world_size, **asdict(self)}, indent=1)
+
+    def check(self, folder: Path) -> int:
+        """The number of processes that wrote the checkpoint. Raises `UserError`, naming all that differs."""
+        try:
+            theirs = json.loads((folder / FILE).read_text(encoding="utf-8"))
+            world_size, found = int(theirs["world_size"]), {name: theirs[name] for name in asdict(self)}
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise UserError(
+                f"{folder} is no checkpoint of this training ({FILE} is missing or unreadable): give a folder "
+                "checkpoint-STEP of a run, or leave resume_from_checkpoint out"
+            ) from error
+        differing = [
+            f"{_NAMES.get(name, name)} was {_short(found[name])} and is now {_short(mine)}: "
+            + _ADVICE[name].format(theirs=_short(found[name]))
+            for name, mine in asdict(self).items()
+            if found[name] != mine
+        ]
+        if differing:
+            raise UserError(f"{folder} can't be continued: {'; '.join(differing)}; or begin anew in another output_dir")
+        return world_size
+
+
+def _digest(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value).encode()).hexdigest()[:16]
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, list):
+        return f"{sum(value)} in {len(value)}"
+    return str(value)

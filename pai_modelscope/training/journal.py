@@ -1,0 +1,47 @@
+"""What a run tells while it goes: run.json, log.jsonl, samples and trackers, all by the main process."""
+
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+from accelerate import Accelerator
+
+from pai_modelscope.config import TrainingConfig
+from pai_modelscope.training.files import writing
+from pai_modelscope.training.runfolder import Log, write_run
+from pai_modelscope.training.trackers import Trackers
+from pai_modelscope.training.validation import grid, save_grid
+
+
+class Journal:
+    def __init__(self, accelerator: Accelerator, config: TrainingConfig, method: str, step: int):
+        self._writes, self._folder = accelerator.is_main_process, Path(config.output_dir)
+        if self._writes:
+            with self.writing("the run folder"):
+                self._log = Log(self._folder, step)
+                write_run(self._folder, config, method, accelerator, step)
+        self._trackers = Trackers(accelerator, config, step)
+
+    def writing(self, what: str) -> AbstractContextManager[None]:
+        """A full disk becomes a `UserError`."""
+        return writing(what, self._folder, "resume_from_checkpoint='latest' goes on from the newest checkpoint")
+
+    def row(self, row: dict[str, Any]) -> None:
+        """Values with their 'step'."""
+        if self._writes:
+            with self.writing("the log"):
+                self._log.add(row)
+                self._trackers.scalars(row, row["step"])
+
+    def show(self, shown: Any, step: int) -> None:
+        """What a validation gave: numbers or pictures."""
+        if isinstance(shown, dict):
+            self.row({"step": step} | {f"validation/{name}": float(value) for name, value in shown.items()})
+        elif shown and self._writes:
+            page = grid(shown)
+            with self.writing("the validation pictures"):
+                save_grid(page, self._folder, step)
+                self._trackers.picture("validation", page, step)
+
+    def close(self) -> None:
+        self._trackers.close()

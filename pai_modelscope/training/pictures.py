@@ -1,0 +1,51 @@
+"""Validation pictures of diffusion methods: the same prompts and seeds, drawn with the networks as they are."""
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+from PIL import Image
+
+from pai_modelscope.errors import UserError
+from pai_modelscope.methods import Method
+from pai_modelscope.sampling import Sampler
+from pai_modelscope.training.validation import CAPTION
+
+_NETWORKS = ("unet", "text_encoder", "vae")
+
+
+class PictureValidation:
+    """`train(..., validation=PictureValidation('pai-diffusion-mini-zh', ['戴眼镜的猫']))`"""
+
+    def __init__(self, model: str | os.PathLike[str] | Sampler, prompts: Sequence[str], seed: int = 0, **options: Any):
+        """
+        Args:
+            model: gives what the method does not train, such as the VAE; of what it does, the method's is used.
+            prompts: a picture for each; the first has `seed`, the next one more, and so on.
+            options: fields of `GenerationOptions`, such as num_inference_steps.
+        """
+        if not prompts:
+            raise UserError("validation pictures need at least one prompt")
+        self._base = model if isinstance(model, Sampler) else Sampler.from_pretrained(model, device="cpu", safety=False)
+        self._texts = [{"text": prompt, "seed": seed + i} for i, prompt in enumerate(prompts)]
+        self._options = options
+
+    def validate(self, method: Method, step: int) -> list[Image.Image]:
+        sampler = self._sampler(method)
+        method.eval()
+        shown = []
+        for picture in sampler(self._texts, **self._options):
+            picture.image.info[CAPTION] = picture.prompt
+            shown.append(picture.image)
+        return shown
+
+    def _sampler(self, method: Method) -> Sampler:
+        base = self._base.pipe
+        own = {name: getattr(method, name) for name in _NETWORKS if hasattr(method, name)}
+        pipe = type(base)(**{**base.components, **own}, requires_safety_checker=False)
+        device = next(method.parameters()).device
+        pipe.vae.to(device)
+        pipe.text_encoder.to(device)
+        pipe.unet.to(device)
+        pipe.set_progress_bar_config(disable=True)
+        return Sampler(pipe, name=self._base.name, recommended=self._base.recommended)

@@ -1,0 +1,84 @@
+"""What FSDP2 and DeepSpeed need beyond what accelerate does for them."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from accelerate.utils import DistributedType
+from torch import nn
+from torch.distributed.tensor import DTensor, distribute_tensor
+
+from pai_modelscope.config import TrainingConfig
+from pai_modelscope.errors import UserError
+
+
+def configure(accelerator: Accelerator, config: TrainingConfig, validates: bool) -> None:
+    """Tell accelerate's plugins what they would otherwise take from a DataLoader and from the training script."""
+    if accelerator.distributed_type == DistributedType.FSDP and not accelerator.is_fsdp2:
+        raise UserError("accelerate's configuration asks for FSDP 1, which is not supported: set fsdp_version to 2")
+    if accelerator.distributed_type == DistributedType.FSDP and validates and config.validation_steps:
+        raise UserError("pictures during training need whole weights in a process: set validation_steps to 0 with FSDP")
+    plugin = getattr(accelerator.state, "deepspeed_plugin", None)
+    if accelerator.distributed_type == DistributedType.DEEPSPEED and plugin is not None:
+        if plugin.zero_stage == 3:
+            raise UserError("DeepSpeed's ZeRO stage 3 is not supported: choose stage 1 or 2, or FSDP 2")
+        plugin.deepspeed_config["train_micro_batch_size_per_gpu"] = config.train_batch_size
+        plugin.deepspeed_config["gradient_clipping"] = config.max_grad_norm
+        plugin.deepspeed_config["zero_allow_untested_optimizer"] = True
+
+
+def backward_context(accelerator: Accelerator, model: nn.Module, last: bool) -> Any:
+    """Gradients are summed over the processes only in the last of a step's batches."""
+    accelerator.gradient_state._set_sync_gradients(last)
+    return nullcontext() if last else accelerator.no_sync(model)
+
+
+def save_options(accelerator: Accelerator) -> dict[str, Any]:
+    return {"exclude_frozen_parameters": True} if accelerator.distributed_type == DistributedType.DEEPSPEED else {}
+
+
+def load_options(accelerator: Accelerator) -> dict[str, Any]:
+    return {"load_module_strict": False} if accelerator.distributed_type == DistributedType.DEEPSPEED else {}
+
+
+def whole(value: torch.Tensor) -> torch.Tensor:
+    """All of a tensor of which each process holds a part; every process must ask."""
+    return value.full_tensor() if isinstance(value, DTensor) else value
+
+
+def part(value: torch.Tensor) -> torch.Tensor:
+    """What this process holds of a tensor, in the same memory."""
+    return value.to_local() if isinstance(value, DTensor) else value
+
+
+def joined(mine: torch.Tensor, place: torch.Tensor) -> torch.Tensor:
+    """The parts `mine` of all processes as one tensor that is cut as `place` is."""
+    if not isinstance(place, DTensor):
+        return mine
+    mesh, cuts = place.device_mesh, place.placements
+    return DTensor.from_local(mine, mesh, cuts, shape=place.shape, stride=place.stride())
+
+
+def like(value: torch.Tensor, place: torch.Tensor) -> torch.Tensor:
+    """`value`, which is whole, cut as `place` is."""
+    value = value.to(place.device, place.dtype)
+    return distribute_tensor(value, place.device_mesh, place.placements) if isinstance(place, DTensor) else value
+
+
+@contextmanager
+def gathered(method: nn.Module) -> Iterator[None]:
+    """Every process sees the whole weights in `method`, ready to be written; forward is not to be called."""
+    cut: list[tuple[nn.Module, str, nn.Parameter]] = []
+    for module in method.modules():
+        for name, value in module._parameters.items():
+            if isinstance(value, DTensor):
+                cut.append((module, name, value))
+    for module, name, value in cut:
+        module._parameters[name] = nn.Parameter(whole(value.detach()), value.requires_grad)
+    try:
+        yield
+    finally:
+        for module, name, value in cut:
+            module._parameters[name] = value

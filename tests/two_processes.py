@@ -1,0 +1,117 @@
+"""What torchrun runs for tests/test_training_processes.py, and the same runs on one process."""
+
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import Accelerator, FullyShardedDataParallelPlugin
+from accelerate.state import AcceleratorState, PartialState
+from accelerate.utils import DistributedType
+from diffusers import DDIMScheduler, UNet2DConditionModel
+from transformers import BertTokenizer, CLIPTextModel
+
+import pai_modelscope
+from pai_modelscope.config import TrainingConfig
+from pai_modelscope.errors import UserError
+from pai_modelscope.methods import FullFineTuning
+from pai_modelscope.text import chunk_ids
+from pai_modelscope.training import train
+from pai_modelscope.training.interrupts import Agreement
+from tests.training_runs import Regression, Table, run
+
+
+class Latents:
+    """Eight small latents; remembers which were asked for, and can send a signal while it makes a batch."""
+
+    lengths, cycle = (8,), (0,)
+
+    def __init__(self, tokenizer: Any, signal_at: int | None = None):
+        self.ids = chunk_ids(tokenizer, ["猫", "狗", "熊猫", "树", "花", "车", "鱼", "鸟"])
+        self.latents = torch.randn(8, 4, 8, 8, generator=torch.Generator().manual_seed(0))
+        self.seen: list[list[int]] = []
+        self.signal_at = signal_at
+
+    def batch(self, bucket: int, indices: torch.Tensor, device: torch.device, keys: torch.Tensor) -> dict:
+        if len(self.seen) == self.signal_at:
+            os.kill(os.getpid(), signal.SIGTERM)
+        self.seen.append(indices.tolist())
+        return {"latents": self.latents[indices].to(device), "ids": self.ids[indices].to(device)}
+
+
+def fine_tune(folder: Path, batch: int, signal_at: int | None = None, validation: Any = None, **options: Any) -> tuple:
+    """What `train` returned, and the source, of four steps over the shipped model; `batch`: of a process."""
+    model = pai_modelscope.model_dir("pai-diffusion-mini-zh")
+    tokenizer = BertTokenizer.from_pretrained(model / "tokenizer")
+    method = FullFineTuning(
+        UNet2DConditionModel.from_pretrained(model / "unet", torch_dtype=torch.float32),
+        CLIPTextModel.from_pretrained(model / "text_encoder"),
+        DDIMScheduler.from_pretrained(model / "scheduler"),
+        chunk_ids(tokenizer, [""])[0, 0],
+    )
+    settings: dict[str, Any] = {
+        "max_train_steps": 4,
+        "ema_decay": 0.9,
+        "logging_steps": 1,
+        "lr_scheduler": "constant",
+        "resume_from_checkpoint": "latest",
+        **options,
+    }
+    source = Latents(tokenizer, signal_at)
+    config = TrainingConfig(output_dir=str(folder), train_batch_size=batch, **settings)
+    return train(method, source, config, validation=validation), source
+
+
+def failing_save(folder: Path, rank: int) -> str:
+    """One process alone can't write its part of a checkpoint."""
+    save = torch.save
+    if rank == 1:
+        torch.save = _full  # the generators' states, which every process writes
+    try:
+        train(Regression(), Table(), TrainingConfig(output_dir=str(folder), max_train_steps=1, train_batch_size=4))
+    except UserError as error:
+        return str(error)
+    finally:
+        torch.save = save
+    return ""
+
+
+def _full(*_: Any) -> None:
+    raise OSError(28, "No space left on device")
+
+
+def sharded(folder: Path) -> None:
+    """A run with the average, whole, and stopped and resumed, under FSDP 2, which accelerate offers on GPUs only: so
+    its state is told that it has some."""
+    plugin = FullyShardedDataParallelPlugin(fsdp_version=2)
+    for name, options in (("whole", {}), ("parts", {"max_train_seconds": 1e-9}), ("parts", {})):
+        accelerator = Accelerator(cpu=True, fsdp_plugin=plugin)
+        told = {"distributed_type": DistributedType.FSDP}
+        PartialState._shared_state.update(told)
+        AcceleratorState._shared_state.update(told | {"fsdp_plugin": plugin})
+        run(folder / name, accelerator=accelerator, train_batch_size=4, ema_decay=0.9, **options)
+
+
+def main(folder: Path) -> None:
+    torch.set_num_threads(1)
+    accelerator = Accelerator()
+    rank, report = accelerator.process_index, {}
+    agreement = Agreement(accelerator.num_processes)
+    report["agreed"] = [agreement.any(False), agreement.any(rank == 1)]
+    # The second process alone is told to stop, in its third step.
+    first, source = fine_tune(folder / "two", 2, signal_at=2 if rank == 1 else None)
+    report["stopped"], report["begun"] = first, source.seen
+    report["finished"], source = fine_tune(folder / "two", 2)
+    report["rest"] = source.seen
+    report["resumed"], source = fine_tune(folder / "from-one", 2)
+    report["taken"] = source.seen
+    report["error"] = failing_save(folder / "full", rank)
+    sharded(folder / "sharded")
+    (folder / f"report-{rank}.json").write_text(json.dumps(report))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
