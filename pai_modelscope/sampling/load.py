@@ -52,7 +52,8 @@ def load_controlnet(folder: Path, pipe: Any) -> Any:
     Raises `UserError` for a folder that is none, has damaged weights, or was made for a UNet of another shape.
     """
     if (folder / control.FILE).is_file():
-        net: Any = control.read_control_lora(folder, pipe.unet).to(pipe.dtype).eval().requires_grad_(False)
+        with quiet():
+            net: Any = control.read_control_lora(folder, pipe.unet).to(pipe.dtype).eval().requires_grad_(False)
     else:
         for file in weight_files(folder):
             check_weights(file)
