@@ -1,4 +1,4 @@
-"""Command-line flags made from `GenerationOptions`, so that a default lives in `config.py` alone."""
+"""Command-line flags made from `GenerationOptions`, so that a default lives in `config` alone."""
 
 import argparse
 import dataclasses

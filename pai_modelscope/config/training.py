@@ -1,49 +1,6 @@
-"""Every option that a user can set, and the only place where its default is written."""
+"""How the one training loop runs."""
 
 from dataclasses import dataclass
-from typing import Any
-
-
-@dataclass
-class GenerationOptions:
-    """How a picture is made. `None` means: what the model folder recommends, else the value in the comment."""
-
-    negative_prompt: str = ""
-    num_inference_steps: int | None = None  # 20
-    guidance_scale: float | None = None  # 7.5
-    guidance_rescale: float | None = None  # 0.0
-    height: int | None = None  # the model's own, pixels
-    width: int | None = None
-    num_images_per_prompt: int = 1
-    seed: int | list[int] | None = None  # random, and reported
-    scheduler: str | None = None  # the model's own
-    clip_skip: int | None = None
-    output_type: str = "bgr"  # 'bgr' (uint8 array) or 'pil'
-    batch_size: int | None = None  # pictures denoised at once: 1 on a CPU, 8 on a GPU
-    batch_pos: int | None = None  # remake a picture of a batch: its row (from 0) among `batch_size` rows
-    image: Any = None  # start from this picture: a path, PIL picture, BGR array, bytes or data URL
-    strength: float | None = None  # how far from `image` to go: 0.6, with a mask 1.0
-    resize: str = "crop"  # how `image` comes to height and width: 'crop', 'fit' (pad) or 'stretch'
-    mask: Any = None  # what of `image` is drawn anew: white; the rest comes back unchanged
-    mask_blur: int = 4  # pixels over which new and old blend
-    mask_only: bool = False  # draw just the surroundings of the mask, at full height and width
-    mask_padding: int = 32  # pixels around the mask that `mask_only` draws too
-    outpaint: tuple[int, int, int, int] | None = None  # pixels to draw around `image`: left, right, top, bottom
-    loras: Any = None  # {'poem.safetensors': 0.4}: a file, zoo name or loaded name, and its weight
-    embeddings: Any = None  # files whose words the texts may use, such as `<小奶猫>`
-    control: Any = None  # pictures that steer, by ControlNet: {'canny': picture}, see sampling/controls.py
-    upscale: int | None = None  # the finished picture so many times larger per side: 2 or 4
-    upscaler: str | None = None  # 'hires' (drawn over at the large size) or 'realesrgan' (an extra): 'hires'
-    upscale_strength: float | None = None  # how far 'hires' goes from the finished picture: 0.2
-
-
-# What a `None` above means where the model folder recommends nothing.
-GENERATION_FALLBACKS = {"num_inference_steps": 20, "guidance_scale": 7.5, "guidance_rescale": 0.0}
-# How far to go from a picture, and under a mask, where `strength` is left open.
-IMAGE_STRENGTH, MASK_STRENGTH = 0.6, 1.0
-# How a picture is enlarged where only `upscale` is given. At 0.2 the shipped model sharpens edges and leaves shapes as
-# they are, from 0.3 contours fray, and from 0.4 it draws patches into what was plain.
-UPSCALER, UPSCALE_STRENGTH = "hires", 0.2
 
 
 @dataclass

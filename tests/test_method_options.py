@@ -1,0 +1,65 @@
+"""The options of training: documented, and with the very defaults of the classes that they go to."""
+
+import inspect
+from dataclasses import MISSING, fields
+
+import pytest
+
+from pai_modelscope.config import TrainingConfig
+from pai_modelscope.config.methods import (
+    ControlNetOptions,
+    DataOptions,
+    DenoisingOptions,
+    FullOptions,
+    LoraOptions,
+    TextualInversionOptions,
+    comments,
+)
+from pai_modelscope.data import open_training_set
+from pai_modelscope.methods import ControlNetTraining, FullFineTuning, LoraTraining, TextualInversion
+from pai_modelscope.methods.denoising import Denoising
+
+ALL = (
+    TrainingConfig,
+    DataOptions,
+    DenoisingOptions,
+    FullOptions,
+    LoraOptions,
+    TextualInversionOptions,
+    ControlNetOptions,
+)
+
+
+@pytest.mark.parametrize("options", ALL)
+def test_every_option_says_what_it_is(options):
+    said = comments(options)
+    assert said and all(len(text) > 5 for text in said.values()), said
+
+
+def test_what_is_said_is_the_comment_beside_the_default():
+    assert comments(LoraOptions)["targets"] == "'attention' | 'all-linear' | 'conv'"
+    assert comments(TrainingConfig)["max_train_steps"] == "optimizer steps"
+
+
+@pytest.mark.parametrize(
+    ("options", "takes"),
+    [
+        (DenoisingOptions, Denoising),
+        (FullOptions, FullFineTuning),
+        (LoraOptions, LoraTraining),
+        (ControlNetOptions, ControlNetTraining),
+    ],
+)
+def test_defaults_are_those_of_the_method(options, takes):
+    parameters = inspect.signature(takes).parameters
+    for field in fields(options):
+        assert field.default is not MISSING and parameters[field.name].default == field.default, field.name
+
+
+def test_the_others_exist_where_they_go():
+    parameters = inspect.signature(TextualInversion).parameters
+    assert {"placeholder", "initializer", "num_vectors"} <= parameters.keys()
+    assert parameters["num_vectors"].default == TextualInversionOptions.num_vectors
+    columns = inspect.signature(open_training_set).parameters
+    for name in ("image_column", "caption_column", "conditioning_image_column", "mask_column"):
+        assert columns[name].default == getattr(DataOptions, name)
