@@ -82,6 +82,14 @@ class ControlNetOptions:
     rank: int | None = None  # keep the copy as it is and learn matrices of that rank; None: all of it learns
 
 
+METHODS: dict[str, type] = {
+    "full": FullOptions,
+    "lora": LoraOptions,
+    "textual-inversion": TextualInversionOptions,
+    "controlnet": ControlNetOptions,
+}
+
+
 def comments(options: Any) -> dict[str, str]:
     """What the source says of each field of a dataclass, beside its default."""
     lines = (_FIELD.fullmatch(line) for line in inspect.getsource(options).splitlines())
