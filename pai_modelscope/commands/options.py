@@ -84,6 +84,11 @@ def _parser_of(field: dataclasses.Field[Any]) -> Any:
         return lora_and_weight
     if field.type is Any:  # a picture: on a command line, a file
         return str
+    return kind_of(field)
+
+
+def kind_of(field: dataclasses.Field[Any]) -> Any:
+    """The type that a flag's text becomes: that of the field, where it may also be None the other one."""
     kinds = typing.get_args(field.type) or (field.type,)
     return next(kind for kind in kinds if kind is not type(None))
 

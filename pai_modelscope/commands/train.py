@@ -1,11 +1,10 @@
 """`pai-modelscope train METHOD`: fine-tuning, alone or under `accelerate launch` and `torchrun`."""
 
 import argparse
-import types
-import typing
 from dataclasses import MISSING, Field, fields
 from typing import Any
 
+from pai_modelscope.commands.options import kind_of
 from pai_modelscope.commands.terminal import quieten_bars
 from pai_modelscope.config import TrainingConfig
 from pai_modelscope.config.methods import METHODS, DataOptions, DenoisingOptions, comments
@@ -55,7 +54,7 @@ def _add_flag(group: Any, field: Field[Any], said: str) -> None:
     """`--some_name` as diffusers' scripts have it, and `--some-name`."""
     names = list(dict.fromkeys((f"--{field.name}", f"--{field.name.replace('_', '-')}")))
     required = field.default is MISSING or field.name == "train_data_dir"
-    kind = _kind(field.type)
+    kind = kind_of(field)
     about = said if required else f"{said}; default: {field.default}"
     settings: dict[str, Any] = {"dest": field.name, "help": about.replace("%", "%%"), "required": required}
     if not required:
@@ -64,10 +63,3 @@ def _add_flag(group: Any, field: Field[Any], said: str) -> None:
         group.add_argument(*names, action=argparse.BooleanOptionalAction, **settings)
     else:
         group.add_argument(*names, type=kind, metavar=field.name.rsplit("_", 1)[-1].upper(), **settings)
-
-
-def _kind(annotation: Any) -> Any:
-    """The type that a flag's text becomes."""
-    if isinstance(annotation, types.UnionType):
-        return next(kind for kind in typing.get_args(annotation) if kind is not type(None))
-    return annotation

@@ -9,7 +9,6 @@ from functools import cached_property
 from typing import Any
 
 import torch
-from diffusers import StableDiffusionControlNetPipeline
 from PIL import Image
 
 from pai_modelscope.evaluation import metrics, prompts
@@ -18,8 +17,6 @@ from pai_modelscope.evaluation.judge import Judge, to_bytes
 from pai_modelscope.evaluation.pictures import Pictures, Record, Scene, render_all
 from pai_modelscope.evaluation.prompts import Case, sample
 from pai_modelscope.images.annotators import annotate
-from pai_modelscope.sampling.load import load_controlnet
-from pai_modelscope.zoo import model_dir
 
 Images = Sequence[Image.Image]
 Figures = dict[str, float]
@@ -184,6 +181,11 @@ def edges_of(bench: Bench, cases: Sequence[Case]) -> list[Image.Image]:
 
 def under_control(bench: Bench, cases: Sequence[Case], options: Mapping[str, Any]) -> list[Image.Image]:
     """Drawn along the edges of the real drawings, by the ControlNet that ships."""
+    from diffusers import StableDiffusionControlNetPipeline  # not for those who only ask for the rows' names
+
+    from pai_modelscope.sampling.load import load_controlnet
+    from pai_modelscope.zoo import model_dir
+
     net = load_controlnet(model_dir(CONTROLNET), bench.pipe)
     pipe: Any = StableDiffusionControlNetPipeline(
         **{**bench.pipe.components, "controlnet": net, "requires_safety_checker": False}
