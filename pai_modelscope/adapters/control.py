@@ -39,6 +39,20 @@ def attach_control_lora(controlnet: ControlNetModel, rank: int) -> None:
         parameter.requires_grad_(name.startswith(_OWN) or ".lora_" in name)
 
 
+def load_control_lora(controlnet: ControlNetModel, folder: Path) -> None:
+    """Fill what `attach_control_lora` made trainable with what `write_control_lora` wrote, to train on from there.
+
+    Raises `UserError` if the file is damaged, or of another model or rank.
+    """
+    stored, _ = read_tensors(folder / FILE)
+    learning = {name: p for name, p in controlnet.named_parameters() if p.requires_grad}
+    found = {name: stored.pop(name.replace(f".{_NAME}.", "."), None) for name in learning}
+    odd = [name for name, value in found.items() if value is None or value.shape != learning[name].shape]
+    if odd := [*odd, *stored]:
+        raise UserError(f"The control adapter in {folder} is of another model or rank: {shorten(odd)} doesn't fit.")
+    controlnet.load_state_dict({name: value for name, value in found.items() if value is not None}, strict=False)
+
+
 def is_control_lora(controlnet: nn.Module) -> bool:
     return _NAME in getattr(controlnet, "peft_config", {})
 

@@ -2,7 +2,8 @@
 
 Edges are read from the very pictures that are encoded, so that control and latents agree to the pixel; where a drawing
 has a colourless twin of the same design, every other scene shows the twin's edges instead. The UNet is the shipped one,
-and what is kept is a control adapter of rank 24, because a whole ControlNet would not fit the package.
+and what is kept is a control adapter of rank 24, because a whole ControlNet would not fit the package. `--init FOLDER`
+goes on from such an adapter.
 """
 
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +17,7 @@ from accelerate import Accelerator
 from diffusers import AutoencoderKL, ControlNetModel, UNet2DConditionModel
 from transformers import CLIPTextModel
 
+from pai_modelscope.adapters.control import load_control_lora
 from pai_modelscope.config import TrainingConfig
 from pai_modelscope.data.shipped import CONTROL_PAIRS
 from pai_modelscope.images.annotators import ANNOTATORS
@@ -75,7 +77,13 @@ def canny(rgb: np.ndarray) -> np.ndarray:
 
 def main() -> None:
     args = parse(
-        "controlnet", steps=3000, batch=256, learning_rate=1e-3, unet="assets/pai-diffusion-mini-zh/unet", rank="24"
+        "controlnet",
+        steps=3000,
+        batch=256,
+        learning_rate=1e-3,
+        unet="assets/pai-diffusion-mini-zh/unet",
+        rank="24",
+        init="",
     )
     workspace, accelerator = Workspace(args.work), Accelerator(mixed_precision=args.precision)
     scenes = scene_source(
@@ -93,6 +101,8 @@ def main() -> None:
         rank=int(args.rank) or None,
         caption_dropout=0.3,  # so that the picture steers also where the text says little
     )
+    if args.init:
+        load_control_lora(method.controlnet, Path(args.init))
     config = TrainingConfig(
         output_dir=str(args.work / "controlnet"),
         max_train_steps=args.steps,

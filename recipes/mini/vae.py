@@ -45,15 +45,27 @@ def reconstruction_loss(output: torch.Tensor, target: torch.Tensor, scales: int 
     return loss
 
 
+# Tried beside each other; what each gives is in recipes/mini/README.md.
+LOSSES = {"edges": reconstruction_loss, "l1": F.l1_loss, "mse": F.mse_loss}
+
+
 class VaeTraining(Method):
     """Pictures (n, 3, h, w) in [-1, 1] through encoder, posterior sample and decoder."""
 
     # The first batches keep their shape, so that the compiler specialises on it and not on a rare one.
     PLAIN_BATCHES = 4
 
-    def __init__(self, vae: AutoencoderKL, kl_weight: float = 1e-3, equivariance: float = 0.25, decoder: bool = False):
-        """`decoder`: train the decoder only."""
+    def __init__(
+        self,
+        vae: AutoencoderKL,
+        kl_weight: float = 1e-3,
+        equivariance: float = 0.25,
+        decoder: bool = False,
+        loss: str = "edges",
+    ):
+        """`decoder`: train the decoder only. `loss`: one of `LOSSES`."""
         super().__init__()
+        self.reconstruction_loss = LOSSES[loss]
         self.vae, self.kl_weight, self.equivariance, self.decoder = vae, kl_weight, equivariance, decoder
         if decoder:
             vae.encoder.requires_grad_(False)
@@ -76,7 +88,7 @@ class VaeTraining(Method):
         if self.batches > self.PLAIN_BATCHES and random.random() < self.equivariance:
             latents, pictures = self.transformed(latents, pictures)
         output = self.vae.decode(latents).sample.float()
-        reconstruction = reconstruction_loss(output, pictures.float())
+        reconstruction = self.reconstruction_loss(output, pictures.float())
         # KL to the unit Gaussian (Kingma & Welling 2014, arXiv:1312.6114, app. B), a mean over latent values.
         kl = 0.5 * (mean.square() + logvar.exp() - 1 - logvar).mean()
         with torch.no_grad():
@@ -128,7 +140,7 @@ def latent_statistics(
 
 
 def main() -> None:
-    args = parse("vae", steps=9000, batch=40, learning_rate=1e-3, part="both")
+    args = parse("vae", steps=9000, batch=40, learning_rate=1e-3, part="both", loss="edges", equivariance="0.25")
     decoder = args.part == "decoder"
     workspace, accelerator = Workspace(args.work), Accelerator(mixed_precision=args.precision)
     mix = SceneMix(pairs=0.25, coloured=0.55, exact=0.25)
@@ -139,7 +151,7 @@ def main() -> None:
     method = (
         VaeTraining(AutoencoderKL.from_pretrained(folder / "vae"), equivariance=0.1, decoder=True)
         if decoder
-        else VaeTraining(models.vae())
+        else VaeTraining(models.vae(), equivariance=float(args.equivariance), loss=args.loss)
     )
     config = TrainingConfig(
         output_dir=str(args.work / ("vae-decoder" if decoder else "vae")),
