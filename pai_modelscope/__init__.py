@@ -1,13 +1,15 @@
 """Chinese text-to-image models of the PAI-Diffusion family in ModelScope.
 
-Importing this package registers its pipelines with ModelScope, and costs next to nothing: ModelScope itself is
-imported only by whoever asks for it, before or after this import. The public names load their rooms on first use.
+Importing this package registers its pipelines and trainers with ModelScope, and costs next to nothing: ModelScope
+itself is imported only by whoever asks for it, before or after this import. The public names load their rooms on first
+use.
 """
 
 import importlib
+import logging
 from typing import TYPE_CHECKING, Any
 
-from pai_modelscope.pipelines import register_on_import
+from pai_modelscope.registration import register_on_import
 
 if TYPE_CHECKING:
     from pai_modelscope.config import GenerationOptions
@@ -41,3 +43,6 @@ def __dir__() -> list[str]:
 
 
 register_on_import()
+# diffusers imports torchao where that is installed, and tells of kernels that nothing here calls.
+for _name in ("torchao", "torch.utils._pytree", "diffusers.quantizers.torchao"):
+    logging.getLogger(_name).setLevel(logging.ERROR)

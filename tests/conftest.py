@@ -29,3 +29,11 @@ def pipe(shipped: Any) -> Any:
     made.unet.requires_grad_(False)
     made.text_encoder.requires_grad_(False)
     return made
+
+
+@pytest.fixture(scope="module")
+def sampler() -> Any:
+    """The shipped model as users open it; the tests of a file share it."""
+    from pai_modelscope import Sampler
+
+    return Sampler.from_pretrained("pai-diffusion-mini-zh", device="cpu")

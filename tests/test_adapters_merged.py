@@ -1,5 +1,6 @@
 """`adapter merge` and `adapter extract`: LoRAs into a model's folder, and out of one again."""
 
+import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from safetensors.torch import load_file, save_file
 from pai_modelscope import Sampler, adapters
 from pai_modelscope.cli import main
 from pai_modelscope.errors import UserError
+from pai_modelscope.zoo.folders import copy_model
 from tests.adapter_files import ATTENTION, MODEL, TEXT, outputs, random_lora, same_state, spoilt
 from tests.command_line import names
 
@@ -142,6 +144,28 @@ def test_other_layouts_of_a_folder(pipe: Any, tmp_path: Path) -> None:
     assert stored.keys() == newer.keys()
     own = {key.removeprefix("text_model."): tensor for key, tensor in pipe.text_encoder.state_dict().items()}
     assert same_state(stored, {key: own[key] for key in stored})  # float32 here: the very same numbers
+
+
+def test_a_copy_is_the_model_without_its_card_and_what_is_left_out(tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(MODEL, tmp_path / "model"))
+    (copy / "unet").rename(tmp_path / "unet")
+    (copy / "unet").symlink_to(tmp_path / "unet")
+    for name in ("LICENSE", ".note", "pytorch_model.bin", "unet/diffusion_pytorch_model.bin", "logs/a.log", "../b/c"):
+        (copy / name).parent.mkdir(exist_ok=True)
+        (copy / name).touch()
+    index = json.loads((copy / "model_index.json").read_text("utf-8"))
+    (copy / "model_index.json").write_text(json.dumps(index | {"../b": ["a", "b"]}), "utf-8")
+    made = tmp_path / "deep" / "made"
+    copy_model(copy, made, but=["vae", "tokenizer/*.txt"])
+    assert sorted(path.relative_to(tmp_path / "deep").as_posix() for path in made.parent.rglob("*.*")) == [
+        *(f"made/{name}.json" for name in ("configuration", "model_index", "scheduler/scheduler_config")),
+        *(f"made/text_encoder/{name}" for name in ("config.json", "model.safetensors")),
+        *(f"made/tokenizer/{name}.json" for name in ("tokenizer", "tokenizer_config")),
+        *(f"made/unet/{name}" for name in ("config.json", "diffusion_pytorch_model.safetensors")),
+    ]
+    assert (made / "LICENSE").exists() and not (made / "unet").is_symlink()
+    with pytest.raises(UserError, match=r"is no model: it has no model_index\.json"):
+        copy_model(tmp_path / "b", tmp_path / "none")
 
 
 def test_what_cannot_be_merged_or_extracted(

@@ -10,35 +10,24 @@ from diffusers import StableDiffusionImg2ImgPipeline, UNet2DConditionModel
 from PIL import Image
 
 from pai_modelscope import Sampler, UserError, model_dir
-from pai_modelscope.data import open_dataset
 from pai_modelscope.images.infotext import parse_infotext
 from tests.command_line import generate, names
 from tests.command_line import pixels as file_pixels
+from tests.drawings import array, drawing, marked
 
 MINI = model_dir("pai-diffusion-mini-zh")
 QUICK = {"num_inference_steps": 4, "height": 64, "width": 64}
 
 
 @pytest.fixture(scope="module")
-def sampler() -> Sampler:
-    return Sampler.from_pretrained(MINI, device="cpu")
-
-
-@pytest.fixture(scope="module")
 def art() -> Image.Image:
     """A shipped drawing of 150 x 110 pixels: neither side is a multiple of 8."""
-    return open_dataset("base", size=150)[3]["image"].convert("RGB").crop((0, 20, 150, 130))
+    return drawing(150, (0, 20, 150, 130))
 
 
 @pytest.fixture
 def mask(art: Image.Image) -> Image.Image:
-    mask = Image.new("L", art.size)
-    mask.paste(255, (60, 40, 100, 80))
-    return mask
-
-
-def array(image) -> np.ndarray:
-    return np.asarray(image)
+    return marked(art, (60, 40, 100, 80))
 
 
 # Image to image

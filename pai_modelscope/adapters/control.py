@@ -6,7 +6,6 @@ UNet has, those that read the picture and those that hand over its residuals, ar
 Control-LoRA is the same idea for SDXL; its file layout fixes two layers a block, so this one has diffusers' names.
 """
 
-import re
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ import torch
 from diffusers import ControlNetModel, UNet2DConditionModel
 from torch import nn
 
+from pai_modelscope.adapters.attach import attach_lora
 from pai_modelscope.adapters.files import read_tensors, save_safetensors, write_new
 from pai_modelscope.adapters.lora import A, B, shorten
 from pai_modelscope.errors import UserError
@@ -25,18 +25,15 @@ _OWN = "controlnet_"  # what begins so is not the UNet's
 
 def attach_control_lora(controlnet: ControlNetModel, rank: int) -> None:
     """Freeze the copied encoder and put trainable matrices of `rank` beside each of its layers; its own parts train."""
-    from peft import LoraConfig, inject_adapter_in_model
-
     layers = [
-        re.escape(name)
+        name
         for name, module in controlnet.named_modules()
         if isinstance(module, nn.Linear | nn.Conv2d) and not name.startswith(_OWN)
     ]
-    # A pattern, because PEFT takes the names of a list as endings: conv_in would also be one of the controlnet's own.
-    config = LoraConfig(r=rank, lora_alpha=rank, target_modules="|".join(layers))
-    inject_adapter_in_model(config, controlnet, _NAME)
+    attach_lora(controlnet, layers, _NAME, r=rank, lora_alpha=rank)
     for name, parameter in controlnet.named_parameters():
-        parameter.requires_grad_(name.startswith(_OWN) or ".lora_" in name)
+        if name.startswith(_OWN):
+            parameter.requires_grad_(True)
 
 
 def load_control_lora(controlnet: ControlNetModel, folder: Path) -> None:

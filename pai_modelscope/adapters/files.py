@@ -12,10 +12,9 @@ from typing import Any
 import torch
 
 from pai_modelscope.errors import UserError, reason
-from pai_modelscope.zoo.weights import weight_files
+from pai_modelscope.zoo.weights import AGAIN, weight_files
 
 PICKLES = (".bin", ".pt", ".pth", ".ckpt")
-_AGAIN = "Download or copy it again."
 
 
 def read_tensors(path: Path) -> tuple[Any, dict[str, str]]:
@@ -26,14 +25,19 @@ def read_tensors(path: Path) -> tuple[Any, dict[str, str]]:
     """
     if not path.is_file():
         raise UserError(f"There is no file {path}. Give a LoRA's or an embedding's file or folder.")
-    with path.open("rb") as file:
-        if file.read(64).startswith(b"version https://git-lfs"):
-            raise UserError(f"{path} is a Git LFS pointer, no weights: run `git lfs pull` there or download it.")
+    refuse_pointer(path)
     if path.suffix == ".safetensors":
         return _read_safetensors(path)
     if path.suffix in PICKLES:
-        return _read_pickle(path), {}
+        return read_pickle(path, map_location="cpu"), {}
     raise UserError(f"{path} is no weight file: give a .safetensors, .bin or .pt file, or a folder that holds one.")
+
+
+def refuse_pointer(path: Path) -> None:
+    """Raise `UserError` for what Git LFS left in place of a file."""
+    with path.open("rb") as file:
+        if file.read(64).startswith(b"version https://git-lfs"):
+            raise UserError(f"{path} is a Git LFS pointer, no weights: run `git lfs pull` there or download it.")
 
 
 def _read_safetensors(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
@@ -44,24 +48,29 @@ def _read_safetensors(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, st
             metadata = {key: value for key, value in (file.metadata() or {}).items() if key != "format"}
             return {key: file.get_tensor(key) for key in file.keys()}, metadata  # noqa: SIM118
     except (SafetensorError, OSError, ValueError) as error:
-        raise UserError(f"{path} is corrupt, cut short or no safetensors file ({reason(error)}). {_AGAIN}") from None
+        raise UserError(f"{path} is corrupt, cut short or no safetensors file ({reason(error)}). {AGAIN}") from None
 
 
-def _read_pickle(path: Path) -> Any:
+def read_pickle(path: Path, **how: Any) -> Any:
+    """The content of a pickle, opened as plain tensors; `how`: options of `torch.load`.
+
+    Raises `UserError` if it is damaged or asks for anything else.
+    """
     import pickle
 
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of the pickle's age
-            return torch.load(path, weights_only=True, map_location="cpu")
+            return torch.load(path, weights_only=True, **how)
     except pickle.UnpicklingError as error:
         wanted = re.search(r"GLOBAL (\S+)", str(error))
+        kind = "is a pickle that" if wanted else "is damaged or"  # what it asks for is not told of newer pickles
         raise UserError(
-            f"{path} is damaged or asks for more than tensors{f' ({wanted[1]})' if wanted else ''}, which could run "
-            "code: it is not loaded. Download it again, or ask its author for a safetensors file."
+            f"{path} {kind} asks for more than tensors{f' ({wanted[1]})' if wanted else ''}, which could run code: "
+            "it is not loaded. Download it again, or ask its author for safetensors files."
         ) from None
     except Exception as error:  # whatever damaged bytes set off in there
-        raise UserError(f"{path} is corrupt, cut short or no PyTorch file ({reason(error)}). {_AGAIN}") from None
+        raise UserError(f"{path} is corrupt or cut short, or no PyTorch file ({reason(error)}). {AGAIN}") from None
 
 
 def read_part(part: Path) -> dict[str, torch.Tensor]:
@@ -70,7 +79,7 @@ def read_part(part: Path) -> dict[str, torch.Tensor]:
     for file in weight_files(part):
         content, _ = read_tensors(file)
         if not isinstance(content, dict) or not all(isinstance(tensor, torch.Tensor) for tensor in content.values()):
-            raise UserError(f"{file} holds no plain dictionary of tensors: these are no weights. {_AGAIN}")
+            raise UserError(f"{file} holds no plain dictionary of tensors: these are no weights. {AGAIN}")
         tensors |= content
     return tensors
 

@@ -1,7 +1,6 @@
 """A model with LoRAs merged into it, as a folder that opens without them."""
 
 import os
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +10,8 @@ from pai_modelscope.adapters.files import read_part, save_safetensors, write_new
 from pai_modelscope.adapters.lora import PARTS, State
 from pai_modelscope.adapters.use import loaded_loras
 from pai_modelscope.errors import UserError
-from pai_modelscope.zoo.folders import WEIGHTS, needed
-from pai_modelscope.zoo.weights import WEIGHT_STEMS, read_json
-
-# The card tells of the model's own pictures and measurements: another model's card is its author's to write.
-_CARD = ("README.md", "*.png", "*.jpg", "*.jpeg", "*.gif", "*.webp")
+from pai_modelscope.zoo.folders import WEIGHTS, copy_model
+from pai_modelscope.zoo.weights import WEIGHT_STEMS
 
 
 def save_merged(pipe: Any, source: Path, folder: str | os.PathLike[str]) -> Path:
@@ -30,27 +26,12 @@ def save_merged(pipe: Any, source: Path, folder: str | os.PathLike[str]) -> Path
 
 
 def _fill(made: Path, pipe: Any, source: Path) -> None:
-    for name in _others(source):
-        (made / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(source / name, made / name)
+    weights = (*(f"*{suffix}" for suffix in WEIGHTS), "*.index.*")
+    copy_model(source, made, but=[f"{part}/{pattern}" for part in PARTS for pattern in weights])
     for part in PARTS:
         tensors = _changed(read_part(source / part), getattr(pipe, part).state_dict(), part)
         (made / part).mkdir(exist_ok=True)
         save_safetensors(tensors, made / part / f"{WEIGHT_STEMS[part]}.safetensors", {})
-
-
-def _others(source: Path) -> list[Path]:
-    """What else the model consists of, without its card and what training may have left beside it."""
-    parts = {part for part, named in read_json(source / "model_index.json").items() if isinstance(named, list)}
-    files = [path.relative_to(source) for path in source.rglob("*") if path.is_file()]
-    own = [file for file in files if len(file.parts) == 1 or file.parts[0] in parts]
-    return [file for file in map(Path, needed(map(str, own))) if not _left_out(file)]
-
-
-def _left_out(file: Path) -> bool:
-    if len(file.parts) == 1:
-        return file.name.startswith(".") or any(file.match(pattern) for pattern in _CARD)
-    return file.parts[0] in PARTS and (file.suffix in WEIGHTS or ".index." in file.name)
 
 
 def _changed(stored: State, state: State, part: str) -> State:

@@ -1,13 +1,27 @@
 """`pai-modelscope train METHOD`: fine-tuning, alone or under `accelerate launch` and `torchrun`."""
 
 import argparse
+import typing
+from collections.abc import Sequence
 from dataclasses import MISSING, Field, fields
+from pathlib import Path
 from typing import Any
 
 from pai_modelscope.commands.options import kind_of
 from pai_modelscope.commands.terminal import quieten_bars
 from pai_modelscope.config import TrainingConfig
-from pai_modelscope.config.methods import METHODS, DataOptions, DenoisingOptions, comments
+from pai_modelscope.config.methods import (
+    ALIASES,
+    METHODS,
+    NO_EFFECT,
+    DataOptions,
+    DenoisingOptions,
+    ValidationOptions,
+    comments,
+)
+from pai_modelscope.errors import UserError
+
+_SWITCHES = {"use_8bit_adam", "use_ema", *NO_EFFECT} - {"logging_dir", "local_rank"}
 
 
 def add_parser(commands: Any) -> None:
@@ -17,17 +31,32 @@ def add_parser(commands: Any) -> None:
     methods = parser.add_subparsers(title="methods", metavar="METHOD", required=True)
     for name, own in METHODS.items():
         each = methods.add_parser(name, help=_first(own), description=own.__doc__)
-        each.add_argument(
-            "--pretrained_model_name_or_path",
-            default=argparse.SUPPRESS,
-            help="folder, name of 'zoo list' or hub id; default: pai-diffusion-mini-zh",
-        )
-        for options in (DataOptions, own, DenoisingOptions, TrainingConfig):
-            group = each.add_argument_group(_first(options))
-            said = comments(options)
-            for field in fields(options):
-                _add_flag(group, field, said[field.name])
+        add_flags(each, name)
         each.set_defaults(run=run, method=name)
+
+
+def add_flags(parser: argparse.ArgumentParser, method: str) -> None:
+    """Every option of a method, by our name and by that of diffusers' example scripts."""
+    parser.add_argument("--config", type=Path, help="a YAML file of these options; flags go before it")
+    parser.add_argument(
+        "--pretrained_model_name_or_path",
+        "--model",
+        default=argparse.SUPPRESS,
+        help="folder, name of 'zoo list' or hub id; default: pai-diffusion-mini-zh",
+    )
+    parser.add_argument("--revision", default=argparse.SUPPRESS, help="of a hub's model: branch, tag or commit")
+    known = set()
+    for options in (DataOptions, METHODS[method], DenoisingOptions, TrainingConfig, ValidationOptions):
+        group, said = parser.add_argument_group(_first(options)), comments(options)
+        for field in fields(options):
+            _add_flag(group, field, said[field.name])
+            known.add(field.name)
+    others = parser.add_argument_group("As diffusers' example scripts call things")
+    for name, (ours, _) in ALIASES.items():
+        if ours in known:
+            _add_other(others, name, f"the same as --{ours}")
+    for name, why in NO_EFFECT.items():
+        _add_other(others, name, f"changes nothing: {why}")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -39,10 +68,36 @@ def run(args: argparse.Namespace) -> int:
     from pai_modelscope.training.setup import run as train
 
     quieten_bars()
-    given = {name: value for name, value in vars(args).items() if name not in ("run", "method", "rest")}
+    given = options_of(args)
     done = train(args.method, given)
-    print(f"{args.output_dir}/result" if done["finished"] else f"{args.output_dir}: stopped after step {done['step']}")
+    folder = given["output_dir"]
+    print(f"{folder}/result" if done["finished"] else f"{folder}: stopped after step {done['step']}")
     return 0 if done["finished"] else 130
+
+
+def options_of(args: argparse.Namespace) -> dict[str, Any]:
+    """What the flags say, and the YAML file where they say nothing."""
+    given = {name: value for name, value in vars(args).items() if name not in ("run", "method", "rest", "config")}
+    if getattr(args, "config", None):
+        given = {**read_yaml(args.config, args.method), **given}
+    return given
+
+
+def read_yaml(path: Path, method: str) -> dict[str, Any]:
+    """Options by their names. Raises `UserError` for no such file, no such form, or one for another method."""
+    import yaml
+
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"--config {path} can't be read ({error.strerror}); give a YAML file of options") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"--config {path} is no YAML ({' '.join(str(error).split())})") from None
+    if not isinstance(content, dict) or not all(isinstance(name, str) for name in content):
+        raise UserError(f"--config {path} must hold options by their names, such as 'train_data_dir: pictures'")
+    if (named := content.pop("method", method)) != method:
+        raise UserError(f"--config {path} is for the method {named!r}, not {method!r}: run 'train {named}'")
+    return content
 
 
 def _first(options: type) -> str:
@@ -50,16 +105,27 @@ def _first(options: type) -> str:
     return (options.__doc__ or "").split(".")[0].split(";")[0].strip()
 
 
-def _add_flag(group: Any, field: Field[Any], said: str) -> None:
+def _names(name: str) -> Sequence[str]:
     """`--some_name` as diffusers' scripts have it, and `--some-name`."""
-    names = list(dict.fromkeys((f"--{field.name}", f"--{field.name.replace('_', '-')}")))
-    required = field.default is MISSING or field.name == "train_data_dir"
+    return list(dict.fromkeys((f"--{name}", f"--{name.replace('_', '-')}")))
+
+
+def _add_flag(group: Any, field: Field[Any], said: str) -> None:
     kind = kind_of(field)
-    about = said if required else f"{said}; default: {field.default}"
-    settings: dict[str, Any] = {"dest": field.name, "help": about.replace("%", "%%"), "required": required}
-    if not required:
-        settings["default"] = argparse.SUPPRESS
+    needed = field.default is MISSING or field.name == "train_data_dir"
+    about = f"{said}; needed" if needed else f"{said}; default: {field.default}"
+    settings: dict[str, Any] = {"dest": field.name, "help": about.replace("%", "%%"), "default": argparse.SUPPRESS}
     if kind is bool:
-        group.add_argument(*names, action=argparse.BooleanOptionalAction, **settings)
+        group.add_argument(*_names(field.name), action=argparse.BooleanOptionalAction, **settings)
+        return
+    many = typing.get_origin(kind) is list
+    settings |= {"nargs": "+", "type": str} if many else {"type": kind}
+    group.add_argument(*_names(field.name), metavar=field.name.rsplit("_", 1)[-1].upper(), **settings)
+
+
+def _add_other(group: Any, name: str, said: str) -> None:
+    settings: dict[str, Any] = {"dest": name, "help": said, "default": argparse.SUPPRESS}
+    if name in _SWITCHES:
+        group.add_argument(*_names(name), action="store_true", **settings)
     else:
-        group.add_argument(*names, type=kind, metavar=field.name.rsplit("_", 1)[-1].upper(), **settings)
+        group.add_argument(*_names(name), metavar=name.rsplit("_", 1)[-1].upper(), **settings)

@@ -5,6 +5,7 @@ A field's comment is what a user reads of it; `comments` gives it to the command
 
 import inspect
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -21,6 +22,8 @@ class DataOptions:
     conditioning_image_column: str | None = None  # what a ControlNet is to follow
     mask_column: str | None = None  # where the loss counts
     max_train_samples: int | None = None  # only the first so many
+    replay_data_dir: str | None = None  # what the model knows already, shown in between so that it is not forgotten
+    replay_share: float = 0.5  # of the samples that come from there
     resolution: int = 256  # pixels a side, or the root of the area of other shapes
     aspect_buckets: bool = False  # several shapes, so that little is cropped
     center_crop: bool = True  # else from anywhere
@@ -28,7 +31,8 @@ class DataOptions:
     shuffle_tags: bool = False  # what stands between commas in random order
     keep_tags: int = 0  # the first so many tags stay in their places
     on_broken: str = "stop"  # 'stop' at a picture that can't be read, or 'skip' and count it
-    cache_latents: bool = False  # encode every picture once, on disk; for a centre crop
+    cache_latents: bool = False  # encode every picture, and every caption, once, on disk; for a centre crop
+    cache_dir: str | None = None  # of that; None: in output_dir. Runs may share one
     dataloader_num_workers: int = 4  # threads that read pictures
 
 
@@ -43,6 +47,8 @@ class DenoisingOptions:
     timestep_sampling: str = "uniform"  # 'uniform' | 'logit-normal'
     gradient_checkpointing: bool = False  # less memory, slower steps
     text_encoder_lr: float | None = None  # a learning rate of its own for what trains in the text encoder
+    prediction_type: str | None = None  # 'epsilon' | 'v_prediction' | 'sample'; None: the model's own
+    rescale_betas_zero_snr: bool | None = None  # let the last timestep be pure noise; None: as the model has it
 
 
 @dataclass
@@ -69,24 +75,82 @@ class LoraOptions:
 class TextualInversionOptions:
     """A new word learns."""
 
-    placeholder: str = ""  # the word, such as <小奶猫>
-    initializer: str = ""  # a word that comes near, such as 猫; of several characters each gives its share
+    placeholder_token: str = ""  # the word, such as <小奶猫>
+    initializer_token: str = ""  # a word that comes near, such as 猫; of several characters each gives its share
     num_vectors: int = 1  # vectors of the word
     learnable_property: str = "object"  # 'object' | 'style': which sentences the word stands in
+    save_as_full_pipeline: bool = False  # write the whole model too, whose tokenizer knows the word
+
+
+@dataclass
+class DreamBoothOptions:
+    """A thing of one's own from a few pictures; pictures of its class keep the model from forgetting."""
+
+    instance_prompt: str = ""  # of pictures that have no caption: a rare word and the class, such as 一只糯糯猫
+    class_prompt: str = ""  # the class alone, such as 一只猫; empty: no pictures of the class
+    num_class_images: int = 100  # drawn by the model itself before the training
+    class_data_dir: str | None = None  # where they are kept, for other runs too; None: in output_dir
+    prior_loss_weight: float = 1.0  # how much a picture of the class counts
+    rank: int = 0  # of a LoRA; 0: the weights themselves learn
+    alpha: float | None = None  # what a LoRA learned counts alpha / rank times; None: once
+    text_rank: int = 0  # of a LoRA in the text encoder
+    train: str = "all"  # without a LoRA: 'all' of the UNet, or only its 'attention' layers
+    train_text_encoder: bool = False  # without a LoRA: the text encoder learns too
 
 
 @dataclass
 class ControlNetOptions:
     """A copy of the encoder learns to follow a picture."""
 
+    annotator: str | None = None  # 'canny', 'lineart', ...: read from the pictures themselves what is to be followed
+    controlnet_model_name_or_path: str | None = None  # one to train on; None: a copy of the UNet's encoder
     rank: int | None = None  # keep the copy as it is and learn matrices of that rank; None: all of it learns
+
+
+@dataclass
+class ValidationOptions:
+    """Pictures drawn while it trains."""
+
+    validation_prompts: list[str] | None = None  # a picture of each, before, every validation_steps, and at the end
+    validation_images: list[str] | None = None  # for a ControlNet: the picture to follow, one a prompt
+    validation_inference_steps: int = 20  # denoising steps of such a picture
 
 
 METHODS: dict[str, type] = {
     "full": FullOptions,
     "lora": LoraOptions,
     "textual-inversion": TextualInversionOptions,
+    "dreambooth": DreamBoothOptions,
     "controlnet": ControlNetOptions,
+}
+
+
+# What diffusers' example scripts call things, where that differs: our name, and what becomes of the value (None: as if
+# it had not been given).
+ALIASES: dict[str, tuple[str, Callable[[Any], Any] | None]] = {
+    "noise_offset": ("offset_noise", None),
+    "proportion_empty_prompts": ("caption_dropout", None),
+    "use_8bit_adam": ("optimizer", lambda on: "adamw-8bit" if on else None),
+    "use_ema": ("ema_decay", lambda on: 0.9999 if on else None),
+    "validation_prompt": ("validation_prompts", lambda text: [text]),
+    "validation_image": ("validation_images", None),
+    "dataset_name": ("train_data_dir", None),
+    "instance_data_dir": ("train_data_dir", None),
+    "placeholder": ("placeholder_token", None),
+    "initializer": ("initializer_token", None),
+    "lora_alpha": ("alpha", None),
+}
+
+# Flags of those scripts that change nothing here, and why.
+NO_EFFECT = {
+    "allow_tf32": "matrices are multiplied in TF32 wherever a GPU can",
+    "enable_xformers_memory_efficient_attention": "PyTorch's own attention is as lean",
+    "set_grads_to_none": "gradients are always set to None",
+    "local_rank": "the launcher tells it",
+    "logging_dir": "everything is logged in output_dir",
+    "with_prior_preservation": "a class_prompt asks for it",
+    "pre_compute_text_embeddings": "cache_latents keeps the captions' states too",
+    "only_save_embeds": "the embedding is always a file of its own",
 }
 
 

@@ -8,11 +8,13 @@ class TrainingConfig:
     """How the one loop runs; what is trained and on what belongs to the method and the source."""
 
     output_dir: str  # the run's folder: checkpoints, log.jsonl, run.json, samples, and the result
-    max_train_steps: int  # optimizer steps
+    max_train_steps: int  # optimizer steps; 0: num_train_epochs says how many
+    num_train_epochs: float = 0.0  # how often every sample is seen; max_train_steps counts where both are given
     train_batch_size: int = 8  # samples a process takes at once
     gradient_accumulation_steps: int = 1  # batches a process adds up before a step
-    optimizer: str = "adamw"  # 'adamw' | 'muon' (where whole networks learn: fewer steps)
-    learning_rate: float = 1e-4  # at its highest, after the warm-up
+    optimizer: str = "adamw"  # 'adamw' | 'adamw-8bit': less memory | 'prodigy': finds the rate | 'muon': fewer steps
+    weights: str = "float32"  # of what learns; 'bfloat16': half the memory, rounded at random, by adamw-8bit
+    learning_rate: float = 1e-4  # at its highest, after the warm-up; with prodigy 1
     scale_lr: bool = False  # multiply learning_rate by the samples of a step, all processes together
     lr_scheduler: str = "cosine"  # 'constant', 'constant_with_warmup', 'linear', 'cosine', 'polynomial', ...
     lr_warmup_steps: int = 0  # steps over which the learning rate rises from 0
@@ -42,11 +44,34 @@ class TrainingConfig:
         ]
         if self.learning_rate <= 0:
             found.append(f"learning_rate is {self.learning_rate}; it must be positive")
+        if not 0 <= self.seed < 2**32:
+            found.append(f"seed is {self.seed}; it must be in [0, 2**32)")
         if not 0 <= self.ema_decay < 1:
             found.append(f"ema_decay is {self.ema_decay}; it must be in [0, 1)")
+        found += self._odd_together()
         for name, valid in _VALID.items():
             if getattr(self, name) not in valid:
                 found.append(f"{name} is {getattr(self, name)!r}; valid are {', '.join(map(repr, valid))}")
+        return found
+
+    def _odd_together(self) -> list[str]:
+        found = []
+        if self.optimizer == "prodigy" and not 0.1 <= self.learning_rate <= 10:
+            found.append(
+                f"learning_rate is {self.learning_rate}; 'prodigy' finds the rate itself and multiplies it by this: "
+                "give 1, or from 0.1 to 10 for smaller or larger steps"
+            )
+        if self.optimizer == "prodigy" and self.scale_lr:
+            found.append("scale_lr is on; 'prodigy' finds the rate itself: leave scale_lr out")
+        if self.weights == "bfloat16" and self.optimizer != "adamw-8bit":
+            found.append(
+                f"weights is 'bfloat16' and optimizer {self.optimizer!r}, whose steps would be lost in rounding: set "
+                "optimizer to 'adamw-8bit', which rounds at random, or leave weights out"
+            )
+        if self.weights == "bfloat16" and self.mixed_precision != "bf16":
+            found.append(
+                f"weights is 'bfloat16' and mixed_precision {self.mixed_precision!r}: set mixed_precision to 'bf16'"
+            )
         return found
 
 
@@ -56,7 +81,8 @@ _LEAST = {
     **dict.fromkeys(("adam_weight_decay", "max_grad_norm", "max_train_seconds", "max_loss_ratio"), 0),
 }
 _VALID = {
-    "optimizer": ("adamw", "muon"),
+    "optimizer": ("adamw", "adamw-8bit", "prodigy", "muon"),
+    "weights": ("float32", "bfloat16"),
     # Those of diffusers.optimization.get_scheduler that need no rules of their own.
     "lr_scheduler": ("constant", "constant_with_warmup", "linear", "cosine", "cosine_with_restarts", "polynomial"),
     "mixed_precision": ("no", "bf16", "fp16"),

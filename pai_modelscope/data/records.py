@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import math
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -16,6 +17,7 @@ Load = Callable[[], bytes | Image.Image]
 Maker = Callable[[], Example]
 
 PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif", ".jp2", ".ppm")
+_LONGEST = 1024  # characters of a path
 _ORIENTATION, _LYING = 0x0112, {5, 6, 7, 8}  # EXIF: turned by a quarter
 
 
@@ -99,7 +101,9 @@ def load_file(path: Path, where: str) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise UserError(f"{where}: {path} can't be read ({error.strerror}); add the file or remove its row.") from None
+        name = str(path)
+        name = name if len(name) < _LONGEST else f"{name[:80]}..."  # what stands in its place may be no path at all
+        raise UserError(f"{where}: {name} can't be read ({error.strerror}); add the file or remove its row.") from None
 
 
 def captions_of(value: object, where: str, column: str) -> tuple[str, ...]:
@@ -122,6 +126,22 @@ def join(sets: Sequence[TrainingSet], weights: Sequence[float] | None = None) ->
         return Example(**{**made.__dict__, "weight": made.weight * factor})
 
     return Listed([partial(make, which, place) for which, one in enumerate(sets) for place in range(len(one))])
+
+
+def mix(first: TrainingSet, second: TrainingSet, share: float) -> Listed:
+    """Both sets as one, of which `share`, between 0 and 1, is the second's: the one that is too small for that repeats.
+
+    Shares of each batch are a matter of the order then, and exact over an epoch, which shows every picture at least
+    once. A batch is of one shape: pictures of other sizes than the other set's, and captions of more chunks, keep to
+    themselves.
+    """
+    total = max(math.ceil(len(first) / (1 - share)), math.ceil(len(second) / share))
+    both, order, shown = join([first, second]), [], 0
+    for place in range(total):
+        is_second = math.floor((place + 1) * share + 1e-9) > shown
+        order.append(len(first) + shown % len(second) if is_second else (place - shown) % len(first))
+        shown += is_second
+    return Listed([partial(both.__getitem__, place) for place in range(len(both))], order)
 
 
 def _size(content: bytes | Image.Image, name: str) -> tuple[int, int]:

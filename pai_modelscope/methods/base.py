@@ -25,7 +25,10 @@ class Method(nn.Module, ABC):
 
     @abstractmethod
     def save(self, folder: Path) -> None:
-        """Write what was trained in the form in which it is used. The loop calls it with the averaged weights in."""
+        """Write what was trained into a new folder, in the form in which it is used.
+
+        The loop calls it with the averaged weights in, and puts the folder in the place of an earlier result.
+        """
 
     def heavy(self) -> list[nn.Module]:
         """The modules worth compiling."""

@@ -10,7 +10,6 @@ from torch import nn
 
 from pai_modelscope.adapters.control import attach_control_lora, is_control_lora, write_control_lora
 from pai_modelscope.methods.denoising import Denoising
-from pai_modelscope.methods.saving import replaced
 
 
 class ControlNetTraining(Denoising):
@@ -52,6 +51,6 @@ class ControlNetTraining(Denoising):
 
     def save(self, folder: Path) -> None:
         if is_control_lora(self.controlnet):
-            replaced(folder / "controlnet", lambda made: write_control_lora(self.controlnet, made))
+            write_control_lora(self.controlnet, folder / "controlnet")
         else:
             self.controlnet.save_pretrained(folder / "controlnet", safe_serialization=True)

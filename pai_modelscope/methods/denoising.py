@@ -91,7 +91,8 @@ class Denoising(Method):
         text = [p for p in self.text_encoder.parameters() if p.requires_grad]
         if not text or self.text_encoder_lr is None:
             return super().groups()
-        others = [p for p in self.trainable() if all(p is not q for q in text)]
+        own = set(map(id, text))
+        others = [p for p in self.trainable() if id(p) not in own]
         return [*([{"params": others}] if others else []), {"params": text, "lr": self.text_encoder_lr}]
 
     def predict(

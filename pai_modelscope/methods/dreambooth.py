@@ -16,7 +16,7 @@ from tqdm.auto import tqdm
 
 from pai_modelscope.data.cache import weights_digest
 from pai_modelscope.data.examples import Example, TrainingSet
-from pai_modelscope.data.records import Listed, example, join, load_file
+from pai_modelscope.data.records import Listed, example, join, load_file, mix
 from pai_modelscope.errors import UserError
 from pai_modelscope.images.infotext import write_png
 from pai_modelscope.sampling import Sampler
@@ -66,18 +66,13 @@ def class_examples(pictures: Sequence[Path], prompt: str) -> TrainingSet:
 def with_class_pictures(instances: TrainingSet, classes: TrainingSet, prior_loss_weight: float = 1.0) -> TrainingSet:
     """Both sets as one, in equal shares: the smaller is repeated until it is as large.
 
-    Equal shares of each batch are a matter of the order then, and exact over an epoch; all that is asked is that both
-    have pictures of the same size, and captions of as many chunks, for a batch is of one shape. The loss of a class
-    picture counts `prior_loss_weight` times.
+    See `mix`; the loss of a class picture counts `prior_loss_weight` times.
     """
     if not len(instances) or not len(classes):
         raise UserError(f"there are {len(instances)} pictures of the thing and {len(classes)} of its class; give both")
     if not prior_loss_weight >= 0:
         raise UserError(f"prior_loss_weight is {prior_loss_weight}; it must be 0 or more, such as 1")
-    both = join([instances, classes], [1.0, prior_loss_weight])
-    first, longest = len(instances), max(len(instances), len(classes))
-    order = [place for turn in range(longest) for place in (turn % first, first + turn % len(classes))]
-    return Listed([partial(both.__getitem__, place) for place in range(len(both))], order)
+    return mix(instances, join([classes], [prior_loss_weight]), 0.5)
 
 
 def _example(path: Path, prompt: str) -> Example:

@@ -10,10 +10,10 @@ from diffusers import UNet2DConditionModel
 from torch import nn
 
 from pai_modelscope.adapters import LoraFile, write_lora
+from pai_modelscope.adapters.attach import attach_lora
 from pai_modelscope.adapters.lora import MAGNITUDE, A, B, State, modules
 from pai_modelscope.errors import UserError
 from pai_modelscope.methods.denoising import Denoising
-from pai_modelscope.methods.saving import replaced
 
 TARGETS = ("attention", "all-linear", "conv")
 LEGACY = "pytorch_model.bin"
@@ -86,10 +86,10 @@ class LoraTraining(Denoising):
     def save(self, folder: Path) -> None:
         """`pytorch_lora_weights.safetensors` for diffusers, `<name>.safetensors` for the WebUI."""
         lora = self.lora()
-        replaced(folder / "pytorch_lora_weights.safetensors", lambda made: write_lora(lora, made, "diffusers"))
-        replaced(folder / f"{self.name}.safetensors", lambda made: write_lora(lora, made, "kohya"))
+        write_lora(lora, folder / "pytorch_lora_weights.safetensors", "diffusers")
+        write_lora(lora, folder / f"{self.name}.safetensors", "kohya")
         if self.legacy:
-            replaced(folder / LEGACY, lambda made: torch.save(_in_legacy_words(lora), made))
+            torch.save(_in_legacy_words(lora), folder / LEGACY)
 
 
 def _layers(model: nn.Module, part: str, targets: str | Sequence[str]) -> list[str]:
@@ -126,27 +126,15 @@ def _means(target: str, name: str) -> bool:
 
 
 def _attach(model: nn.Module, layers: list[str], rank: int, alpha: float | None, use_dora: bool, seed: int) -> None:
-    from peft import LoraConfig, inject_adapter_in_model
-
     alpha = rank if alpha is None else alpha
     if rank < 1 or not alpha > 0:
         raise UserError(f"rank is {rank} and alpha {alpha:g}; both must be positive, such as 16")
-    # A pattern, because PEFT takes the names of a list as endings.
-    pattern = "|".join(map(re.escape, layers))
-    config = LoraConfig(
-        r=rank,
-        lora_alpha=alpha,  # type: ignore[arg-type]
-        target_modules=pattern,
-        use_dora=use_dora,
-        init_lora_weights="gaussian",  # as diffusers' scripts
-    )
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        inject_adapter_in_model(config, model, _NAME)
-    for parameter_name, parameter in model.named_parameters():
-        learns = ".lora_" in parameter_name
-        parameter.requires_grad_(learns)
-        if learns:
+        values = "gaussian"  # as diffusers' scripts
+        attach_lora(model, layers, _NAME, r=rank, lora_alpha=alpha, use_dora=use_dora, init_lora_weights=values)
+    for parameter in model.parameters():
+        if parameter.requires_grad:
             parameter.data = parameter.data.float()  # steps are too small for half precision
 
 

@@ -3,7 +3,6 @@
 import copy
 import os
 import re
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +15,10 @@ from pai_modelscope.adapters.files import write_new
 from pai_modelscope.adapters.tokens import add_words
 from pai_modelscope.errors import UserError
 from pai_modelscope.methods.denoising import Denoising
-from pai_modelscope.methods.saving import replaced
 from pai_modelscope.text.chunks import token_ids
 from pai_modelscope.text.unknown import unknown_characters
 from pai_modelscope.zoo import model_dir
+from pai_modelscope.zoo.folders import copy_model
 from pai_modelscope.zoo.weights import read_json
 
 
@@ -72,9 +71,10 @@ class TextualInversion(Denoising):
         """`learned_embeds.safetensors` for diffusers, and `小奶猫.safetensors` for the WebUI, which calls an embedding
         by its file's name and so can't have the `<` and `>` that no file may be called by everywhere."""
         embedding = self.embedding()
-        replaced(folder / "learned_embeds.safetensors", lambda made: write_embedding(embedding, made, "diffusers"))
-        name = re.sub(r'[<>:"/\\|?*]', "", self.placeholder) or "embedding"
-        replaced(folder / f"{name}.safetensors", lambda made: write_embedding(embedding, made, "webui"))
+        write_embedding(embedding, folder / "learned_embeds.safetensors", "diffusers")
+        name = re.sub(r'[<>:"/\\|?*]', "", self.placeholder)
+        name = "embedding" if name in ("", "learned_embeds") else name
+        write_embedding(embedding, folder / f"{name}.safetensors", "webui")
 
 
 class Words(nn.Module):
@@ -126,21 +126,17 @@ def save_pipeline(model: str | os.PathLike[str], embedding: Embedding, folder: s
     Raises `UserError` if the folder exists and is not empty, or the embedding does not fit the model.
     """
     source = model_dir(model)
-    return write_new(Path(folder), lambda made: _fill(made, source, embedding), folder=True)
+    return write_new(Path(folder), lambda made: fill_pipeline(made, source, embedding), folder=True)
 
 
-def _fill(made: Path, source: Path, embedding: Embedding) -> None:
+def fill_pipeline(made: Path, source: Path, embedding: Embedding) -> None:
+    """As `save_pipeline`, into a folder that is there."""
     import transformers
 
-    index = read_json(source / "model_index.json", f"{source} is no model: it has no model_index.json.")
-    parts = {part: named for part, named in index.items() if isinstance(named, list) and (source / part).is_dir()}
-    for part in parts.keys() - {"text_encoder", "tokenizer"}:
-        shutil.copytree(source / part, made / part)
-    for file in source.iterdir():
-        if file.is_file() and file.suffix == ".json":
-            shutil.copyfile(file, made / file.name)
+    copy_model(source, made, but=("text_encoder", "tokenizer"))
+    index = read_json(source / "model_index.json")
     opened = {
-        part: getattr(transformers, parts[part][1]).from_pretrained(source / part, **options)
+        part: getattr(transformers, index[part][1]).from_pretrained(source / part, **options)
         for part, options in (("tokenizer", {}), ("text_encoder", {"torch_dtype": "auto"}))
     }
     load_embedding(_Text(**opened), embedding)

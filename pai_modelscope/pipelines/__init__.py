@@ -3,9 +3,7 @@
 This file itself imports nothing heavy; `register` is what imports ModelScope.
 """
 
-from pai_modelscope.pipelines.registration import register_on_import
-
-__all__ = ["register", "register_on_import"]
+__all__ = ["register"]
 
 
 def register() -> None:

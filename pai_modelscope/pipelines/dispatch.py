@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from pai_modelscope import zoo
-from pai_modelscope.zoo.folders import PIPELINE_TYPE, read_json
+from pai_modelscope.zoo.folders import PIPELINE_TYPE, json_if_readable
 
 TASK = "text-to-image-synthesis"
 _MARK = "wrapped_by_pai_modelscope"
@@ -42,7 +42,7 @@ def ours(task: str | None, model: Any, named: str | None) -> bool:
     """
     if task != TASK or not isinstance(model, str | os.PathLike) or not Path(model).is_dir():
         return False
-    configured = (read_json(Path(model) / "configuration.json") or {}).get("pipeline") or {}
+    configured = (json_if_readable(Path(model) / "configuration.json") or {}).get("pipeline") or {}
     return named == configured.get("type") and zoo.is_family(Path(model))
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from numbers import Real
+from types import MappingProxyType
 from typing import Any
 
 from PIL import Image
@@ -37,9 +38,10 @@ class Control:
         return resize(image, *size, how).image
 
 
-def settle_controls(value: Any, base: str) -> tuple[Control, ...]:
+def settle_controls(value: Any, base: str, own: Mapping[str, str] = MappingProxyType({})) -> tuple[Control, ...]:
     """`control` as users write it: {'canny': picture}, {'canny': {'image': ..., 'scale': 0.8}}, or a list of dicts with
-    'kind' and 'image'. `base`: the model's name, by which the zoo knows its ControlNets.
+    'kind' and 'image'. `base`: the model's name, by which the zoo knows its ControlNets; `own`: those that came with
+    the model, what each reads and its folder.
 
     Raises:
         UserError: naming what is wrong with which.
@@ -51,15 +53,16 @@ def settle_controls(value: Any, base: str) -> tuple[Control, ...]:
         settings = [value] if isinstance(value, Mapping) else list(value) if isinstance(value, list | tuple) else []
     if not settings:
         raise UserError(f"control is {type(value).__name__}; give {{'canny': picture}} or a list of dicts")
-    return tuple(each if isinstance(each, Control) else _control(each, base) for each in settings)
+    return tuple(each if isinstance(each, Control) else _control(each, base, own) for each in settings)
 
 
-def _control(given: Any, base: str) -> Control:
+def _control(given: Any, base: str, own: Mapping[str, str]) -> Control:
     if not isinstance(given, Mapping) or "kind" not in given or given.get("image") is None:
         raise UserError("a control is a dict with 'kind' and 'image'")
     if unknown := sorted(given.keys() - set(KEYS)):
         raise UserError(f"unknown option of a control: {', '.join(map(repr, unknown))}; valid are {', '.join(KEYS)}")
-    kind, drawn = given["kind"], given.get("annotate", True)
+    kind = given["kind"]
+    drawn = given.get("annotate", kind in ANNOTATORS or kind not in own)
     if drawn and kind not in ANNOTATORS:
         raise UserError(
             f"control {kind!r} is not known; valid are {', '.join(ANNOTATORS)}, or any with 'annotate': False for a "
@@ -73,7 +76,9 @@ def _control(given: Any, base: str) -> Control:
             f"control {kind!r}: start is {start} and end is {end}; give shares of the steps, 0 <= start < end <= 1"
         )
     still = open_still(given["image"], "image")
-    return Control(kind, still, str(given.get("model") or _known(kind, base)), scale, start, end, bool(drawn))
+    return Control(
+        kind, still, str(given.get("model") or own.get(kind) or _known(kind, base)), scale, start, end, bool(drawn)
+    )
 
 
 def _known(kind: str, base: str) -> str:

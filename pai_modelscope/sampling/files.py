@@ -1,13 +1,12 @@
 """A model folder looked over before anything is loaded: every fault is one line that names the file."""
 
 import json
-import re
 import struct
-import warnings
 from pathlib import Path
 from typing import Any
 
-from pai_modelscope.errors import UserError, reason
+from pai_modelscope.adapters.files import read_pickle, refuse_pointer
+from pai_modelscope.errors import UserError
 from pai_modelscope.zoo.weights import AGAIN, WEIGHT_STEMS, read_json, weight_files
 
 PARTS = ("scheduler", "text_encoder", "tokenizer", "unet", "vae")
@@ -41,14 +40,11 @@ def check_weights(path: Path) -> None:
     """Raise `UserError` for weights that are missing, truncated, Git LFS pointers or pickles with code in them."""
     if not path.is_file():
         raise UserError(f"{path} is missing. {AGAIN}")
-    with path.open("rb") as file:
-        head = file.read(64)
-    if head.startswith(b"version https://git-lfs"):
-        raise UserError(f"{path} is a Git LFS pointer, no weights: run `git lfs pull` in the folder or download it.")
+    refuse_pointer(path)
     if path.suffix == ".safetensors":
         _check_safetensors(path)
     else:
-        _check_pickle(path)
+        read_pickle(path, map_location="meta", mmap=_is_zip(path))  # mapped, not read
 
 
 def _check_safetensors(path: Path) -> None:
@@ -69,26 +65,6 @@ def _check_safetensors(path: Path) -> None:
         raise UserError(f"{path} is cut short: {size} bytes are not all of it. {AGAIN}")
     if size > expected:
         raise UserError(f"{path} is corrupt: {size} bytes where its header says {expected}. {AGAIN}")
-
-
-def _check_pickle(path: Path) -> None:
-    """A `.bin` must open without running code; tensors are mapped, not read."""
-    import pickle
-
-    import torch
-
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of the pickle's age
-            torch.load(path, weights_only=True, map_location="meta", mmap=_is_zip(path))
-    except pickle.UnpicklingError as error:
-        wanted = re.search(r"GLOBAL (\S+)", str(error))
-        raise UserError(
-            f"{path} is a pickle that asks for more than tensors{f' ({wanted[1]})' if wanted else ''}, which could run "
-            "code: it is not loaded. Use the model's safetensors files, or ask its author for them."
-        ) from None
-    except (RuntimeError, EOFError, OSError, ValueError) as error:
-        raise UserError(f"{path} is corrupt or cut short ({reason(error)}). {AGAIN}") from None
 
 
 def _entry(index: dict[str, Any], name: str) -> bool:

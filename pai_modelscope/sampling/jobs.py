@@ -49,6 +49,8 @@ class Limits:
     recommended: Mapping[str, Any]  # "generation" of configuration.json
     name: str = ""  # what the zoo calls it
     loras: Mapping[str, str] = field(default_factory=dict)  # those that are loaded: name to source
+    base: str = ""  # what the zoo calls the model that it was trained from, or itself
+    controlnets: Mapping[str, str] = field(default_factory=dict)  # its own: what each reads, and its folder
     repaints_only: bool = False  # its UNet wants a mask and the masked image beside the latents
 
 
@@ -207,7 +209,7 @@ def _stills(
         return ["this model repaints parts of pictures and nothing else: give image and mask"]
     try:
         if values["control"] is not None:
-            values["control"] = settle_controls(values["control"], limits.name)
+            values["control"] = settle_controls(values["control"], limits.base, limits.controlnets)
     except UserError as error:
         return [str(error)]
     asked = {name for layer in (own, shared) for name, value in layer.items() if value is not None}

@@ -73,6 +73,15 @@ def _plain(value: Any) -> Any:
     return list(value) if isinstance(value, tuple) else value
 
 
+def display_name(folder: Path) -> str:
+    """The model's name; in Hugging Face's cache it is two folders above the snapshot's hash."""
+    if folder.parent.name == "snapshots":
+        return folder.parent.parent.name.split("--")[-1]
+    if folder.name in ("result", "output"):  # of a training run, which is called something
+        return folder.parent.name
+    return folder.name
+
+
 def pick_device(device: str | torch.device | None) -> torch.device:
     """`None` and 'auto' take a GPU where there is one."""
     if device in (None, "auto"):

@@ -9,7 +9,6 @@ import os
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +16,7 @@ import torch
 from diffusers import LCMScheduler
 from PIL import Image
 
+from pai_modelscope.adapters.tuned import Tuned, lineage, read_tuned
 from pai_modelscope.errors import UserError
 from pai_modelscope.images import realesrgan
 from pai_modelscope.sampling.describe import describe
@@ -24,12 +24,12 @@ from pai_modelscope.sampling.embeddings import Embeddings
 from pai_modelscope.sampling.files import read_json
 from pai_modelscope.sampling.guidance import rescaled_guidance
 from pai_modelscope.sampling.jobs import Job, Limits, Text, plan
-from pai_modelscope.sampling.load import load_controlnet, load_pipeline, pick_device, pick_dtype
+from pai_modelscope.sampling.load import display_name, load_controlnet, load_pipeline, pick_device, pick_dtype
 from pai_modelscope.sampling.loras import Loras
 from pai_modelscope.sampling.progress import Progress
 from pai_modelscope.sampling.safety import SafetyCheck, build_safety
 from pai_modelscope.sampling.schedulers import SCHEDULERS, on_cpu, own_name
-from pai_modelscope.sampling.tasks import task
+from pai_modelscope.sampling.tasks import out_of_memory, task
 from pai_modelscope.sampling.upscale import drawn_over, passes
 from pai_modelscope.text import encode_prompts, expand
 from pai_modelscope.text.encode import count_chunks
@@ -61,16 +61,18 @@ class Sampler:
         name: str = "",
         recommended: Mapping[str, Any] | None = None,
         safety: SafetyCheck | None = None,
+        base: str = "",
     ):
         """`pipe`: a StableDiffusionPipeline; `recommended`: options that the model's folder sets; `name`: what its
-        pictures call the model."""
+        pictures call the model; `base`: what the zoo calls the model that it was trained from."""
         self.pipe = pipe
-        self.name = name
+        self.name, self.base = name, base or name
         self.safety = safety
         self.recommended = dict(recommended or {})
         self._own = pipe.scheduler
         self._states: dict[tuple[str, str, int | None], States] = {}
         self._controlnets: dict[str, Any] = {}
+        self._own_controlnets: dict[str, str] = {}
         self._loras, self._embeddings = Loras(pipe), Embeddings(pipe)
 
     @classmethod
@@ -82,7 +84,8 @@ class Sampler:
         torch_dtype: str | torch.dtype | None = None,
         safety: Any = None,
     ) -> "Sampler":
-        """Open a folder, a name of the zoo or a hub id.
+        """Open a folder, a name of the zoo or a hub id. The folder may be a training result: its LoRA, embedding or
+        ControlNet comes with the model that it was trained on, the LoRA in use wherever no other is asked for.
 
         `device`: 'cpu', 'cuda', or None for the fastest there is; `torch_dtype`: None is float32 on a CPU, else
         float16; `safety`: True or {'threshold': 0.8, 'action': 'blur'|'black'|'error'|'flag'}, False for off, None
@@ -90,11 +93,27 @@ class Sampler:
         """
         folder = model_dir(model)
         picked = pick_device(device)
+        if tuned := read_tuned(folder):
+            folder = model_dir(tuned.base_model)
         file = folder / "configuration.json"
         settings = read_json(file) if file.is_file() else {}
         check = build_safety(settings.get("safety") if safety is None else safety)
         pipe = load_pipeline(folder, picked, pick_dtype(torch_dtype, picked))
-        return cls(pipe, name=_display_name(folder), recommended=settings.get("generation"), safety=check)
+        base, recommended = lineage(folder) or "", settings.get("generation")
+        sampler = cls(pipe, name=display_name(folder), recommended=recommended, safety=check, base=base)
+        if tuned:
+            sampler._adopt(tuned)
+        return sampler
+
+    def _adopt(self, tuned: Tuned) -> None:
+        """What lies in the folder of a training result."""
+        for file in tuned.loras:
+            self.add_lora(file)
+        if tuned.loras:
+            self.recommended["loras"] = tuned.loras
+        for file in tuned.embeddings:
+            self.add_embedding(file)
+        self._own_controlnets |= tuned.controlnets
 
     def __call__(
         self, texts: Text | Sequence[Text], *, callback: Callable[..., Any] | None = None, **options: Any
@@ -115,6 +134,11 @@ class Sampler:
     def add_embedding(self, source: str | os.PathLike[str], token: str | None = None) -> str:
         """Teach the model an embedding's word; gives the word. Raises `UserError` for one of another width."""
         return self._embeddings.add(source, token)
+
+    def add_controlnet(self, net: Any, kind: str) -> None:
+        """Have `control={kind: picture}` follow `net`, a ControlNetModel that was made or trained in this process."""
+        self._controlnets[kind] = net
+        self._own_controlnets[kind] = kind
 
     def stream(
         self, texts: Text | Sequence[Text], *, callback: Callable[..., Any] | None = None, **options: Any
@@ -148,6 +172,8 @@ class Sampler:
             or unet.time_cond_proj_dim is not None,
             recommended=self.recommended,
             name=self.name,
+            base=self.base,
+            controlnets=self._own_controlnets,
             loras=self._loras.sources,
             repaints_only=unet.in_channels != self.pipe.vae.config.latent_channels,
         )
@@ -223,7 +249,7 @@ class Sampler:
                     **work.inputs,
                 ).images
         except (torch.OutOfMemoryError, RuntimeError) as error:
-            raise _out_of_memory(error, len(rows), options) from error
+            raise out_of_memory(error, len(rows), options) from error
         finally:
             self.pipe.scheduler = self._own
         if not np.isfinite(images).all():
@@ -267,19 +293,3 @@ class Sampler:
             "Precision": None if dtype == pick_dtype(None, self.pipe.device) else str(dtype).removeprefix("torch."),
         }
         return describe(job, self.recommended, values)
-
-
-def _out_of_memory(error: Exception, rows: int, options: Any) -> Exception:
-    if isinstance(error, torch.OutOfMemoryError) or "allocate memory" in str(error):
-        return UserError(
-            f"Not enough memory for {rows} pictures of {options.width}x{options.height} at once: choose a smaller size "
-            "or batch_size=1."
-        )
-    return error
-
-
-def _display_name(folder: Path) -> str:
-    """The model's name; in Hugging Face's cache it is two folders above the snapshot's hash."""
-    if folder.parent.name == "snapshots":
-        return folder.parent.parent.name.split("--")[-1]
-    return folder.name

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from diffusers import (
     StableDiffusionControlNetImg2ImgPipeline,
     StableDiffusionControlNetInpaintPipeline,
@@ -13,6 +14,7 @@ from diffusers import (
 )
 from PIL import Image
 
+from pai_modelscope.errors import UserError
 from pai_modelscope.sampling.stills import Canvas, canvas
 
 # By (starts from a picture, repaints a part of it, is controlled).
@@ -68,3 +70,13 @@ def _steering(start: Canvas | None, options: Any) -> dict[str, Any]:
 
 def _as_drawn(picture: Image.Image) -> Image.Image:
     return picture
+
+
+def out_of_memory(error: Exception, rows: int, options: Any) -> Exception:
+    """What to raise for an error of the drawing itself."""
+    if isinstance(error, torch.OutOfMemoryError) or "allocate memory" in str(error):
+        return UserError(
+            f"Not enough memory for {rows} pictures of {options.width}x{options.height} at once: choose a smaller size "
+            "or batch_size=1."
+        )
+    return error

@@ -5,45 +5,65 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
-from diffusers.training_utils import EMAModel
 from torch import nn
 
 from pai_modelscope.training.sharding import joined, like, part, whole
 
+POWER = 0.75  # of diffusers' training scripts: a young average forgets the begin sooner
+
 
 class Average:
-    """diffusers' EMAModel; each process averages the part of the parameters that it holds, and the state is whole."""
+    """w_mean = decay * w_mean + (1 - decay) * w after each step (Polyak & Juditsky 1992), in float32.
 
-    def __init__(self, parameters: Sequence[nn.Parameter], decay: float, device: torch.device):
-        self.parameters = parameters
-        self.model = EMAModel(self._parts(), decay=decay, use_ema_warmup=True, power=0.75, foreach=True)
-        self.model.to(device)
+    All weights are taken in one call, a single pass over the memory right behind the optimizer's. The decay rises
+    with the steps as in diffusers' EMAModel, 1 - (1 + step) ** -0.75, up to `decay`. Each process averages the part of
+    the parameters that it holds, and the state is whole.
+    """
+
+    def __init__(self, parameters: Sequence[nn.Parameter], decay: float):
+        self.parameters, self.decay, self.steps = parameters, decay, 0
+        self.values = [each.float().clone(memory_format=torch.preserve_format) for each in self._parts()]
 
     def _parts(self) -> list[torch.Tensor]:
         return [part(parameter.detach()) for parameter in self.parameters]
 
+    def current_decay(self) -> float:
+        """Of the step that comes, or has just been counted."""
+        return min(1 - self.steps**-POWER, self.decay) if self.steps > 1 else 0.0
+
+    @torch.no_grad()
     def step(self) -> None:
-        # EMAModel averages what has a gradient, and copies the rest.
-        self.model.step([value.requires_grad_(True) for value in self._parts()])
+        self.steps += 1
+        share, alike, others = 1 - self.current_decay(), ([], []), ([], [])
+        for value, now in zip(self.values, self._parts(), strict=True):
+            means, weights = alike if now.dtype == value.dtype else others
+            means.append(value)
+            weights.append(now)
+        if alike[0]:
+            torch._foreach_lerp_(*alike, share)
+        if others[0]:  # bfloat16: lerp takes one dtype only
+            torch._foreach_mul_(others[0], 1 - share)
+            torch._foreach_add_(*others, alpha=share)
 
     @contextmanager
     def swapped_in(self) -> Iterator[None]:
         """The averages stand in the parameters' places meanwhile."""
         parts = self._parts()
-        self.model.store(parts)
-        self.model.copy_to(parts)
+        kept = [each.clone() for each in parts]
+        torch._foreach_copy_(parts, self.values)
         try:
             yield
         finally:
-            self.model.restore(parts)
+            torch._foreach_copy_(parts, kept)
 
     def state_dict(self) -> dict[str, Any]:
-        state = self.model.state_dict()
-        pairs = zip(state["shadow_params"], self.parameters, strict=True)
-        return {**state, "shadow_params": [whole(joined(value, place.detach())) for value, place in pairs]}
+        pairs = zip(self.values, self.parameters, strict=True)
+        return {
+            "optimization_step": self.steps,
+            "shadow_params": [whole(joined(value, place.detach())) for value, place in pairs],
+        }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        kept = self.model.shadow_params
-        for mine, value, place in zip(kept, state["shadow_params"], self.parameters, strict=True):
-            mine.copy_(part(like(value, place.detach())))
-        self.model.load_state_dict({name: value for name, value in state.items() if name != "shadow_params"})
+        self.steps = state["optimization_step"]
+        for mine, value, place in zip(self.values, state["shadow_params"], self.parameters, strict=True):
+            mine.copy_(part(like(value, place.detach().float())))

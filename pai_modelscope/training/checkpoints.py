@@ -85,12 +85,24 @@ def only_what_trains(accelerator: Accelerator, method: Method) -> None:
     def load_weights(models: list[nn.Module], folder: str) -> None:
         if models:
             models.clear()
-            stored = load_file(Path(folder, WEIGHTS))
-            for name, value in state_of(method).items():
-                value.copy_(stored[name])
+            load_trained(method, Path(folder))
 
     accelerator.register_save_state_pre_hook(save_weights)
     accelerator.register_load_state_pre_hook(load_weights)
+
+
+def load_trained(method: nn.Module, folder: Path) -> None:
+    """What trained, from a checkpoint that one process could write whole.
+
+    Raises `UserError` for a folder that is none, or one of another method or model.
+    """
+    if not (folder / WEIGHTS).is_file():
+        raise UserError(f"{folder} is no checkpoint: it has no {WEIGHTS}")
+    stored, state = load_file(folder / WEIGHTS), state_of(method)
+    if odd := [name for name, value in state.items() if name not in stored or stored[name].shape != value.shape]:
+        raise UserError(f"{folder} is a checkpoint of another method or model: it lacks {odd[0]} in this shape")
+    for name, value in state.items():
+        value.copy_(stored[name])
 
 
 def state_of(method: nn.Module) -> dict[str, Any]:

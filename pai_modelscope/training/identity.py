@@ -16,6 +16,7 @@ _ADVICE = {
     "method": "use the method it was made with",
     "model": "open the model, and choose the rank and the parts to train, that it was made with",
     "optimizer": "set optimizer to {theirs}",
+    "weights": "set weights to {theirs}",
     "average": "set ema_decay as it was ({theirs})",
     "seed": "set seed to {theirs}",
     "global_batch": "choose train_batch_size, gradient_accumulation_steps and processes whose product is {theirs}",
@@ -38,6 +39,7 @@ class Identity:
     method: str
     model: str  # digest of the names and shapes of all that trains
     optimizer: str
+    weights: str
     average: str
     seed: int
     global_batch: int
@@ -51,6 +53,7 @@ class Identity:
             method=type(method).__name__,
             model=f"{len(shapes)} tensors, {_digest(shapes)}",
             optimizer=config.optimizer,
+            weights=config.weights,
             average="above 0" if config.ema_decay else "0",
             seed=config.seed,
             global_batch=order.batch_size,
@@ -64,7 +67,8 @@ class Identity:
     def check(self, folder: Path) -> int:
         """The number of processes that wrote the checkpoint. Raises `UserError`, naming all that differs."""
         try:
-            theirs = json.loads((folder / FILE).read_text(encoding="utf-8"))
+            # Checkpoints made before weights could be chosen do not name them.
+            theirs = {"weights": "float32"} | json.loads((folder / FILE).read_text(encoding="utf-8"))
             world_size, found = int(theirs["world_size"]), {name: theirs[name] for name in asdict(self)}
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise UserError(

@@ -2,14 +2,14 @@
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, Protocol
 
 import torch
 from accelerate import Accelerator
-from accelerate.utils import set_seed
+from accelerate.utils import DistributedDataParallelKwargs, set_seed
 from diffusers.optimization import get_scheduler
 from tqdm.auto import tqdm
 
@@ -24,7 +24,7 @@ from pai_modelscope.training.identity import Identity
 from pai_modelscope.training.interrupts import Agreement, Interrupts
 from pai_modelscope.training.journal import Journal
 from pai_modelscope.training.losses import Meter, Watch
-from pai_modelscope.training.optimizers import build_optimizer
+from pai_modelscope.training.optimizers import build_optimizer, check_processes, hold_in_bfloat16
 from pai_modelscope.training.order import Order
 from pai_modelscope.training.validation import Validation, untouched
 
@@ -64,9 +64,11 @@ def train(
     accelerator: Accelerator | None = None,
     validation: Validation | None = None,
     about: About | None = None,
+    export: Callable[[Path], object] | None = None,
 ) -> dict[str, Any]:
     """Train `method` on `source`; write checkpoints, `run.json`, `log.jsonl` and `result`: what `method.save` writes,
-    and a model card with what `about` tells. `validation` runs every `config.validation_steps` steps.
+    what `export` adds to that folder, and a model card with what `about` tells. `validation` runs every
+    `config.validation_steps` steps.
 
     Returns the last logged values with `step` and `finished`: False when `max_train_seconds`, Ctrl-C or SIGTERM came
     first; `resume_from_checkpoint='latest'` then goes on as if nothing had been. With `ema_decay` set, what is saved
@@ -78,7 +80,14 @@ def train(
     """
     if problems := config.problems():
         raise UserError("training cannot start: " + "; ".join(problems))
-    return _Run(method, source, config, accelerator, validation, about or About()).go()
+    return _Run(method, source, config, accelerator, validation, about or About(), export).go()
+
+
+def launched(config: TrainingConfig) -> Accelerator:
+    """The processes that a launcher started, or this one alone."""
+    # Gradients lie where they are summed over the processes, not there and beside it once more.
+    together = DistributedDataParallelKwargs(gradient_as_bucket_view=True)
+    return Accelerator(mixed_precision=config.mixed_precision, kwargs_handlers=[together])
 
 
 class _Run:
@@ -92,9 +101,11 @@ class _Run:
         accelerator: Accelerator | None,
         validation: Validation | None,
         about: About,
+        export: Callable[[Path], object] | None,
     ):
         self.config, self.source, self.validation, self.about = config, source, validation, about
-        self.accelerator = accelerator or Accelerator(mixed_precision=config.mixed_precision)
+        self.export = export
+        self.accelerator = accelerator or launched(config)
         self.output_dir = Path(config.output_dir)
         self.output_dir.mkdir(parents=True, exist_ok=True)
         self.agreement = Agreement(self.accelerator.num_processes)
@@ -118,6 +129,9 @@ class _Run:
     def _prepare(self, method: Method) -> None:
         config, device = self.config, self.accelerator.device
         sharding.configure(self.accelerator, config, self.validation is not None)
+        check_processes(config, self.accelerator.distributed_type)
+        if config.weights == "bfloat16":
+            hold_in_bfloat16(method)
         method.to(device)
         if device.type == "cuda":
             method.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -139,7 +153,7 @@ class _Run:
         self.parameters = method.trainable()
         checkpoints.only_what_trains(self.accelerator, method)
         self.accelerator.register_for_checkpointing(self.schedule)
-        self.average = Average(self.parameters, config.ema_decay, device) if config.ema_decay else None
+        self.average = Average(self.parameters, config.ema_decay) if config.ema_decay else None
         if self.average:
             self.accelerator.register_for_checkpointing(self.average)
 
@@ -272,6 +286,8 @@ class _Run:
                 with self.journal.writing("the result"):
                     partial.mkdir(exist_ok=True)
                     self.method.save(partial)
+                    if self.export:
+                        self.export(partial)
                     loss = self.logged.get("loss")
                     write_card(
                         partial, self.identity.method, config, self.about, self.step, self.order.batch_size, loss

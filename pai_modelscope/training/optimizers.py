@@ -1,25 +1,80 @@
-"""Optimizers by name: AdamW, and Muon, which needs fewer steps where all hidden layers learn."""
+"""Optimizers by name: AdamW, whole or in 8 bits, Prodigy, and Muon."""
 
+import importlib.util
 from collections import defaultdict
 from collections.abc import Iterable
+from typing import Any
 
 import torch
+from accelerate.utils import DistributedType
 from torch import nn
 from torch.optim.adamw import adamw
 
 from pai_modelscope.config import TrainingConfig
+from pai_modelscope.errors import UserError
 from pai_modelscope.methods import Method
+from pai_modelscope.training.eight_bit import AdamW8bit, in_blocks
+
+_PACKAGES = {"adamw-8bit": "torchao", "prodigy": "prodigyopt"}
 
 SMALLEST = 64  # a matrix with fewer rows or columns is an input or output layer; those keep AdamW
 _A, _B, _C = 3.4445, -4.7750, 2.0315  # the quintic of Jordan et al.: steepest at zero, near one after five rounds
 
 
 def build_optimizer(method: Method, config: TrainingConfig, device: torch.device) -> torch.optim.Optimizer:
-    """The optimizer that `config.optimizer` names, over what `method` trains, its groups at their own rates."""
+    """The optimizer that `config.optimizer` names, over what `method` trains, its groups at their own rates.
+
+    Raises `UserError` where its package is not installed, or it knows only one rate and the groups have several.
+    """
     rate, betas, decay = config.learning_rate, (config.adam_beta1, config.adam_beta2), config.adam_weight_decay
-    groups = method.groups()
+    groups, package = method.groups(), _PACKAGES.get(config.optimizer)
+    if package and importlib.util.find_spec(package) is None:
+        raise UserError(
+            f"optimizer {config.optimizer!r} needs {package}, which is not installed: run pip install "
+            "'pai_modelscope[optimizers]', or choose 'adamw'"
+        )
     if config.optimizer == "adamw":
         return torch.optim.AdamW(groups, rate, betas, weight_decay=decay, fused=device.type == "cuda")
+    if config.optimizer == "adamw-8bit":
+        return AdamW8bit(groups, rate, betas, decay, config.seed)
+    if config.optimizer == "prodigy":
+        return _prodigy(groups, rate, betas, decay)
+    return _muon(method, groups, rate, betas, decay)
+
+
+def check_processes(config: TrainingConfig, kind: DistributedType) -> None:
+    """Raises `UserError` for an optimizer that must see whole weights where each process holds a part."""
+    if config.optimizer in _PACKAGES and kind in (DistributedType.FSDP, DistributedType.DEEPSPEED):
+        raise UserError(
+            f"optimizer is {config.optimizer!r}, which needs whole weights in every process: with FSDP or DeepSpeed "
+            "choose 'adamw'"
+        )
+
+
+def hold_in_bfloat16(method: Method) -> None:
+    """Weights that learn in bfloat16, but for biases and norms, which weigh nothing and need all their digits."""
+    for weight in method.trainable():
+        if in_blocks(weight):
+            weight.data = weight.data.bfloat16()
+
+
+def _prodigy(
+    groups: list[dict[str, Any]], rate: float, betas: tuple[float, float], decay: float
+) -> torch.optim.Optimizer:
+    """Prodigy (Mishchenko & Defazio 2023, arXiv:2306.06101) with the settings of diffusers' scripts."""
+    from prodigyopt import Prodigy
+
+    if any(group.get("lr", rate) != rate for group in groups):
+        raise UserError("optimizer 'prodigy' finds one rate for all that learns: leave text_encoder_lr out")
+    made = Prodigy(groups, rate, betas, use_bias_correction=True, safeguard_warmup=True)
+    for group in made.param_groups:
+        group["weight_decay"] = decay  # given to the constructor, it is announced on stdout
+    return made
+
+
+def _muon(
+    method: Method, groups: list[dict[str, Any]], rate: float, betas: tuple[float, float], decay: float
+) -> "Muon":
     embeddings = {id(m.weight) for m in method.modules() if isinstance(m, nn.Embedding)}
     muon: Muon | None = None
     for group in groups:

@@ -13,7 +13,7 @@ from pai_modelscope.diffusion.randomness import scramble
 
 @lru_cache(maxsize=64)
 def _epoch(length: int, seed: int, bucket: int, epoch: int) -> torch.Tensor:
-    generator = torch.Generator().manual_seed((seed * 1_000_003 + bucket) * 1_000_003 + epoch)
+    generator = torch.Generator().manual_seed(((seed * 1_000_003 + bucket) * 1_000_003 + epoch) % 2**63)
     return torch.randperm(length, generator=generator)
 
 

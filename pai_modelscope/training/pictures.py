@@ -1,7 +1,8 @@
 """Validation pictures of diffusion methods: the same prompts and seeds, drawn with the networks as they are."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import cycle
 from typing import Any
 
 from PIL import Image
@@ -11,23 +12,36 @@ from pai_modelscope.methods import Method
 from pai_modelscope.sampling import Sampler
 from pai_modelscope.training.validation import CAPTION
 
-_NETWORKS = ("unet", "text_encoder", "vae")
+_PARTS = ("unet", "text_encoder", "vae", "tokenizer", "scheduler")
 
 
 class PictureValidation:
     """`train(..., validation=PictureValidation('pai-diffusion-mini-zh', ['戴眼镜的猫']))`"""
 
-    def __init__(self, model: str | os.PathLike[str] | Sampler, prompts: Sequence[str], seed: int = 0, **options: Any):
+    def __init__(
+        self,
+        model: str | os.PathLike[str] | Sampler,
+        prompts: Sequence[str],
+        seed: int = 0,
+        control: Mapping[str, Sequence[Any]] | None = None,
+        **options: Any,
+    ):
         """
         Args:
-            model: gives what the method does not train, such as the VAE; of what it does, the method's is used.
+            model: gives what the method does not have, such as the VAE; of what it has, the method's is used.
             prompts: a picture for each; the first has `seed`, the next one more, and so on.
+            control: for a method with a `controlnet`: what it reads, and the pictures for the prompts, repeated if
+                there are fewer.
             options: fields of `GenerationOptions`, such as num_inference_steps.
         """
         if not prompts:
             raise UserError("validation pictures need at least one prompt")
         self._base = model if isinstance(model, Sampler) else Sampler.from_pretrained(model, device="cpu", safety=False)
-        self._texts = [{"text": prompt, "seed": seed + i} for i, prompt in enumerate(prompts)]
+        self._texts: list[dict[str, Any]] = [{"text": prompt, "seed": seed + i} for i, prompt in enumerate(prompts)]
+        self._kinds = list(control or {})
+        for kind, pictures in (control or {}).items():
+            for text, picture in zip(self._texts, cycle(pictures), strict=False):
+                text.setdefault("control", {})[kind] = picture
         self._options = options
 
     def validate(self, method: Method, step: int) -> list[Image.Image]:
@@ -41,11 +55,14 @@ class PictureValidation:
 
     def _sampler(self, method: Method) -> Sampler:
         base = self._base.pipe
-        own = {name: getattr(method, name) for name in _NETWORKS if hasattr(method, name)}
+        own = {name: getattr(method, name) for name in _PARTS if hasattr(method, name)}
         pipe = type(base)(**{**base.components, **own}, requires_safety_checker=False)
         device = next(method.parameters()).device
         pipe.vae.to(device)
         pipe.text_encoder.to(device)
         pipe.unet.to(device)
         pipe.set_progress_bar_config(disable=True)
-        return Sampler(pipe, name=self._base.name, recommended=self._base.recommended)
+        sampler = Sampler(pipe, name=self._base.name, recommended=self._base.recommended, base=self._base.base)
+        for kind in self._kinds:
+            sampler.add_controlnet(method.controlnet, kind)
+        return sampler

@@ -1,131 +1,283 @@
 """From options to a run: the model's parts, the training set, the method, and `train`."""
 
+import math
+import warnings
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from accelerate import Accelerator
+from diffusers import ControlNetModel
 
+from pai_modelscope.adapters.control import FILE as CONTROL_ADAPTER
+from pai_modelscope.adapters.control import load_control_lora
 from pai_modelscope.config import TrainingConfig
-from pai_modelscope.config.methods import METHODS, DataOptions, DenoisingOptions
 from pai_modelscope.data import Geometry, TrainingSet, open_training_set, scan
 from pai_modelscope.data.cached import CachedSource
 from pai_modelscope.data.draws import CaptionSettings
+from pai_modelscope.data.records import mix
 from pai_modelscope.data.sources import ExampleSource, PictureSource
 from pai_modelscope.errors import UserError
-from pai_modelscope.methods import ControlNetTraining, FullFineTuning, LoraTraining, TextualInversion, with_word
+from pai_modelscope.methods import (
+    ControlNetTraining,
+    FullFineTuning,
+    LoraTraining,
+    TextualInversion,
+    class_examples,
+    class_pictures,
+    with_class_pictures,
+    with_word,
+)
 from pai_modelscope.methods.denoising import Denoising
-from pai_modelscope.sampling.load import load_pipeline
+from pai_modelscope.sampling import Sampler
+from pai_modelscope.sampling.load import load_controlnet, load_pipeline
 from pai_modelscope.text import chunk_ids
 from pai_modelscope.training.card import About
+from pai_modelscope.training.export import CONTROL, exporter
 from pai_modelscope.training.loop import train
-from pai_modelscope.zoo import model_dir
-
-DEFAULT_MODEL = "pai-diffusion-mini-zh"
-
-
-@dataclass
-class Options:
-    """All that a run is told, each part for the one that reads it."""
-
-    model: str
-    data: DataOptions
-    shared: DenoisingOptions
-    own: Any
-    loop: TrainingConfig
-
-
-def settle(method: str, given: Mapping[str, Any]) -> Options:
-    """`given`: options of any part by their names. Raises one `UserError` that names every unknown or missing one."""
-    if method not in METHODS:
-        raise UserError(f"there is no method {method!r}; valid are {', '.join(METHODS)}")
-    rest = dict(given)
-    model = str(rest.pop("pretrained_model_name_or_path", None) or DEFAULT_MODEL)
-    parts, taken = [], set()
-    for kind in (DataOptions, DenoisingOptions, METHODS[method], TrainingConfig):
-        names = {field.name for field in fields(kind)}
-        parts.append({name: value for name, value in rest.items() if name in names})
-        taken |= names
-    if unknown := sorted(rest.keys() - taken):
-        raise UserError(f"unknown option {', '.join(unknown)} of {method}; valid are {', '.join(sorted(taken))}")
-    missing = [name for name in ("train_data_dir", "output_dir", "max_train_steps") if not rest.get(name)]
-    if missing:
-        raise UserError(f"{', '.join(missing)} must be given to train")
-    data, shared, own, loop = parts
-    return Options(
-        model, DataOptions(**data), DenoisingOptions(**shared), METHODS[method](**own), TrainingConfig(**loop)
-    )
+from pai_modelscope.training.options import Options, settle
+from pai_modelscope.training.pictures import PictureValidation
+from pai_modelscope.zoo import lookup, model_dir
 
 
 def run(method: str, given: Mapping[str, Any], accelerator: Accelerator | None = None) -> dict[str, Any]:
-    """Train by `method` ('full', 'lora', 'textual-inversion', 'controlnet'); what `train` returns.
+    """Train by `method`: 'full', 'lora', 'textual-inversion', 'dreambooth' or 'controlnet'; returns what `train` does.
+
+    given: options by their names, see `config.methods` and `TrainingConfig`; `train_data_dir` may also be an object
+    with rows, such as a `datasets.Dataset`.
 
     Raises:
         UserError: options, model or data that can't work.
     """
-    options = settle(method, given)
-    accelerator = accelerator or Accelerator(mixed_precision=options.loop.mixed_precision)
-    folder = model_dir(options.model)
-    pipe = load_pipeline(folder, torch.device("cpu"), torch.float32)
-    learner = _method(method, options, pipe)
-    tokenizer = getattr(learner, "tokenizer", pipe.tokenizer)
-    found = _pictures(method, options, tokenizer)
-    source = _source(options, found, tokenizer, pipe, accelerator)
-    about = About(base_model=options.model, data=f"{len(found)} pictures of {options.data.train_data_dir}")
-    return train(learner, source, options.loop, accelerator, about=about)
+    return Run(settle(method, given), accelerator).go()
 
 
-def _method(method: str, options: Options, pipe: Any) -> Denoising:
-    parts = (pipe.unet, pipe.text_encoder, pipe.scheduler, chunk_ids(pipe.tokenizer, [""])[0, 0])
-    settings = {**asdict(options.shared), **asdict(options.own)}
-    if method == "textual-inversion":
-        settings.pop("learnable_property")
-        return TextualInversion(*parts, tokenizer=pipe.tokenizer, **settings)
-    if method == "lora":
-        resolution = options.data.resolution
-        name = Path(options.loop.output_dir).name
-        return LoraTraining(
-            *parts, name=name, base_model=options.model, resolution=resolution, seed=options.loop.seed, **settings
+class Run:
+    """A run that is ready to go: all of its parts are open, and what can't work has been said."""
+
+    def __init__(self, options: Options, accelerator: Accelerator | None = None):
+        self.options = options
+        self.accelerator = accelerator or Accelerator(mixed_precision=options.loop.mixed_precision)
+        for name, why in sorted(options.without_effect.items()):
+            warnings.warn(f"{name} changes nothing: {why}", stacklevel=2)
+        self.folder = model_dir(options.model, revision=options.revision)
+        self.pipe = load_pipeline(self.folder, torch.device("cpu"), torch.float32)
+        self.scheduler = self._scheduler()
+        self.method = self._method()
+        self.tokenizer = getattr(self.method, "tokenizer", self.pipe.tokenizer)
+        self.pictures = self._pictures()
+        self.source = self.source_of(self.pictures)
+        self.config = self._config()
+
+    def go(self) -> dict[str, Any]:
+        """Train; see `train`."""
+        options = self.options
+        export = exporter(
+            self.method,
+            self.folder,
+            options.model if not Path(options.model).exists() else str(self.folder),
+            scheduler=self.scheduler if self.scheduler is not self.pipe.scheduler else None,
+            reads=getattr(options.own, "annotator", None),
+            whole=getattr(options.own, "save_as_full_pipeline", False),
         )
-    return {"full": FullFineTuning, "controlnet": ControlNetTraining}[method](*parts, **settings)
+        return train(self.method, self.source, self.config, self.accelerator, self._validation(), self._about(), export)
 
+    def _scheduler(self) -> Any:
+        shared, scheduler = self.options.shared, self.pipe.scheduler
+        chosen = {name: getattr(shared, name) for name in ("prediction_type", "rescale_betas_zero_snr")}
+        changed = {name: value for name, value in chosen.items() if value not in (None, scheduler.config.get(name))}
+        if not changed:
+            return scheduler
+        if changed.get("prediction_type", "epsilon") not in ("epsilon", "v_prediction", "sample"):
+            valid = "'epsilon', 'v_prediction', 'sample'"
+            raise UserError(f"prediction_type is {shared.prediction_type!r}; valid are {valid}")
+        made = type(scheduler).from_config(scheduler.config, **changed)
+        if made.config.prediction_type == "epsilon" and made.config.get("rescale_betas_zero_snr"):
+            # Lin et al. 2023 (arXiv:2305.08891), section 3.2: where only noise is left, telling it says nothing.
+            raise UserError(
+                "prediction_type 'epsilon' can't draw from pure noise, with which this model's schedule begins: set "
+                "rescale_betas_zero_snr to false too, or learn 'v_prediction'"
+            )
+        return made
 
-def _pictures(method: str, options: Options, tokenizer: Any) -> TrainingSet:
-    data = options.data
-    opened = open_training_set(
-        data.train_data_dir,
-        image_column=data.image_column,
-        caption_column=data.caption_column,
-        conditioning_image_column=data.conditioning_image_column,
-        mask_column=data.mask_column,
-        limit=data.max_train_samples,
-    )
-    if data.on_broken not in ("stop", "skip"):
-        raise UserError(f"on_broken is {data.on_broken!r}; valid are 'stop' and 'skip'")
-    found = scan(opened, on_broken=data.on_broken)  # type: ignore[arg-type]
-    if method != "textual-inversion":
+    def _method(self) -> Denoising:
+        options, pipe = self.options, self.pipe
+        parts: dict[str, Any] = {
+            "unet": pipe.unet,
+            "text_encoder": pipe.text_encoder,
+            "scheduler": self.scheduler,
+            "empty_ids": chunk_ids(pipe.tokenizer, [""])[0, 0],
+        }
+        given = {**asdict(options.shared), **asdict(options.own)}
+        shared = {name: given[name] for name in asdict(options.shared) if name not in _OF_THE_SCHEDULER}
+        own = {name: given[name] for name in _TAKES[options.method] if name in given}
+        if options.method == "textual-inversion":
+            words = {"placeholder": given["placeholder_token"], "initializer": given["initializer_token"]}
+            return TextualInversion(**parts, tokenizer=pipe.tokenizer, **words, **own, **shared)
+        if options.method == "controlnet":
+            return self._controlnet(parts, shared)
+        if options.method == "full" or (options.method == "dreambooth" and not options.own.rank):
+            return FullFineTuning(**parts, **{name: given[name] for name in _TAKES["full"]}, **shared)
+        words = {"trigger_words": [options.own.instance_prompt]} if options.method == "dreambooth" else {}
+        return LoraTraining(
+            **parts,
+            name=Path(options.loop.output_dir).resolve().name,
+            base_model=options.model,
+            resolution=options.data.resolution,
+            seed=options.loop.seed,
+            **words,
+            **own,
+            **shared,
+        )
+
+    def _controlnet(self, parts: dict[str, Any], shared: dict[str, Any]) -> ControlNetTraining:
+        own = self.options.own
+        if not own.controlnet_model_name_or_path:
+            return ControlNetTraining(**parts, rank=own.rank, **shared)
+        folder = model_dir(own.controlnet_model_name_or_path)
+        is_adapter = (folder / CONTROL_ADAPTER).is_file()
+        if not own.rank:
+            return ControlNetTraining(**parts, controlnet=load_controlnet(folder, self.pipe), **shared)
+        if not is_adapter:
+            raise UserError(
+                f"rank is {own.rank}, but {folder} is a whole ControlNet, all of which must learn: leave rank out"
+            )
+        config: Any = ControlNetModel.load_config(folder)
+        eyes = tuple(config["conditioning_embedding_out_channels"])
+        net = ControlNetModel.from_unet(self.pipe.unet, conditioning_embedding_out_channels=eyes)
+        made = ControlNetTraining(**parts, controlnet=net, rank=own.rank, **shared)
+        load_control_lora(made.controlnet, folder)
+        return made
+
+    def _pictures(self) -> TrainingSet:
+        options, data = self.options, self.options.data
+        found = self._open(data.train_data_dir, data.max_train_samples, self._caption())
+        if options.method == "textual-inversion":
+            return with_word(found, options.own.placeholder_token, self.tokenizer, options.own.learnable_property)
+        if options.method == "dreambooth" and options.own.class_prompt:
+            found = with_class_pictures(found, self._class_pictures(), options.own.prior_loss_weight)
+        if data.replay_data_dir:
+            if not 0 < data.replay_share < 1:
+                raise UserError(f"replay_share is {data.replay_share}; it must lie between 0 and 1, such as 0.5")
+            found = mix(found, self._open(data.replay_data_dir, None, None), data.replay_share)
         return found
-    return with_word(found, options.own.placeholder, tokenizer, options.own.learnable_property)
+
+    def _caption(self) -> str | None:
+        """Of pictures in a plain folder without any texts."""
+        own = self.options.own
+        if self.options.method == "dreambooth" and not own.instance_prompt:
+            raise UserError("instance_prompt must be given: a rare word and the class, such as 一只糯糯猫")
+        return getattr(own, "instance_prompt", None) or getattr(own, "placeholder_token", None)
+
+    def _open(self, source: Any, limit: int | None, caption: str | None) -> TrainingSet:
+        data = self.options.data
+        opened = open_training_set(
+            source,
+            image_column=data.image_column,
+            caption_column=data.caption_column,
+            conditioning_image_column=data.conditioning_image_column,
+            mask_column=data.mask_column,
+            limit=limit,
+            caption=caption,
+        )
+        if data.on_broken not in ("stop", "skip"):
+            raise UserError(f"on_broken is {data.on_broken!r}; valid are 'stop' and 'skip'")
+        return scan(opened, on_broken=data.on_broken)  # type: ignore[arg-type]
+
+    def _class_pictures(self) -> TrainingSet:
+        own, accelerator = self.options.own, self.accelerator
+        cache = own.class_data_dir or Path(self.options.loop.output_dir) / "class"
+        with accelerator.main_process_first():  # it draws them, the others find them
+            sampler = Sampler.from_pretrained(self.folder, device=accelerator.device, safety=False)
+            drawn = class_pictures(
+                sampler, own.class_prompt, own.num_class_images, cache, resolution=self.options.data.resolution
+            )
+        return class_examples(drawn, own.class_prompt)
+
+    def held_out(self, source: Any) -> ExampleSource:
+        """Batches of other pictures, read and shown as those of the training are."""
+        found = self._open(source, None, self._caption())
+        if self.options.method == "textual-inversion":
+            found = with_word(found, self.options.own.placeholder_token, self.tokenizer)
+        return self.source_of(found)
+
+    def source_of(self, pictures: TrainingSet) -> ExampleSource:
+        """Batches of `pictures`."""
+        data, accelerator = self.options.data, self.accelerator
+        geometry = Geometry(
+            data.resolution, buckets=data.aspect_buckets, random_crop=not data.center_crop, random_flip=data.random_flip
+        )
+        captions = CaptionSettings(shuffle_tags=data.shuffle_tags, keep_tags=data.keep_tags)
+        parts: tuple[Any, ...] = (pictures, geometry, captions, self.tokenizer)
+        how = {"vae": self.pipe.vae, "workers": data.dataloader_num_workers}
+        how["annotator"] = getattr(self.options.own, "annotator", None)
+        if not data.cache_latents:
+            return PictureSource(*parts, **how)
+        learns = any(p.requires_grad for p in self.method.text_encoder.parameters())
+        return CachedSource(
+            *parts,
+            **how,
+            folder=data.cache_dir or Path(self.options.loop.output_dir) / "cache",
+            text_encoder=None if learns or data.shuffle_tags else self.pipe.text_encoder,
+            device=accelerator.device,
+            process_index=accelerator.process_index,
+            num_processes=accelerator.num_processes,
+            wait=accelerator.wait_for_everyone,
+        )
+
+    def _config(self) -> TrainingConfig:
+        """With epochs counted in steps, and validation at both ends where only prompts are given."""
+        config = self.options.loop
+        together = config.train_batch_size * config.gradient_accumulation_steps * self.accelerator.num_processes
+        if not config.max_train_steps:
+            steps = math.ceil(config.num_train_epochs * sum(self.source.lengths) / max(together, 1))
+            config = replace(config, max_train_steps=steps)
+        if self.options.validation.validation_prompts and not config.validation_steps:
+            config = replace(config, validation_steps=config.max_train_steps)
+        return config
+
+    def _validation(self) -> PictureValidation | None:
+        told = self.options.validation
+        if not told.validation_prompts:
+            return None
+        if told.validation_images and self.options.method != "controlnet":
+            raise UserError(f"validation_images are for a ControlNet, not for {self.options.method}: leave them out")
+        reads = getattr(self.options.own, "annotator", None) or CONTROL
+        return PictureValidation(
+            self.folder,
+            told.validation_prompts,
+            seed=self.options.loop.seed,
+            control={reads: told.validation_images} if told.validation_images else None,
+            num_inference_steps=told.validation_inference_steps,
+            height=self.options.data.resolution,
+            width=self.options.data.resolution,
+        )
+
+    def _about(self) -> About:
+        options = self.options
+        entry = lookup(options.model)
+        result = Path(options.loop.output_dir) / "result"
+        usage = f"""import pai_modelscope
+from modelscope.pipelines import pipeline
+
+pipe = pipeline('text-to-image-synthesis', {str(result)!r})
+pipe({{'text': '...'}})['output_imgs'][0]"""
+        data = f"{len(self.pictures)} pictures of {_called(options.data.train_data_dir)}"
+        return About(options.model, data, entry.licence if entry else "", usage)
 
 
-def _source(options: Options, found: TrainingSet, tokenizer: Any, pipe: Any, accelerator: Accelerator) -> ExampleSource:
-    data = options.data
-    geometry = Geometry(
-        data.resolution, buckets=data.aspect_buckets, random_crop=not data.center_crop, random_flip=data.random_flip
-    )
-    captions = CaptionSettings(shuffle_tags=data.shuffle_tags, keep_tags=data.keep_tags)
-    parts = (found, geometry, captions, tokenizer)
-    if not data.cache_latents:
-        return PictureSource(*parts, vae=pipe.vae, workers=data.dataloader_num_workers)
-    return CachedSource(
-        *parts,
-        vae=pipe.vae,
-        folder=Path(options.loop.output_dir) / "cache",
-        device=accelerator.device,
-        process_index=accelerator.process_index,
-        num_processes=accelerator.num_processes,
-        wait=accelerator.wait_for_everyone,
-        workers=data.dataloader_num_workers,
-    )
+_OF_THE_SCHEDULER = ("prediction_type", "rescale_betas_zero_snr")
+# Which of the options go to the method's constructor as they are.
+_TAKES = {
+    "full": ("train", "train_text_encoder"),
+    "lora": ("rank", "alpha", "targets", "use_dora", "text_rank", "legacy"),
+    "dreambooth": ("rank", "alpha", "text_rank"),
+    "textual-inversion": ("num_vectors",),
+    "controlnet": (),
+}
+
+
+def _called(source: Any) -> str:
+    return source if isinstance(source, str) else f"a {type(source).__name__}"

@@ -1,11 +1,15 @@
-"""What lies in a model folder: which kind, whether it is whole, and which files of a repository are needed."""
+"""What lies in a model folder: which kind, whether it is whole, which files are needed; and its copy."""
 
 import json
 import re
+import shutil
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
+from fnmatch import fnmatch
 from pathlib import Path, PurePosixPath
 from typing import Any
+
+from pai_modelscope.zoo.weights import read_json
 
 PIPELINE_TYPE = "pai-diffusion"  # what a configuration.json of ours names
 # Preferred first: safetensors cannot run code and loads without a copy.
@@ -19,9 +23,11 @@ _NAME = re.compile(
 )
 _TEXT_ENCODERS = ("CLIPTextModel", "BertModel")
 _TOKENIZERS = ("BertTokenizer", "BertTokenizerFast")
+# The card tells of the model's own pictures and measurements: another model's card is its author's to write.
+_CARD = ("README.md", "*.png", "*.jpg", "*.jpeg", "*.gif", "*.webp")
 
 
-def read_json(path: Path) -> dict[str, Any] | None:
+def json_if_readable(path: Path) -> dict[str, Any] | None:
     """The object in a JSON file, or None when there is no such file or nothing readable in it."""
     try:
         value = json.loads(path.read_text("utf-8"))
@@ -37,7 +43,7 @@ def problem(folder: Path) -> str | None:
     `model_index.json` names must be there with its configuration and its weights.
     """
     if (folder / "model_index.json").exists():
-        index = read_json(folder / "model_index.json")
+        index = json_if_readable(folder / "model_index.json")
         if index is None:
             return "its model_index.json is not readable JSON"
         missing = [each for part, classes in _parts(index) for each in _missing(folder / part, classes)]
@@ -51,7 +57,7 @@ def problem(folder: Path) -> str | None:
 
 def is_family(folder: Path) -> bool:
     """Whether it is a Stable-Diffusion-shaped model that reads Chinese through a BertTokenizer."""
-    index = read_json(folder / "model_index.json") or {}
+    index = json_if_readable(folder / "model_index.json") or {}
     classes = {part: named[1] for part, named in _parts(index)}
     return (
         str(index.get("_class_name", "")).startswith("StableDiffusion")
@@ -86,6 +92,24 @@ def needed(files: Iterable[str]) -> list[str]:
     return [str(path) for path in sorted(kept)]
 
 
+def copy_model(source: Path, made: Path, but: Collection[str] = ()) -> None:
+    """Copy a model into the folder `made`, each network once, without its card and what training may have left in it.
+
+    but: what stays behind too, to be written anew: a part such as 'unet', or a pattern such as 'unet/*.bin'.
+    Raises `UserError` if `source` has no `model_index.json`.
+    """
+    index = read_json(source / "model_index.json", f"{source} is no model: it has no model_index.json.")
+    parts = {part for part, named in index.items() if isinstance(named, list)}
+    paths = list(source.iterdir())
+    paths += [path for folder in paths if folder.name in parts for path in folder.rglob("*")]
+    for name in needed(path.relative_to(source).as_posix() for path in paths if path.is_file()):
+        file = PurePosixPath(name)
+        beside = len(file.parts) == 1 and (name.startswith(".") or any(file.match(pattern) for pattern in _CARD))
+        if not beside and file.parts[0] not in but and not any(fnmatch(name, pattern) for pattern in but):
+            (made / file).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source / file, made / file)
+
+
 def _parts(index: dict[str, Any]) -> Iterator[tuple[str, tuple[str, str]]]:
     for part, named in index.items():
         if isinstance(named, list) and len(named) == 2 and all(isinstance(each, str) for each in named):
@@ -113,7 +137,7 @@ def _missing(part: Path, classes: tuple[str, str]) -> list[str]:
 
 def _missing_shards(folder: Path) -> str | None:
     for index in folder.glob("*.index.json"):
-        names = set((read_json(index) or {}).get("weight_map", {}).values())
+        names = set((json_if_readable(index) or {}).get("weight_map", {}).values())
         absent = sorted(name for name in names if not (folder / name).is_file())
         if absent:
             return f"it lacks {', '.join(absent)}"

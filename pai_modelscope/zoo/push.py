@@ -6,7 +6,7 @@ import zipfile
 from pathlib import Path
 
 from pai_modelscope.errors import UserError
-from pai_modelscope.zoo.folders import problem, read_json
+from pai_modelscope.zoo.folders import json_if_readable, problem
 from pai_modelscope.zoo.hubs import reason
 
 # What training leaves in a folder and nobody needs to download.
@@ -93,7 +93,7 @@ def licence(folder: Path) -> str | None:
 
 
 def _configuration_fault(folder: Path) -> str | None:
-    config = read_json(folder / "configuration.json")
+    config = json_if_readable(folder / "configuration.json")
     if config is None:
         return "it has no readable configuration.json"
     lacking = [key for key in ("framework", "task") if not config.get(key)]

@@ -11,6 +11,7 @@ it, and the decoder alone learns on, on slightly noisy latents, while the UNet t
 
 import math
 import random
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -46,7 +47,7 @@ def reconstruction_loss(output: torch.Tensor, target: torch.Tensor, scales: int 
 
 
 # Tried beside each other; what each gives is in recipes/mini/README.md.
-LOSSES = {"edges": reconstruction_loss, "l1": F.l1_loss, "mse": F.mse_loss}
+LOSSES: dict[str, Callable[..., torch.Tensor]] = {"edges": reconstruction_loss, "l1": F.l1_loss, "mse": F.mse_loss}
 
 
 class VaeTraining(Method):

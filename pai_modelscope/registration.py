@@ -1,7 +1,8 @@
 """Register with ModelScope whichever of the two packages is imported first.
 
 Importing `modelscope.pipelines` takes seconds. So `import pai_modelscope` does not; it leaves a finder on
-`sys.meta_path` that waits for this one module, lets Python's own finders import it, and then registers.
+`sys.meta_path` that waits for that module and for the trainers' one, lets Python's own finders import them, and then
+has the room that belongs to each register.
 """
 
 import importlib
@@ -11,33 +12,38 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
 
-AWAITED = "modelscope.pipelines"
+# ModelScope's modules, and which of ours has a `register` for each.
+AWAITED = {
+    "modelscope.pipelines": "pai_modelscope.pipelines",
+    "modelscope.trainers.builder": "pai_modelscope.trainers",
+}
 _MARK = "waits_for_modelscope_on_behalf_of_pai_modelscope"
 
 
 def register_on_import() -> None:
-    """Register now when ModelScope's pipelines are loaded, else as soon as they are."""
+    """Register now with what is loaded of ModelScope, and with the rest as soon as it is."""
     # By mark, not by class: a reload or a second import of this package brings a new class of the same name.
     sys.meta_path[:] = [finder for finder in sys.meta_path if not hasattr(finder, _MARK)]
-    if AWAITED in sys.modules:
-        _register()
-    else:
+    for awaited in AWAITED:
+        if awaited in sys.modules:
+            _register(awaited)
+    if AWAITED.keys() - sys.modules.keys():
         sys.meta_path.insert(0, _Finder())
 
 
-def _register() -> None:
+def _register(awaited: str) -> None:
     # By name, so that after a reload it is the new code that registers.
-    importlib.import_module("pai_modelscope.pipelines").register()
+    importlib.import_module(AWAITED[awaited]).register()
 
 
 class _Finder:
-    """Finds nothing but the awaited module, and that through the finders behind it."""
+    """Finds nothing but the awaited modules, and those through the finders behind it."""
 
     def __init__(self) -> None:
         setattr(self, _MARK, True)
 
     def find_spec(self, name: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:
-        if name != AWAITED:
+        if name not in AWAITED:
             return None
         for finder in sys.meta_path:
             spec = None if finder is self else finder.find_spec(name, path, target)
@@ -66,4 +72,4 @@ class _Loader:
         if module.__spec__ is not None:
             module.__spec__.loader = self._loader
         self._loader.exec_module(module)
-        register_on_import()
+        _register(module.__name__)

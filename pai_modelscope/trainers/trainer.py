@@ -1,0 +1,132 @@
+"""ModelScope's trainers for models of our family: one class, a name for each method."""
+
+import os
+from collections.abc import Callable
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, ClassVar
+
+from modelscope.trainers.base import BaseTrainer
+from modelscope.trainers.builder import TRAINERS
+from modelscope.utils.ast_utils import INDEX_KEY, MODULE_KEY
+from modelscope.utils.config import Config
+from modelscope.utils.import_utils import LazyImportModule
+from modelscope.utils.logger import get_logger
+
+from pai_modelscope.config.methods import METHODS
+from pai_modelscope.errors import UserError
+from pai_modelscope.trainers.settings import options_in
+
+OUTPUT = "output"  # below `work_dir`: where ModelScope's trainers leave what `pipeline` opens
+_FROM_MODELSCOPE = {
+    "trust_remote_code",
+    "launcher",
+    "preprocessor",
+}  # handed to every trainer; ours has no use for them
+
+
+class PaiDiffusionTrainer(BaseTrainer):
+    """Fine-tuning by `pai_modelscope.training`.
+
+    ```python
+    trainer = build_trainer('pai-diffusion-lora', dict(
+        model=model_dir('pai-diffusion-mini-zh'), train_dataset='pictures', work_dir='work', max_epochs=10, rank=8))
+    trainer.train()
+    pipe = pipeline('text-to-image-synthesis', 'work/output')
+    ```
+    """
+
+    method: ClassVar[str]
+
+    def __init__(
+        self,
+        model: Any = None,
+        cfg_file: str | None = None,
+        cfg_modify_fn: Callable[[Any], Any] | None = None,
+        train_dataset: Any = None,
+        eval_dataset: Any = None,
+        work_dir: str | os.PathLike[str] | None = None,
+        max_epochs: float | None = None,
+        seed: int | None = None,
+        model_revision: str | None = None,
+        device: str = "gpu",
+        **options: Any,
+    ):
+        """Open the model and the data; what can't work is said here.
+
+        Args:
+            model: a folder, such as `model_dir` gives for a name of the zoo, or an id on either hub. ModelScope's
+                `build_trainer` itself refuses other strings; left out, it is the model that ships.
+            cfg_file: a configuration.json whose section "train" sets options, in ModelScope's words (see `settings`)
+                or ours; `cfg_modify_fn` may change it.
+            train_dataset, eval_dataset: a folder, a file, an id, an `MsDataset`, a `datasets.Dataset`.
+            work_dir: the run's folder; what was trained comes into its `output`.
+            max_epochs: how often every picture is seen; or give `max_train_steps` among the options.
+            device: 'gpu' takes a GPU where there is one; 'cpu' is obeyed.
+            options: every option of `pai-modelscope train`, which go before what the configuration says.
+
+        Raises:
+            UserError: an option, model or data that can't work.
+        """
+        from accelerate import Accelerator
+
+        from pai_modelscope.training.options import parts_of, settle
+        from pai_modelscope.training.setup import Run
+
+        self.cfg = Config.from_file(os.fspath(cfg_file)) if cfg_file else Config({"train": {}})
+        if cfg_modify_fn:
+            self.cfg = cfg_modify_fn(self.cfg)
+        self.logger = get_logger()
+        names = frozenset(field.name for part in parts_of(self.method) for field in fields(part))
+        given: dict[str, Any] = options_in(self.cfg.safe_get("train", {}) or {}, names)
+        given |= {name: value for name, value in options.items() if name not in _FROM_MODELSCOPE}
+        own = {
+            "pretrained_model_name_or_path": model,
+            "revision": model_revision,
+            "train_data_dir": train_dataset,
+            "output_dir": None if work_dir is None else os.fspath(work_dir),
+            "num_train_epochs": max_epochs,
+            "seed": seed,
+        }
+        given |= {name: value for name, value in own.items() if value is not None}
+        settled = settle(self.method, given)
+        accelerator = Accelerator(mixed_precision=settled.loop.mixed_precision, cpu=device == "cpu")
+        self.run = Run(settled, accelerator)
+        self.work_dir = settled.loop.output_dir
+        self.eval_dataset = eval_dataset
+
+    def train(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """Train, and leave what `pipeline` opens in `work_dir/output`; returns the last logged values, with 'step' and
+        'finished': False when Ctrl-C or SIGTERM came first."""
+        from pai_modelscope.training.files import publish
+
+        done = self.run.go()
+        if self.run.accelerator.is_main_process:
+            publish(Path(self.work_dir) / "result", Path(self.work_dir) / OUTPUT)
+        self.run.accelerator.wait_for_everyone()
+        return done
+
+    def evaluate(self, checkpoint_path: str | None = None, *args: Any, **kwargs: Any) -> dict[str, float]:
+        """The loss on `eval_dataset`, at the same noise and timesteps at every call: 'loss', and by bands of timesteps.
+
+        checkpoint_path: a folder `checkpoint-N` of this method and model; None: the weights as they are now.
+        """
+        from pai_modelscope.training.checkpoints import load_trained
+        from pai_modelscope.training.held_out import held_out_loss
+
+        if self.eval_dataset is None:
+            raise UserError("eval_dataset must be given to evaluate: pictures that were not trained on")
+        if checkpoint_path is not None:
+            load_trained(self.run.method, Path(checkpoint_path))
+        batch = self.run.config.train_batch_size
+        return held_out_loss(self.run.method, self.run.held_out(self.eval_dataset), self.run.accelerator, batch)
+
+
+# `pai-diffusion-full` and so on; `force`, because a reload registers the names again. ModelScope warns at every use of a
+# name that its index of its own sources lacks.
+_INDEX = LazyImportModule.get_ast_index()[INDEX_KEY]
+for _method in METHODS:
+    _name = f"pai-diffusion-{_method}"
+    _class = type(f"PaiDiffusion{_method.title().replace('-', '')}Trainer", (PaiDiffusionTrainer,), {"method": _method})
+    TRAINERS.register_module(module_name=_name, module_cls=_class, force=True)
+    _INDEX["TRAINERS", "default", _name] = {MODULE_KEY: __name__}
