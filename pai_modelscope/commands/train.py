@@ -44,6 +44,8 @@ def add_flags(parser: argparse.ArgumentParser, method: str) -> None:
         default=argparse.SUPPRESS,
         help="folder, name of 'zoo list' or hub id; default: pai-diffusion-mini-zh",
     )
+    flat = "put the result into output_dir itself, as diffusers' scripts do, and not into its folder 'result'"
+    parser.add_argument("--flat", action="store_true", help=flat)
     parser.add_argument("--revision", default=argparse.SUPPRESS, help="of a hub's model: branch, tag or commit")
     known = set()
     for options in (DataOptions, METHODS[method], DenoisingOptions, TrainingConfig, ValidationOptions):
@@ -71,13 +73,22 @@ def run(args: argparse.Namespace) -> int:
     given = options_of(args)
     done = train(args.method, given)
     folder = given["output_dir"]
-    print(f"{folder}/result" if done["finished"] else f"{folder}: stopped after step {done['step']}")
-    return 0 if done["finished"] else 130
+    if not done["finished"]:
+        print(f"{folder}: stopped after step {done['step']}")
+        return 130
+    if args.flat:
+        from pai_modelscope.training.export import flatten
+
+        flatten(Path(folder), done["step"])
+    print(folder if args.flat else f"{folder}/result")
+    return 0
 
 
 def options_of(args: argparse.Namespace) -> dict[str, Any]:
     """What the flags say, and the YAML file where they say nothing."""
-    given = {name: value for name, value in vars(args).items() if name not in ("run", "method", "rest", "config")}
+    given = {
+        name: value for name, value in vars(args).items() if name not in ("run", "method", "rest", "config", "flat")
+    }
     if getattr(args, "config", None):
         given = {**read_yaml(args.config, args.method), **given}
     return given

@@ -122,8 +122,8 @@ class PaiDiffusionTrainer(BaseTrainer):
         return held_out_loss(self.run.method, self.run.held_out(self.eval_dataset), self.run.accelerator, batch)
 
 
-# `pai-diffusion-full` and so on; `force`, because a reload registers the names again. ModelScope warns at every use of a
-# name that its index of its own sources lacks.
+# `pai-diffusion-full` and so on; `force`, because a reload registers the names again. ModelScope warns at every use of
+# a name that its index of its own sources lacks.
 _INDEX = LazyImportModule.get_ast_index()[INDEX_KEY]
 for _method in METHODS:
     _name = f"pai-diffusion-{_method}"

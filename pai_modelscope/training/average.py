@@ -15,7 +15,7 @@ POWER = 0.75  # of diffusers' training scripts: a young average forgets the begi
 class Average:
     """w_mean = decay * w_mean + (1 - decay) * w after each step (Polyak & Juditsky 1992), in float32.
 
-    All weights are taken in one call, a single pass over the memory right behind the optimizer's. The decay rises
+    Weights in float32 are taken in one call, a single pass over the memory right behind the optimizer's. The decay rises
     with the steps as in diffusers' EMAModel, 1 - (1 + step) ** -0.75, up to `decay`. Each process averages the part of
     the parameters that it holds, and the state is whole.
     """
@@ -34,16 +34,12 @@ class Average:
     @torch.no_grad()
     def step(self) -> None:
         self.steps += 1
-        share, alike, others = 1 - self.current_decay(), ([], []), ([], [])
-        for value, now in zip(self.values, self._parts(), strict=True):
-            means, weights = alike if now.dtype == value.dtype else others
-            means.append(value)
-            weights.append(now)
-        if alike[0]:
-            torch._foreach_lerp_(*alike, share)
-        if others[0]:  # bfloat16: lerp takes one dtype only
-            torch._foreach_mul_(others[0], 1 - share)
-            torch._foreach_add_(*others, alpha=share)
+        share, parts = 1 - self.current_decay(), self._parts()
+        alike = [i for i, now in enumerate(parts) if now.dtype == torch.float32]
+        if alike:
+            torch._foreach_lerp_([self.values[i] for i in alike], [parts[i] for i in alike], share)
+        for i in set(range(len(parts))).difference(alike):  # one by one: all in float32 would be twice their memory
+            self.values[i].lerp_(parts[i].float(), share)
 
     @contextmanager
     def swapped_in(self) -> Iterator[None]:

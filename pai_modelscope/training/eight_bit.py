@@ -1,12 +1,13 @@
 """AdamW whose memory of the gradients takes one byte a number, for weights in float32 or bfloat16."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import torch
 
 BLOCK, LEAST = 256, 4096  # numbers that share a scale; smaller weights keep whole states, as in the paper
+State = tuple[torch.Tensor, ...]  # the state itself, or its codes, the scales of its blocks, and what the codes mean
 
 
 def in_blocks(weight: torch.Tensor) -> bool:
@@ -16,8 +17,8 @@ def in_blocks(weight: torch.Tensor) -> bool:
 class AdamW8bit(torch.optim.Optimizer):
     """AdamW with states in 8 bits, each block with a scale of its own (Dettmers et al. 2021, arXiv:2110.02861).
 
-    Arithmetic and states are torchao's. Its own optimizer compiles a kernel for each shape, which for a UNet takes
-    minutes; here weights go in as flat rows, so that one kernel serves all.
+    The states and what turns numbers into bytes are torchao's. Its own optimizer compiles a kernel for each shape,
+    which for a UNet takes minutes; here weights go in as flat rows, so that one kernel serves all.
 
     Weights in bfloat16 are rounded up or down at random, in proportion: to the nearest, most steps would round to
     nothing (Zamirai et al. 2020, arXiv:2010.06192). The random numbers follow from seed and step, so that all processes
@@ -33,16 +34,12 @@ class AdamW8bit(torch.optim.Optimizer):
         seed: int = 0,
         eps: float = 1e-8,
     ):
-        from torchao.optim.adam import single_param_adam
         from torchao.optim.subclass_8bit import OptimState8bit
 
         super().__init__(params, {"lr": lr, "betas": betas, "weight_decay": weight_decay, "eps": eps, "rounds": 0})
-        self._seed, self._eight_bits = seed, OptimState8bit
-        # On a CPU compiling needs a C++ compiler, and a minute.
-        compiled = self.param_groups[0]["params"][0].is_cuda
-        self._update: Any = (
-            torch.compile(single_param_adam, fullgraph=True, dynamic=True) if compiled else single_param_adam
-        )
+        self._seed, self._eight_bits, self._update = seed, OptimState8bit, _updater()
+        if self.param_groups[0]["params"][0].is_cuda:  # on a CPU it would need a C++ compiler, and a minute
+            self._update = torch.compile(self._update, fullgraph=True, dynamic=True)
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]
@@ -72,16 +69,11 @@ class AdamW8bit(torch.optim.Optimizer):
             self._update(
                 flat,
                 weight.grad.reshape(-1),
-                scalar(state["step"], flat.device),
-                state["exp_avg"],
-                state["exp_avg_sq"],
-                None,
-                scalar(group["lr"], flat.device),
+                *(_plain(state[name]) for name in ("exp_avg", "exp_avg_sq")),
+                *(scalar(value, flat.device) for value in (state["step"], group["lr"])),
                 *group["betas"],
                 group["weight_decay"],
                 group["eps"],
-                True,
-                weight.dtype == torch.bfloat16,
             )
             if flat.data_ptr() != place.data_ptr():
                 place.copy_(flat.view_as(place))
@@ -90,6 +82,56 @@ class AdamW8bit(torch.optim.Optimizer):
         if not in_blocks(flat):
             return torch.zeros_like(flat)
         return self._eight_bits.zeros(flat.shape, signed, BLOCK, flat.device, dtype=flat.dtype)
+
+
+def _plain(state: Any) -> State:
+    """A state as the tensors that it consists of, which is what the compiler knows best."""
+    return (state.codes, state.scale, state.qmap) if hasattr(state, "codes") else (state,)
+
+
+def _updater() -> Callable[..., None]:
+    """One step of AdamW on a flat weight, by torchao's quantisation."""
+    from torchao.optim import quant_utils as quantisation
+
+    def read(state: State) -> torch.Tensor:
+        if len(state) == 1:
+            return state[0].float()
+        codes, scale, levels = state
+        return quantisation.dequant_with_qmap(codes, levels, scale)
+
+    def write(state: State, value: torch.Tensor) -> None:
+        if len(state) == 1:
+            state[0].copy_(value)
+            return
+        codes, scale, levels = state
+        scaled, largest = quantisation.scale_tensor(value, BLOCK)
+        codes.copy_(quantisation.quantize_8bit_with_qmap(scaled, levels))
+        scale.copy_(largest)
+
+    def update(
+        weight: torch.Tensor,
+        gradient: torch.Tensor,
+        mean_state: State,
+        square_state: State,
+        step: torch.Tensor,
+        rate: torch.Tensor,
+        beta1: float,
+        beta2: float,
+        decay: float,
+        eps: float,
+    ) -> None:
+        gradient = gradient.float()
+        mean = read(mean_state).lerp(gradient, 1 - beta1)
+        square = read(square_state).lerp(gradient.square(), 1 - beta2)
+        write(mean_state, mean)
+        write(square_state, square)
+        size = (square / (1 - beta2**step)).sqrt() + eps
+        moved = weight.float() * (1 - rate * decay) - rate * (mean / (1 - beta1**step)) / size
+        if weight.dtype == torch.bfloat16:
+            moved = quantisation._fp32_to_bf16_sr(moved)
+        weight.copy_(moved)
+
+    return update
 
 
 @contextmanager

@@ -6,9 +6,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from accelerate import PartialState
+
 from pai_modelscope.adapters.tuned import FILE, PIPELINE, TASK, Tuned, write_tuned
 from pai_modelscope.methods import ControlNetTraining, FullFineTuning, LoraTraining, Method, TextualInversion
+from pai_modelscope.methods.lora import LEGACY
 from pai_modelscope.methods.textual_inversion import fill_pipeline
+from pai_modelscope.training.files import publish
 from pai_modelscope.zoo.folders import copy_model, json_if_readable
 
 CONTROL = "control"  # what a ControlNet reads whose training set brought its own pictures
@@ -35,6 +39,17 @@ def exporter(
         return partial(_whole_with_word, method=method, base=base, name=name)
     assert isinstance(method, FullFineTuning), f"{type(method).__name__} has no form of its own"
     return partial(_whole, base=base, name=name, scheduler=scheduler)
+
+
+def flatten(folder: Path, step: int) -> None:
+    """Move what lies in the run folder's `result` beside it, and 2023's state of a LoRA into the last checkpoint."""
+    if PartialState().is_main_process:
+        result = folder / "result"
+        for path in sorted(result.iterdir()):
+            place = folder / f"checkpoint-{step}" if path.name == LEGACY else folder
+            publish(path, place / path.name)
+        result.rmdir()
+    PartialState().wait_for_everyone()
 
 
 def _whole(folder: Path, base: Path, name: str, scheduler: Any) -> None:
