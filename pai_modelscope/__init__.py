@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pai_modelscope.data import open_dataset
     from pai_modelscope.errors import UserError
     from pai_modelscope.sampling import Picture, Sampler
+    from pai_modelscope.training.setup import fine_tune
     from pai_modelscope.zoo import model_dir
 
 __version__ = "0.1.0"
@@ -24,10 +25,20 @@ _ROOM_OF = {
     "Picture": "sampling",
     "Sampler": "sampling",
     "UserError": "errors",
+    "fine_tune": "training.setup",
     "model_dir": "zoo",
     "open_dataset": "data",
 }
-__all__ = ["GenerationOptions", "Picture", "Sampler", "UserError", "__version__", "model_dir", "open_dataset"]
+__all__ = [
+    "GenerationOptions",
+    "Picture",
+    "Sampler",
+    "UserError",
+    "__version__",
+    "fine_tune",
+    "model_dir",
+    "open_dataset",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -89,7 +89,8 @@ def pair_up(records: Sequence[Record]) -> list[Record]:
 def open_dataset(split: str, size: int = 256, background: Background | None = "白色") -> "Dataset":
     """A split of the shipped data set; needs no network.
 
-    Columns: `id`, `name`, `style`, `text` (name and style, a caption), `aliases`, `keywords` and `en_name`, `key` and
+    Columns: `id`, `name`, `style`, `text` (name and style, a caption), `captions` (that and others: by other names, by
+    keywords), `aliases`, `keywords` and `en_name`, `key` and
     `family` (the emoji), `group`, `subgroup`, `is_flag`, `variant`, `source`, `author`, `license`, `url`, `svg`, and
     `image`: a PIL picture, rendered when the row is read. `control` and `control_test` also have `condition_id`,
     `condition_svg` and `conditioning_image`, the drawing without colour.
@@ -120,6 +121,8 @@ _PICTURES = {"image": "svg", "conditioning_image": "condition_svg"}
 def _row(record: Record) -> Record:
     row = {column: record[column] for column in _COLUMNS.split()}
     row["text"] = f"{record['name']},{record['style']}"
+    others = [f"{word},{record['style']}" for word in (*record["aliases"][:3], *record["keywords"][:3])]
+    row["captions"] = list(dict.fromkeys([row["text"], f"{record['style']}的{record['name']}", *others]))
     row |= {column: record[column] for column in ("svg", "condition_id", "condition_svg") if column in record}
     return row | {picture: record[svg] for picture, svg in _PICTURES.items() if svg in record}
 

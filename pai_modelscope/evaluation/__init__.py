@@ -3,10 +3,11 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from pai_modelscope.evaluation.critic import Critic
     from pai_modelscope.evaluation.judge import Judge
     from pai_modelscope.evaluation.metrics import background_colour, frechet_distance, psnr, retrieval
 
-__all__ = ["Judge", "background_colour", "frechet_distance", "psnr", "retrieval"]
+__all__ = ["Critic", "Judge", "background_colour", "frechet_distance", "psnr", "retrieval"]
 
 
 def __getattr__(name: str) -> Any:
@@ -15,4 +16,5 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
-    return getattr(import_module(f"{__name__}.{'judge' if name == 'Judge' else 'metrics'}"), name)
+    room = {"Critic": "critic", "Judge": "judge"}.get(name, "metrics")
+    return getattr(import_module(f"{__name__}.{room}"), name)

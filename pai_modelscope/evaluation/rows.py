@@ -36,6 +36,7 @@ class Bench:
     options: Mapping[str, Any]
     limit: int
     batch: int = 125
+    style_samples: int = STYLE_SAMPLES
     _rendered: dict[Scene, Image.Image] = field(default_factory=dict)
     _generated: dict[tuple, dict[tuple[str, int], Image.Image]] = field(default_factory=dict)
 
@@ -85,7 +86,7 @@ class Bench:
         for record in records:
             if record.id not in asked:
                 by_style[record.style_id].append(record)
-        return {style: records[:STYLE_SAMPLES] for style, records in by_style.items()}
+        return {style: records[: self.style_samples] for style, records in by_style.items()}
 
     @cached_property
     def style_probe(self) -> torch.Tensor:
@@ -96,7 +97,7 @@ class Bench:
 
     def knows_style(self, style_id: str) -> bool:
         """Whether the data set shows enough of a style, beyond what is asked for, to learn its look."""
-        return len(self._style_drawings.get(style_id, ())) >= STYLE_SAMPLES // 4
+        return len(self._style_drawings.get(style_id, ())) >= self.style_samples // 4
 
 
 Measure = Callable[[Bench, Images, Sequence[Case]], Figures]

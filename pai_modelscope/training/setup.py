@@ -54,6 +54,15 @@ def run(method: str, given: Mapping[str, Any], accelerator: Accelerator | None =
     return Run(settle(method, given), accelerator).go()
 
 
+def fine_tune(method: str, **options: Any) -> Path:
+    """`fine_tune('lora', train_data_dir='pictures', output_dir='ink', max_train_steps=300)`: as `run`.
+
+    Returns the folder of the result, which `Sampler.from_pretrained` and ModelScope's `pipeline` open.
+    """
+    run(method, options)
+    return Path(options["output_dir"]) / "result"
+
+
 class Run:
     """A run that is ready to go: all of its parts are open, and what can't work has been said."""
 
