@@ -94,6 +94,14 @@ def test_full_is_a_whole_model_that_knows_where_it_comes_from(tmp_path, shipped)
     assert again["finished"]
 
 
+def test_a_run_goes_on_with_its_own_model_only(tmp_path):
+    other = trained("full", tmp_path / "other")
+    trained("lora", tmp_path / "ink", rank=2, max_train_steps=1)
+    more = {"rank": 2, "resume_from_checkpoint": "latest", "pretrained_model_name_or_path": str(other)}
+    with pytest.raises(UserError, match="open the model that it was made with"):
+        trained("lora", tmp_path / "ink", **more)
+
+
 @pytest.mark.parametrize("rank", [0, 4])
 def test_dreambooth_draws_its_class_once(tmp_path, rank):
     photos = tmp_path / "photos"

@@ -15,6 +15,7 @@ FILE = "training.json"
 _ADVICE = {
     "method": "use the method it was made with",
     "model": "open the model, and choose the rank and the parts to train, that it was made with",
+    "base": "open the model that it was made with",
     "optimizer": "set optimizer to {theirs}",
     "weights": "set weights to {theirs}",
     "average": "set ema_decay as it was ({theirs})",
@@ -26,6 +27,7 @@ _ADVICE = {
 _NAMES = {
     "average": "ema_decay",
     "global_batch": "the samples of a step",
+    "base": "the model (what stays as it is)",
     "model": "the model (the names and shapes of what trains)",
     "samples": "the samples of each bucket",
     "rhythm": "the order of the buckets",
@@ -38,6 +40,7 @@ class Identity:
 
     method: str
     model: str  # digest of the names and shapes of all that trains
+    base: str  # digest of a few values of each weight that does not
     optimizer: str
     weights: str
     average: str
@@ -52,6 +55,7 @@ class Identity:
         return cls(
             method=type(method).__name__,
             model=f"{len(shapes)} tensors, {_digest(shapes)}",
+            base=_digest(_samples(method)),
             optimizer=config.optimizer,
             weights=config.weights,
             average="above 0" if config.ema_decay else "0",
@@ -67,8 +71,7 @@ class Identity:
     def check(self, folder: Path) -> int:
         """The number of processes that wrote the checkpoint. Raises `UserError`, naming all that differs."""
         try:
-            # Checkpoints made before weights could be chosen do not name them.
-            theirs = {"weights": "float32"} | json.loads((folder / FILE).read_text(encoding="utf-8"))
+            theirs = json.loads((folder / FILE).read_text(encoding="utf-8"))
             world_size, found = int(theirs["world_size"]), {name: theirs[name] for name in asdict(self)}
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise UserError(
@@ -94,3 +97,9 @@ def _short(value: Any) -> str:
     if isinstance(value, list):
         return f"{sum(value)} in {len(value)}"
     return str(value)
+
+
+def _samples(method: Method) -> list[tuple[str, list[float]]]:
+    """The first values of each frozen weight: another model of the same shape differs in them."""
+    frozen = {name: p.detach().flatten()[:4] for name, p in method.named_parameters() if not p.requires_grad}
+    return [(name, [float(f"{value:.4g}") for value in values.tolist()]) for name, values in sorted(frozen.items())]
