@@ -24,6 +24,8 @@ def test_the_style_of_a_drawing_is_told(critic):
         row for split in ("style", "base") for row in open_dataset(split, size=128).shuffle(seed=1).select(range(12))
     ]
     said = critic.styles([row["image"] for row in rows])
+    scores = critic.style_scores([row["image"] for row in rows], rows[0]["style"])
+    assert scores[:12].mean() > scores[12:].mean() + 0.5
     assert sum(one == row["style"] for one, row in zip(said, rows, strict=True)) >= 20
 
 

@@ -159,3 +159,14 @@ def test_files_that_a_result_names_must_lie_in_it(tmp_path):
     with pytest.raises(UserError, match="not in that folder"):
         read_tuned(tmp_path)
     assert read_tuned(tmp_path.parent) is None
+
+
+def test_a_run_begins_anew_where_it_is_told_to(tmp_path):
+    first = trained("lora", tmp_path / "ink", rank=2, validation_prompts=["猫"], validation_inference_steps=1)
+    before = (first / "ink.safetensors").read_bytes()
+    with pytest.raises(UserError, match="overwrite_output_dir"):
+        trained("lora", tmp_path / "ink", rank=2)
+    again = trained("lora", tmp_path / "ink", rank=2, overwrite_output_dir=True, max_train_steps=1)
+    assert (again / "ink.safetensors").read_bytes() != before
+    assert [path.name for path in (tmp_path / "ink").glob("checkpoint-*")] == ["checkpoint-1"]
+    assert not (tmp_path / "ink/samples").exists()

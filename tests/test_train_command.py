@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from diffusers import ControlNetModel, UNet2DConditionModel
 from PIL import Image
 
@@ -173,3 +174,9 @@ def test_help_tells_every_option(capsys):
     shown = capsys.readouterr().out
     assert all(flag in shown for flag in ("--rank", "--train_data_dir", "--max_train_steps", "--snr_gamma"))
     assert "such as 5" in shown
+
+
+@pytest.mark.parametrize("path", sorted((Path(__file__).parents[1] / "recipes").rglob("*.yaml")), ids=lambda p: p.stem)
+def test_the_recipes_are_understood(path):
+    content = yaml.safe_load(path.read_text("utf-8"))
+    assert settle(content.pop("method"), content).data.train_data_dir == "shipped:food"

@@ -32,6 +32,7 @@ class TrainingConfig:
     checkpointing_steps: int = 0  # steps between checkpoints; 0: only at the end
     checkpoints_total_limit: int = 1  # the newest checkpoints that are kept; 0: all
     resume_from_checkpoint: str | None = None  # 'latest', or the folder of a checkpoint; None: begin anew
+    overwrite_output_dir: bool = False  # begin anew where an earlier run left checkpoints: they are removed
     max_train_seconds: float = 0.0  # 0: no limit; else save, stop and leave the rest to a resumed run
     max_loss_ratio: float = 10.0  # stop when the loss is so many times its median: it explodes; 0: never
 

@@ -49,6 +49,12 @@ class Critic:
         found = metrics.probe_classes(self._bench.judge.styles(pictures), self._bench.style_probe)
         return [self._bench.pictures.styles[self._bench.styles[place]] for place in found.tolist()]
 
+    def style_scores(self, pictures: Sequence[Image.Image], style: str) -> torch.Tensor:
+        """(n,), near 1 for pictures that look like the style phrase and near -1 for others: finer than `styles`."""
+        phrases = [self._bench.pictures.styles[each] for each in self._bench.styles]
+        scores = metrics.probe_scores(self._bench.judge.styles(pictures), self._bench.style_probe)
+        return scores[:, phrases.index(style)].float()
+
     @cached_property
     def _synonyms(self) -> dict[str, frozenset[str]]:
         pictures = self._bench.pictures

@@ -153,4 +153,9 @@ def ridge_probe(features: torch.Tensor, labels: torch.Tensor, classes: int, stre
 
 def probe_classes(features: torch.Tensor, probe: torch.Tensor) -> torch.Tensor:
     """The class (n,) that a `ridge_probe` gives to features (n, D)."""
-    return (features.double().cpu() @ probe[:-1] + probe[-1]).argmax(1)
+    return probe_scores(features, probe).argmax(1)
+
+
+def probe_scores(features: torch.Tensor, probe: torch.Tensor) -> torch.Tensor:
+    """(n, classes), near 1 for the class of features (n, D) and near -1 for the others."""
+    return features.double().cpu() @ probe[:-1] + probe[-1]

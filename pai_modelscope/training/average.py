@@ -15,9 +15,9 @@ POWER = 0.75  # of diffusers' training scripts: a young average forgets the begi
 class Average:
     """w_mean = decay * w_mean + (1 - decay) * w after each step (Polyak & Juditsky 1992), in float32.
 
-    Weights in float32 are taken in one call, a single pass over the memory right behind the optimizer's. The decay rises
-    with the steps as in diffusers' EMAModel, 1 - (1 + step) ** -0.75, up to `decay`. Each process averages the part of
-    the parameters that it holds, and the state is whole.
+    Weights in float32 are taken in one call, a single pass over the memory right behind the optimizer's. The decay
+    rises with the steps as in diffusers' EMAModel, 1 - (1 + step) ** -0.75, up to `decay`. Each process averages the
+    part of the parameters that it holds, and the state is whole.
     """
 
     def __init__(self, parameters: Sequence[nn.Parameter], decay: float):

@@ -40,6 +40,17 @@ def exists(output_dir: Path, step: int) -> bool:
     return (output_dir / f"checkpoint-{step}").is_dir()
 
 
+def forget(output_dir: Path) -> None:
+    """Remove what an earlier run left: its checkpoints, log and validation pictures.
+
+    The newest checkpoint goes last, so that a run that is killed in between can still go on.
+    """
+    for old in all_in(output_dir):
+        remove_at_once(old)
+    remove(output_dir / "samples")
+    remove(output_dir / "log.jsonl")
+
+
 def choose(output_dir: Path, asked: str | None) -> Path | None:
     """The checkpoint that `resume_from_checkpoint` names, None for a fresh run.
 
@@ -51,7 +62,7 @@ def choose(output_dir: Path, asked: str | None) -> Path | None:
         if there:
             raise UserError(
                 f"{output_dir} already holds {there[-1].name}: set resume_from_checkpoint to 'latest' to go on from "
-                "it, or give another output_dir to begin anew"
+                "it, overwrite_output_dir to begin anew in its place, or give another output_dir"
             )
         return None
     if asked == "latest":

@@ -109,6 +109,10 @@ class _Run:
         self.output_dir = Path(config.output_dir)
         self.output_dir.mkdir(parents=True, exist_ok=True)
         self.agreement = Agreement(self.accelerator.num_processes)
+        if config.overwrite_output_dir and not config.resume_from_checkpoint:
+            with self.accelerator.main_process_first():
+                if self.accelerator.is_main_process:
+                    checkpoints.forget(self.output_dir)
         from_folder = checkpoints.choose(self.output_dir, config.resume_from_checkpoint)
         set_seed(config.seed, device_specific=True)
         samples = config.train_batch_size * config.gradient_accumulation_steps * self.accelerator.num_processes
