@@ -91,7 +91,10 @@ def test_an_import_of_modelscope_that_fails_may_be_tried_again(tmp_path: Path):
 
 def test_reload_and_second_import_register_the_new_class_once(pipeline: Any):
     from modelscope.pipelines import builder
+    from modelscope.trainers.builder import TRAINERS
     from modelscope.utils import hf_util
+
+    trainers = dict(TRAINERS.modules["default"])
 
     def registered() -> Any:
         return builder.PIPELINES.get(dispatch.PIPELINE_TYPE, TASK)
@@ -104,6 +107,8 @@ def test_reload_and_second_import_register_the_new_class_once(pipeline: Any):
         importlib.import_module("pai_modelscope")
         assert registered() is not first
         assert registered().__name__ == first.__name__
+        trainer = TRAINERS.modules["default"]["pai-diffusion-lora"]
+        assert trainer is not trainers["pai-diffusion-lora"] and trainer.method == "lora"
         for function in (builder.build_pipeline, hf_util.hf_pipeline):
             original = getattr(function, dispatch._MARK)
             assert not hasattr(original, dispatch._MARK)  # wrapped once, not twice
@@ -113,6 +118,7 @@ def test_reload_and_second_import_register_the_new_class_once(pipeline: Any):
             if name.split(".")[0] == "pai_modelscope":
                 del sys.modules[name]
         sys.modules.update(kept)
+        TRAINERS.modules["default"].update(trainers)
         builder.PIPELINES.register_module(TASK, dispatch.PIPELINE_TYPE, first, force=True)
         kept["pai_modelscope.pipelines"].register()
     assert registered() is first
