@@ -12,7 +12,7 @@ from pai_modelscope.data.cache import ShardCache, key_of, weights_digest
 from pai_modelscope.data.draws import CaptionSettings, Draw, resample
 from pai_modelscope.data.examples import Example, TrainingSet
 from pai_modelscope.data.geometry import Geometry, Size
-from pai_modelscope.data.sources import TOGETHER, Batch, ExampleSource, encode, pixels_of, scaled, scaling
+from pai_modelscope.data.sources import TOGETHER, Batch, ExampleSource, encode, moved, pixels_of, scaled, scaling
 from pai_modelscope.errors import UserError
 from pai_modelscope.text import chunk_ids, encode_ids
 
@@ -34,7 +34,7 @@ class CachedSource(ExampleSource):
     float32 beside its `ids`, for methods that leave the text encoder as it is.
 
     Args:
-        vae: not kept after the encoding; on `device` meanwhile, and left there.
+        vae: on `device` while it encodes, and on the CPU afterwards.
         folder: of the cache.
         process_index, num_processes, wait: of `Accelerator`, so that each process encodes its part of the pictures.
         options: of `ExampleSource`.
@@ -68,7 +68,10 @@ class CachedSource(ExampleSource):
         self._scaling = scaling(vae)
         self._cache = ShardCache(folder)
         self._vae = weights_digest(vae)
+        self._keys: dict[tuple[str, Size, bool], str] = {}
+        self._texts: dict[tuple[str, int], tuple[torch.Tensor, str]] = {}  # ids and key of each caption
         self._encode_pictures(vae.eval().to(device), parts)
+        vae.to("cpu")
         self._encoder = None if text_encoder is None else weights_digest(text_encoder)
         if text_encoder is not None:
             self._encode_captions(text_encoder.eval().to(device), parts)
@@ -78,24 +81,31 @@ class CachedSource(ExampleSource):
     ) -> torch.Tensor:
         names = [self._key(each, size, one.flip) for each, one in zip(examples, drawn, strict=True)]
         found = self._cache.read(names)
-        return scaled(resample(found["mean"].to(device), found["std"].to(device), keys), *self._scaling)
+        return scaled(resample(moved(found["mean"], device), moved(found["std"], device), keys), *self._scaling)
 
     def text(self, texts: Sequence[str], chunks: int, device: torch.device) -> Batch:
-        made = super().text(texts, chunks, device)
         if self._encoder is None:
-            return made
-        return {**made, "states": self.states(texts, chunks, device)}
+            return super().text(texts, chunks, device)
+        ids = torch.stack([self._text(text, chunks)[0] for text in texts])
+        return {"ids": moved(ids, device), "states": self.states(texts, chunks, device)}
 
     def states(self, texts: Sequence[str], chunks: int, device: torch.device) -> torch.Tensor:
         """(n, chunks * 32, width) float32: the states of captions, or of "", which stands for a dropped caption."""
-        return self._cache.read([self._text_key(text, chunks) for text in texts])["states"].to(device).float()
+        return moved(self._cache.read([self._text(text, chunks)[1] for text in texts])["states"], device).float()
 
     def _key(self, each: Example, size: Size, flip: bool) -> str:
-        return key_of("latents", each.digest, size, "centre", flip, self._vae)
+        known = each.digest, size, flip
+        if known not in self._keys:
+            self._keys[known] = key_of("latents", each.digest, size, "centre", flip, self._vae)
+        return self._keys[known]
 
-    def _text_key(self, text: str, chunks: int) -> str:
-        # The ids themselves: another vocabulary, or another way to cut into chunks, gives other ones.
-        return key_of("states", chunk_ids(self.tokenizer, [text], chunks).tolist(), self._encoder)
+    def _text(self, text: str, chunks: int) -> tuple[torch.Tensor, str]:
+        """The ids (chunks, 32) of a caption, and the key of its states."""
+        if (text, chunks) not in self._texts:
+            ids = chunk_ids(self.tokenizer, [text], chunks)
+            # The ids themselves: another vocabulary, or another way to cut into chunks, gives other ones.
+            self._texts[text, chunks] = ids[0], key_of("states", ids.tolist(), self._encoder)
+        return self._texts[text, chunks]
 
     def _encode_pictures(self, vae: "AutoencoderKL", parts: dict[str, Any]) -> None:
         views = (_MIDDLE, _MIRRORED) if self.geometry.random_flip else (_MIDDLE,)
@@ -128,11 +138,10 @@ class CachedSource(ExampleSource):
 
         @torch.no_grad()
         def compute(places: Sequence[int]) -> dict[str, torch.Tensor]:
-            chunks = wanted[places[0]][1]
-            ids = chunk_ids(self.tokenizer, [wanted[place][0] for place in places], chunks)
+            ids = torch.stack([self._text(*wanted[place])[0] for place in places])
             device = next(text_encoder.parameters()).device
             states = [encode_ids(text_encoder, part.to(device)) for part in ids.split(_CAPTIONS_TOGETHER)]
             return {"states": torch.cat(states).half()}
 
-        keys = [self._text_key(text, chunks) for text, chunks in wanted]
+        keys = [self._text(text, chunks)[1] for text, chunks in wanted]
         self._cache.build(keys, [chunks for _, chunks in wanted], compute, desc="captions", **parts)

@@ -11,11 +11,11 @@ from pai_modelscope.data.examples import Example, TrainingSet
 from pai_modelscope.data.folders import METADATA, Columns, is_kohya, open_kohya, open_metadata, open_plain
 from pai_modelscope.data.packed import open_tars, open_tsv
 from pai_modelscope.data.records import Listed
-from pai_modelscope.data.shipped import open_dataset
+from pai_modelscope.data.shipped import open_shipped
 from pai_modelscope.data.tables import modelscope_folder, open_hub, open_parquet, open_table
 from pai_modelscope.errors import UserError
 
-_SHIPPED_SIZE = 512  # pixels a side: vectors have none of their own
+_SHIPPED = "shipped:"
 _ID = re.compile(r"\w[\w.-]*/\w[\w.-]*")
 _FORMS = (
     "a folder with metadata.jsonl or metadata.csv; of folders such as 30_dog; of pictures with .txt beside them; of "
@@ -34,6 +34,7 @@ def open_training_set(
     split: str = "train",
     limit: int | None = None,
     caption: str | None = None,
+    size: int = 512,
 ) -> TrainingSet:
     """The pictures and captions of `source`.
 
@@ -48,6 +49,7 @@ def open_training_set(
         split: of a hub's data set, or of a folder that has one of that name.
         limit: only the first so many.
         caption: for pictures in a plain folder that have no text: DreamBooth's instance prompt.
+        size: pixels a side of the shipped pictures, which are vectors and have none of their own.
 
     Forms of folders and files: `metadata.jsonl` or `.csv` (`file_name`, `text`); kohya's `30_小狗/`; pictures with a
     `.txt` or `.caption` of the same name; EasyNLP's TSV; parquet; WebDataset's tars.
@@ -64,7 +66,10 @@ def open_training_set(
             count = len(source) if limit is None else min(limit, len(source))
             return source if count == len(source) else Listed([partial(source.__getitem__, i) for i in range(count)])
         return open_table(source, columns).first(limit)
-    return _open_named(os.fspath(source), columns, split, caption).first(limit)
+    name = os.fspath(source)
+    if name.startswith(_SHIPPED):
+        return open_shipped(name.removeprefix(_SHIPPED), columns, size).first(limit)
+    return _open_named(name, columns, split, caption).first(limit)
 
 
 def _is_training_set(source: Any) -> bool:
@@ -76,11 +81,6 @@ def _is_training_set(source: Any) -> bool:
 
 def _open_named(source: str, columns: Columns, split: str, caption: str | None) -> Listed:
     prefix, _, rest = source.partition(":")
-    if prefix == "shipped":
-        table = open_dataset(rest, size=_SHIPPED_SIZE)
-        paired = columns.condition is None and "conditioning_image" in table.column_names
-        condition = "conditioning_image" if paired else columns.condition
-        return open_table(table, Columns(columns.image, columns.caption, condition, columns.mask), source)
     if prefix in ("modelscope", "huggingface") and not _ID.fullmatch(rest):
         raise UserError(f"{rest!r} is no id of a data set; give owner/name.")
     if prefix == "modelscope":

@@ -4,10 +4,15 @@ import json
 import lzma
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from PIL import Image
+
+from pai_modelscope.data.examples import Example
+from pai_modelscope.data.folders import Columns
+from pai_modelscope.data.records import Listed, captions_of, digest
 from pai_modelscope.data.render import Background, on_background, render_svg
 from pai_modelscope.errors import UserError
 
@@ -113,6 +118,33 @@ def open_dataset(split: str, size: int = 256, background: Background | None = "�
     return Dataset.from_list(rows).with_transform(render)
 
 
+def open_shipped(split: str, columns: Columns, size: int) -> Listed:
+    """A split as a training set of pictures of `size` pixels a side, each drawn when it is read and not before.
+
+    Raises:
+        UserError: no such split, no positive size, no such column.
+    """
+    render, rows = Render(size, "白色"), [_row(record) for record in shipped_records(split)]
+    render.check()
+    condition = columns.condition or ("conditioning_image" if "conditioning_image" in rows[0] else None)
+    wanted = [each for each in (columns.image, columns.caption, condition) if each]
+    if missing := [each for each in wanted if each not in rows[0]] + [each for each in (columns.mask,) if each]:
+        raise UserError(f"shipped:{split} has no column {', '.join(missing)}; it has {', '.join(rows[0])}.")
+
+    def make(row: Record) -> Example:
+        where, svg = f"shipped:{split}, {row['id']}", row[columns.image]
+        return Example(
+            name=where,
+            captions=captions_of(row[columns.caption], where, columns.caption),
+            size=(size, size),
+            digest=digest(f"{render} {svg}".encode()),
+            read=partial(render.draw, svg),
+            condition=partial(render.draw, row[condition]) if condition else None,
+        )
+
+    return Listed([partial(make, row) for row in rows])
+
+
 _COLUMNS = "id name style aliases keywords en_name key family group subgroup is_flag variant source author license url"
 # The columns that a transform turns into pictures; they hold the SVG itself, so that each works without the others.
 _PICTURES = {"image": "svg", "conditioning_image": "condition_svg"}
@@ -136,11 +168,11 @@ class Render:
 
     def check(self) -> None:
         """Raise for settings that no picture can be rendered with."""
-        self._draw('<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 1 1"/>')
+        self.draw('<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 1 1"/>')
 
     def __call__(self, batch: dict[str, list]) -> dict[str, list]:
-        drawn = {column: [self._draw(svg) for svg in batch[column]] for column in _PICTURES if column in batch}
+        drawn = {column: [self.draw(svg) for svg in batch[column]] for column in _PICTURES if column in batch}
         return batch | drawn
 
-    def _draw(self, svg: str):
+    def draw(self, svg: str) -> Image.Image:
         return on_background(render_svg(svg, self.size), self.background)

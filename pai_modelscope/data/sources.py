@@ -100,11 +100,11 @@ class ExampleSource:
             **self.text(texts, chunks, device),
         }
         if self._weighted:
-            made["weight"] = torch.tensor([each.weight for each in chosen], dtype=torch.float32, device=device)
+            made["weight"] = moved(torch.tensor([each.weight for each in chosen], dtype=torch.float32), device)
         if self._masked:
-            made["mask"] = self._map(lambda each, one: _mask(each, size, one), chosen, drawn).to(device)
+            made["mask"] = moved(self._map(lambda each, one: _mask(each, size, one), chosen, drawn), device)
         if self._controlled or self.annotator:
-            made["control"] = self._map(lambda each, one: self._control(each, size, one), chosen, drawn).to(device)
+            made["control"] = moved(self._map(lambda each, one: self._control(each, size, one), chosen, drawn), device)
         return made
 
     def latents(
@@ -115,7 +115,7 @@ class ExampleSource:
 
     def text(self, texts: Sequence[str], chunks: int, device: torch.device) -> Batch:
         """What a batch says of its captions."""
-        return {"ids": chunk_ids(self.tokenizer, texts, chunks).to(device)}
+        return {"ids": moved(chunk_ids(self.tokenizer, texts, chunks), device)}
 
     def _control(self, each: Example, size: Size, drawn: Draw) -> torch.Tensor:
         if self.annotator is None:
@@ -143,8 +143,13 @@ class PictureSource(ExampleSource):
         self, examples: Sequence[Example], size: Size, drawn: Sequence[Draw], keys: torch.Tensor, device: torch.device
     ) -> torch.Tensor:
         pixels = self._map(lambda each, one: pixels_of(each, size, one), examples, drawn)
-        mean, std = encode(self.vae.to(device), pixels.to(device))
+        mean, std = encode(self.vae.to(device), moved(pixels, device))
         return scaled(resample(mean, std, keys), *scaling(self.vae))
+
+
+def moved(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
+    """`tensor` on `device`; a GPU copies while this process goes on."""
+    return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor.to(device)
 
 
 def view(each: Example, size: Size, drawn: Draw) -> Image.Image:

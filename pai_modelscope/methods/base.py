@@ -37,6 +37,10 @@ class Method(nn.Module, ABC):
     def trainable(self) -> list[nn.Parameter]:
         return [p for p in self.parameters() if p.requires_grad]
 
+    def only_read(self) -> list[nn.Parameter]:
+        """What neither trains nor is written by `save`, so that it may be held in fewer bits."""
+        return [p for p in self.parameters() if not p.requires_grad]
+
     def groups(self) -> list[dict[str, Any]]:
         """What trains, as an optimizer takes it: 'params', and 'lr' where it is not the configuration's."""
         return [{"params": self.trainable()}]

@@ -72,6 +72,7 @@ class Denoising(Method):
         self.empty_ids: torch.Tensor
         self.unet = unet
         self.text_encoder = text_encoder.requires_grad_(False).eval()
+        self._empty_states: torch.Tensor | None = None  # (1, 32, width), of a text encoder that does not learn
         self.prediction_type = scheduler.config.prediction_type
         self.caption_dropout = caption_dropout
         self.offset_noise, self.input_perturbation, self.snr_gamma = offset_noise, input_perturbation, snr_gamma
@@ -111,8 +112,9 @@ class Denoising(Method):
                 return encode_ids(self.text_encoder, torch.where(dropped, self.empty_ids, ids))
             if not self.caption_dropout:
                 return known
-            empty = encode_ids(self.text_encoder, self.empty_ids[None, None]).repeat(1, ids.shape[1], 1)
-            return torch.where(dropped, empty.to(known.dtype), known)
+            if self._empty_states is None or self._empty_states.device != known.device:
+                self._empty_states = encode_ids(self.text_encoder, self.empty_ids[None, None]).to(known)
+            return torch.where(dropped, self._empty_states.repeat(1, ids.shape[1], 1), known)
 
     def timesteps(self, keys: torch.Tensor) -> torch.Tensor:
         """(batch,) long."""

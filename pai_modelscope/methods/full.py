@@ -5,6 +5,7 @@ from typing import Any
 
 from diffusers import UNet2DConditionModel
 from diffusers.models.attention_processor import Attention
+from torch import nn
 
 from pai_modelscope.errors import UserError
 from pai_modelscope.methods.denoising import Denoising
@@ -34,6 +35,9 @@ class FullFineTuning(Denoising):
                     module.requires_grad_(True)
         self.train_text_encoder = train_text_encoder
         self.text_encoder.requires_grad_(train_text_encoder)
+
+    def only_read(self) -> list[nn.Parameter]:
+        return [] if self.train_text_encoder else list(self.text_encoder.parameters())
 
     def save(self, folder: Path) -> None:
         self.unet.save_pretrained(folder / "unet", safe_serialization=True)

@@ -68,10 +68,9 @@ class PaiDiffusionTrainer(BaseTrainer):
         Raises:
             UserError: an option, model or data that can't work.
         """
-        from accelerate import Accelerator
-
         from pai_modelscope.training.options import parts_of, settle
         from pai_modelscope.training.setup import Run
+        from pai_modelscope.training.sharding import launched
 
         self.cfg = Config.from_file(os.fspath(cfg_file)) if cfg_file else Config({"train": {}})
         if cfg_modify_fn:
@@ -90,7 +89,7 @@ class PaiDiffusionTrainer(BaseTrainer):
         }
         given |= {name: value for name, value in own.items() if value is not None}
         settled = settle(self.method, given)
-        accelerator = Accelerator(mixed_precision=settled.loop.mixed_precision, cpu=device == "cpu")
+        accelerator = launched(settled.loop, cpu=device == "cpu")
         self.run = Run(settled, accelerator)
         self.work_dir = settled.loop.output_dir
         self.eval_dataset = eval_dataset

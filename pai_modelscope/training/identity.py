@@ -100,6 +100,7 @@ def _short(value: Any) -> str:
 
 
 def _samples(method: Method) -> list[tuple[str, list[float]]]:
-    """The first values of each frozen weight: another model of the same shape differs in them."""
-    frozen = {name: p.detach().flatten()[:4] for name, p in method.named_parameters() if not p.requires_grad}
+    """The first values of each frozen weight: another model of the same shape differs in them. In the bits that are
+    left to them in mixed precision, which may differ between the parts of a run."""
+    frozen = {name: p.detach().flatten()[:4].bfloat16() for name, p in method.named_parameters() if not p.requires_grad}
     return [(name, [float(f"{value:.4g}") for value in values.tolist()]) for name, values in sorted(frozen.items())]

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 import torch
 from accelerate import Accelerator
-from accelerate.utils import DistributedDataParallelKwargs, set_seed
+from accelerate.utils import set_seed
 from diffusers.optimization import get_scheduler
 from tqdm.auto import tqdm
 
@@ -83,13 +83,6 @@ def train(
     return _Run(method, source, config, accelerator, validation, about or About(), export).go()
 
 
-def launched(config: TrainingConfig) -> Accelerator:
-    """The processes that a launcher started, or this one alone."""
-    # Gradients lie where they are summed over the processes, not there and beside it once more.
-    together = DistributedDataParallelKwargs(gradient_as_bucket_view=True)
-    return Accelerator(mixed_precision=config.mixed_precision, kwargs_handlers=[together])
-
-
 class _Run:
     """The state of one call of `train`."""
 
@@ -105,7 +98,7 @@ class _Run:
     ):
         self.config, self.source, self.validation, self.about = config, source, validation, about
         self.export = export
-        self.accelerator = accelerator or launched(config)
+        self.accelerator = accelerator or sharding.launched(config)
         self.output_dir = Path(config.output_dir)
         self.output_dir.mkdir(parents=True, exist_ok=True)
         self.agreement = Agreement(self.accelerator.num_processes)

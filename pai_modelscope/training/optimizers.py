@@ -58,6 +58,13 @@ def hold_in_bfloat16(method: Method) -> None:
             weight.data = weight.data.bfloat16()
 
 
+def lighten(method: Method, dtype: torch.dtype) -> None:
+    """What is only read is held in `dtype`: where the steps compute in it, nothing needs more of its digits."""
+    for weight in method.only_read():
+        if weight.is_floating_point():
+            weight.data = weight.data.to(dtype)
+
+
 def _prodigy(
     groups: list[dict[str, Any]], rate: float, betas: tuple[float, float], decay: float
 ) -> torch.optim.Optimizer:

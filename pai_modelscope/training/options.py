@@ -91,7 +91,7 @@ def typed(field: Field[Any], value: Any) -> Any:
             return int(value)
     except ValueError:
         pass
-    if field.name == "train_data_dir":  # an object with rows: a datasets.Dataset, a training set
+    if field.name in ("train_data_dir", "replay_data_dir"):  # an object with rows: a datasets.Dataset, a training set
         return value
     raise ValueError(f"{field.name} is {value!r}; it must be {_KINDS[kind]}")
 

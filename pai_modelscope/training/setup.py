@@ -37,16 +37,18 @@ from pai_modelscope.text import chunk_ids
 from pai_modelscope.training.card import About
 from pai_modelscope.training.export import CONTROL, exporter
 from pai_modelscope.training.loop import train
+from pai_modelscope.training.optimizers import lighten
 from pai_modelscope.training.options import Options, settle
 from pai_modelscope.training.pictures import PictureValidation
+from pai_modelscope.training.sharding import launched
 from pai_modelscope.zoo import lookup, model_dir
 
 
 def run(method: str, given: Mapping[str, Any], accelerator: Accelerator | None = None) -> dict[str, Any]:
     """Train by `method`: 'full', 'lora', 'textual-inversion', 'dreambooth' or 'controlnet'; returns what `train` does.
 
-    given: options by their names, see `config.methods` and `TrainingConfig`; `train_data_dir` may also be an object
-    with rows, such as a `datasets.Dataset`.
+    given: options by their names, see `config.methods` and `TrainingConfig`; `train_data_dir` and `replay_data_dir` may
+    also be objects with rows, such as a `datasets.Dataset`.
 
     Raises:
         UserError: options, model or data that can't work.
@@ -68,7 +70,7 @@ class Run:
 
     def __init__(self, options: Options, accelerator: Accelerator | None = None):
         self.options = options
-        self.accelerator = accelerator or Accelerator(mixed_precision=options.loop.mixed_precision)
+        self.accelerator = accelerator or launched(options.loop)
         for name, why in sorted(options.without_effect.items()):
             warnings.warn(f"{name} changes nothing: {why}", stacklevel=2)
         self.folder = model_dir(options.model, revision=options.revision)
@@ -79,6 +81,8 @@ class Run:
         self.pictures = self._pictures()
         self.source = self.source_of(self.pictures)
         self.config = self._config()
+        if self.accelerator.mixed_precision in _LIGHT:
+            lighten(self.method, _LIGHT[self.accelerator.mixed_precision])
 
     def go(self) -> dict[str, Any]:
         """Train; see `train`."""
@@ -188,12 +192,14 @@ class Run:
             caption_column=data.caption_column,
             conditioning_image_column=data.conditioning_image_column,
             mask_column=data.mask_column,
+            size=data.resolution,
             limit=limit,
             caption=caption,
         )
         if data.on_broken not in ("stop", "skip"):
             raise UserError(f"on_broken is {data.on_broken!r}; valid are 'stop' and 'skip'")
-        return scan(opened, on_broken=data.on_broken)  # type: ignore[arg-type]
+        # The package's own pictures are sound, and to draw them takes longer than to read a file.
+        return scan(opened, on_broken=data.on_broken, quick=str(source).startswith("shipped:"))
 
     def _class_pictures(self) -> TrainingSet:
         own, accelerator = self.options.own, self.accelerator
@@ -277,6 +283,7 @@ pipe({{'text': '...'}})['output_imgs'][0]"""
         return About(options.model, data, entry.licence if entry else "", usage)
 
 
+_LIGHT = {"bf16": torch.bfloat16, "fp16": torch.float16}
 _OF_THE_SCHEDULER = ("prediction_type", "rescale_betas_zero_snr")
 # Which of the options go to the method's constructor as they are.
 _TAKES = {

@@ -1,4 +1,4 @@
-"""What FSDP2 and DeepSpeed need beyond what accelerate does for them."""
+"""The processes of a run, and what FSDP2 and DeepSpeed need beyond what accelerate does for them."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -6,12 +6,22 @@ from typing import Any
 
 import torch
 from accelerate import Accelerator
-from accelerate.utils import DistributedType
+from accelerate.state import AcceleratorState, PartialState
+from accelerate.utils import DistributedDataParallelKwargs, DistributedType
 from torch import nn
 from torch.distributed.tensor import DTensor, distribute_tensor
 
 from pai_modelscope.config import TrainingConfig
 from pai_modelscope.errors import UserError
+
+
+def launched(config: TrainingConfig, cpu: bool = False) -> Accelerator:
+    """The processes that a launcher started, or this one alone; `cpu`: even where there is a GPU."""
+    if AcceleratorState._shared_state and PartialState().num_processes == 1:
+        AcceleratorState._reset_state()  # an earlier run of this process may have had another precision
+    # Gradients lie where they are summed over the processes, not there and beside it once more.
+    together = DistributedDataParallelKwargs(gradient_as_bucket_view=True)
+    return Accelerator(mixed_precision=config.mixed_precision, cpu=cpu, kwargs_handlers=[together])
 
 
 def configure(accelerator: Accelerator, config: TrainingConfig, validates: bool) -> None:
