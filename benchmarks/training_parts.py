@@ -6,7 +6,6 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -117,7 +116,8 @@ class Opened:
 
 
 def open_shape(shape: str, seed: int) -> Opened:
-    """'full': PAI-Diffusion's own with random weights; 'shipped': the shipped model and pictures; 'tiny': for tests."""
+    """'full': PAI-Diffusion's own with random weights; 'shipped': the shipped model and pictures; 'tiny': that model on
+    small random latents, for tests."""
     device = torch.device("cpu")
     if torch.cuda.is_available():
         device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
@@ -126,7 +126,7 @@ def open_shape(shape: str, seed: int) -> Opened:
     if shape == "shipped":
         return _shipped(device, gpus, seed)
     side = 512 if shape == "full" else 64
-    pipe = _full(device) if shape == "full" else _tiny()
+    pipe = _full(device) if shape == "full" else _mini()
     words = pipe.text_encoder.config
     return Opened(pipe, side, Latents(side // 8, words.vocab_size, words.hidden_size, seed), device, gpus, seed)
 
@@ -140,61 +140,20 @@ def _full(device: torch.device) -> Any:
     return pipe
 
 
-def _shipped(device: torch.device, gpus: int, seed: int) -> Opened:
+def _mini() -> Any:
     from pai_modelscope import model_dir
+    from pai_modelscope.sampling.load import load_pipeline
+
+    return load_pipeline(model_dir("pai-diffusion-mini-zh"), torch.device("cpu"), torch.float32)
+
+
+def _shipped(device: torch.device, gpus: int, seed: int) -> Opened:
     from pai_modelscope.data import Geometry, open_training_set, scan
     from pai_modelscope.data.cached import CachedSource
     from pai_modelscope.data.draws import CaptionSettings
-    from pai_modelscope.sampling.load import load_pipeline
 
-    pipe = load_pipeline(model_dir("pai-diffusion-mini-zh"), torch.device("cpu"), torch.float32)
-    pictures = scan(open_training_set("shipped:food"))
+    pipe, pictures = _mini(), scan(open_training_set("shipped:food"))
     parts = (pictures, Geometry(256), CaptionSettings(), pipe.tokenizer)
     cache = tempfile.mkdtemp(prefix="training-benchmark-")
     source = CachedSource(*parts, vae=pipe.vae, text_encoder=pipe.text_encoder, folder=cache, device=device)
     return Opened(pipe.to("cpu"), 256, source, device, gpus, seed)
-
-
-def _tiny() -> Any:
-    """The anatomy of the full one in a hundred thousand weights."""
-    from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
-    from transformers import CLIPTextConfig, CLIPTextModel
-
-    from benchmarks.full_size import assemble
-    from recipes.mini.tokenizer import save_tokenizer
-
-    torch.manual_seed(0)
-    with tempfile.TemporaryDirectory() as folder:
-        tokenizer = save_tokenizer([], Path(folder))
-    text = CLIPTextConfig(
-        vocab_size=max(128, len(tokenizer)),
-        hidden_size=32,
-        intermediate_size=64,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        max_position_embeddings=TOKENS,
-        bos_token_id=2,
-        eos_token_id=3,
-        pad_token_id=0,
-    )
-    unet = UNet2DConditionModel(
-        sample_size=8,
-        block_out_channels=(32, 64),
-        down_block_types=("CrossAttnDownBlock2D", "DownBlock2D"),
-        up_block_types=("UpBlock2D", "CrossAttnUpBlock2D"),
-        layers_per_block=1,
-        cross_attention_dim=32,
-        attention_head_dim=2,
-        norm_num_groups=8,
-    )
-    vae = AutoencoderKL(
-        down_block_types=("DownEncoderBlock2D",) * 4,
-        up_block_types=("UpDecoderBlock2D",) * 4,
-        block_out_channels=(8, 8, 8, 8),
-        norm_num_groups=4,
-    )
-    scheduler = DDIMScheduler(
-        beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", clip_sample=False, steps_offset=1
-    )
-    parts = {"unet": unet, "vae": vae, "text_encoder": CLIPTextModel(text), "tokenizer": tokenizer}
-    return assemble(parts | {"scheduler": scheduler})

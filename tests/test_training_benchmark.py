@@ -13,7 +13,7 @@ from benchmarks import training
 def bench(tmp_path, monkeypatch):
     def call(*words: str) -> list[dict]:
         path = tmp_path / "training.json"
-        common = ["--tiny", "--batch", "2", "--steps", "6", "--warmup", "1", "--rate", "1e-3", "--json", str(path)]
+        common = ["--tiny", "--batch", "2", "--steps", "1", "--warmup", "1", "--rate", "1e-3", "--json", str(path)]
         monkeypatch.setattr(sys, "argv", ["training", *common, *words])
         training.main()
         return json.loads(path.read_text(encoding="utf-8"))["rows"]
@@ -28,15 +28,17 @@ def test_rows_are_measured_side_by_side_and_failures_lose_none(bench, monkeypatc
     assert "failed" in rows["8-bit"] and "8-bit, batch 2: " in capsys.readouterr().out
     for name in ("plain", "full", "few-bits", "lora"):
         row = rows[name]
-        assert len(row["seconds"]) == 6 and row["images_per_s"] == pytest.approx(2000 / row["step_ms"], rel=0.01)
-        assert all(0.3 < loss < 2 for loss in row["losses"])
+        assert len(row["seconds"]) == 1
+        assert row["images_per_s"] == pytest.approx(2000 / row["step_ms"], rel=0.001, abs=0.006)  # of two decimals
+        # The target's variance is 1. The model knows pictures, and is shown noise: it errs by more at first.
+        assert all(0.1 < loss < 4 for loss in row["losses"])
     # The same samples, noise and timesteps, so that the losses differ by the rounding alone.
     assert rows["few-bits"]["loss_beside"] == "full" and rows["few-bits"]["losses"] != rows["full"]["losses"]
     assert abs(float(rows["few-bits"]["loss_change"].rstrip("%"))) < 1
     assert "loss_change" not in rows["lora"]
     again = bench("--methods", "lora", "--repeats", "2")
     assert [row["method"] for row in again] == ["plain", "full", "8-bit", "few-bits", "lora"]
-    assert len(again[-1]["seconds"]) == 12
+    assert len(again[-1]["seconds"]) == 2
 
 
 def test_the_scaling_is_that_of_the_speed_of_each_gpu():
