@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from diffusers import DDIMScheduler, DDPMScheduler, UNet2DConditionModel
+from diffusers import UNet2DConditionModel
 from torch import nn
 
 from pai_modelscope.adapters import Embedding, load_embedding, write_embedding
@@ -29,11 +29,7 @@ class TextualInversion(Denoising):
     def __init__(
         self,
         unet: UNet2DConditionModel,
-        text_encoder: nn.Module,
-        scheduler: DDIMScheduler | DDPMScheduler,
-        empty_ids: torch.Tensor,
-        caption_dropout: float = 0.0,
-        *,
+        *parts: Any,
         tokenizer: Any,
         placeholder: str,
         initializer: str,
@@ -46,8 +42,9 @@ class TextualInversion(Denoising):
             placeholder: the new word, such as `<小奶猫>`.
             initializer: a known text that comes near, such as 小猫: where the vectors begin, see `initial_vectors`.
             num_vectors: how many tokens the word stands for; more can say more, and leave less room in a prompt.
+            options: as of `Denoising`, but that no caption is dropped unless `caption_dropout` says so.
         """
-        super().__init__(unet.requires_grad_(False), text_encoder, scheduler, empty_ids, caption_dropout, **options)
+        super().__init__(unet.requires_grad_(False), *parts, **{"caption_dropout": 0.0, **options})
         if num_vectors < 1:
             raise UserError(f"num_vectors is {num_vectors}; it must be at least 1")
         encoder: Any = self.text_encoder
