@@ -10,10 +10,10 @@ from pai_modelscope.config import GENERATION_FALLBACKS
 from pai_modelscope.errors import UserError
 
 SHIPPED_MODEL = "pai-diffusion-mini-zh"
-SHIPPED_JUDGE = Path(__file__).parents[1] / "assets" / "judge"
 
 
 def parser() -> argparse.ArgumentParser:
+    from pai_modelscope.evaluation.judge import SHIPPED_JUDGE
     from pai_modelscope.evaluation.rows import row_names
 
     p = argparse.ArgumentParser("python -m pai_modelscope.evaluation", description=__doc__)

@@ -2,17 +2,14 @@
 
 from collections.abc import Sequence
 from functools import cached_property
-from pathlib import Path
 
 import torch
 from PIL import Image
 
 from pai_modelscope.evaluation import metrics
-from pai_modelscope.evaluation.judge import Judge
+from pai_modelscope.evaluation.judge import SHIPPED_JUDGE, Judge
 from pai_modelscope.evaluation.pictures import open_pictures
 from pai_modelscope.evaluation.rows import Bench
-
-SHIPPED_JUDGE = Path(__file__).parents[1] / "assets" / "judge"
 
 
 class Critic:

@@ -11,6 +11,7 @@ from PIL import Image
 from pai_modelscope.errors import UserError
 from pai_modelscope.evaluation.metrics import border_colour
 
+SHIPPED_JUDGE = Path(__file__).parents[1] / "assets" / "judge"
 STYLE_LAYERS = 6  # best of 1 to 14 on held-out drawings: 0.67 of 11 styles recognised, 0.20 from the last layer
 
 
