@@ -171,6 +171,7 @@ def test_the_card_tells_what_is_known_and_no_more(tmp_path):
         f"{result['loss']:.4f}",
         "12 steps of 8 samples",
         "| seed | 0 |",
+        "| weights | float32 |",
     ):
         assert fact in card.text
     run(tmp_path / "unknown", max_train_seconds=1e-9)

@@ -12,6 +12,7 @@ _SHOWN = (
     "train_batch_size",
     "gradient_accumulation_steps",
     "optimizer",
+    "weights",
     "learning_rate",
     "lr_scheduler",
     "lr_warmup_steps",
