@@ -5,15 +5,11 @@ Its `configuration.json` is a model's with two more entries: `base_model`, a fol
 "controlnets": {"canny": "controlnet"}}. So a result of any method opens as a model does.
 """
 
-import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 from pai_modelscope.errors import UserError
-
-FILE = "configuration.json"
-TASK, PIPELINE = "text-to-image-synthesis", {"type": "pai-diffusion"}
+from pai_modelscope.zoo.folders import CONFIGURATION, configure, json_if_readable
 
 
 @dataclass
@@ -26,13 +22,10 @@ class Tuned:
     controlnets: dict[str, str] = field(default_factory=dict)
 
 
-def write_tuned(folder: Path, tuned: Tuned) -> Path:
+def write_tuned(folder: Path, tuned: Tuned) -> None:
     """The folder's configuration.json; all files lie in the folder and are named relative to it."""
     adapters = {name: value for name, value in asdict(tuned).items() if name != "base_model" and value}
-    content = {"framework": "pytorch", "task": TASK, "pipeline": PIPELINE, "base_model": tuned.base_model}
-    path = folder / FILE
-    path.write_text(json.dumps(content | {"adapters": adapters}, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    return path
+    configure(folder, base_model=tuned.base_model, adapters=adapters)
 
 
 def read_tuned(folder: Path) -> Tuned | None:
@@ -40,11 +33,10 @@ def read_tuned(folder: Path) -> Tuned | None:
 
     Raises `UserError` for files that are missing or lie outside of the folder.
     """
-    path = folder / FILE
-    if (folder / "model_index.json").exists() or not path.is_file():
+    content = json_if_readable(folder / CONFIGURATION)
+    if (folder / "model_index.json").exists() or content is None:
         return None
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
         base, adapters = str(content["base_model"]), dict(content["adapters"])
         tuned = Tuned(base, **adapters)
         loras = {str(file): float(weight) for file, weight in tuned.loras.items()}
@@ -61,15 +53,13 @@ def read_tuned(folder: Path) -> Tuned | None:
 
 def lineage(folder: Path) -> str | None:
     """The name of the model that this one was trained from, where its configuration.json says so."""
-    try:
-        base: Any = json.loads((folder / FILE).read_text(encoding="utf-8")).get("base_model")
-    except (OSError, ValueError, AttributeError):
-        return None
+    base = (json_if_readable(folder / CONFIGURATION) or {}).get("base_model")
     return base if isinstance(base, str) and base else None
 
 
 def _inside(folder: Path, name: str) -> str:
     path = folder / name
     if not path.resolve().is_relative_to(folder.resolve()) or not path.exists():
-        raise UserError(f"{folder / FILE} names {name!r}, which is not in that folder; copy the whole folder again.")
+        source = folder / CONFIGURATION
+        raise UserError(f"{source} names {name!r}, which is not in that folder; copy the whole folder again.")
     return str(path)

@@ -7,10 +7,10 @@ from typing import Any
 
 from pai_modelscope.errors import UserError
 from pai_modelscope.single_file.names import TEXT_TOWERS, Slot, slots
-from pai_modelscope.zoo.folders import PIPELINE_TYPE
+from pai_modelscope.zoo.folders import CONFIGURATION, SMALLEST
 
 KEY = "pai_modelscope."  # what begins the entries of a file's header that hold these texts
-INDEX, CONTROLNET, CONFIGURATION = "model_index.json", "config.json", "configuration.json"
+INDEX, CONTROLNET = "model_index.json", "config.json"
 # A file's header names what is written to a disk: nothing but these, whatever it says.
 FILES = (
     INDEX,
@@ -28,7 +28,6 @@ FILES = (
 )
 _CLASSES = {"unet": ("UNet2DConditionModel",), "vae": ("AutoencoderKL",), "text_encoder": TEXT_TOWERS}
 _PARTS = (*_CLASSES, "scheduler", "tokenizer")
-_SMALLEST = {"framework": "pytorch", "task": "text-to-image-synthesis", "pipeline": {"type": PIPELINE_TYPE}}
 
 
 @dataclass(frozen=True)
@@ -118,7 +117,7 @@ def _as_written(texts: dict[str, str], source: str) -> Description:
     new = {
         INDEX: plain,
         "text_encoder/config.json": {**tower, "dtype": "float32", "torch_dtype": "float32"},
-        CONFIGURATION: described.json(CONFIGURATION) if CONFIGURATION in texts else _SMALLEST,
+        CONFIGURATION: described.json(CONFIGURATION) if CONFIGURATION in texts else SMALLEST,
     }
     rewritten = {path: _dump(content) for path, content in new.items() if _changed(texts.get(path), content)}
     return Description(texts | rewritten, source)

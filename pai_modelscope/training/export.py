@@ -1,6 +1,5 @@
 """What a result needs beside what was trained, to open as a model: in ModelScope, in diffusers, and here."""
 
-import json
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -8,12 +7,12 @@ from typing import Any
 
 from accelerate import PartialState
 
-from pai_modelscope.adapters.tuned import FILE, PIPELINE, TASK, Tuned, write_tuned
+from pai_modelscope.adapters.tuned import Tuned, write_tuned
 from pai_modelscope.methods import ControlNetTraining, FullFineTuning, LoraTraining, Method, TextualInversion
 from pai_modelscope.methods.lora import LEGACY
 from pai_modelscope.methods.textual_inversion import fill_pipeline
 from pai_modelscope.training.files import publish
-from pai_modelscope.zoo.folders import copy_model, json_if_readable
+from pai_modelscope.zoo.folders import configure, copy_model
 
 CONTROL = "control"  # what a ControlNet reads whose training set brought its own pictures
 
@@ -57,15 +56,9 @@ def _whole(folder: Path, base: Path, name: str, scheduler: Any) -> None:
     if scheduler is not None:
         scheduler.save_pretrained(folder / "scheduler")
     copy_model(base, folder, but=[path.name for path in folder.iterdir()])
-    _tell_lineage(folder, name)
+    configure(folder, base_model=name)
 
 
 def _whole_with_word(folder: Path, method: TextualInversion, base: Path, name: str) -> None:
     fill_pipeline(folder, base, method.embedding())
-    _tell_lineage(folder, name)
-
-
-def _tell_lineage(folder: Path, name: str) -> None:
-    content = json_if_readable(folder / FILE) or {"framework": "pytorch", "task": TASK}
-    content |= {"pipeline": PIPELINE, "base_model": name}
-    (folder / FILE).write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    configure(folder, base_model=name)

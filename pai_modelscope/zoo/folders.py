@@ -11,7 +11,9 @@ from typing import Any
 
 from pai_modelscope.zoo.weights import read_json
 
+CONFIGURATION = "configuration.json"
 PIPELINE_TYPE = "pai-diffusion"  # what a configuration.json of ours names
+SMALLEST = {"framework": "pytorch", "task": "text-to-image-synthesis", "pipeline": {"type": PIPELINE_TYPE}}
 # Preferred first: safetensors cannot run code and loads without a copy.
 WEIGHTS = (".safetensors", ".bin")
 # Copies of the same weights for other programs: WebUI's single file, Flax, TensorFlow, ONNX, OpenVINO.
@@ -34,6 +36,13 @@ def json_if_readable(path: Path) -> dict[str, Any] | None:
     except (OSError, ValueError):
         return None
     return value if isinstance(value, dict) else None
+
+
+def configure(folder: Path, **entries: Any) -> None:
+    """Write `entries` into the folder's configuration.json, by which ModelScope is to open it with our pipeline."""
+    path = folder / CONFIGURATION
+    content = {**(json_if_readable(path) or SMALLEST), "pipeline": SMALLEST["pipeline"], **entries}
+    path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def problem(folder: Path) -> str | None:
