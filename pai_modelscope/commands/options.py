@@ -2,11 +2,11 @@
 
 import argparse
 import dataclasses
-import typing
 from collections.abc import Callable
 from typing import Any
 
 from pai_modelscope.config import UPSCALE_STRENGTH, UPSCALER, GenerationOptions
+from pai_modelscope.config.methods import kind_of
 
 # The customary flag, what it means, and what is drawn without it; any other option gets `--its-name`.
 FLAGS = {
@@ -85,12 +85,6 @@ def _parser_of(field: dataclasses.Field[Any]) -> Any:
     if field.type is Any:  # a picture: on a command line, a file
         return str
     return kind_of(field)
-
-
-def kind_of(field: dataclasses.Field[Any]) -> Any:
-    """The type that a flag's text becomes: that of the field, where it may also be None the other one."""
-    kinds = typing.get_args(field.type) or (field.type,)
-    return next(kind for kind in kinds if kind is not type(None))
 
 
 def _seeds(text: str) -> int | list[int]:

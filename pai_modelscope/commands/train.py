@@ -7,18 +7,8 @@ from dataclasses import MISSING, Field, fields
 from pathlib import Path
 from typing import Any
 
-from pai_modelscope.commands.options import kind_of
 from pai_modelscope.commands.terminal import quieten_bars
-from pai_modelscope.config import TrainingConfig
-from pai_modelscope.config.methods import (
-    ALIASES,
-    METHODS,
-    NO_EFFECT,
-    DataOptions,
-    DenoisingOptions,
-    ValidationOptions,
-    comments,
-)
+from pai_modelscope.config.methods import ALIASES, METHODS, NO_EFFECT, comments, kind_of, parts_of
 from pai_modelscope.errors import UserError
 
 _SWITCHES = {"use_8bit_adam", "use_ema", *NO_EFFECT} - {"logging_dir", "local_rank"}
@@ -48,7 +38,7 @@ def add_flags(parser: argparse.ArgumentParser, method: str) -> None:
     parser.add_argument("--flat", action="store_true", help=flat)
     parser.add_argument("--revision", default=argparse.SUPPRESS, help="of a hub's model: branch, tag or commit")
     known = set()
-    for options in (DataOptions, METHODS[method], DenoisingOptions, TrainingConfig, ValidationOptions):
+    for options in parts_of(method):
         group, said = parser.add_argument_group(_first(options)), comments(options)
         for field in fields(options):
             _add_flag(group, field, said[field.name])

@@ -13,7 +13,7 @@ from modelscope.utils.config import Config
 from modelscope.utils.import_utils import LazyImportModule
 from modelscope.utils.logger import get_logger
 
-from pai_modelscope.config.methods import METHODS
+from pai_modelscope.config.methods import METHODS, parts_of
 from pai_modelscope.errors import UserError
 from pai_modelscope.trainers.settings import options_in
 
@@ -68,7 +68,7 @@ class PaiDiffusionTrainer(BaseTrainer):
         Raises:
             UserError: an option, model or data that can't work.
         """
-        from pai_modelscope.training.options import parts_of, settle
+        from pai_modelscope.training.options import settle
         from pai_modelscope.training.setup import Run
         from pai_modelscope.training.sharding import launched
 

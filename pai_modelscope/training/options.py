@@ -7,7 +7,16 @@ from dataclasses import Field, dataclass, fields
 from typing import Any
 
 from pai_modelscope.config import TrainingConfig
-from pai_modelscope.config.methods import ALIASES, METHODS, NO_EFFECT, DataOptions, DenoisingOptions, ValidationOptions
+from pai_modelscope.config.methods import (
+    ALIASES,
+    METHODS,
+    NO_EFFECT,
+    DataOptions,
+    DenoisingOptions,
+    ValidationOptions,
+    kind_of,
+    parts_of,
+)
 from pai_modelscope.errors import UserError
 
 DEFAULT_MODEL = "pai-diffusion-mini-zh"
@@ -27,11 +36,6 @@ class Options:
     loop: TrainingConfig
     validation: ValidationOptions
     without_effect: dict[str, str]  # options of diffusers' scripts that were given and do nothing here, and why
-
-
-def parts_of(method: str) -> tuple[type, ...]:
-    """The dataclasses whose fields are the method's options."""
-    return DataOptions, METHODS[method], DenoisingOptions, TrainingConfig, ValidationOptions
 
 
 def settle(method: str, given: Mapping[str, Any]) -> Options:
@@ -77,8 +81,8 @@ def typed(field: Field[Any], value: Any) -> Any:
 
     Raises `ValueError` that names the option.
     """
-    kind = next(kind for kind in (typing.get_args(field.type) or (field.type,)) if kind is not type(None))
-    if typing.get_origin(field.type) is list or typing.get_origin(kind) is list:
+    kind = kind_of(field)
+    if typing.get_origin(kind) is list:
         return [str(each) for each in value] if isinstance(value, list | tuple) else [str(value)]
     if kind is Any or (isinstance(value, kind) and not (kind is not bool and isinstance(value, bool))):
         return value
