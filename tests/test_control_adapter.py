@@ -31,11 +31,6 @@ def unet() -> UNet2DConditionModel:
     return UNet2DConditionModel.from_pretrained(MINI / "unet", torch_dtype=torch.float32)
 
 
-@pytest.fixture(scope="module")
-def sampler() -> Sampler:
-    return Sampler.from_pretrained(MINI, device="cpu")
-
-
 @pytest.fixture
 def trained(unet: UNet2DConditionModel) -> ControlNetModel:
     """As after some training: no matrix is zero any more."""

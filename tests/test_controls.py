@@ -8,7 +8,7 @@ import torch
 from diffusers import ControlNetModel, StableDiffusionControlNetPipeline, UNet2DConditionModel
 from PIL import Image
 
-from pai_modelscope import Sampler, UserError, model_dir
+from pai_modelscope import UserError, model_dir
 from pai_modelscope.data import open_dataset
 from pai_modelscope.images.annotators import annotate
 from pai_modelscope.images.infotext import parse_infotext
@@ -30,11 +30,6 @@ def net(tmp_path_factory: pytest.TempPathFactory) -> str:
             weight.data += 0.02 * torch.randn(weight.shape, generator=generator)
     model.save_pretrained(folder)
     return str(folder)
-
-
-@pytest.fixture(scope="module")
-def sampler() -> Sampler:
-    return Sampler.from_pretrained(MINI, device="cpu")
 
 
 @pytest.fixture(scope="module")

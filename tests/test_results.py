@@ -26,11 +26,6 @@ TINY = {
 SMALL = {"height": 64, "width": 64, "num_inference_steps": 2, "seed": 1}
 
 
-@pytest.fixture(scope="module")
-def shipped() -> Sampler:
-    return Sampler.from_pretrained("pai-diffusion-mini-zh", device="cpu")
-
-
 def trained(method: str, folder: Path, **options: object) -> Path:
     assert run(method, {**TINY, "output_dir": str(folder), **options})["finished"]
     return folder / "result"
@@ -40,23 +35,23 @@ def pixels(sampler: Sampler, text: str, **options: object) -> np.ndarray:
     return np.asarray(sampler(text, **{**SMALL, **options})[0].image)
 
 
-def test_a_lora_is_in_use_where_no_other_is_asked_for(tmp_path, shipped):
+def test_a_lora_is_in_use_where_no_other_is_asked_for(tmp_path, sampler):
     result = trained("lora", tmp_path / "ink", rank=4)
     opened = Sampler.from_pretrained(result, device="cpu")
     picture = opened("猫", **SMALL)[0]
     by_hand = Sampler.from_pretrained("pai-diffusion-mini-zh", device="cpu")
     by_hand.add_lora(result / "ink.safetensors")
     assert np.array_equal(np.asarray(picture.image), pixels(by_hand, "猫<lora:ink:1>"))
-    assert np.array_equal(pixels(opened, "猫", loras={}), pixels(shipped, "猫"))
-    assert not np.array_equal(np.asarray(picture.image), pixels(shipped, "猫"))
+    assert np.array_equal(pixels(opened, "猫", loras={}), pixels(sampler, "猫"))
+    assert not np.array_equal(np.asarray(picture.image), pixels(sampler, "猫"))
     assert "<lora:ink:1>" in picture.infotext and "Model: pai-diffusion-mini-zh" in picture.infotext
 
 
-def test_an_embeddings_word_is_known(tmp_path, shipped):
+def test_an_embeddings_word_is_known(tmp_path, sampler):
     words = {"placeholder_token": "<小奶猫>", "initializer_token": "小猫", "num_vectors": 2}
     opened = Sampler.from_pretrained(trained("textual-inversion", tmp_path / "cat", **words), device="cpu")
-    assert not np.array_equal(pixels(opened, "一只<小奶猫>"), pixels(shipped, "一只小猫"))
-    assert np.array_equal(pixels(opened, "狗"), pixels(shipped, "狗"))
+    assert not np.array_equal(pixels(opened, "一只<小奶猫>"), pixels(sampler, "一只小猫"))
+    assert np.array_equal(pixels(opened, "狗"), pixels(sampler, "狗"))
 
 
 def test_an_embedding_with_its_whole_model_opens_in_diffusers(tmp_path):
@@ -68,7 +63,7 @@ def test_an_embedding_with_its_whole_model_opens_in_diffusers(tmp_path):
     Sampler.from_pretrained(result, device="cpu")
 
 
-def test_a_controlnet_steers_by_the_name_of_what_it_reads(tmp_path, shipped):
+def test_a_controlnet_steers_by_the_name_of_what_it_reads(tmp_path):
     opened = Sampler.from_pretrained(trained("controlnet", tmp_path / "net", annotator="canny", rank=4), device="cpu")
     edges = Image.new("RGB", (64, 64), "white")
     edges.paste("black", (16, 16, 48, 48))
@@ -78,7 +73,7 @@ def test_a_controlnet_steers_by_the_name_of_what_it_reads(tmp_path, shipped):
     assert Sampler.from_pretrained(paired, device="cpu")("猫", control={"control": edges}, **SMALL)
 
 
-def test_full_is_a_whole_model_that_knows_where_it_comes_from(tmp_path, shipped):
+def test_full_is_a_whole_model_that_knows_where_it_comes_from(tmp_path, sampler):
     text = {"train_text_encoder": True, "text_encoder_lr": 1e-5}
     with pytest.raises(UserError, match="set rescale_betas_zero_snr to false too"):
         trained("full", tmp_path / "no", prediction_type="epsilon")
@@ -86,10 +81,10 @@ def test_full_is_a_whole_model_that_knows_where_it_comes_from(tmp_path, shipped)
     pipe = StableDiffusionPipeline.from_pretrained(result, safety_checker=None)
     assert pipe.scheduler.config.prediction_type == "epsilon"
     opened = Sampler.from_pretrained(result, device="cpu")
-    assert opened.name == "mine" and opened.recommended == shipped.recommended
+    assert opened.name == "mine" and opened.recommended == sampler.recommended
     edges = Image.new("RGB", (64, 64), "white")
     assert opened("猫", control={"canny": edges}, **SMALL)  # the zoo's ControlNet of the model it was trained from
-    assert not np.array_equal(pixels(opened, "猫"), pixels(shipped, "猫"))
+    assert not np.array_equal(pixels(opened, "猫"), pixels(sampler, "猫"))
     again = run("full", {**TINY, "output_dir": str(tmp_path / "on"), "pretrained_model_name_or_path": str(result)})
     assert again["finished"]
 

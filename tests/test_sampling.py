@@ -14,11 +14,6 @@ MINI = model_dir("pai-diffusion-mini-zh")
 QUICK = {"num_inference_steps": 2, "height": 64, "width": 64}
 
 
-@pytest.fixture(scope="module")
-def sampler() -> Sampler:
-    return Sampler.from_pretrained(MINI, device="cpu")
-
-
 def pixels(picture) -> np.ndarray:
     return np.asarray(picture.image)
 
