@@ -100,8 +100,11 @@ def plain(pipe: Any, pixels: Pixels, batch: int, total: int, clock: Clock, rate:
         timesteps = torch.randint(0, scheduler.config.num_train_timesteps, (batch,), device=device).long()
         noisy = scheduler.add_noise(latents, noise, timesteps)
         states = text_encoder(shown["ids"], return_dict=False)[0]
+        target = noise
+        if scheduler.config.prediction_type == "v_prediction":
+            target = scheduler.get_velocity(latents, noise, timesteps)
         predicted = unet(noisy, timesteps, states, return_dict=False)[0]
-        loss = F.mse_loss(predicted.float(), noise.float(), reduction="mean")
+        loss = F.mse_loss(predicted.float(), target.float(), reduction="mean")
         losses.append(accelerator.gather(loss.repeat(batch)).mean().item())
         accelerator.backward(loss)
         accelerator.clip_grad_norm_(unet.parameters(), 1.0)

@@ -22,6 +22,7 @@ AT_LEAST = {
     "food_test": 150,
     "style": 700,
     "base": 1500,
+    "known": 280,
     "control": 1000,
     "control_test": 150,
     "held_pair": 500,
@@ -56,6 +57,13 @@ def sample(count: int) -> list[dict]:
 @pytest.mark.parametrize("split", SPLITS)
 def test_splits_hold_enough(split: str) -> None:
     assert len(shipped_records(split)) >= AT_LEAST[split]
+
+
+def test_what_is_replayed_is_known_and_of_all_styles_from_the_first() -> None:
+    rows = shipped_records("known")
+    assert {row["split"] for row in rows} == {"train"} and len({row["id"] for row in rows}) == len(rows)
+    styles = {row["style"] for split in ("base", "control") for row in shipped_records(split)}
+    assert styles <= {row["style"] for row in rows[:7]} and len(styles) >= 4
 
 
 def test_licences_and_attribution() -> None:

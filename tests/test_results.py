@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from diffusers import StableDiffusionPipeline
 from PIL import Image
+from safetensors.torch import load_file
 
 from pai_modelscope.adapters.tuned import Tuned, read_tuned, write_tuned
 from pai_modelscope.data import open_dataset
@@ -129,6 +130,17 @@ def test_a_control_adapter_learns_on(tmp_path):
         trained("controlnet", tmp_path / "e", rank=2, **more)
 
 
+def test_dreambooth_s_lora_is_of_the_layers_that_are_named(tmp_path):
+    words = {"instance_prompt": "一只糯糯猫", "rank": 2}
+    names = {
+        targets: set(
+            load_file(trained("dreambooth", tmp_path / targets, targets=targets, **words) / f"{targets}.safetensors")
+        )
+        for targets in ("attention", "all-linear")
+    }
+    assert names["attention"] < names["all-linear"] and any("_ff_" in name for name in names["all-linear"])
+
+
 def test_validation_pictures_show_what_learns(tmp_path):
     edges = tmp_path / "edges.png"
     Image.new("RGB", (64, 64), "white").save(edges)
@@ -144,6 +156,8 @@ def test_validation_pictures_show_what_learns(tmp_path):
 def test_replay_shows_both_sets(tmp_path):
     result = trained("lora", tmp_path / "run", replay_data_dir="shipped:base", replay_share=0.75, max_train_steps=1)
     assert "pictures of shipped:style" in (result / "README.md").read_text("utf-8")
+    known = open_dataset("known", size=64).select(range(2))
+    trained("lora", tmp_path / "rows", replay_data_dir=known, max_train_steps=1)
     with pytest.raises(UserError, match="replay_share is 1"):
         trained("lora", tmp_path / "no", replay_data_dir="shipped:base", replay_share=1)
 

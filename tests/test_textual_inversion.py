@@ -212,13 +212,14 @@ def test_pictures_without_captions_are_shown_with_templates_by_their_keys(pipe, 
     """Through the source that training uses: every vector is in the ids, and a key means one caption."""
     method = inversion(pipe)
     said = (f"{CAT}坐着", "坐着的猫")
-    pictures = [Image.new("RGB", (64, 64), colour) for colour in ("red", "blue")]
+    pictures = [Image.new("RGB", (64, 64), colour) for colour in ("red", "blue", "green")]
     examples = [
         Example(f"{i}.png", captions, (64, 64), str(i), picture.copy)
-        for i, (picture, captions) in enumerate(zip(pictures, ((), said), strict=True))
+        for i, (picture, captions) in enumerate(zip(pictures, ((), said, (CAT,)), strict=True))
     ]
     made = with_word(examples, CAT, method.tokenizer)
     assert made[1].captions == (f"{CAT} {CAT}_1 {CAT}_2坐着",) and len(made[0].captions) == len(OBJECT_TEMPLATES)
+    assert made[2].captions == made[0].captions, "the word alone says no more than no caption"
     source = PictureSource(made, Geometry(64), CaptionSettings(), method.tokenizer, vae=shipped.vae)
     keys, device = scramble(torch.arange(40)), torch.device("cpu")
     ids = source.batch(0, torch.zeros(40, dtype=torch.long), device, keys)["ids"]

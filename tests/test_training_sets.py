@@ -129,12 +129,31 @@ def test_the_shipped_set_and_objects_with_rows() -> None:
     assert shipped[1].read().tobytes() == row["image"].tobytes()
     assert shipped[1].condition().tobytes() == row["conditioning_image"].tobytes()
 
+    small = open_training_set("shipped:control_test", limit=2, size=64)
+    assert small[0].size == small[0].read().size == (64, 64) and small[0].digest != shipped[0].digest
+
     rows = [{"image": picture(n), "text": name(n)} for n in range(3)]
     table = datasets.Dataset.from_list([{"image": {"bytes": png(n)}, "text": name(n)} for n in range(3)])
     for source in (rows, table.cast(FEATURES), MsLike(table), open_training_set(rows), scan(open_training_set(rows))):
         found = open_training_set(source, limit=2)
         assert len(found) == 2 and found[1].captions == (name(1),)
         assert found[1].read().tobytes() == picture(1).tobytes()
+
+
+def test_shipped_pictures_are_drawn_when_they_are_read_and_not_before(monkeypatch) -> None:
+    def refuse(*_):
+        raise AssertionError("drawn")
+
+    found = open_training_set("shipped:food", caption_column="captions", limit=3)
+    monkeypatch.setattr("pai_modelscope.data.shipped.render_svg", refuse)
+    sound = scan(found, quick=True)
+    assert len(sound) == 3 and len({each.digest for each in sound}) == 3 and len(sound[0].captions) > 2
+    with pytest.raises(AssertionError, match="drawn"):
+        sound[0].read()
+    with pytest.raises(UserError, match="shipped:food has no column words; it has id, name"):
+        open_training_set("shipped:food", caption_column="words")
+    with pytest.raises(UserError, match="no column mask"):
+        open_training_set("shipped:food", mask_column="mask")
 
 
 class MsLike:

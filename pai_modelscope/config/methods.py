@@ -96,6 +96,7 @@ class DreamBoothOptions:
     prior_loss_weight: float = 1.0  # how much a picture of the class counts
     rank: int = 0  # of a LoRA; 0: the weights themselves learn
     alpha: float | None = None  # what a LoRA learned counts alpha / rank times; None: once
+    targets: str = "all-linear"  # of a LoRA: 'attention' | 'all-linear' | 'conv'
     text_rank: int = 0  # of a LoRA in the text encoder
     train: str = "all"  # without a LoRA: 'all' of the UNet, or only its 'attention' layers
     train_text_encoder: bool = False  # without a LoRA: the text encoder learns too

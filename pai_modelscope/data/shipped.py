@@ -5,6 +5,7 @@ import lzma
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,30 +33,42 @@ CONTROL_PAIRS = {
 
 @dataclass(frozen=True)
 class Split:
-    """Which rows of which file; `pairs` joins a condition and a target into one row."""
+    """Which rows of which files; `pairs` joins a condition and a target into one row; `of_each`: so many of each style,
+    which a hash of their ids chooses."""
 
-    part: str
+    parts: tuple[str, ...]
     about: str
     keep: Callable[[Record], bool] = lambda record: True
     pairs: bool = False
+    of_each: int | None = None
 
-    def rows(self, part: Sequence[Record]) -> list[Record]:
-        """This split's rows among those of its file."""
-        kept = [record for record in part if self.keep(record)]
+    def rows(self, records: Sequence[Record]) -> list[Record]:
+        """This split's rows among those of its files."""
+        kept = [record for record in records if self.keep(record)]
+        if self.of_each is not None:
+            styles: dict[str, list[Record]] = {}
+            for record in sorted(kept, key=lambda record: digest(record["id"].encode())):
+                styles.setdefault(record["style"], []).append(record)
+            # In turns, so that the first so many are of all styles too.
+            turns = zip_longest(*(drawings[: self.of_each] for drawings in styles.values()))
+            kept = [record for turn in turns for record in turn if record]
         return pair_up(kept) if self.pairs else kept
 
 
 SPLITS = {
-    "food": Split("food", "food and drink, for continued pretraining", lambda record: not record["food_test"]),
-    "food_test": Split("food", "foods in styles held out of `food`", lambda record: record["food_test"]),
-    "style": Split("style", "a style that the base model has never seen, without its food"),
-    "base": Split("base", "a style that the base model knows, without food and held-out pictures"),
-    "control": Split("control", "pairs of a colourless and a coloured drawing", pairs=True),
-    "control_test": Split("held", "such pairs that the base model has never seen", pairs=True),
-    "held_pair": Split("held", "known names in styles held out for them", lambda row: row["split"] == "held_pair"),
-    "held_concept": Split("held", "twelve things held out in every style", lambda row: row["split"] == "held_concept"),
+    "food": Split(("food",), "food and drink, for continued pretraining", lambda record: not record["food_test"]),
+    "food_test": Split(("food",), "foods in styles held out of `food`", lambda record: record["food_test"]),
+    "style": Split(("style",), "a style that the base model has never seen, without its food"),
+    "base": Split(("base",), "a style that the base model knows, without food and held-out pictures"),
+    "known": Split(("base", "control"), "some of all shipped styles that the base model knows, to replay", of_each=40),
+    "control": Split(("control",), "pairs of a colourless and a coloured drawing", pairs=True),
+    "control_test": Split(("held",), "such pairs that the base model has never seen", pairs=True),
+    "held_pair": Split(("held",), "known names in styles held out for them", lambda row: row["split"] == "held_pair"),
+    "held_concept": Split(
+        ("held",), "twelve things held out in every style", lambda row: row["split"] == "held_concept"
+    ),
 }
-PARTS = tuple(dict.fromkeys(split.part for split in SPLITS.values()))
+PARTS = tuple(dict.fromkeys(part for split in SPLITS.values() for part in split.parts))
 
 
 @cache
@@ -78,7 +91,7 @@ def shipped_records(split: str | None = None, folder: Path = FOLDER) -> list[Rec
         return [record for part in PARTS for record in _part(part, folder)]
     if split not in SPLITS:
         raise UserError(f"There is no split {split!r}. Give one of {', '.join(SPLITS)}.")
-    return SPLITS[split].rows(_part(SPLITS[split].part, folder))
+    return SPLITS[split].rows([record for part in SPLITS[split].parts for record in _part(part, folder)])
 
 
 def pair_up(records: Sequence[Record]) -> list[Record]:

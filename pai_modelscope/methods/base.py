@@ -15,6 +15,8 @@ class Method(nn.Module, ABC):
     Parts that must not train are frozen with `requires_grad_(False)` by the method's constructor.
     """
 
+    channels_last = True  # whether its convolutions may lie so on a GPU, where that is faster
+
     @abstractmethod
     def forward(self, batch: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         """`batch` to scalars: 'loss' is minimised, the others are logged.

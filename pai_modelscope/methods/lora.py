@@ -65,6 +65,7 @@ class LoraTraining(Denoising):
         self.alphas: dict[str, float] = {}
         self.metadata = _metadata(base_model, resolution, trigger_words)
         _attach(self.unet, _layers(self.unet, "unet", targets), rank, alpha, use_dora, seed)
+        self.channels_last = not use_dora  # peft's DoRA takes convolutions as they lie for matrices
         self.alphas["unet"] = float(rank if alpha is None else alpha)
         if text_rank:
             layers = _layers(self.text_encoder, "text_encoder", targets)

@@ -64,14 +64,14 @@ def template_captions(word: str, learnable_property: str = "object") -> list[str
 def with_word(training_set: TrainingSet, word: str, tokenizer: Any, learnable_property: str = "object") -> TrainingSet:
     """`training_set` with `word` in every caption, and each of its vectors written out for `tokenizer`.
 
-    A picture keeps those of its captions that say the word; where none does, all templates are its captions, of which
-    the source draws one by the sample's key whenever it shows the picture.
+    A picture keeps those of its captions that say the word and something else; where none does, all templates are its
+    captions, of which the source draws one by the sample's key whenever it shows the picture.
     """
     templates = template_captions(word, learnable_property)
 
     def make(place: int) -> Example:
         example = training_set[place]
-        captions = [caption for caption in example.captions if word in caption] or templates
+        captions = [caption for caption in example.captions if word in caption and caption != word] or templates
         return replace(example, captions=tuple(expand(tokenizer, caption) for caption in captions))
 
     return Listed([partial(make, place) for place in range(len(training_set))])

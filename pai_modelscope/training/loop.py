@@ -131,7 +131,8 @@ class _Run:
             hold_in_bfloat16(method)
         method.to(device)
         if device.type == "cuda":
-            method.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+            if method.channels_last:
+                method.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
             torch.set_float32_matmul_precision("high")
         self.method = method
         optimizer = build_optimizer(method, config, device)

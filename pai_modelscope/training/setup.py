@@ -215,7 +215,8 @@ class Run:
         """Batches of other pictures, read and shown as those of the training are."""
         found = self._open(source, None, self._caption())
         if self.options.method == "textual-inversion":
-            found = with_word(found, self.options.own.placeholder_token, self.tokenizer)
+            own = self.options.own
+            found = with_word(found, own.placeholder_token, self.tokenizer, own.learnable_property)
         return self.source_of(found)
 
     def source_of(self, pictures: TrainingSet) -> ExampleSource:
@@ -289,7 +290,7 @@ _OF_THE_SCHEDULER = ("prediction_type", "rescale_betas_zero_snr")
 _TAKES = {
     "full": ("train", "train_text_encoder"),
     "lora": ("rank", "alpha", "targets", "use_dora", "text_rank", "legacy"),
-    "dreambooth": ("rank", "alpha", "text_rank"),
+    "dreambooth": ("rank", "alpha", "targets", "text_rank"),
     "textual-inversion": ("num_vectors",),
     "controlnet": (),
 }

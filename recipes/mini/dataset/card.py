@@ -88,7 +88,8 @@ def card(parts: dict[str, list[Record]], size: int, summary: dict) -> str:
         total=sum(shipped.values()),
         mib=size / 2**20,
         splits="\n".join(
-            f"| `{name}` | {len(split.rows(parts[split.part])):,} | {split.about} |" for name, split in SPLITS.items()
+            f"| `{name}` | {len(split.rows([row for part in split.parts for row in parts[part]])):,} | {split.about} |"
+            for name, split in SPLITS.items()
         ),
         concepts="、".join(HELD_CONCEPTS.values()),
         sources="\n".join(_source_row(name, source, shipped[name]) for name, source in summary["sources"].items()),
