@@ -5,6 +5,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from pai_modelscope.errors import UserError
 from pai_modelscope.sampling import Sampler
 from pai_modelscope.training.held_out import held_out_loss
 from pai_modelscope.training.options import settle
@@ -41,14 +42,18 @@ def test_what_is_written_keeps_its_digits(options, light, tmp_path):
 
 
 def test_a_run_in_bf16_resumes_and_opens_and_one_in_float32_may_follow(tmp_path, sampler):
-    """Another precision in the same process is another run; accelerate itself would refuse it."""
+    """Another precision in the same process is another run, where accelerate itself would refuse it; but one that was
+    prepared before it has lost its own."""
     folder = str(tmp_path / "run")
     run(
         "lora", {**TINY, "output_dir": folder, "rank": 2, "validation_prompts": ["猫"], "validation_inference_steps": 1}
     )
+    early = Run(settle("lora", {**TINY, "output_dir": str(tmp_path / "early")}))
     more = {"max_train_steps": 2, "resume_from_checkpoint": "latest"}
     done = run("lora", {**TINY, **more, "output_dir": folder, "rank": 2, "mixed_precision": "no"})
     assert (done["step"], done["finished"]) == (2, True)
+    with pytest.raises(UserError, match="prepared for mixed_precision 'bf16'"):
+        early.go()
     file = tmp_path / "run/result/run.safetensors"
     assert {value.dtype for name, value in load_file(file).items() if "lora_" in name} == {torch.float32}
     small = {"height": 64, "width": 64, "num_inference_steps": 2, "seed": 1}

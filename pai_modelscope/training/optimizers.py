@@ -15,6 +15,7 @@ from pai_modelscope.errors import UserError
 from pai_modelscope.methods import Method
 from pai_modelscope.training.eight_bit import AdamW8bit, in_blocks
 
+_HALVES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 _PACKAGES = {"adamw-8bit": "torchao", "prodigy": "prodigyopt"}
 
 SMALLEST = 64  # a matrix with fewer rows or columns is an input or output layer; those keep AdamW
@@ -58,11 +59,10 @@ def hold_in_bfloat16(method: Method) -> None:
             weight.data = weight.data.bfloat16()
 
 
-def lighten(method: Method, dtype: torch.dtype) -> None:
-    """What is only read is held in `dtype`: where the steps compute in it, nothing needs more of its digits."""
-    for weight in method.only_read():
-        if weight.is_floating_point():
-            weight.data = weight.data.to(dtype)
+def lighten(method: Method, precision: str) -> None:
+    """What is only read is held in the precision of the steps, 'no', 'bf16' or 'fp16': more digits help nobody."""
+    for weight in method.only_read() if precision in _HALVES else []:
+        weight.data = weight.data.to(_HALVES[precision])
 
 
 def _prodigy(

@@ -71,6 +71,7 @@ class Run:
     def __init__(self, options: Options, accelerator: Accelerator | None = None):
         self.options = options
         self.accelerator = accelerator or launched(options.loop)
+        self.precision = self.accelerator.mixed_precision
         for name, why in sorted(options.without_effect.items()):
             warnings.warn(f"{name} changes nothing: {why}", stacklevel=2)
         self.folder = model_dir(options.model, revision=options.revision)
@@ -81,12 +82,14 @@ class Run:
         self.pictures = self._pictures()
         self.source = self.source_of(self.pictures)
         self.config = self._config()
-        if self.accelerator.mixed_precision in _LIGHT:
-            lighten(self.method, _LIGHT[self.accelerator.mixed_precision])
+        lighten(self.method, self.precision)
 
     def go(self) -> dict[str, Any]:
         """Train; see `train`."""
-        options = self.options
+        options, precision = self.options, self.accelerator.mixed_precision
+        if precision != self.precision:
+            made = f"this run was prepared for mixed_precision {self.precision!r}"
+            raise UserError(f"{made}, and another run has changed that to {precision!r} since: prepare it again")
         export = exporter(
             self.method,
             self.folder,
@@ -202,13 +205,11 @@ class Run:
         return scan(opened, on_broken=data.on_broken, quick=str(source).startswith("shipped:"))
 
     def _class_pictures(self) -> TrainingSet:
-        own, accelerator = self.options.own, self.accelerator
+        own, accelerator, size = self.options.own, self.accelerator, self.options.data.resolution
         cache = own.class_data_dir or Path(self.options.loop.output_dir) / "class"
         with accelerator.main_process_first():  # it draws them, the others find them
             sampler = Sampler.from_pretrained(self.folder, device=accelerator.device, safety=False)
-            drawn = class_pictures(
-                sampler, own.class_prompt, own.num_class_images, cache, resolution=self.options.data.resolution
-            )
+            drawn = class_pictures(sampler, own.class_prompt, own.num_class_images, cache, resolution=size)
         return class_examples(drawn, own.class_prompt)
 
     def held_out(self, source: Any) -> ExampleSource:
@@ -284,7 +285,6 @@ pipe({{'text': '...'}})['output_imgs'][0]"""
         return About(options.model, data, entry.licence if entry else "", usage)
 
 
-_LIGHT = {"bf16": torch.bfloat16, "fp16": torch.float16}
 _OF_THE_SCHEDULER = ("prediction_type", "rescale_betas_zero_snr")
 # Which of the options go to the method's constructor as they are.
 _TAKES = {

@@ -17,8 +17,9 @@ from pai_modelscope.errors import UserError
 
 def launched(config: TrainingConfig, cpu: bool = False) -> Accelerator:
     """The processes that a launcher started, or this one alone; `cpu`: even where there is a GPU."""
-    if AcceleratorState._shared_state and PartialState().num_processes == 1:
-        AcceleratorState._reset_state()  # an earlier run of this process may have had another precision
+    known = AcceleratorState._shared_state
+    if known and known["_mixed_precision"] != config.mixed_precision and PartialState().num_processes == 1:
+        AcceleratorState._reset_state()  # an earlier run of this process had another; accelerate would refuse this one
     # Gradients lie where they are summed over the processes, not there and beside it once more.
     together = DistributedDataParallelKwargs(gradient_as_bucket_view=True)
     return Accelerator(mixed_precision=config.mixed_precision, cpu=cpu, kwargs_handlers=[together])
