@@ -211,7 +211,7 @@ def test_render_by_hand() -> None:
 @pytest.mark.parametrize(
     ("options", "part"),
     [
-        ({"split": "foods"}, "food, food_test, style, base, control, control_test, held_pair, held_concept"),
+        ({"split": "foods"}, "food, food_test, style, base, known, control, control_test, held_pair, held_concept"),
         ({"split": "food", "size": 0}, "0x0"),
         ({"split": "food", "background": "blurple"}, "白色, 黑色"),
         ({"split": "food", "background": (0, 0, 256)}, "0 to 255"),

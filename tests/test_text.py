@@ -13,6 +13,7 @@ from transformers import BertConfig, BertModel, BertTokenizer, CLIPTextModel
 from pai_modelscope import UserError, model_dir
 from pai_modelscope.text import chunk_ids, encode_ids, encode_prompts, parse_weights, unknown_characters
 from pai_modelscope.text.encode import apply_weights, weighted_chunks
+from pai_modelscope.text.unknown import warn_of_unknown
 
 MINI = model_dir("pai-diffusion-mini-zh")
 CLS, SEP, PAD = 2, 3, 0
@@ -245,6 +246,16 @@ def test_unknown_characters_are_warned_of_once_a_prompt(tokenizer, encoder):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         encode_prompts(tokenizer, encoder, ["熊猫"], [""])
+
+
+def test_a_word_whose_embedding_is_not_loaded_is_warned_of(tokenizer, encoder):
+    with pytest.warns(UserWarning, match="No embedding <小奶猫> is loaded"):
+        encode_prompts(tokenizer, encoder, ["一只(<小奶猫>:1.2), 1 < 2 > 0"], [""])
+    tokenizer = copy.deepcopy(tokenizer)
+    tokenizer.add_tokens([AddedToken("<猫>", normalized=False)])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        warn_of_unknown(tokenizer, ["一只<猫>", "猫<lora:水墨:1>"])
 
 
 def test_added_tokens_stay_whole(tokenizer):

@@ -103,13 +103,10 @@ from pai_modelscope.methods import template_captions
 print(*template_captions(WORD)[:5], *template_captions("<水墨>", "style")[:2], sep="\n")
 
 # %% [markdown]
-# 底模会画“花”，不会画“向日葵”。新词还没有装上的时候，模型把它拆成单个的字来读，每个字它都认识，所以不会提示有不认识的字，
-# 画出来的却不是向日葵：
+# 底模会画“花”，不会画“向日葵”。新词还没有装上的时候，模型把它拆成单个的字来读，并且给出警告：
 
 # %%
-from pai_modelscope.text import unknown_characters
-
-print(base.pipe.tokenizer.tokenize(WORD), "不认识的字：", unknown_characters(base.pipe.tokenizer, WORD))
+print(base.pipe.tokenizer.tokenize(WORD))
 asked = [f"{word},扁平插画风格" for word in (NEAR, "向日葵", WORD)]
 contact_sheet(draw(base, asked), asked, 3)
 
@@ -248,7 +245,7 @@ contact_sheet(edited, texts[:: 2 if FAST else 1], 4)
 # %% [markdown]
 # ## 结果与检验
 #
-# 裁判是与模型分开训练的，它看两张图有多像。训练中没有出现过下面的句子和种子。每个句子用底模的“花”和新词各画一张。三个问题：
+# 裁判是与模型分开训练的，它看两张图有多像。每种画风、每种句式各画一张，种子是新的。每个句子用底模的“花”和新词各画一张。三个问题：
 #
 # 1. 新词画的，是不是比底模的“花”更像九张真正的向日葵；
 # 2. 新词画的，是更像真正的向日葵，还是更像底模的“花”；
@@ -258,9 +255,9 @@ contact_sheet(edited, texts[:: 2 if FAST else 1], 4)
 from pai_modelscope.evaluation import Critic
 
 critic, real = Critic(), [row["image"] for row in rows]
-looks = ["扁平插画风格", "渐变卡通风格", "柔和彩绘风格", "圆润贴纸风格", "立体渐变风格"]
-FORMS = ["画一朵{}," + look for look in looks] + [look + ",画面中央是{}" for look in looks]
-forms = FORMS[:4] if FAST else FORMS * 2
+looks = ["扁平插画风格", "柔和彩绘风格", "现代扁平风格", "渐变卡通风格", "立体渐变风格", "圆润贴纸风格"]
+FORMS = [form.format("{}", look) for form in ("{},{}", "{1}的{0}", "一个{},{}") for look in looks]
+forms = FORMS[:4] if FAST else FORMS
 flowers, sunflowers = (draw(base, [form.format(word) for form in forms], SEED + 1000) for word in (NEAR, WORD))
 
 before, after = (critic.likeness(images, real) for images in (flowers, sunflowers))

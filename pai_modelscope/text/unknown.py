@@ -1,5 +1,6 @@
 """Characters that a vocabulary lacks: found and named, never silently read as [UNK]."""
 
+import re
 import unicodedata
 import warnings
 from collections.abc import Iterable
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 # Marks, joiners and controls leave no trace in BERT's reading and are not seen by a reader either.
+_WORD = re.compile(r"<[^<>\s:]+>")  # with a colon it is a tag, such as <lora:水墨:1>
 _UNSEEN = {"Cc", "Cf", "Mn", "Me", "Zs", "Zl", "Zp"}
 
 
@@ -30,8 +32,14 @@ def unknown_characters(tokenizer: "PreTrainedTokenizerBase", prompt: str) -> lis
 
 
 def warn_of_unknown(tokenizer: "PreTrainedTokenizerBase", prompts: Iterable[str]) -> None:
-    """One visible warning for each prompt with unknown characters."""
+    """One visible warning for each prompt with unknown characters, or with an embedding's word that is not loaded."""
     for prompt in dict.fromkeys(prompts):
+        if words := [word for word in _WORD.findall(prompt) if word not in tokenizer.added_tokens_encoder]:
+            warnings.warn(
+                f"No embedding {' '.join(words)} is loaded (in {shorten(prompt)!r}): it is read letter by letter. Load "
+                "it (add_embedding, --embedding), or leave the brackets out.",
+                stacklevel=3,
+            )
         if lost := unknown_characters(tokenizer, prompt):
             names = " ".join(lost)
             warnings.warn(
