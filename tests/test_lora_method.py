@@ -153,12 +153,9 @@ def test_targets_are_the_layers_named(targets, expected, pipe):
 
 
 def test_dora_s_convolutions_lie_as_peft_takes_them(pipe):
-    layers = {"targets": ["conv1"], "rank": 2}
-    assert lora_of(pipe, **layers).channels_last
-    pipe.unet.delete_adapters(pipe.unet.peft_config)
-    method = lora_of(pipe, **layers, use_dora=True)
+    method = lora_of(pipe, targets=["conv1"], rank=2, use_dora=True)
     noisy, states = torch.randn(1, 4, 8, 8), torch.randn(1, 32, pipe.text_encoder.config.hidden_size)
-    assert not method.channels_last
+    assert LoraTraining.channels_last and not method.channels_last
     assert method.predict(noisy, torch.tensor([5]), states, {}).isfinite().all()
     with pytest.raises(RuntimeError, match="view size"):
         method.to(memory_format=torch.channels_last).predict(noisy, torch.tensor([5]), states, {})

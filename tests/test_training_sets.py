@@ -140,6 +140,13 @@ def test_the_shipped_set_and_objects_with_rows() -> None:
         assert found[1].read().tobytes() == picture(1).tobytes()
 
 
+def test_the_shipped_set_has_columns_of_its_own() -> None:
+    with pytest.raises(UserError, match="shipped:food has no column words; it has id, name"):
+        open_training_set("shipped:food", caption_column="words")
+    with pytest.raises(UserError, match="no column mask"):
+        open_training_set("shipped:food", mask_column="mask")
+
+
 def test_shipped_pictures_are_drawn_when_they_are_read_and_not_before(monkeypatch) -> None:
     def refuse(*_):
         raise AssertionError("drawn")
@@ -150,10 +157,6 @@ def test_shipped_pictures_are_drawn_when_they_are_read_and_not_before(monkeypatc
     assert len(sound) == 3 and len({each.digest for each in sound}) == 3 and len(sound[0].captions) > 2
     with pytest.raises(AssertionError, match="drawn"):
         sound[0].read()
-    with pytest.raises(UserError, match="shipped:food has no column words; it has id, name"):
-        open_training_set("shipped:food", caption_column="words")
-    with pytest.raises(UserError, match="no column mask"):
-        open_training_set("shipped:food", mask_column="mask")
 
 
 class MsLike:

@@ -24,7 +24,7 @@
 # | --- | --- |
 # | 费用 | 不产生费用：模型、训练集与裁判都随包附带，不访问任何模型社区 |
 # | 机器 | 两个 CPU 核、4 GB 内存即可，不需要 GPU |
-# | 时间 | 约 15 分钟，其中训练约 10 分钟 |
+# | 时间 | 约 18 分钟，其中训练约 12 分钟 |
 #
 # 这里的设置适合两个 CPU 核。有 GPU 时用 `recipes/food/full.yaml`（全部权重）与 `recipes/food/lora.yaml`（LoRA），学得多得多，
 # 数字见文末。
@@ -170,15 +170,15 @@ contact_sheet(after + on_blue, [*DISHES, *(f"{text}，浅蓝色背景" for text 
 # %% [markdown]
 # ## 与 ControlNet 同时使用
 #
-# 自带的 ControlNet 也是为底模训练的。取检验用的食物的边缘，让美食模型按它的形状画另一种食物：
+# 自带的 ControlNet 也是为底模训练的。取检验用的食物的边缘，让美食模型按它的形状、用另一种画风来画：
 
 # %%
 from pai_modelscope.evaluation.metrics import edge_agreement
 from pai_modelscope.images.annotators import annotate
 
 art = open_dataset("food_test").filter(lambda style: style == "扁平插画风格", input_columns="style")
-art = [row["image"].convert("RGB") for row in art.select(range(2 if FAST else 4))]
-texts = [text.replace("扁平插画风格", "立体渐变风格") for text in DISHES]
+shapes = list(art.select(range(2 if FAST else 4)))
+art, texts = [row["image"].convert("RGB") for row in shapes], [f"{row['name']},立体渐变风格" for row in shapes]
 control = [{"canny": {"image": image, "model": CONTROLNET}} for image in art]
 steered = [
     food(text, control=each, seed=SEED, num_inference_steps=steps)[0].image
@@ -244,7 +244,7 @@ contact_sheet(drawn[1][:8], texts[:8], 4)
 # - `recipes/food/lora.yaml` 以 LoRA 学同样的数据：原来会画的几乎不受影响，文件小得多。
 # - 自己的领域：`DATA` 写成一个目录，每张图旁边一个同名的 `.txt`；`REPLAY` 写成模型原来的训练数据里的一部分。
 #
-# 最后的检验：没有参加训练的画风里，美食模型认得出的食物不少于真实的图的四成，底模几乎一个也认不出（快速模式只要求与名称更像）；
+# 最后的检验：没有参加训练的画风里，美食模型认得出的食物不少于真实的图的六成，底模十个里认不出一个（快速模式只要求与名称更像）；
 # 原来会画的至少还剩一半；有控制时边缘更吻合；LoRA 让背景变蓝；ModelScope 与采样器画的是同一张图。
 
 
@@ -253,7 +253,7 @@ def blueness(images):
     return np.mean([np.asarray(image, dtype=np.float32)[:12, :12].mean((0, 1)) @ [-1, 0, 1] for image in images])
 
 
-assert figures[1][1] > figures[0][1] and (FAST or figures[1][0] >= max(0.4 * figures[2][0], figures[0][0] + 0.2))
+assert figures[1][1] > figures[0][1] and (FAST or figures[1][0] >= max(0.6 * figures[2][0], figures[0][0] + 0.2))
 assert kept[1] >= (0.2 if FAST else 0.5) * kept[0], "what was known"
 assert agreement[1] > agreement[0] and blueness(on_blue) > blueness(after) + 5, "ControlNet and LoRA"
 assert same_in_modelscope
