@@ -12,6 +12,12 @@ CARD = HERE.parents[1] / "pai_modelscope/assets/pai-diffusion-mini-zh/samples.pn
 NAMES = ("熊猫", "狐狸", "房子", "自行车", "太阳", "蝴蝶")
 STYLES = ("扁平插画风格", "立体渐变风格", "黑白剪影风格", "柔和彩绘风格")
 EDITING_SEED = 3
+TAUGHT = (  # result, method, what the base model draws, what was taught
+    ("lora/outline", "LoRA", "房子,描边卡通风格", "房子,描边卡通风格"),
+    ("textual-inversion/sunflower", "Textual Inversion", "花,柔和彩绘风格", "<向日葵>,柔和彩绘风格"),
+    ("dreambooth/penguin", "DreamBooth", "鸟,柔和彩绘风格", "朵拉鸟,柔和彩绘风格"),
+    ("food/full", "继续预训练", "草莓,渐变卡通风格", "草莓,渐变卡通风格"),
+)
 SIDE = 256  # what the model draws
 
 
@@ -27,6 +33,7 @@ def main() -> None:
         contact_sheet(pictures, list(prompts), columns).save(path, optimize=True)
         print(path)
     print(editing(sampler, HERE / "editing.png"))
+    print(training(sampler, HERE / "training.png"))
 
 
 def editing(sampler: Any, path: Path) -> Path:
@@ -37,6 +44,21 @@ def editing(sampler: Any, path: Path) -> Path:
     cells = [column[row] for row in (0, 1) for column in columns]
     pictures = [picture.resize((200, 200), Image.Resampling.LANCZOS) for picture, _ in cells]
     contact_sheet(pictures, [label for _, label in cells], len(columns)).save(path, optimize=True)
+    return path
+
+
+def training(sampler: Any, path: Path) -> Path:
+    """Before and after what the notebooks of training left in notebooks/out: run `make notebooks` first."""
+    from pai_modelscope.images import contact_sheet
+    from pai_modelscope.sampling import Sampler
+
+    above, below = [], []
+    for folder, how, before, after in TAUGHT:
+        taught = Sampler.from_pretrained(HERE.parents[1] / "notebooks/out" / folder / "result", device="cpu")
+        above.append((_draw(sampler, before, seed=SEED), before))
+        below.append((_draw(taught, after, seed=SEED), f"{how}：{after}"))
+    pictures = [picture.resize((200, 200), Image.Resampling.LANCZOS) for picture, _ in above + below]
+    contact_sheet(pictures, [label for _, label in above + below], len(TAUGHT)).save(path, optimize=True)
     return path
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import torch
+from accelerate import Accelerator
 from accelerate.utils import DistributedType
 from torch import nn
 from torch.optim.adamw import adamw
@@ -59,10 +60,14 @@ def hold_in_bfloat16(method: Method) -> None:
             weight.data = weight.data.bfloat16()
 
 
-def lighten(method: Method, precision: str) -> None:
-    """What is only read is held in the precision of the steps, 'no', 'bf16' or 'fp16': more digits help nobody."""
-    for weight in method.only_read() if precision in _HALVES else []:
-        weight.data = weight.data.to(_HALVES[precision])
+def lighten(method: Method, accelerator: Accelerator) -> None:
+    """What is only read is held in the precision of the steps: more digits help nobody. FSDP and DeepSpeed want weights
+    of one kind, and see to their precision themselves."""
+    half = _HALVES.get(accelerator.mixed_precision)
+    if half is None or accelerator.distributed_type in (DistributedType.FSDP, DistributedType.DEEPSPEED):
+        return
+    for weight in method.only_read():
+        weight.data = weight.data.to(half)
 
 
 def _prodigy(

@@ -82,7 +82,7 @@ class Run:
         self.pictures = self._pictures()
         self.source = self.source_of(self.pictures)
         self.config = self._config()
-        lighten(self.method, self.precision)
+        lighten(self.method, self.accelerator)
 
     def go(self) -> dict[str, Any]:
         """Train; see `train`."""
