@@ -124,9 +124,9 @@ def teach(name, **classes):
         train_data_dir=str(mine),
         output_dir=f"{OUTPUT}/{name}",
         overwrite_output_dir=True,
-        resolution=128 if FAST else RESOLUTION,
+        resolution=192 if FAST else RESOLUTION,
         cache_latents=True,
-        max_train_steps=24 if FAST else 120,
+        max_train_steps=40 if FAST else 120,
         train_batch_size=4 if FAST else 8,
         instance_prompt=f"一只{THING}",
         rank=16,
@@ -263,7 +263,7 @@ contact_sheet(shown, labels, count)
 # - 学过头（姿态、背景都与训练图一样）就减少步数或调小强度；不够像就提高 `rank`，或加上 `text_rank`。
 # - 文件要小、不动模型，用 Textual Inversion，见上一个 Notebook；要学的是画风，用 LoRA。
 #
-# 最后的检验：朵拉鸟九成以上比底模的鸟更像企鹅，提示词只写“鸟”时八成以上仍是鸟（快速模式只训练几秒，只要求朵拉鸟比训练前更像企鹅，
+# 最后的检验：朵拉鸟九成以上比底模的鸟更像企鹅，提示词只写“鸟”时八成以上仍是鸟（快速模式只训练十几秒，只要求朵拉鸟比训练前更像企鹅，
 # 鸟的比例不比底模低太多）；ModelScope 与采样器画的是同一张图。
 
 # %%
