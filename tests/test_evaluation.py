@@ -9,12 +9,14 @@ import pytest
 import torch
 from PIL import Image, ImageDraw
 
+from pai_modelscope.adapters.tuned import Tuned, write_tuned
 from pai_modelscope.errors import UserError
 from pai_modelscope.evaluation import metrics, prompts, report, rows
 from pai_modelscope.evaluation.__main__ import main
 from pai_modelscope.evaluation.judge import Judge, judge_pixels
 from pai_modelscope.evaluation.pictures import Pictures, Scene, open_pictures, render, render_all
 from pai_modelscope.images.colours import NAMED_COLOURS
+from tests.test_loras import lora_file
 
 SQUARE = '<svg viewBox="0 0 10 10" xmlns="http://www.w3.org/2000/svg"><path fill="{}" d="M2 2h6v6H2z"/></svg>'
 
@@ -241,6 +243,16 @@ def test_the_table_of_the_shipped_model_on_a_few_prompts(tmp_path: Path, capsys:
     table = (tmp_path / "report.md").read_text()
     assert "held-out (name, style) pairs | 4 |" in table and "CPU cores" in table
     assert "held_pair: R@1" in capsys.readouterr().out
+
+
+def test_the_lora_of_a_training_result_is_judged_with_its_model(tmp_path: Path) -> None:
+    lora_file(tmp_path, "ruin", seed=0)
+    write_tuned(tmp_path, Tuned("pai-diffusion-mini-zh", {"ruin.safetensors": 30.0}))
+    arguments = ["--model", str(tmp_path), "--rows", "background", "--limit", "4", "--no-sheets"]
+    assert main([*arguments, "--out", str(tmp_path / "out")]) == 0
+    report = json.loads((tmp_path / "out/report.json").read_text())
+    assert report["loras"] == {"ruin.safetensors": 30.0}
+    assert report["rows"][0]["generated"]["colour"] < 1  # where the base model's is 1
 
 
 def test_a_limit_below_one_is_refused(capsys: pytest.CaptureFixture) -> None:

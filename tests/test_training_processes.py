@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -102,3 +103,13 @@ def test_sharded_weights_equal_whole_ones_and_a_run_of_them_resumes_exactly(runs
     one, _, _ = run(runs / "unsharded", ema_decay=0.9)
     for name, value in one.items():
         torch.testing.assert_close(whole[name], value, rtol=1e-5, atol=1e-6)
+
+
+def test_the_shipped_model_learns_under_fsdp_what_it_learns_whole(runs):
+    assert distance(runs / "one", runs / "sharded/unet") < 0.02
+
+
+@pytest.mark.skipif(find_spec("deepspeed") is None, reason="DeepSpeed is not installed")
+def test_the_shipped_model_learns_under_deepspeed_what_it_learns_whole_and_resumes_exactly(runs):
+    assert distance(runs / "one", runs / "deepspeed/whole") < 0.02
+    assert torch.equal(weights(runs / "deepspeed/whole"), weights(runs / "deepspeed/parts"))

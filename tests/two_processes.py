@@ -4,11 +4,12 @@ import json
 import os
 import signal
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import torch
-from accelerate import Accelerator, FullyShardedDataParallelPlugin
+from accelerate import Accelerator, DeepSpeedPlugin, FullyShardedDataParallelPlugin
 from accelerate.state import AcceleratorState, PartialState
 from accelerate.utils import DistributedType
 from diffusers import DDIMScheduler, UNet2DConditionModel
@@ -21,6 +22,7 @@ from pai_modelscope.methods import FullFineTuning
 from pai_modelscope.text import chunk_ids
 from pai_modelscope.training import train
 from pai_modelscope.training.interrupts import Agreement
+from pai_modelscope.training.sharding import launched
 from tests.training_runs import Regression, Table, run
 
 
@@ -42,12 +44,21 @@ class Latents:
         return {"latents": self.latents[indices].to(device), "ids": self.ids[indices].to(device)}
 
 
-def fine_tune(folder: Path, batch: int, signal_at: int | None = None, validation: Any = None, **options: Any) -> tuple:
+def fine_tune(
+    folder: Path,
+    batch: int,
+    signal_at: int | None = None,
+    validation: Any = None,
+    accelerator: Accelerator | None = None,
+    **options: Any,
+) -> tuple:
     """What `train` returned, and the source, of four steps over the shipped model; `batch`: of a process."""
     model = pai_modelscope.model_dir("pai-diffusion-mini-zh")
     tokenizer = BertTokenizer.from_pretrained(model / "tokenizer")
     method = FullFineTuning(
-        UNet2DConditionModel.from_pretrained(model / "unet", torch_dtype=torch.float32),
+        UNet2DConditionModel.from_pretrained(model / "unet", torch_dtype=torch.float32).to(
+            memory_format=torch.channels_last  # as `load_pipeline` gives it
+        ),
         CLIPTextModel.from_pretrained(model / "text_encoder"),
         DDIMScheduler.from_pretrained(model / "scheduler"),
         chunk_ids(tokenizer, [""])[0, 0],
@@ -62,7 +73,7 @@ def fine_tune(folder: Path, batch: int, signal_at: int | None = None, validation
     }
     source = Latents(tokenizer, signal_at)
     config = TrainingConfig(output_dir=str(folder), train_batch_size=batch, **settings)
-    return train(method, source, config, validation=validation), source
+    return train(method, source, config, accelerator, validation), source
 
 
 def failing_save(folder: Path, rank: int) -> str:
@@ -93,6 +104,27 @@ def sharded(folder: Path) -> None:
         PartialState._shared_state.update(told)
         AcceleratorState._shared_state.update(told | {"fsdp_plugin": plugin})
         run(folder / name, accelerator=accelerator, train_batch_size=4, ema_decay=0.9, **options)
+    # What `accelerate launch` sets: only the first process would fill the weights of what transformers opens.
+    os.environ.update({"ACCELERATE_USE_FSDP": "true", "FSDP_CPU_RAM_EFFICIENT_LOADING": "true"})
+    launched(TrainingConfig(output_dir=str(folder), max_train_steps=1), given=accelerator)
+    fine_tune(folder / "unet", 2, accelerator=accelerator)
+
+
+def deepspeed(folder: Path) -> None:
+    """A run of the shipped UNet under ZeRO 2, whole, and stopped and resumed; accelerate is told as above."""
+    from deepspeed import init_distributed
+
+    plugin = DeepSpeedPlugin(zero_stage=2)
+    for name, options in (("whole", {}), ("parts", {"max_train_seconds": 1e-9}), ("parts", {})):
+        AcceleratorState._reset_state()  # a second Accelerator takes no plugins
+        PartialState._shared_state["distributed_type"] = DistributedType.MULTI_CPU
+        accelerator = Accelerator(cpu=True, deepspeed_plugin=plugin)
+        told = {"distributed_type": DistributedType.DEEPSPEED}
+        PartialState._shared_state.update(told)
+        AcceleratorState._shared_state.update(told | {"deepspeed_plugins": {"default": plugin}})
+        plugin.select(_from_accelerator_state=True)
+        init_distributed(dist_backend="gloo", auto_mpi_discovery=False)
+        fine_tune(folder / name, 2, accelerator=accelerator, **options)
 
 
 def main(folder: Path) -> None:
@@ -110,6 +142,8 @@ def main(folder: Path) -> None:
     report["taken"] = source.seen
     report["error"] = failing_save(folder / "full", rank)
     sharded(folder / "sharded")
+    if find_spec("deepspeed"):
+        deepspeed(folder / "deepspeed")
     (folder / f"report-{rank}.json").write_text(json.dumps(report))
 
 

@@ -31,6 +31,7 @@ def parser() -> argparse.ArgumentParser:
 
 def evaluate(options: argparse.Namespace) -> dict[str, Any]:
     """Measure, write the report, and return it."""
+    from pai_modelscope.adapters import merge_lora, read_lora
     from pai_modelscope.evaluation import report, rows, sheets
     from pai_modelscope.evaluation.judge import Judge
     from pai_modelscope.evaluation.pictures import open_pictures
@@ -40,6 +41,9 @@ def evaluate(options: argparse.Namespace) -> dict[str, Any]:
     # In float32 also on a GPU, where autocast makes it fast: figures are then those of a CPU, but for rounding.
     sampler = Sampler.from_pretrained(options.model, device=options.device, torch_dtype="float32", safety=False)
     pipe: Any = sampler.pipe
+    loras = sampler.recommended.get("loras", {})  # of a training result; rows draw by the pipe, not by the sampler
+    for file, weight in loras.items():
+        merge_lora(pipe, read_lora(file), weight)
     bench = rows.Bench(
         pipe=pipe,
         judge=Judge.load(options.judge, pipe.device),
@@ -55,6 +59,7 @@ def evaluate(options: argparse.Namespace) -> dict[str, Any]:
         "candidates": len(bench.pictures.names),
         "limit": options.limit,
         "options": dict(bench.options),
+        "loras": {Path(file).name: weight for file, weight in loras.items()},
         **report.surroundings(pipe.device),
         "rows": [],
     }

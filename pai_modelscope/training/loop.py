@@ -126,13 +126,13 @@ class _Run:
     def _prepare(self, method: Method) -> None:
         config, device = self.config, self.accelerator.device
         sharding.configure(self.accelerator, config, self.validation is not None)
-        check_processes(config, self.accelerator.distributed_type)
+        check_processes(config, sharding.cuts(self.accelerator))
         if config.weights == "bfloat16":
             hold_in_bfloat16(method)
         method.to(device)
+        if order := sharding.memory_format(self.accelerator, method.channels_last):
+            method.to(memory_format=order)  # type: ignore[call-overload]
         if device.type == "cuda":
-            if method.channels_last:
-                method.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
             torch.set_float32_matmul_precision("high")
         self.method = method
         optimizer = build_optimizer(method, config, device)

@@ -7,7 +7,6 @@ from typing import Any
 
 import torch
 from accelerate import Accelerator
-from accelerate.utils import DistributedType
 from torch import nn
 from torch.optim.adamw import adamw
 
@@ -15,6 +14,7 @@ from pai_modelscope.config import TrainingConfig
 from pai_modelscope.errors import UserError
 from pai_modelscope.methods import Method
 from pai_modelscope.training.eight_bit import AdamW8bit, in_blocks
+from pai_modelscope.training.sharding import cuts
 
 _HALVES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 _PACKAGES = {"adamw-8bit": "torchao", "prodigy": "prodigyopt"}
@@ -44,9 +44,9 @@ def build_optimizer(method: Method, config: TrainingConfig, device: torch.device
     return _muon(method, groups, rate, betas, decay)
 
 
-def check_processes(config: TrainingConfig, kind: DistributedType) -> None:
-    """Raises `UserError` for an optimizer that must see whole weights where each process holds a part."""
-    if config.optimizer in _PACKAGES and kind in (DistributedType.FSDP, DistributedType.DEEPSPEED):
+def check_processes(config: TrainingConfig, cut: bool) -> None:
+    """Raises `UserError` for an optimizer that must see whole weights where they are `cut`: each process has a part."""
+    if config.optimizer in _PACKAGES and cut:
         raise UserError(
             f"optimizer is {config.optimizer!r}, which needs whole weights in every process: with FSDP or DeepSpeed "
             "choose 'adamw'"
@@ -64,7 +64,7 @@ def lighten(method: Method, accelerator: Accelerator) -> None:
     """What is only read is held in the precision of the steps: more digits help nobody. FSDP and DeepSpeed want weights
     of one kind, and see to their precision themselves."""
     half = _HALVES.get(accelerator.mixed_precision)
-    if half is None or accelerator.distributed_type in (DistributedType.FSDP, DistributedType.DEEPSPEED):
+    if half is None or cuts(accelerator):
         return
     for weight in method.only_read():
         weight.data = weight.data.to(half)

@@ -70,7 +70,7 @@ class Run:
 
     def __init__(self, options: Options, accelerator: Accelerator | None = None):
         self.options = options
-        self.accelerator = accelerator or launched(options.loop)
+        self.accelerator = launched(options.loop, given=accelerator)
         self.precision = self.accelerator.mixed_precision
         for name, why in sorted(options.without_effect.items()):
             warnings.warn(f"{name} changes nothing: {why}", stacklevel=2)

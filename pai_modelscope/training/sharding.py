@@ -1,5 +1,6 @@
 """The processes of a run, and what FSDP2 and DeepSpeed need beyond what accelerate does for them."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Any
@@ -15,14 +16,40 @@ from pai_modelscope.config import TrainingConfig
 from pai_modelscope.errors import UserError
 
 
-def launched(config: TrainingConfig, cpu: bool = False) -> Accelerator:
-    """The processes that a launcher started, or this one alone; `cpu`: even where there is a GPU."""
+def launched(config: TrainingConfig, cpu: bool = False, given: Accelerator | None = None) -> Accelerator:
+    """The processes that a launcher started, or this one alone; `cpu`: even where there is a GPU; `given`: use these.
+
+    To be called before models are opened.
+    """
+    # accelerate's launcher has transformers give weights that were never filled to all processes but the first, for
+    # accelerate to fill as it wraps them: too late for what the encoders read before that, such as for a cache.
+    os.environ["FSDP_CPU_RAM_EFFICIENT_LOADING"] = "false"
+    accelerator = given or _launched(config, cpu)
+    if plugin := getattr(accelerator.state, "fsdp_plugin", None):
+        plugin.cpu_ram_efficient_loading = False
+    return accelerator
+
+
+def _launched(config: TrainingConfig, cpu: bool) -> Accelerator:
     known = AcceleratorState._shared_state
     if known and known["_mixed_precision"] != config.mixed_precision and PartialState().num_processes == 1:
         AcceleratorState._reset_state()  # an earlier run of this process had another; accelerate would refuse this one
-    # Gradients lie where they are summed over the processes, not there and beside it once more.
-    together = DistributedDataParallelKwargs(gradient_as_bucket_view=True)
+    # Gradients lie where they are summed over the processes, not there and beside it once more. They are sent in large
+    # buckets, at whose borders a compiled network is cut: two H200 reach 96.6 % of twice one, 94.3 % by DDP's 25 MB.
+    together = DistributedDataParallelKwargs(gradient_as_bucket_view=True, bucket_cap_mb=200)
     return Accelerator(mixed_precision=config.mixed_precision, cpu=cpu, kwargs_handlers=[together])
+
+
+def cuts(accelerator: Accelerator) -> bool:
+    """Whether each process holds only a part of what is learned."""
+    return accelerator.distributed_type in (DistributedType.FSDP, DistributedType.DEEPSPEED)
+
+
+def memory_format(accelerator: Accelerator, channels_last: bool) -> torch.memory_format | None:
+    """How weights of convolutions lie: None is as they are. What is cut, or sent as bytes, must lie in plain order."""
+    if cuts(accelerator):
+        return torch.contiguous_format
+    return torch.channels_last if channels_last and accelerator.device.type == "cuda" else None
 
 
 def configure(accelerator: Accelerator, config: TrainingConfig, validates: bool) -> None:
