@@ -113,3 +113,4 @@ def test_the_shipped_model_learns_under_fsdp_what_it_learns_whole(runs):
 def test_the_shipped_model_learns_under_deepspeed_what_it_learns_whole_and_resumes_exactly(runs):
     assert distance(runs / "one", runs / "deepspeed/whole") < 0.02
     assert torch.equal(weights(runs / "deepspeed/whole"), weights(runs / "deepspeed/parts"))
+    assert losses(runs / "deepspeed/half") == pytest.approx(losses(runs / "one"), rel=0.05)

@@ -114,11 +114,14 @@ def deepspeed(folder: Path) -> None:
     """A run of the shipped UNet under ZeRO 2, whole, and stopped and resumed; accelerate is told as above."""
     from deepspeed import init_distributed
 
-    plugin = DeepSpeedPlugin(zero_stage=2)
-    for name, options in (("whole", {}), ("parts", {"max_train_seconds": 1e-9}), ("parts", {})):
+    runs = ("whole", {}), ("parts", {"max_train_seconds": 1e-9}), ("parts", {}), ("half", {"mixed_precision": "bf16"})
+    for name, options in runs:
+        plugin, precision = DeepSpeedPlugin(zero_stage=2), options.get("mixed_precision", "no")
+        plugin.set_mixed_precision(precision)
         AcceleratorState._reset_state()  # a second Accelerator takes no plugins
         PartialState._shared_state["distributed_type"] = DistributedType.MULTI_CPU
-        accelerator = Accelerator(cpu=True, deepspeed_plugin=plugin)
+        accelerator = Accelerator(cpu=True, deepspeed_plugin=plugin, mixed_precision=precision)
+        accelerator.native_amp = False  # as where accelerate knows that it is DeepSpeed
         told = {"distributed_type": DistributedType.DEEPSPEED}
         PartialState._shared_state.update(told)
         AcceleratorState._shared_state.update(told | {"deepspeed_plugins": {"default": plugin}})

@@ -7,6 +7,7 @@ from pai_modelscope.methods.denoising import Denoising
 from pai_modelscope.training.loop import Source
 from pai_modelscope.training.losses import Meter
 from pai_modelscope.training.order import Order
+from pai_modelscope.training.sharding import autocast
 from pai_modelscope.training.validation import untouched
 
 _SEED = 20_230_501  # none that somebody trains with
@@ -24,7 +25,7 @@ def held_out_loss(
     method.to(device)
     dropout, method.caption_dropout = method.caption_dropout, 0.0
     try:
-        with untouched(method), accelerator.autocast():
+        with untouched(method), autocast(accelerator):
             method.eval()
             for bucket, length in enumerate(source.lengths):
                 order = Order([length], 1, _SEED, [0])

@@ -216,7 +216,7 @@ class _Run:
             batch = self.source.batch(bucket, indices, accelerator.device, keys[turn])
             batch["keys"] = keys[turn].to(accelerator.device, non_blocking=True)
             with sharding.backward_context(accelerator, self.model, turn == len(mine) - 1):
-                with accelerator.autocast(), torch.enable_grad():
+                with sharding.autocast(accelerator), torch.enable_grad():
                     metrics = self.model(batch)
                 accelerator.backward(metrics["loss"] / len(mine))
             losses.append(metrics["loss"].detach())
@@ -263,7 +263,7 @@ class _Run:
             return
         begun = time.monotonic()
         if self.accelerator.is_main_process:
-            with self._averaged(), untouched(self.method), self.accelerator.autocast():
+            with self._averaged(), untouched(self.method), sharding.autocast(self.accelerator):
                 shown = self.validation.validate(self.method, self.step)
             self.journal.show(shown, self.step)
         self.accelerator.wait_for_everyone()

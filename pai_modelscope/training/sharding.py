@@ -67,6 +67,15 @@ def configure(accelerator: Accelerator, config: TrainingConfig, validates: bool)
         plugin.deepspeed_config["zero_allow_untested_optimizer"] = True
 
 
+def autocast(accelerator: Accelerator) -> Any:
+    """The precision of a step's forward pass. DeepSpeed holds its weights in half precision, accelerate leaves the rest
+    to the model there: what meets those weights must be cast to them."""
+    half = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(accelerator.mixed_precision)
+    if accelerator.distributed_type == DistributedType.DEEPSPEED and half:
+        return torch.autocast(accelerator.device.type, half)
+    return accelerator.autocast()
+
+
 def backward_context(accelerator: Accelerator, model: nn.Module, last: bool) -> Any:
     """Gradients are summed over the processes only in the last of a step's batches."""
     accelerator.gradient_state._set_sync_gradients(last)
