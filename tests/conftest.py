@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from tests.browser import browser as browser  # a fixture for all tests
+
 
 @pytest.fixture
 def shipped() -> Any:
