@@ -22,7 +22,7 @@ PACKAGE = ROOT / "pai_modelscope"
 FLOORS = [
     {"cli"},
     {"commands"},
-    {"pipelines", "trainers"},
+    {"pipelines", "trainers", "notebook"},
     {"training"},
     {"methods"},
     {"curation"},
