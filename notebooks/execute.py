@@ -111,7 +111,9 @@ def figures_of(executed: Path) -> dict[str, float]:
         found = ast.literal_eval("".join(shown[-1]))
         return {str(name): float(value) for name, value in found.items()}
     except (IndexError, ValueError, SyntaxError, AttributeError, TypeError):
-        raise Failed(f"{executed.stem} shows no figures: its cell tagged 'figures' must end on a dict of numbers") from None
+        raise Failed(
+            f"{executed.stem} shows no figures: its cell tagged 'figures' must end on a dict of numbers"
+        ) from None
 
 
 def moved(now: dict[str, float], before: dict[str, float], form: str) -> list[str]:

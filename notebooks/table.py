@@ -27,8 +27,9 @@ def read_record() -> dict[str, Any]:
 
 def titles(source: Path) -> tuple[str, str]:
     """The Chinese title of a notebook, and the English line under it."""
-    chinese, english = re.findall(r"^# (?:# (.+)|\*(.+)\*)$", source.read_text(encoding="utf-8"), flags=re.MULTILINE)[:2]
-    return chinese[0], english[1]
+    text = source.read_text(encoding="utf-8")
+    (chinese, _), (_, english) = re.findall(r"^# (?:# (.+)|\*(.+)\*)$", text, flags=re.MULTILINE)[:2]
+    return chinese, english
 
 
 def duration(seconds: float) -> str:

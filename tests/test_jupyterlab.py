@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from notebooks import build
-from tests.browser import browser, visit  # noqa: F401: a fixture
+from tests.browser import visit
 
 NOTEBOOK = "01_first_picture.ipynb"
 PROMPT = "狐狸,扁平插画风格"
@@ -45,7 +45,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     words += [f"--LabApp.workspaces_dir={tmp_path_factory.mktemp('workspaces')}"]
     environment = {**os.environ, "JUPYTER_CONFIG_DIR": str(settings), "GOMP_SPINCOUNT": "500"}
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(Path(build.HERE).parent), os.getenv("PYTHONPATH")]))
-    log = open(settings / "log", "w")  # noqa: SIM115: the server writes to it until it ends
+    log = (settings / "log").open("w")
     server = subprocess.Popen(
         [sys.executable, "-m", "jupyterlab", *words], env=environment, stdout=log, stderr=subprocess.STDOUT
     )
@@ -87,7 +87,7 @@ def wait_until_run(page: Any) -> list[int]:
     pytest.fail(f"the cells have not ended after {SECONDS} s: {prompts}")
 
 
-def test_a_reader_runs_the_first_notebook_uses_the_box_and_runs_it_again(lab: str, browser: Any) -> None:  # noqa: F811
+def test_a_reader_runs_the_first_notebook_uses_the_box_and_runs_it_again(lab: str, browser: Any) -> None:
     with visit(browser, viewport={"width": 1400, "height": 1000}) as visited:
         page = visited.page
         page.set_default_timeout(60_000)
@@ -98,7 +98,9 @@ def test_a_reader_runs_the_first_notebook_uses_the_box_and_runs_it_again(lab: st
         count = page.locator(".jp-CodeCell").count()
         assert wait_until_run(page) == list(range(1, count + 1))
         assert page.locator(".jp-OutputArea-output img").count() >= 3
-        drawn = page.locator(".jp-OutputArea-output img").first.evaluate("image => [image.naturalWidth, image.complete]")
+        drawn = page.locator(".jp-OutputArea-output img").first.evaluate(
+            "image => [image.naturalWidth, image.complete]"
+        )
         assert drawn[0] >= 256 and drawn[1]
 
         box = page.locator(".jp-OutputArea-output", has=page.get_by_role("button", name="生成")).last
@@ -116,8 +118,6 @@ def test_a_reader_runs_the_first_notebook_uses_the_box_and_runs_it_again(lab: st
         menu(page, "Kernel", "Restart Kernel and Run All Cells")
         page.locator(".jp-Dialog .jp-mod-accept").click()
         page.locator(".jp-Dialog").wait_for(state="detached")
-        page.wait_for_function(
-            "() => [...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')].some(each => /\\*/.test(each.innerText))"
-        )
+        page.locator(".jp-CodeCell .jp-InputPrompt", has_text="[*]").first.wait_for()
         assert wait_until_run(page) == list(range(1, count + 1))
         assert page.locator(".jp-OutputArea-output img").count() >= 3
