@@ -1,32 +1,29 @@
 """Notebooks: made from their sources, written for Chinese readers, and they run and prove what they claim."""
 
-import ast
+import base64
+import io
 import json
-import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from notebooks import build
+from tests import notebook_rules as rules
 
-SECTIONS = ["简介", "费用与资源说明", "准备工作", "结果与检验", "延伸"]
-LONGEST_CELL = 30
 SOURCES = build.sources()
+WITH_PAIRS = {"06_editing", "09_food"}
 each = pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.stem)
 
 
-def cells(source: Path, kind: str) -> list[dict[str, Any]]:
-    notebook = json.loads(build.target(source).read_text(encoding="utf-8"))
-    return [cell for cell in notebook["cells"] if cell["cell_type"] == kind]
-
-
-def text(cell: dict[str, Any]) -> str:
-    return "".join(cell["source"])
+def read(path: Path) -> dict[str, Any]:
+    return dict(json.loads(path.read_text(encoding="utf-8")))
 
 
 def test_there_are_notebooks_and_none_is_left_over() -> None:
-    assert len(SOURCES) >= 2
+    assert len(SOURCES) >= 10
     assert {path.name for path in build.HERE.glob("*.ipynb")} == {build.target(source).name for source in SOURCES}
 
 
@@ -36,45 +33,154 @@ def test_in_sync_with_the_source(source: Path) -> None:
 
 
 @each
-def test_no_outputs(source: Path) -> None:
-    assert all(cell["outputs"] == [] and cell["execution_count"] is None for cell in cells(source, "code"))
+def test_of_one_form(source: Path) -> None:
+    assert rules.problems(read(build.target(source))) == []
 
 
 @each
-def test_one_cell_of_parameters(source: Path) -> None:
-    tagged = [cell for cell in cells(source, "code") if "parameters" in cell["metadata"].get("tags", [])]
-    assert len(tagged) == 1
-    assert "FAST = False" in text(tagged[0]), "a reader runs it in full; the tests set FAST"
+def test_readmes_list_it(source: Path) -> None:
+    for readme in ("README.md", "README.zh.md"):
+        assert f"(notebooks/{build.target(source).name})" in (build.HERE.parent / readme).read_text(encoding="utf-8")
 
 
-@each
-def test_written_for_chinese_readers(source: Path) -> None:
-    prose = [text(cell) for cell in cells(source, "markdown")]
-    title, subtitle = [line for line in prose[0].splitlines() if line.strip()][:2]
-    assert re.match(r"# .*[\u4e00-\u9fff]", title)
-    assert re.fullmatch(r"\*[\x20-\x7e]+\*", subtitle), "an English line under the title"
-    assert all(re.search(r"[\u4e00-\u9fff]", part) for part in prose)
-    headings = re.findall(r"^## (.+)$", "\n".join(prose), flags=re.MULTILINE)
-    assert [heading for heading in headings if heading in SECTIONS] == SECTIONS
-
-
-@each
-def test_ends_on_a_check_that_can_fail(source: Path) -> None:
-    code = [text(cell) for cell in cells(source, "code")]
-    last = ast.parse(code[-1]).body[-1]
-    assert isinstance(last, ast.Assert)
-    assert not isinstance(last.test, ast.Constant), "an assert on a constant proves nothing"
-
-
-@each
-def test_cells_are_short_and_call_the_package(source: Path) -> None:
-    code = [text(cell) for cell in cells(source, "code")]
-    assert max(len(cell.splitlines()) for cell in code) <= LONGEST_CELL
-    assert any("pai_modelscope" in cell for cell in code)
+def test_pictures_before_and_after() -> None:
+    assert {path.stem for path in SOURCES if rules.tagged(read(build.target(path)), "before-after")} == WITH_PAIRS
 
 
 @each
 def test_runs(source: Path, tmp_path: Path) -> None:
-    executed = build.run([source.stem], fast=True, results=tmp_path)
-    notebook = json.loads(executed[0].read_text(encoding="utf-8"))
-    assert all(cell["execution_count"] for cell in notebook["cells"] if cell["cell_type"] == "code")
+    executed = read(build.run([source.stem], fast=True, results=tmp_path)[0])
+    assert all(cell["execution_count"] for cell in rules.of_kind(executed, "code"))
+    assert list(rules.readable(executed)) == []
+    assert "widgets" not in executed["metadata"]
+    for cell in rules.tagged(executed, "before-after"):
+        assert len({size(out) for out in cell["outputs"] if "data" in out}) == 1, "pictures of one size"
+
+
+def size(output: dict[str, Any]) -> tuple[int, int]:
+    return Image.open(io.BytesIO(base64.b64decode(output["data"]["image/png"]))).size
+
+
+def remove_line(start: str) -> Callable[[dict[str, Any]], None]:
+    """Take the first line that begins so away."""
+
+    def change(notebook: dict[str, Any]) -> None:
+        for cell in notebook["cells"]:
+            lines = cell["source"]
+            if found := [line for line in lines if line.startswith(start)]:
+                lines.remove(found[0])
+                return
+        raise AssertionError(f"no line begins with {start}")
+
+    return change
+
+
+def replace(old: str, new: str) -> Callable[[dict[str, Any]], None]:
+    def change(notebook: dict[str, Any]) -> None:
+        before = json.dumps(notebook["cells"])
+        for cell in notebook["cells"]:
+            cell["source"] = [line.replace(old, new) for line in cell["source"]]
+        assert before != json.dumps(notebook["cells"]), f"{old} does not occur"
+
+    return change
+
+
+def last_code(*lines: str) -> Callable[[dict[str, Any]], None]:
+    return lambda notebook: rules.of_kind(notebook, "code")[-1].update(source=[f"{line}\n" for line in lines])
+
+
+def figure(*lines: str) -> Callable[[dict[str, Any]], None]:
+    return lambda notebook: rules.tagged(notebook, "figures")[0].update(source=[f"{line}\n" for line in lines])
+
+
+def swap(one: int, other: int) -> Callable[[dict[str, Any]], None]:
+    def change(notebook: dict[str, Any]) -> None:
+        cells = notebook["cells"]
+        cells[one], cells[other] = cells[other], cells[one]
+
+    return change
+
+
+def untag(tag: str) -> Callable[[dict[str, Any]], None]:
+    return lambda notebook: rules.tagged(notebook, tag)[0].update(metadata={})
+
+
+def output(notebook: dict[str, Any]) -> None:
+    rules.of_kind(notebook, "code")[0]["outputs"].append({"output_type": "stream", "name": "stdout", "text": "1"})
+
+
+def title_in_english(notebook: dict[str, Any]) -> None:
+    notebook["cells"][0]["source"][0] = "# The first picture\n"
+
+
+def only_common_sections(notebook: dict[str, Any]) -> None:
+    kept = {f"## {name}\n" for name in rules.FIRST + rules.LAST}
+    for cell in notebook["cells"]:
+        cell["source"] = [line for line in cell["source"] if not line.startswith("## ") or line in kept]
+
+
+def pair(source: str) -> dict[str, Any]:
+    """A cell of pictures before and after."""
+    tags = {"tags": ["before-after"]}
+    return {"cell_type": "code", "id": "x", "metadata": tags, "source": [source], "outputs": [], "execution_count": None}
+
+
+BREAKAGES: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
+    "widgets": (lambda notebook: notebook["metadata"].update(widgets={}), "metadata"),
+    "kernel": (lambda notebook: notebook["metadata"]["kernelspec"].update(name="mine"), "metadata"),
+    "output": (output, "outputs"),
+    "count": (lambda notebook: rules.of_kind(notebook, "code")[0].update(execution_count=1), "outputs"),
+    "english line": (remove_line("*"), "first_cell"),
+    "english title": (title_in_english, "first_cell"),
+    "no title": (remove_line("# "), "first_cell"),
+    "badges": (remove_line("[!["), "first_cell"),
+    "one badge": (replace("colab.research.google.com/github", "example.org"), "first_cell"),
+    "section": (remove_line("## 费用与资源说明"), "sections"),
+    "order of sections": (replace("## 准备工作", "## 结果与检验"), "sections"),
+    "nothing between": (only_common_sections, "sections"),
+    "english text": (lambda notebook: notebook["cells"][2].update(source=["English"]), "sections"),
+    "nothing of the package": (replace("pai_modelscope", "package"), "cells"),
+    "training without steps": (last_code("assert fine_tune(SEED)"), "parameters"),
+    "one picture": (lambda notebook: notebook["cells"].insert(-9, pair("display(1)")), "pairs"),
+    "installation": (replace("is None", "is not None"), "parameters"),
+    "parameters": (untag("parameters"), "parameters"),
+    "a parameter": (remove_line("DEVICE = "), "parameters"),
+    "fast": (replace("FAST = False", "FAST = True"), "parameters"),
+    "long cell": (last_code(*["assert SEED"] * 31), "cells"),
+    "long function": (last_code("def f():", *["    SEED"] * 40), "cells"),
+    "no figures": (untag("figures"), "figures"),
+    "figures elsewhere": (swap(-3, -2), "figures"),
+    "figures without names": (figure("[1, 2]"), "figures"),
+    "figures with computed names": (figure("{str(SEED): 1}"), "figures"),
+    "no assertion": (last_code("print(SEED)"), "ending"),
+    "constant assertion": (last_code("assert True"), "ending"),
+    "more than assertions": (last_code("seed = SEED", "assert seed"), "ending"),
+    "last section": (swap(-1, -2), "ending"),
+}
+
+
+@pytest.mark.parametrize("breakage", BREAKAGES)
+def test_what_is_broken_is_seen(breakage: str) -> None:
+    notebook = read(build.target(SOURCES[0]))
+    change, rule = BREAKAGES[breakage]
+    change(notebook)
+    assert rule in {problem.split(":")[0] for problem in rules.problems(notebook)}
+
+
+@pytest.mark.parametrize(
+    "outputs",
+    [[], ["[1]"], ["{'a': np.float64(1.0)}"], ["{'a': 'b'}"], ["{'a': True}"]],
+    ids=["none", "list", "numpy", "text", "truth"],
+)
+def test_figures_that_cannot_be_read_are_seen(outputs: list[str]) -> None:
+    results = [{"output_type": "execute_result", "data": {"text/plain": [text]}} for text in outputs]
+    cell = {"cell_type": "code", "metadata": {"tags": ["figures"]}, "source": [], "outputs": results}
+    assert list(rules.readable({"cells": [cell]}))
+
+
+def test_a_fork_changes_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(build, "REPOSITORY", "https://github.com/someone/fork")
+    rendered = build.render(SOURCES[0])
+    assert rendered.count("someone/fork/blob/main/notebooks/01_first_picture.ipynb") == 2
+    assert "git+https://github.com/someone/fork" in rendered
+    assert "pai-modelscope/" not in rendered

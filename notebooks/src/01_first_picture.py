@@ -31,18 +31,24 @@
 
 # %%
 import importlib.util
+import os
 import subprocess
 import sys
 
 if importlib.util.find_spec("pai_modelscope") is None:
-    subprocess.check_call([sys.executable, "-m", "pip", "install", "-q", "-e", ".."])
+    place = ".." if os.path.isfile("../setup.cfg") else "git+{REPOSITORY}"
+    subprocess.check_call([sys.executable, "-m", "pip", "install", "-q", place])
 
 # %% [markdown]
-# 参数。`FAST` 为 `True` 时少画几张图，结论不变。
+# 参数。`FAST` 为 `True` 时少画几张图，结论不变。换成十亿参数的模型只要改 `MODEL`（例如 `"PAI/pai-diffusion-artist-large-zh"`）与
+# `DEVICE = "cuda"`，需要 GPU 与网络。
 
 # %% tags=["parameters"]
 FAST = False
 SEED = 7
+MODEL = "pai-diffusion-mini-zh"
+DEVICE = "cpu"
+OUTPUT = "out/first-picture"
 
 # %% [markdown]
 # ## 用 ModelScope 画第一张图
@@ -51,12 +57,12 @@ SEED = 7
 # 例如 `PAI/pai-diffusion-artist-large-zh`，本机没有时才去下载。
 
 # %%
-import tempfile
+from pathlib import Path
 
 import pai_modelscope
 
-folder = str(pai_modelscope.model_dir("pai-diffusion-mini-zh"))
-work_dir = tempfile.mkdtemp()
+folder = str(pai_modelscope.model_dir(MODEL))
+Path(OUTPUT).mkdir(parents=True, exist_ok=True)
 
 # %% [markdown]
 # 下面是文章中的 ModelScope 示例。返回的 `output_imgs` 与所有 ModelScope pipeline 一样，是 BGR 顺序的 uint8 数组，可以直接交给 OpenCV 保存。
@@ -65,15 +71,15 @@ work_dir = tempfile.mkdtemp()
 import cv2
 from modelscope.pipelines import pipeline
 
-p = pipeline("text-to-image-synthesis", folder)
+p = pipeline("text-to-image-synthesis", folder, device=DEVICE)
 result = p({"text": "雾蒙蒙的日出在湖面上"})
 image = result["output_imgs"][0]
-cv2.imwrite(f"{work_dir}/image.png", image)
+cv2.imwrite(f"{OUTPUT}/image.png", image)
 
 # %%
 from PIL import Image
 
-Image.open(f"{work_dir}/image.png")
+Image.open(f"{OUTPUT}/image.png")
 
 # %% [markdown]
 # 没有指定种子时会随机选一个，并在结果里告诉我们；`infotext` 记录了再次画出同一张图所需的全部信息。
@@ -84,19 +90,32 @@ print(result["seeds"], result["infotext"][0], sep="\n")
 # %% [markdown]
 # ## 用 diffusers 画同一句话
 #
-# 模型目录就是标准的 diffusers 格式，不依赖本项目的任何代码。有 GPU 时把 `"cpu"` 换成 `"cuda"`。
+# 模型目录就是标准的 diffusers 格式，不依赖本项目的任何代码。在 GPU 上用半精度，与 `pipeline` 的默认相同。
 
 # %%
+import torch
 from diffusers import StableDiffusionPipeline
 
 model_id = folder
 pipe = StableDiffusionPipeline.from_pretrained(model_id)
-pipe = pipe.to("cpu")
+pipe = pipe.to(DEVICE, torch.float32 if DEVICE == "cpu" else torch.float16)
 
 prompt = "雾蒙蒙的日出在湖面上"
 image = pipe(prompt).images[0]
-image.save(f"{work_dir}/result.png")
+image.save(f"{OUTPUT}/result.png")
 image
+
+# %% [markdown]
+# ## 自己试一试
+#
+# 改提示词、种子与步数，按“生成”。`Sampler` 是 ModelScope pipeline 背后的采样器；画法与上面相同，写错了会在框里说明。
+
+# %%
+from pai_modelscope import Sampler
+from pai_modelscope.notebook import prompt_box
+
+sampler = Sampler.from_pretrained(MODEL, device=DEVICE)
+prompt_box(sampler, "熊猫,扁平插画风格", seed=SEED)
 
 # %% [markdown]
 # ## 两种方式画出的是同一张图
@@ -105,7 +124,6 @@ image
 
 # %%
 import numpy as np
-import torch
 
 settings = {"num_inference_steps": 8 if FAST else 20, "guidance_scale": 5.0, "guidance_rescale": 0.7}
 ours = p({"text": prompt, "seed": SEED, "output_type": "pil", **settings})["output_imgs"][0]
@@ -120,8 +138,6 @@ print(f"最大相差 {difference} / 255")
 # 裁判与画图的模型没有任何共用的权重。
 
 # %%
-from pathlib import Path
-
 from pai_modelscope.evaluation import Judge
 from pai_modelscope.evaluation.metrics import ranks
 from pai_modelscope.evaluation.pictures import open_pictures
@@ -147,14 +163,23 @@ from pai_modelscope.images import contact_sheet
 contact_sheet(pictures, [f"{name}:第 {place} 位" for name, place in zip(names, places.tolist(), strict=True)])
 
 # %% [markdown]
+# 最后的检验：两种方式画出的图逐像素一致（允许 2/255 的舍入误差），并且正确名称的名次，中位数在前五位以内。
+# 随机猜测的中位数是候选名称数的一半。
+
+# %% tags=["figures"]
+{
+    "两种方式最大相差": int(difference),
+    "正确名称名次的中位数": round(places.median().item(), 3),
+    "第一位就对的比例": round((places == 1).float().mean().item(), 3),
+    "候选名称": len(candidates),
+}
+
+# %%
+assert difference <= 2 and places.median() <= 5
+
+# %% [markdown]
 # ## 延伸
 #
 # - 在终端里画图：`pai-modelscope generate '熊猫,扁平插画风格' --seed 0`。
 # - 下一个 Notebook 介绍提示词、权重、采样器、种子与模型库。
-# - 换成十亿参数的模型：把 `folder` 换成 `pai_modelscope.model_dir("PAI/pai-diffusion-artist-large-zh")`，其余代码不变（需要 GPU 与网络）。
-#
-# 最后的检验：两种方式画出的图逐像素一致（允许 2/255 的舍入误差），并且正确名称的名次，中位数在前五位以内。
-# 随机猜测的中位数是候选名称数的一半。
-
-# %%
-assert difference <= 2 and places.median() <= 5
+# - 十亿参数的模型怎样选、需要多少显存，见 Notebook 11；自带的小模型怎样得到，见 Notebook 12。

@@ -36,11 +36,13 @@
 
 # %%
 import importlib.util
+import os
 import subprocess
 import sys
 
 if importlib.util.find_spec("pai_modelscope") is None:
-    subprocess.check_call([sys.executable, "-m", "pip", "install", "-q", "-e", ".."])
+    place = ".." if os.path.isfile("../setup.cfg") else "git+{REPOSITORY}"
+    subprocess.check_call([sys.executable, "-m", "pip", "install", "-q", place])
 
 # %% [markdown]
 # 参数。`FAST` 为 `True` 时步数少、图少，检验的标准也相应降低。换成十亿参数的模型只要改 `MODEL`（例如 `"pai-diffusion-general-large-zh"`）、
@@ -51,6 +53,7 @@ FAST = False
 SEED = 0
 MODEL = "pai-diffusion-mini-zh"
 RESOLUTION = 192
+STEPS = 250
 DEVICE = "cpu"
 OUTPUT = "out/textual-inversion"
 
@@ -131,7 +134,7 @@ result = fine_tune(
     overwrite_output_dir=True,
     resolution=RESOLUTION,
     cache_latents=True,
-    max_train_steps=24 if FAST else 250,
+    max_train_steps=24 if FAST else STEPS,
     train_batch_size=4 if FAST else 8,
     placeholder_token=WORD,
     initializer_token=NEAR,
@@ -272,16 +275,29 @@ print("认得出是向日葵：底模的花 {:.2f}，新词 {:.2f}".format(*foun
 contact_sheet(flowers[:4] + sunflowers[:4], [form.format(word) for word in (NEAR, WORD) for form in forms[:4]], 4)
 
 # %% [markdown]
-# ## 延伸
-#
-# - 自己的东西：五到十几张图，角度、背景不同，标题写清背景与画风。
-# - 新词只能说出模型本来就画得出的东西。与模型会画的相差太远时（例如由“鸟”学企鹅），用 DreamBooth 或 LoRA，见下一个 Notebook。
-# - `pai-modelscope train textual-inversion --help` 查看全部选项，`adapter inspect FILE` 显示文件的内容。
-#
 # 最后的检验：九成以上的句子，新词比底模的“花”更像真正的向日葵（快速模式只训练几秒，只要求一半以上离开了“花”）；模型的权重一个也没有变；
 # 不用新词的图不变；ModelScope 与采样器画的是同一张图。
+
+# %% tags=["figures"]
+{
+    "比底模的花更像向日葵的比例": round(closer, 3),
+    "更像向日葵而不是底模的花的比例": round(left_flowers, 3),
+    "与向日葵的相似度，底模的花": round(before.mean().item(), 3),
+    "与向日葵的相似度，新词": round(after.mean().item(), 3),
+    "认得出是向日葵，底模的花": round(float(found[0]), 3),
+    "认得出是向日葵，新词": round(float(found[1]), 3),
+    "词表多了的行数": int(new_rows),
+    "变了的权重": len(changed),
+}
 
 # %%
 assert left_flowers >= 0.5 if FAST else closer >= 0.9, "the word draws the thing"
 assert new_rows == len(learned.vectors) == 6 and not changed, "only new rows"
 assert others_unchanged and same
+
+# %% [markdown]
+# ## 延伸
+#
+# - 自己的东西：五到十几张图，角度、背景不同，标题写清背景与画风。
+# - 新词只能说出模型本来就画得出的东西。与模型会画的相差太远时（例如由“鸟”学企鹅），用 DreamBooth 或 LoRA，见下一个 Notebook。
+# - `pai-modelscope train textual-inversion --help` 查看全部选项，`adapter inspect FILE` 显示文件的内容。

@@ -36,11 +36,13 @@
 
 # %%
 import importlib.util
+import os
 import subprocess
 import sys
 
 if importlib.util.find_spec("pai_modelscope") is None:
-    subprocess.check_call([sys.executable, "-m", "pip", "install", "-q", "-e", ".."])
+    place = ".." if os.path.isfile("../setup.cfg") else "git+{REPOSITORY}"
+    subprocess.check_call([sys.executable, "-m", "pip", "install", "-q", place])
 
 # %% [markdown]
 # 参数。`FAST` 为 `True` 时步数少、图少，检验的标准也相应降低。换成十亿参数的模型只要改 `MODEL`（例如 `"pai-diffusion-general-large-zh"`）、
@@ -54,6 +56,7 @@ CONTROLNET = "pai-diffusion-mini-zh-controlnet-canny"
 DATA = "shipped:food"
 REPLAY = "shipped:known"
 RESOLUTION = 192
+STEPS = 1000
 DEVICE = "cpu"
 OUTPUT = "out/food"
 
@@ -116,7 +119,7 @@ result = fine_tune(
     resolution=128 if FAST else RESOLUTION,
     cache_latents=True,
     max_train_samples=40 if FAST else None,
-    max_train_steps=30 if FAST else 1000,
+    max_train_steps=30 if FAST else STEPS,
     train_batch_size=4 if FAST else 8,
     learning_rate=3e-4,
     lr_scheduler="cosine",
@@ -140,6 +143,16 @@ theirs = p({"text": DISHES[0]}, seed=SEED, num_inference_steps=steps)["output_im
 same_in_modelscope = np.array_equal(theirs[:, :, ::-1], np.asarray(after[0]))
 print(f"与采样器画的逐位相同：{same_in_modelscope}")
 contact_sheet(before + after, [f"{when}：{text}" for when in ("底模", "美食模型") for text in DISHES], len(DISHES))
+
+# %% [markdown]
+# 同一句话、同一个种子，训练之前与之后：
+
+# %% tags=["before-after"]
+from IPython.display import display
+
+display(before[0])
+display(after[0])
+print(f"继续预训练：同一句“{DISHES[0]}”、同一个种子，底模与美食模型")
 
 # %% [markdown]
 # ## 与 LoRA 同时使用
@@ -236,6 +249,41 @@ kept = [recognised(draw(sampler, [f"{name},扁平插画风格" for name in other
 print("原来会画的，认得出：底模 {:.2f}，美食模型 {:.2f}".format(*kept))
 contact_sheet(drawn[1][:8], texts[:8], 4)
 
+
+# %%
+def blueness(images):
+    """左上角的蓝色减去红色，白色是 0"""
+    return float(np.mean([np.asarray(image, dtype=np.float32)[:12, :12].mean((0, 1)) @ [-1, 0, 1] for image in images]))
+
+
+blue = [blueness(images) for images in (after, on_blue)]
+print("左上角（蓝减红）：美食模型 {:.0f}，装上背景的 LoRA {:.0f}".format(*blue))
+
+# %% [markdown]
+# 最后的检验：没有参加训练的画风里，美食模型认得出的食物不少于真实的图的六成，底模十个里认不出一个（快速模式只要求与名称更像）；
+# 原来会画的至少还剩一半；有控制时边缘更吻合；LoRA 让背景变蓝；ModelScope 与采样器画的是同一张图。
+
+# %% tags=["figures"]
+{
+    "认得出食物，底模": round(float(figures[0][0]), 3),
+    "认得出食物，美食模型": round(float(figures[1][0]), 3),
+    "认得出食物，真实的图": round(float(figures[2][0]), 3),
+    "与名称的相似度，底模": round(float(figures[0][1]), 3),
+    "与名称的相似度，美食模型": round(float(figures[1][1]), 3),
+    "原来会画的，底模": round(float(kept[0]), 3),
+    "原来会画的，美食模型": round(float(kept[1]), 3),
+    "边缘吻合，没有控制": round(float(agreement[0]), 3),
+    "边缘吻合，有控制": round(float(agreement[1]), 3),
+    "左上角的蓝，美食模型": round(blue[0], 3),
+    "左上角的蓝，装上 LoRA": round(blue[1], 3),
+}
+
+# %%
+assert figures[1][1] > figures[0][1] and (FAST or figures[1][0] >= max(0.6 * figures[2][0], figures[0][0] + 0.2))
+assert kept[1] >= (0.2 if FAST else 0.5) * kept[0], "what was known"
+assert agreement[1] > agreement[0] and blue[1] > blue[0] + 5, "ControlNet and LoRA"
+assert same_in_modelscope
+
 # %% [markdown]
 # ## 延伸
 #
@@ -243,17 +291,3 @@ contact_sheet(drawn[1][:8], texts[:8], 4)
 #   多张 GPU 用 `accelerate launch --module pai_modelscope.cli train full --config recipes/food/full.yaml`。
 # - `recipes/food/lora.yaml` 以 LoRA 学同样的数据：原来会画的几乎不受影响，文件小得多。
 # - 自己的领域：`DATA` 写成一个目录，每张图旁边一个同名的 `.txt`；`REPLAY` 写成模型原来的训练数据里的一部分。
-#
-# 最后的检验：没有参加训练的画风里，美食模型认得出的食物不少于真实的图的六成，底模十个里认不出一个（快速模式只要求与名称更像）；
-# 原来会画的至少还剩一半；有控制时边缘更吻合；LoRA 让背景变蓝；ModelScope 与采样器画的是同一张图。
-
-
-# %%
-def blueness(images):
-    return np.mean([np.asarray(image, dtype=np.float32)[:12, :12].mean((0, 1)) @ [-1, 0, 1] for image in images])
-
-
-assert figures[1][1] > figures[0][1] and (FAST or figures[1][0] >= max(0.6 * figures[2][0], figures[0][0] + 0.2))
-assert kept[1] >= (0.2 if FAST else 0.5) * kept[0], "what was known"
-assert agreement[1] > agreement[0] and blueness(on_blue) > blueness(after) + 5, "ControlNet and LoRA"
-assert same_in_modelscope
