@@ -65,7 +65,7 @@ from pai_modelscope.images import contact_sheet
 
 CLASS, THING = "鸟", "朵拉鸟"  # 类别，罕见的词加类别
 base = Sampler.from_pretrained(MODEL, device=DEVICE)
-steps = 8 if FAST else 20
+steps = 6 if FAST else 20
 
 
 def draw(sampler, texts, seed=SEED, **options):
@@ -119,7 +119,7 @@ contact_sheet(draw(base, asked), asked, 3)
 
 
 # %%
-def teach(name, **classes):
+def teach(name, fast_steps=40, **classes):
     """训练一次，返回结果所在的目录；`classes` 是与类别图有关的选项。"""
     return fine_tune(
         "dreambooth",
@@ -129,7 +129,7 @@ def teach(name, **classes):
         overwrite_output_dir=True,
         resolution=192 if FAST else RESOLUTION,
         cache_latents=True,
-        max_train_steps=40 if FAST else STEPS,
+        max_train_steps=fast_steps if FAST else STEPS,
         train_batch_size=4 if FAST else 8,
         instance_prompt=f"一只{THING}",
         rank=16,
@@ -169,7 +169,7 @@ contact_sheet(pictures, [f"{when}：{text}" for when in ("训练前", "训练后
 # 再训练一次，不画类别图，别的都不变。第一行是底模画的鸟，第二行是用类别图训练之后的，第三行是不用类别图的：
 
 # %%
-forgetful = Sampler.from_pretrained(teach("penguin-without-class"), device=DEVICE)
+forgetful = Sampler.from_pretrained(teach("penguin-without-class", fast_steps=10), device=DEVICE)
 texts = [f"{CLASS},{style}" for style in STYLES]
 pictures = [image for sampler in (base, tuned, forgetful) for image in draw(sampler, texts)]
 labels = [f"{how}：{text}" for how in ("底模", "有类别图", "没有类别图") for text in texts]

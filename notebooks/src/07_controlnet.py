@@ -65,7 +65,7 @@ from pai_modelscope import Sampler, UserError
 from pai_modelscope.images import contact_sheet
 
 sampler = Sampler.from_pretrained(MODEL, device=DEVICE)
-steps = 10 if FAST else 20
+steps = 6 if FAST else 20
 
 
 def draw(text, picture=None, options=None, **more):
@@ -287,7 +287,7 @@ result = fine_tune(
     resolution=128 if FAST else RESOLUTION,
     cache_latents=True,
     max_train_samples=32 if FAST else 400,
-    max_train_steps=20 if FAST else STEPS,
+    max_train_steps=10 if FAST else STEPS,
     train_batch_size=4 if FAST else 8,
     rank=24,
     learning_rate=1e-3,
@@ -318,7 +318,7 @@ contact_sheet([line, misread, draw_own(name, line)], ["没有颜色的图", "自
 # %%
 from pai_modelscope.evaluation.metrics import edge_agreement
 
-count = 6 if FAST else 12
+count = 4 if FAST else 12
 rows = held.select(range(0, len(held), len(held) // count)[:count])
 kept, labels = [], []
 agreement = {"没有控制": [], "有控制": []}
@@ -353,8 +353,8 @@ scale_0_is_off = np.array_equal(np.asarray(by_setting[0]), np.asarray(draw(house
 print(f"scale=0 与没有控制逐位相同：{scale_0_is_off}")
 
 # %% [markdown]
-# 最后的检验：有控制时边缘的吻合程度平均在没有控制时的 1.5 倍以上，并且大多数图都更好；自己训练的，直接读没有颜色的图，
-# 比自带的吻合两成以上（快速模式只训练几秒，只要求没有变坏多少）；`scale=0` 与没有控制逐位相同；
+# 最后的检验：有控制时边缘的吻合程度平均在没有控制时的 1.5 倍以上，并且大多数图都更好（快速模式：一半以上）；自己训练的，直接读没有颜色的图，
+# 比自带的吻合两成以上（快速模式只训练几秒，只要求没有变坏）；`scale=0` 与没有控制逐位相同；
 # ModelScope、原生 diffusers 与采样器画的是同一张图。
 
 # %% tags=["figures"]
@@ -368,8 +368,8 @@ print(f"scale=0 与没有控制逐位相同：{scale_0_is_off}")
 }
 
 # %%
-assert after >= (0.8 if FAST else 1.2) * before, "the control that was learned"
-assert with_control >= 1.5 * without and better >= 0.7 * count
+assert after >= (1.0 if FAST else 1.2) * before, "the control that was learned"
+assert with_control >= 1.5 * without and better >= (0.5 if FAST else 0.7) * count
 assert scale_0_is_off and same_in_modelscope and difference <= 2
 
 # %% [markdown]

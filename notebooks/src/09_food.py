@@ -65,7 +65,7 @@ from pai_modelscope import Sampler, fine_tune, open_dataset
 from pai_modelscope.images import contact_sheet
 
 base = Sampler.from_pretrained(MODEL, device=DEVICE)
-steps = 8 if FAST else 20
+steps = 6 if FAST else 20
 
 
 def draw(sampler, texts, seed=SEED, **options):
@@ -168,8 +168,8 @@ sky = fine_tune(
     output_dir=f"{OUTPUT}/sky",
     overwrite_output_dir=True,
     resolution=128,
-    max_train_steps=20 if FAST else 60,
-    train_batch_size=8,
+    max_train_steps=15 if FAST else 60,
+    train_batch_size=4 if FAST else 8,
     rank=4,
     targets="all-linear",
     learning_rate=2e-3,
@@ -220,7 +220,7 @@ print("边缘吻合的平均：没有控制 {:.2f}，有控制 {:.2f}".format(*a
 # %%
 from pai_modelscope.evaluation import Critic
 
-critic, count = Critic(), 8 if FAST else 32
+critic, count = Critic(), 4 if FAST else 32
 rows = open_dataset("food_test").shuffle(seed=SEED).select(range(count))
 names, real = rows["name"], [row["image"].convert("RGB") for row in rows]
 texts = [f"{name},{style}" for name, style in zip(names, rows["style"], strict=True)]
