@@ -1,6 +1,6 @@
 # make demo        Chinese pictures in a few minutes, on a machine that has only Python 3.11 and make
 # make test        the tests              make quality    lint, format and types
-# make notebooks   every notebook, in full (build/notebooks)     make notebooks-sync  .py -> .ipynb
+# make notebooks   every notebook, in full (build/notebooks; ARGS='03 --record')     make notebooks-sync  .py -> .ipynb
 # make bench       speed and memory       make evaluate   the table of the model card (hours; ARGS='--limit 32': minutes)
 # make readme-pictures   the pictures of the README
 # recipes/mini/Makefile holds the targets that made the shipped model.
@@ -33,10 +33,10 @@ format: $(DEV)
 	@$(BIN)/ruff format --quiet .
 
 notebooks: $(DEV)
-	@$(BIN)/python notebooks/build.py run
+	@$(BIN)/python -m notebooks.execute $(ARGS)
 
 notebooks-sync: $(DEV)
-	@$(BIN)/python notebooks/build.py sync
+	@$(BIN)/python -m notebooks.build
 
 bench: $(CORE)
 	@$(BIN)/python -m benchmarks.cpu $(ARGS)

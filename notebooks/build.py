@@ -1,18 +1,13 @@
 """Notebooks are written as `src/NN_name.py` (jupytext percent format); the `.ipynb` beside them are generated.
 
-python notebooks/build.py sync               # src/*.py -> *.ipynb, without outputs
-python notebooks/build.py run [NAME ...]     # execute in full; results in build/notebooks
-python notebooks/build.py run --fast         # what `make test` does: the fast parameters
+python -m notebooks.build     # src/*.py -> *.ipynb, without outputs
 """
 
 import argparse
-import os
 import re
-import time
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-RESULTS = HERE.parent / "build" / "notebooks"
 # Where the notebooks lie for those who open them by a badge. A fork changes this line, and runs `make notebooks-sync`.
 REPOSITORY = "https://github.com/pai-modelscope/pai_modelscope"
 BRANCH = "main"
@@ -76,42 +71,9 @@ def sync() -> None:
         print(f"written: {target(source).relative_to(HERE.parent)}")
 
 
-def run(names: list[str], fast: bool, results: Path = RESULTS) -> list[Path]:
-    """Execute notebooks where a reader would open them; the executed copies go to `results`.
-
-    Raises:
-        papermill.PapermillExecutionError: a cell failed; the copy shows where.
-    """
-    import papermill
-
-    os.environ.setdefault("GOMP_SPINCOUNT", "500")  # waiting threads would spin, and slow down a shared machine
-    results.mkdir(parents=True, exist_ok=True)
-    written = []
-    for source in sources(names):
-        start = time.perf_counter()
-        papermill.execute_notebook(
-            target(source),
-            results / target(source).name,
-            parameters={"FAST": fast},
-            kernel_name=KERNEL["name"],
-            cwd=HERE,
-            progress_bar=False,
-        )
-        written.append(results / target(source).name)
-        print(f"{source.stem}: {time.perf_counter() - start:.0f} s, {written[-1]}")
-    return written
-
-
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Make the notebooks from their sources, or run them.")
-    parser.add_argument("action", choices=["sync", "run"])
-    parser.add_argument("names", nargs="*", help="beginnings of names, such as 01; default: all")
-    parser.add_argument("--fast", action="store_true", help="fewer pictures, as in make test")
-    args = parser.parse_args()
-    if args.action == "sync":
-        sync()
-    else:
-        run(args.names, args.fast)
+    argparse.ArgumentParser("python -m notebooks.build", description=__doc__).parse_args()
+    sync()
 
 
 if __name__ == "__main__":

@@ -92,6 +92,12 @@ def test_a_cell_of_figures_that_shows_none_is_told(shown: str, tmp_path: Path) -
         execute.figures_of(file)
 
 
+def test_what_the_english_table_shows_has_an_english_name() -> None:
+    shown = [name for row in table.read_record().values() for name in list(row["fast"]["figures"])[: table.SHOWN]]
+    assert len(shown) == table.SHOWN * len(build.sources())
+    assert [name for name in shown if name not in table.ENGLISH] == []
+
+
 def test_the_tables_of_the_readmes_are_those_of_the_record() -> None:
     for readme in table.HEADS:
         assert (table.ROOT / readme).read_text(encoding="utf-8") == table.in_readme(readme), (

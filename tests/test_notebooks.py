@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from notebooks import build
+from notebooks import build, execute
 from tests import notebook_rules as rules
 
 SOURCES = build.sources()
@@ -49,7 +49,10 @@ def test_pictures_before_and_after() -> None:
 
 @each
 def test_runs(source: Path, tmp_path: Path) -> None:
-    executed = read(build.run([source.stem], fast=True, results=tmp_path)[0])
+    found = execute.run(source, fast=True, results=tmp_path)
+    executed = read(tmp_path / build.target(source).name)
+    recorded = execute.read_record()[source.stem]["fast"]["figures"]
+    assert execute.moved(found.figures, recorded, "fast") == []
     assert all(cell["execution_count"] for cell in rules.of_kind(executed, "code"))
     assert list(rules.readable(executed)) == []
     assert "widgets" not in executed["metadata"]
@@ -122,7 +125,14 @@ def only_common_sections(notebook: dict[str, Any]) -> None:
 def pair(source: str) -> dict[str, Any]:
     """A cell of pictures before and after."""
     tags = {"tags": ["before-after"]}
-    return {"cell_type": "code", "id": "x", "metadata": tags, "source": [source], "outputs": [], "execution_count": None}
+    return {
+        "cell_type": "code",
+        "id": "x",
+        "metadata": tags,
+        "source": [source],
+        "outputs": [],
+        "execution_count": None,
+    }
 
 
 BREAKAGES: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {

@@ -280,7 +280,9 @@ ranks = {
 }
 recall = {who: (found <= 5).float().mean().item() for who, found in ranks.items()}
 chance = metrics.chance(right, len(features), 5)
-print(f"候选名称 {len(features)} 个，R@5：真实的 {recall['真实的']:.2f}，画的 {recall['画的']:.2f}，随机猜 {chance:.3f}")
+print(
+    f"候选名称 {len(features)} 个，R@5：真实的 {recall['真实的']:.2f}，画的 {recall['画的']:.2f}，随机猜 {chance:.3f}"
+)
 
 # %%
 shown = [image for pair in zip(real[:6], drawn[:6], strict=True) for image in pair]
