@@ -5,11 +5,11 @@ import sys
 from collections.abc import Sequence
 
 from pai_modelscope import __version__
-from pai_modelscope.commands import adapter, convert, demo, evaluate, generate, train, zoo
+from pai_modelscope.commands import adapter, convert, demo, evaluate, gallery, generate, train, zoo
 from pai_modelscope.commands.terminal import Parser, quieten, say
 from pai_modelscope.errors import UserError
 
-COMMANDS = (demo, generate, train, adapter, convert, zoo, evaluate)
+COMMANDS = (demo, generate, train, adapter, convert, zoo, evaluate, gallery)
 
 
 def build_parser() -> Parser:

@@ -1,7 +1,7 @@
 """A headless Chromium for tests: Playwright's Python package drives the browser that the system has.
 
 Tests take the fixture `browser`, and open a page by `visit(browser)`. Where there is no Chromium they are skipped,
-unless the variable REQUIRE_BROWSER is set: then they fail, so that a check meant to run it cannot pass without it.
+unless the variable REQUIRE_BROWSER is set: then they fail, so that a check that is meant to run it cannot pass without.
 """
 
 import os

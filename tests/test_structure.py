@@ -22,6 +22,7 @@ PACKAGE = ROOT / "pai_modelscope"
 FLOORS = [
     {"cli"},
     {"commands"},
+    {"gallery"},
     {"pipelines", "trainers", "notebook"},
     {"training"},
     {"methods"},

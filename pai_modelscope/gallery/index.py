@@ -1,0 +1,205 @@
+"""`gallery/index.yaml`: which pictures the gallery shows, and the call that makes each of them."""
+
+import hashlib
+import shlex
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from pai_modelscope.errors import UserError, reason
+
+# Options of a picture that are flags of `pai-modelscope generate`; a picture with others is shown as Python alone.
+FLAGS = {
+    "negative_prompt": "--negative-prompt",
+    "num_inference_steps": "--steps",
+    "guidance_scale": "--guidance-scale",
+    "scheduler": "--scheduler",
+    "upscale": "--upscale",
+    "upscaler": "--upscaler",
+}
+OPENING = "from pai_modelscope import Sampler\n\nsampler = Sampler.from_pretrained({model!r}, device='cpu')\n"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A picture, or a pair of before and after.
+
+    `python` leaves the picture in the variable `picture` (a pair's first in `before`), given a `sampler` of `model`;
+    it is what the build runs and what the page shows.
+    """
+
+    key: str
+    prompt: str
+    seed: int
+    model: str
+    python: str
+    title: str = ""
+    alt: str = ""
+    command: str = ""
+    notebook: str = ""
+    pair: bool = False
+
+    @property
+    def call(self) -> str:
+        """The whole Python that makes the picture, as a reader copies it."""
+        return OPENING.format(model=self.model) + self.python.rstrip() + "\npicture.save('picture.png')\n"
+
+    @property
+    def needs_training(self) -> bool:
+        """Whether the model is a folder that training leaves, not a name of the zoo."""
+        return "/" in self.model
+
+    @property
+    def caption(self) -> str:
+        return self.title or self.prompt
+
+    @property
+    def description(self) -> str:
+        """What is read out in place of the picture."""
+        return self.alt or f"根据“{self.prompt}”画的图"
+
+
+@dataclass(frozen=True)
+class Group:
+    """Pictures of the wall under one heading."""
+
+    key: str
+    title: str
+    text: str
+    entries: tuple[Entry, ...]
+
+
+@dataclass(frozen=True)
+class Card:
+    """A picture of the README: which one, what is written under it in each language, and where it leads."""
+
+    picture: str
+    zh: str
+    en: str
+    link: str
+
+
+@dataclass(frozen=True)
+class Index:
+    """What `index.yaml` declares."""
+
+    title: str
+    text: str
+    groups: tuple[Group, ...]
+    pairs: tuple[Entry, ...] = ()
+    covers: dict[str, str] = field(default_factory=dict)
+    cards: tuple[Card, ...] = ()
+
+    @property
+    def entries(self) -> list[Entry]:
+        return [entry for group in self.groups for entry in group.entries] + list(self.pairs)
+
+
+def read_index(path: Path) -> Index:
+    """Read and check the declaration. Raises `UserError`: no such file, no YAML, or what in it cannot be understood."""
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        why = (error.strerror or str(error)).lower()
+        raise UserError(
+            f"cannot read {path} ({why}): build the gallery in a clone of the project, or name the file with --index"
+        ) from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} is no YAML in UTF-8 ({reason(error)}): mend it") from None
+    try:
+        return _index(content)
+    except _Unclear as error:
+        raise UserError(f"{path}: {error}") from None
+
+
+class _Unclear(ValueError):
+    """What is wrong in the declaration, without the name of the file."""
+
+
+def _index(content: Any) -> Index:
+    top = _fields(content, "the top", {"title", "text", "model", "wall"}, {"pairs", "covers", "cards"})
+    groups = tuple(_group(each, top["model"]) for each in _list(top["wall"], "wall"))
+    pairs = tuple(_entry(each, "pairs", top["model"], pair=True) for each in _list(top.get("pairs", []), "pairs"))
+    cards = tuple(
+        Card(**_fields(each, "a card", {"picture", "zh", "en", "link"}))
+        for each in _list(top.get("cards", []), "cards")
+    )
+    index = Index(top["title"], top["text"], groups, pairs, dict(top.get("covers", {})), cards)
+    keys = [entry.key for entry in index.entries]
+    if twice := sorted({key for key in keys if keys.count(key) > 1}):
+        raise _Unclear(f"{', '.join(twice)}: declared twice; give each picture another id, prompt or seed")
+    named = [*index.covers.values(), *(card.picture for card in cards)]
+    if unknown := sorted(set(named) - set(keys)):
+        raise _Unclear(f"no picture has the id {', '.join(unknown)}, which covers or cards name")
+    return index
+
+
+def _group(content: Any, model: str) -> Group:
+    optional = {"text", "model", "seed", "notebook"}
+    group = _fields(content, "a group of the wall", {"id", "title", "pictures"}, optional)
+    common: dict[str, Any] = {name: group[name] for name in ("seed", "notebook") if name in group}
+    pictures = _list(group["pictures"], f"pictures of {group['id']}")
+    entries = tuple(_entry(each, group["id"], group.get("model", model), common) for each in pictures)
+    return Group(group["id"], group["title"], group.get("text", ""), entries)
+
+
+def _entry(content: Any, place: str, model: str, common: dict[str, Any] | None = None, pair: bool = False) -> Entry:
+    """A picture: its prompt alone, or a mapping with what differs from its group."""
+    own = {"prompt": content} if isinstance(content, str) else content
+    if not isinstance(own, dict):
+        raise _Unclear(f"{content!r} in {place} is no picture: write its prompt, or prompt: and what else it needs")
+    optional = {"id", "title", "alt", "model", "options", "python", "notebook"}
+    fields = _fields((common or {}) | own, f"a picture of {place}", {"prompt", "seed"}, optional)
+    options, model = fields.pop("options", {}), fields.pop("model", model)
+    prompt, seed = fields["prompt"], fields["seed"]
+    python = fields.pop("python", "")
+    if python:
+        _check_python(python, prompt, seed, pair)
+    elif pair:
+        raise _Unclear(f"the pair {prompt!r} needs python: that sets before and picture")
+    key = fields.pop("id", "") or hashlib.sha256(f"{model} {prompt} {seed} {options}".encode()).hexdigest()[:8]
+    command = "" if python else _command(prompt, seed, model, options)
+    return Entry(
+        key=key, model=model, python=python or _python(prompt, seed, options), command=command, pair=pair, **fields
+    )
+
+
+def _check_python(python: str, prompt: str, seed: int, pair: bool) -> None:
+    """What the page says beside the code must be what the code does."""
+    for needed in (repr(prompt), f"seed={seed}", "picture =", *(["before ="] if pair else [])):
+        if needed not in python:
+            raise _Unclear(f"the python of {prompt!r} does not say {needed}")
+
+
+def _python(prompt: str, seed: int, options: dict[str, Any]) -> str:
+    named = "".join(f", {name}={value!r}" for name, value in options.items())
+    return f"picture = sampler({prompt!r}, seed={seed}{named})[0].image\n"
+
+
+def _command(prompt: str, seed: int, model: str, options: dict[str, Any]) -> str:
+    if set(options) - set(FLAGS):
+        return ""
+    words = ["pai-modelscope", "generate", prompt, "--seed", str(seed)]
+    words += [word for name, value in options.items() for word in (FLAGS[name], str(value))]
+    words += ["--model", model] if "/" in model else []
+    return shlex.join([*words, "--device", "cpu"])
+
+
+def _fields(
+    content: Any, place: str, needed: set[str], optional: frozenset[str] | set[str] = frozenset()
+) -> dict[str, Any]:
+    if not isinstance(content, dict):
+        raise _Unclear(f"{place} is {content!r}: it must be a mapping of {', '.join(sorted(needed))}")
+    if unknown := sorted(map(str, set(content) - needed - optional)):
+        raise _Unclear(f"{place} says {', '.join(unknown)}; known are {', '.join(sorted(needed | optional))}")
+    if missing := sorted(needed - set(content)):
+        raise _Unclear(f"{place} lacks {', '.join(missing)}")
+    return dict(content)
+
+
+def _list(content: Any, place: str) -> list[Any]:
+    if not isinstance(content, list):
+        raise _Unclear(f"{place} is {content!r}: it must be a list")
+    return content
