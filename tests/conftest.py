@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from tests.browser import browser as browser  # a fixture for all tests
+from tests.browser import browser as browser  # fixtures for all tests
+from tests.gallery_site import small_gallery as small_gallery
 
 
 @pytest.fixture
