@@ -2,7 +2,7 @@
 # make test        the tests              make quality    lint, format and types
 # make notebooks   every notebook, in full (build/notebooks; ARGS='03 --record')     make notebooks-sync  .py -> .ipynb
 # make bench       speed and memory       make evaluate   the table of the model card (hours; ARGS='--limit 32': minutes)
-# make readme-pictures   the pictures of the README
+# make readme-pictures   the pictures of the README       make gallery   the pictures' site (build/gallery), after make notebooks
 # recipes/mini/Makefile holds the targets that made the shipped model.
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3 || echo python3.11)
@@ -13,9 +13,10 @@ OUTPUT ?= out/demo
 
 CORE := $(VENV)/.core-installed
 DEV := $(VENV)/.dev-installed
+GALLERY := $(VENV)/.gallery-installed
 
 .DELETE_ON_ERROR:
-.PHONY: demo test quality format notebooks notebooks-sync bench evaluate readme-pictures clean
+.PHONY: demo test quality format notebooks notebooks-sync bench evaluate readme-pictures gallery clean
 
 demo: $(CORE)
 	@$(BIN)/pai-modelscope demo --output $(OUTPUT)
@@ -46,6 +47,10 @@ evaluate: $(CORE)
 
 readme-pictures: $(CORE)
 	@$(BIN)/python docs/make_pictures.py
+	@$(BIN)/pai-modelscope gallery cards
+
+gallery: $(GALLERY)
+	@$(BIN)/pai-modelscope gallery build $(ARGS)
 
 clean:
 	rm -rf build out .pytest_cache .ruff_cache .mypy_cache *.egg-info
@@ -64,5 +69,9 @@ $(CORE): setup.cfg pyproject.toml constraints.txt | $(BIN)/python
 
 $(DEV): setup.cfg pyproject.toml constraints.txt | $(CORE)
 	@echo "Installing the tools for tests and notebooks into $(VENV) (once; a few minutes)"
-	@$(PIP) -e '.[test,notebooks,safety]'
+	@$(PIP) -e '.[test,notebooks,safety,gallery]'
+	@touch $@
+
+$(GALLERY): setup.cfg pyproject.toml constraints.txt | $(CORE)
+	@$(PIP) -e '.[gallery]'
 	@touch $@

@@ -47,15 +47,14 @@ def in_sync(readme: Path, index: Index, language: str, pictures: Path) -> str:
     if len(place.findall(text)) != 1:
         raise UserError(f"{readme} has no place for cards: write the lines {BEGIN} and {END} into it once")
     folder = os.path.relpath(pictures, readme.parent).replace(os.sep, "/")
-    return place.sub(lambda _: f"{BEGIN}\n{table(index, language, folder)}\n{END}", text)
+    return place.sub(lambda _: f"{BEGIN}\n\n{table(index, language, folder)}\n\n{END}", text)
 
 
 def table(index: Index, language: str, folder: str) -> str:
     """The cards as Markdown: four a row, the picture over its text, both leading to the card's page."""
 
     def picture(card: Card) -> str:
-        entry = next(entry for entry in index.entries if entry.key == card.picture)
-        return f"[![{entry.caption}]({folder}/{card.picture}.webp)]({card.link})"
+        return f"[![{getattr(card, language)}]({folder}/{card.picture}.webp)]({card.link})"
 
     rows = [index.cards[place : place + _COLUMNS] for place in range(0, len(index.cards), _COLUMNS)]
     lines = []
