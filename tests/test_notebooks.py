@@ -124,15 +124,8 @@ def only_common_sections(notebook: dict[str, Any]) -> None:
 
 def pair(source: str) -> dict[str, Any]:
     """A cell of pictures before and after."""
-    tags = {"tags": ["before-after"]}
-    return {
-        "cell_type": "code",
-        "id": "x",
-        "metadata": tags,
-        "source": [source],
-        "outputs": [],
-        "execution_count": None,
-    }
+    cell = {"cell_type": "code", "id": "x", "metadata": {"tags": ["before-after"]}, "source": [source]}
+    return cell | {"outputs": [], "execution_count": None}
 
 
 BREAKAGES: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
