@@ -1,5 +1,5 @@
 # make demo        Chinese pictures in a few minutes, on a machine that has only Python 3.11 and make
-# make test        the tests              make quality    lint, format and types
+# make test        the tests (JOBS=4: four at a time)     make quality    lint, format and types
 # make notebooks   every notebook, in full (build/notebooks; ARGS='03 --record')     make notebooks-sync  .py -> .ipynb
 # make bench       speed and memory       make evaluate   the table of the model card (hours; ARGS='--limit 32': minutes)
 # make readme-pictures   the pictures of the README       make gallery   the pictures' site (build/gallery), after make notebooks
@@ -10,6 +10,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --quiet --progress-bar off -c constraints.txt
 OUTPUT ?= out/demo
+JOBS ?= 2
 
 CORE := $(VENV)/.core-installed
 DEV := $(VENV)/.dev-installed
@@ -22,7 +23,7 @@ demo: $(CORE)
 	@$(BIN)/pai-modelscope demo --output $(OUTPUT)
 
 test: $(DEV)
-	@$(BIN)/python -m pytest $(TESTS)
+	@$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile $(TESTS)
 
 quality: $(DEV)
 	@$(BIN)/ruff check .
