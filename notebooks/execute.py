@@ -58,12 +58,16 @@ def run(source: Path, fast: bool, results: Path = RESULTS) -> Result:
     os.environ.setdefault("GOMP_SPINCOUNT", "500")  # waiting threads would spin, and slow down a shared machine
     results.mkdir(parents=True, exist_ok=True)
     executed, start = results / build.target(source).name, time.perf_counter()
+    parameters: dict[str, Any] = {"FAST": fast}
+    if fast and "OUTPUT" in papermill.inspect_notebook(build.target(source)):
+        # What a full run taught, and others read, stays as it is.
+        parameters["OUTPUT"] = str(results / "out" / source.stem)
     try:
         with peak_memory() as peak:
             papermill.execute_notebook(
                 build.target(source),
                 executed,
-                parameters={"FAST": fast},
+                parameters=parameters,
                 kernel_name=build.KERNEL["name"],
                 cwd=build.HERE,
                 progress_bar=False,

@@ -35,6 +35,7 @@ wall:
 pairs:
   - id: blot
     title: 红点变黑点
+    start: 40
     prompt: 猫
     seed: 3
     python: |

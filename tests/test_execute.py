@@ -14,13 +14,17 @@ CELLS = """# %% [markdown]
 
 # %% tags=["parameters"]
 FAST = False
+OUTPUT = "out/counting"
 
 # %%
 import time
+from pathlib import Path
 
 held = bytearray(400_000_000)
 held[::4096] = b"x" * len(held[::4096])
 time.sleep(1)  # long enough to be seen
+Path(OUTPUT).mkdir(parents=True, exist_ok=True)
+Path(OUTPUT, "kept").write_text(str(FAST))
 
 # %% tags=["figures"]
 {"张数": 3 if FAST else 12, "认出的比例": 0.5}
@@ -48,6 +52,13 @@ def test_a_run_tells_time_memory_and_figures(source: Path, tmp_path: Path) -> No
     assert found.figures == {"张数": 3, "认出的比例": 0.5}
     assert found.seconds > 0.5 and 0.4 < found.peak_gib < 2
     assert (tmp_path / "results/99_counting.ipynb").exists()
+
+
+def test_the_short_form_leaves_alone_what_the_full_form_wrote(source: Path, tmp_path: Path) -> None:
+    with pytest.raises(execute.Failed):
+        execute.run(source, fast=False, results=tmp_path / "results")
+    execute.run(source, fast=True, results=tmp_path / "results")
+    assert (tmp_path / "out/counting/kept").read_text() == "False"
 
 
 def test_a_notebook_behind_its_source_is_not_run(source: Path, tmp_path: Path) -> None:

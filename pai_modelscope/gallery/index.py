@@ -40,6 +40,7 @@ class Entry:
     command: str = ""
     notebook: str = ""
     pair: bool = False
+    start: int = 50  # percent of a pair that first shows what was before
 
     @property
     def call(self) -> str:
@@ -150,7 +151,7 @@ def _entry(content: Any, place: str, model: str, common: dict[str, Any] | None =
     own = {"prompt": content} if isinstance(content, str) else content
     if not isinstance(own, dict):
         raise _Unclear(f"{content!r} in {place} is no picture: write its prompt, or prompt: and what else it needs")
-    optional = {"id", "title", "alt", "model", "options", "python", "notebook"}
+    optional = {"id", "title", "alt", "model", "options", "python", "notebook"} | ({"start"} if pair else set())
     fields = _fields((common or {}) | own, f"a picture of {place}", {"prompt", "seed"}, optional)
     options, model = fields.pop("options", {}), fields.pop("model", model)
     prompt, seed = fields["prompt"], fields["seed"]
@@ -159,6 +160,8 @@ def _entry(content: Any, place: str, model: str, common: dict[str, Any] | None =
         _check_python(python, prompt, seed, pair)
     elif pair:
         raise _Unclear(f"the pair {prompt!r} needs python: that sets before and picture")
+    if fields.get("start", 50) not in range(101):
+        raise _Unclear(f"start of {prompt!r} is {fields['start']!r}: it must be a whole number from 0 to 100")
     key = fields.pop("id", "") or hashlib.sha256(f"{model} {prompt} {seed} {options}".encode()).hexdigest()[:8]
     command = "" if python else _command(prompt, seed, model, options)
     return Entry(

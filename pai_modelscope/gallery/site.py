@@ -154,7 +154,7 @@ class _Site:
         link = f"notebooks/{book.name}.html#{pair.anchor}"
         alts = {"before_alt": f"{pair.caption}：之前", "after_alt": f"{pair.caption}：之后"}
         where = {"link": link, "link_text": f"出自《{book.title}》", "before": before["file"], "after": after["file"]}
-        return {"key": key, "caption": pair.caption, "prompt": "", "seed": "", "python": "", **after, **alts, **where}
+        return {"key": key, "caption": pair.caption, "start": 50, "prompt": "", "python": "", **after, **alts, **where}
 
     def _save(self, picture: Image.Image, name: str) -> dict[str, Any]:
         file = f"pictures/{name}.webp"
