@@ -11,6 +11,8 @@ CELLS = """# %% [markdown]
 # # 数一数
 #
 # *Counting*
+#
+# ## 简介
 
 # %% tags=["parameters"]
 FAST = False
