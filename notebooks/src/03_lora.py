@@ -189,8 +189,8 @@ sky = fine_tune(
     output_dir=f"{OUTPUT}/sky",
     overwrite_output_dir=True,
     resolution=128,
-    max_train_steps=20 if FAST else 60,
-    train_batch_size=8,
+    max_train_steps=40 if FAST else 60,
+    train_batch_size=4 if FAST else 8,
     rank=4,
     targets="all-linear",
     learning_rate=2e-3,
@@ -238,7 +238,7 @@ print(f"{found.kind} 格式，秩 {rank}，{len(found.ranks)} 层，底模 {foun
 # %%
 from pai_modelscope.evaluation import Critic
 
-critic, flat, count = Critic(samples=12 if FAST else 60), "扁平插画风格", 3 if FAST else 20
+critic, flat, count = Critic(samples=12 if FAST else 60), "扁平插画风格", 4 if FAST else 20
 taught, known = (set(open_dataset(split).select_columns("name")["name"]) for split in ("style", "base"))
 names = sorted(name for name in known - taught if len(name) <= 3)[::3][:count]
 

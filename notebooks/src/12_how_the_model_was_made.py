@@ -50,7 +50,7 @@ if importlib.util.find_spec("pai_modelscope") is None:
 FAST = False
 SEED = 3
 MODEL = "pai-diffusion-mini-zh"
-STEPS = 120
+STEPS = 100
 DEVICE = "cpu"
 OUTPUT = "out/making"
 
