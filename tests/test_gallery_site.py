@@ -94,6 +94,8 @@ def test_search_finds_pictures_and_notebooks(front: Visit) -> None:
     assert page.inner_text("#found") == "没有找到，换个词试试"
     page.fill("#search", "海豚")
     assert page.locator("#found a").all_inner_texts() == ["宽宽的海豚"]
+    page.fill("#search", "海豚 企鹅")
+    assert page.locator("#found a").count() == 0, "every word has to occur"
     page.fill("#search", "站在 企鹅")
     assert page.locator("#found mark").all_inner_texts() == ["站在"]
     page.keyboard.press("Enter")
