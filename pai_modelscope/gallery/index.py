@@ -88,6 +88,7 @@ class Index:
 
     title: str
     text: str
+    model: str
     groups: tuple[Group, ...]
     pairs: tuple[Entry, ...] = ()
     covers: dict[str, str] = field(default_factory=dict)
@@ -127,7 +128,7 @@ def _index(content: Any) -> Index:
         Card(**_fields(each, "a card", {"picture", "zh", "en", "link"}))
         for each in _list(top.get("cards", []), "cards")
     )
-    index = Index(top["title"], top["text"], groups, pairs, dict(top.get("covers", {})), cards)
+    index = Index(top["title"], top["text"], top["model"], groups, pairs, dict(top.get("covers", {})), cards)
     keys = [entry.key for entry in index.entries]
     if twice := sorted({key for key in keys if keys.count(key) > 1}):
         raise _Unclear(f"{', '.join(twice)}: declared twice; give each picture another id, prompt or seed")

@@ -98,16 +98,17 @@ class _Site:
             | {"cover": covers[book.name].get("after", covers[book.name]["file"]) if book.name in covers else ""}
             for book in self.notebooks
         ]
-        every = [shot for group in groups for shot in group["shots"] if shot["width"] == shot["height"]]
+        shown = [shot for group in groups for shot in group["shots"]]
+        plain = [shot for shot in shown if shot["command"] and shot["model"] == self.index.model]
         self._page(
             "index.html",
             "index.html",
             groups=groups,
             pairs=self.pairs,
             notebooks=books,
-            hero=next((shot for shot in every if shot["command"]), None),
-            mosaic=_spread(every, 8),
-            count=sum(len(group["shots"]) for group in groups),
+            hero=next(iter(plain), None),
+            mosaic=_spread(plain, 8),
+            count=len(shown),
         )
 
     def _notebook(self, place: int, book: Notebook) -> None:
