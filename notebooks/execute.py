@@ -28,7 +28,7 @@ from pai_modelscope.training.files import write_text
 
 RESULTS = build.HERE.parent / "build" / "notebooks"
 # How far a figure may be from the recorded one: shares of few pictures jump by a picture or two from one processor to
-# another; of everything else a share of itself.
+# another; everything else may move by a share of itself, and by one.
 SHARE, RELATIVE = {"full": 0.2, "fast": 0.35}, {"full": 0.25, "fast": 0.5}
 
 
@@ -127,7 +127,7 @@ def moved(now: dict[str, float], before: dict[str, float], form: str) -> list[st
         if name not in now:
             lines.append(f"{name} is missing")
             continue
-        room = SHARE[form] if 0 <= old <= 1 else RELATIVE[form] * abs(old)
+        room = SHARE[form] if 0 <= old <= 1 else max(1, RELATIVE[form] * abs(old))
         if abs(now[name] - old) > room:
             lines.append(f"{name} is {now[name]:g}, recorded is {old:g} (within {room:g})")
     return lines

@@ -358,7 +358,7 @@ print(f"“剪影”去掉颜色：{colourless} / {len(things)}；背景为黄�
 {
     "背景颜色正确的比例": round(hits / len(asked), 3),
     "长提示词的分段": len(ids[0]),
-    "剪影去掉颜色的比例": round(colourless / len(things), 3),
+    "剪影去掉颜色的比例": round(float(colourless / len(things)), 3),
     "黄底换掉背景的比例": round(yellow[2] / len(things), 3),
     "两个同时用，黄色背景的比例": round(yellow[3] / len(things), 3),
 }
