@@ -71,6 +71,7 @@ def run(source: Path, fast: bool, results: Path = RESULTS) -> Result:
                 kernel_name=build.KERNEL["name"],
                 cwd=build.HERE,
                 progress_bar=False,
+                store_widget_state=False,  # the copy shows what a page can show; state would only make it larger
             )
     except papermill.PapermillExecutionError as error:
         cell = f"{source.stem}, cell {error.exec_count}"
