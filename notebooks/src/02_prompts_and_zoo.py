@@ -198,12 +198,14 @@ print(four[-1].infotext, options, sep="\n")
 # 于是 `狐狸,<立体>` 应当与写出六个字画得逐位相同，少读一个向量都不行。
 
 # %%
+import shutil
 from pathlib import Path
 
 from pai_modelscope.adapters import Embedding, write_embedding
 
-work_dir = Path(OUTPUT)
-work_dir.mkdir(parents=True, exist_ok=True)
+work_dir = Path(OUTPUT, "adapters")
+shutil.rmtree(work_dir, ignore_errors=True)  # 单元格可以重复运行
+work_dir.mkdir(parents=True)
 tokenizer, encoder = sampler.pipe.tokenizer, sampler.pipe.text_encoder
 vectors = encoder.get_input_embeddings().weight[tokenizer("三维立体风格", add_special_tokens=False).input_ids]
 file = write_embedding(Embedding("<立体>", vectors), work_dir / "solid.safetensors", "diffusers")
