@@ -48,7 +48,8 @@ cards:
   - {picture: fox, zh: 狐狸, en: A fox, link: notebooks/01_drawn.ipynb}
   - {picture: blot, zh: 猫, en: A cat, link: notebooks/01_drawn.ipynb}
 """
-TITLE = "# 画一只{}\n\n*Drawing one*\n\n## 简介\n\n| 项目 | 说明 |\n| --- | --- |\n| 费用 | 不产生费用 |"
+BADGE = "[![打开](https://example.org/badge.svg)](https://example.org/open)"
+TITLE = f"# 画一只{{}}\n\n*Drawing one*\n\n{BADGE}\n\n## 简介\n\n| 项目 | 说明 |\n| --- | --- |\n| 费用 | 不产生费用 |"
 LONG = "x = '" + "很长的一行" * 40 + "'"
 
 

@@ -19,6 +19,7 @@ PAIR_TAG = "before-after"
 MADE_BY_PAPERMILL = {"injected-parameters", "papermill-error-cell-tag"}  # cells that are in no source
 _PICTURES = ("image/png", "image/jpeg")
 _WIDGET = "application/vnd.jupyter.widget-view+json"  # progress bars, which need a running kernel
+_REMOTE_PICTURE = re.compile(r"!\[([^\]]*)\]\(https?://[^)]*\)")
 _WIDEST = 1200  # pixels of a figure: twice the width of the column, for fine screens
 
 
@@ -84,6 +85,8 @@ def _notebook(source: Path, executed: Path) -> Notebook:
     cells = [cell for cell in content.cells if not MADE_BY_PAPERMILL & set(cell.metadata.get("tags", []))]
     for number, cell in enumerate(cells):
         cell.id = f"c{number:02d}"
+        if cell.cell_type == "markdown":  # badges: their links stay, their pictures would be asked of the network
+            cell.source = _REMOTE_PICTURE.sub(r"\1", cell.source)
     content.cells = cells
     content.metadata.pop("widgets", None)
     lines = [line for line in cells[0].source.splitlines() if line.strip()] if cells else []
