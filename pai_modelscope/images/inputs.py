@@ -251,7 +251,8 @@ def _damaged(name: str, error: Exception) -> UserError:
 
 
 def _short(text: Any, most: int = 80) -> str:
-    """On one line and not too long; paths in quotes."""
+    """On one line and not too long; paths in quotes, and cut in their middle: the file's name tells the most."""
     line = " ".join(str(text).split())
-    line = line if len(line) <= most else line[: most - 1] + "…"
+    if len(line) > most:
+        line = line[: most // 2] + "…" + line[-(most // 2 - 1) :]
     return line if isinstance(text, Exception) else repr(line)
