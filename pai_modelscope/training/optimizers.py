@@ -14,9 +14,8 @@ from pai_modelscope.config import TrainingConfig
 from pai_modelscope.errors import UserError
 from pai_modelscope.methods import Method
 from pai_modelscope.training.eight_bit import AdamW8bit, in_blocks
-from pai_modelscope.training.sharding import cuts
+from pai_modelscope.training.sharding import HALVES, cuts
 
-_HALVES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 _PACKAGES = {"adamw-8bit": "torchao", "prodigy": "prodigyopt"}
 
 SMALLEST = 64  # a matrix with fewer rows or columns is an input or output layer; those keep AdamW
@@ -63,7 +62,7 @@ def hold_in_bfloat16(method: Method) -> None:
 def lighten(method: Method, accelerator: Accelerator) -> None:
     """What is only read is held in the precision of the steps: more digits help nobody. FSDP and DeepSpeed want weights
     of one kind, and see to their precision themselves."""
-    half = _HALVES.get(accelerator.mixed_precision)
+    half = HALVES.get(accelerator.mixed_precision)
     if half is None or cuts(accelerator):
         return
     for weight in method.only_read():

@@ -15,6 +15,8 @@ from torch.distributed.tensor import DTensor, distribute_tensor
 from pai_modelscope.config import TrainingConfig
 from pai_modelscope.errors import UserError
 
+HALVES = {"bf16": torch.bfloat16, "fp16": torch.float16}  # by what accelerate calls the precision
+
 
 def launched(config: TrainingConfig, cpu: bool = False, given: Accelerator | None = None) -> Accelerator:
     """The processes that a launcher started, or this one alone; `cpu`: even where there is a GPU; `given`: use these.
@@ -70,7 +72,7 @@ def configure(accelerator: Accelerator, config: TrainingConfig, validates: bool)
 def autocast(accelerator: Accelerator) -> Any:
     """The precision of a step's forward pass. DeepSpeed holds its weights in half precision, accelerate leaves the rest
     to the model there: what meets those weights must be cast to them."""
-    half = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(accelerator.mixed_precision)
+    half = HALVES.get(accelerator.mixed_precision)
     if accelerator.distributed_type == DistributedType.DEEPSPEED and half:
         return torch.autocast(accelerator.device.type, half)
     return accelerator.autocast()
