@@ -167,6 +167,9 @@ def main() -> int:
     parser.add_argument("--fast", action="store_true", help="the short form, as in the tests")
     parser.add_argument("--record", action="store_true", help="keep what was found in notebooks/results.json")
     args = parser.parse_args()
+    if odd := [name for name in args.names if not build.sources([name])]:
+        known = ", ".join(source.stem for source in build.sources())
+        parser.error(f"no notebook begins with {', '.join(odd)}; there are {known}")
     wrong = run_all(args.names, args.fast, args.record)
     print("\n".join(wrong), file=sys.stderr)
     if args.record:

@@ -83,6 +83,14 @@ def test_a_failing_cell_is_named_with_its_error_and_the_others_run(
     assert "| [99](notebooks/99_later.ipynb) | Counting |" in capsys.readouterr().out
 
 
+def test_a_name_that_no_notebook_has_is_refused(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> None:
+    monkeypatch.setattr("sys.argv", ["execute", "01", "99"])
+    with pytest.raises(SystemExit) as ended:
+        execute.main()
+    assert ended.value.code == 2
+    assert "no notebook begins with 99; there are 01_first_picture, 02_prompts" in capsys.readouterr().err
+
+
 def test_figures_that_moved_fail_and_are_told(source: Path, tmp_path: Path) -> None:
     assert execute.run_all([], fast=True, record=True, results=tmp_path / "results") == []
     assert execute.run_all([], fast=True, record=False, results=tmp_path / "results") == []
