@@ -1,5 +1,8 @@
 """The judge's word on any pictures: names, styles, likeness."""
 
+import subprocess
+import sys
+
 import pytest
 
 from pai_modelscope import open_dataset
@@ -36,3 +39,16 @@ def test_likeness_to_a_text_and_to_pictures(critic):
     other = [row["image"] for row in rows if row["name"] != name][:3]
     assert critic.likeness(same, name).mean() > critic.likeness(other, name).mean()
     assert critic.likeness(same[:1], same[1:]).mean() > critic.likeness(other[:1], same[1:]).mean()
+
+
+def test_a_program_without_a_main_guard_runs_once(tmp_path):
+    """Enough drawings are looked at that they were once rendered by processes, each of which ran the program anew."""
+    program = tmp_path / "program.py"
+    program.write_text(
+        "print('starts')\n"
+        "from PIL import Image\n"
+        "from pai_modelscope.evaluation import Critic\n"
+        "print(len(Critic(samples=60).styles([Image.new('RGB', (256, 256), 'white')])))\n"
+    )
+    done = subprocess.run([sys.executable, program], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["starts", "1"]

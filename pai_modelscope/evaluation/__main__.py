@@ -1,6 +1,7 @@
 """``python -m pai_modelscope.evaluation``: recompute the table of the model card."""
 
 import argparse
+import os
 import sys
 import time
 from pathlib import Path
@@ -51,6 +52,7 @@ def evaluate(options: argparse.Namespace) -> dict[str, Any]:
         options={key: sampler.recommended.get(key, value) for key, value in GENERATION_FALLBACKS.items()},
         limit=options.limit,
         batch=options.batch or (128 if pipe.device.type == "cuda" else 8),
+        workers=min(os.cpu_count() or 1, 16),
     )
     options.out.mkdir(parents=True, exist_ok=True)
     found: dict[str, Any] = {

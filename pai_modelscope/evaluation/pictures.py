@@ -7,7 +7,6 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
 from multiprocessing import get_context
-from os import cpu_count
 from pathlib import Path
 
 from PIL import Image
@@ -17,7 +16,7 @@ from pai_modelscope.images.colours import NAMED_COLOURS
 
 SHIPPED = "shipped"
 PIXELS = 256  # side of a rendered picture
-POOL_FROM = 200  # fewer pictures are rendered sooner than processes start
+POOL_FROM = 2000  # fewer pictures are rendered sooner than processes start
 
 
 @dataclass(frozen=True)
@@ -138,9 +137,12 @@ def _record(row: dict, folder: Path = Path()) -> Record:
     )
 
 
-def render_all(scenes: Sequence[Scene]) -> list[Image.Image]:
-    """RGB pictures of `PIXELS` a side, one for each scene; many are shared out over the machine's cores."""
-    workers = min(cpu_count() or 1, 16)
+def render_all(scenes: Sequence[Scene], workers: int = 1) -> list[Image.Image]:
+    """RGB pictures of `PIXELS` a side, one for each scene, 8 ms each.
+
+    workers: processes that share many. They start by importing the main module, so a program that asks for more than
+        one must do its work under `if __name__ == "__main__"`.
+    """
     if len(scenes) < POOL_FROM or workers == 1:
         return [render(scene) for scene in scenes]
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:

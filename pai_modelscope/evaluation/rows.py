@@ -37,12 +37,13 @@ class Bench:
     limit: int
     batch: int = 125
     style_samples: int = STYLE_SAMPLES
+    workers: int = 1  # see `render_all`
     _rendered: dict[Scene, Image.Image] = field(default_factory=dict)
     _generated: dict[tuple, dict[tuple[str, int], Image.Image]] = field(default_factory=dict)
 
     def real(self, scenes: Sequence[Scene]) -> list[Image.Image]:
         missing = [scene for scene in dict.fromkeys(scenes) if scene not in self._rendered]
-        self._rendered.update(zip(missing, render_all(missing), strict=True))
+        self._rendered.update(zip(missing, render_all(missing, self.workers), strict=True))
         return [self._rendered[scene] for scene in scenes]
 
     def draw(self, cases: Sequence[Case], options: Mapping[str, Any]) -> list[Image.Image]:

@@ -1,0 +1,56 @@
+"""Files and folders that are whole or absent, whatever moment the process ends at."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+PARTIAL = "partial-"  # what begins so is being written, or was when a run was killed
+
+
+def sweep(folder: Path) -> None:
+    """Remove what a killed run left half-written."""
+    for path in folder.glob(f"{PARTIAL}*"):
+        remove(path)
+
+
+def remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def remove_at_once(folder: Path) -> None:
+    """A folder that is being removed does not look like a whole one."""
+    going = folder.with_name(f"{PARTIAL}old-{folder.name}")
+    folder.rename(going)
+    remove(going)
+
+
+def publish(partial: Path, final: Path) -> None:
+    """Give what was written to `partial` its name, once it is on the disk."""
+    for path in [p for p in partial.rglob("*") if p.is_file()] if partial.is_dir() else [partial]:
+        with open(path, "rb") as file:
+            os.fsync(file.fileno())
+    if final.is_dir():
+        remove_at_once(final)
+    partial.replace(final)
+
+
+@contextmanager
+def whole(path: Path) -> Iterator[Path]:
+    """A place to write to, which gets the name `path` once the block has ended without an error. Makes the folder."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f"{PARTIAL}{os.getpid()}-{path.name}")
+    try:
+        yield partial
+        publish(partial, path)
+    finally:
+        remove(partial)
+
+
+def write_text(path: Path, text: str) -> None:
+    with whole(path) as partial:
+        partial.write_text(text, encoding="utf-8")
