@@ -18,6 +18,7 @@ from pai_modelscope.training.sharding import HALVES, cuts
 
 _PACKAGES = {"adamw-8bit": "torchao", "prodigy": "prodigyopt"}
 
+FUSED = ("cuda", "cpu")  # devices whose AdamW is one pass over the memory
 SMALLEST = 64  # a matrix with fewer rows or columns is an input or output layer; those keep AdamW
 _A, _B, _C = 3.4445, -4.7750, 2.0315  # the quintic of Jordan et al.: steepest at zero, near one after five rounds
 
@@ -35,7 +36,7 @@ def build_optimizer(method: Method, config: TrainingConfig, device: torch.device
             "'pai_modelscope[optimizers]', or choose 'adamw'"
         )
     if config.optimizer == "adamw":
-        return torch.optim.AdamW(groups, rate, betas, weight_decay=decay, fused=device.type == "cuda")
+        return torch.optim.AdamW(groups, rate, betas, weight_decay=decay, fused=device.type in FUSED)
     if config.optimizer == "adamw-8bit":
         return AdamW8bit(groups, rate, betas, decay, config.seed)
     if config.optimizer == "prodigy":
@@ -169,7 +170,7 @@ class Muon(torch.optim.Optimizer):
             [],
             [state["step"] for state in states],
             foreach=False,
-            fused=weights[0].is_cuda,
+            fused=weights[0].device.type in FUSED,
             amsgrad=False,
             beta1=group["betas"][0],
             beta2=group["betas"][1],
