@@ -234,7 +234,7 @@ from pai_modelscope.evaluation import Critic
 
 critic, real = Critic(), [row["image"] for row in rows]
 FORMS = ["{},三维立体风格", "{},三维立体风格,浅蓝色背景", "一只{},渐变卡通风格", "{},现代扁平风格,浅蓝色背景"]
-forms = FORMS[:2] if FAST else FORMS * 3
+forms = FORMS[:2] if FAST else FORMS * 2
 
 
 def judged(sampler, word):

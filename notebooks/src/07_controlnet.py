@@ -318,7 +318,7 @@ contact_sheet([line, misread, draw_own(name, line)], ["没有颜色的图", "自
 # %%
 from pai_modelscope.evaluation.metrics import edge_agreement
 
-count = 4 if FAST else 12
+count = 4 if FAST else 8
 rows = held.select(range(0, len(held), len(held) // count)[:count])
 kept, labels = [], []
 agreement = {"没有控制": [], "有控制": []}

@@ -50,7 +50,7 @@ if importlib.util.find_spec("pai_modelscope") is None:
 FAST = False
 SEED = 3
 MODEL = "pai-diffusion-mini-zh"
-STEPS = 100
+STEPS = 60
 DEVICE = "cpu"
 OUTPUT = "out/making"
 
@@ -269,7 +269,7 @@ from pai_modelscope.evaluation.judge import SHIPPED_JUDGE
 from pai_modelscope.evaluation.pictures import open_pictures, render_all
 
 pictures, judge = open_pictures("shipped"), Judge.load(SHIPPED_JUDGE)
-cases = prompts.held_pairs(pictures, 8 if FAST else 32)
+cases = prompts.held_pairs(pictures, 8 if FAST else 24)
 asked = [{"text": case.prompt, "seed": case.seed} for case in cases]
 drawn = [picture.image for picture in sampler(asked, num_inference_steps=8 if FAST else 20)]
 real = render_all([case.scene for case in cases])
