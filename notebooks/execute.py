@@ -24,7 +24,7 @@ import psutil
 
 from notebooks import build
 from notebooks.table import RECORD, read_record, table, update_readmes
-from pai_modelscope.training.files import write_text
+from pai_modelscope.files import write_text
 
 RESULTS = build.HERE.parent / "build" / "notebooks"
 # How far a figure may be from the recorded one: shares of few pictures jump by a picture or two from one processor to
@@ -114,11 +114,11 @@ def figures_of(executed: Path) -> dict[str, float]:
     shown = [output["data"]["text/plain"] for cell in tagged for output in cell["outputs"] if "data" in output]
     try:
         found = ast.literal_eval("".join(shown[-1]))
-        return {str(name): float(value) for name, value in found.items()}
-    except (IndexError, ValueError, SyntaxError, AttributeError, TypeError):
-        raise Failed(
-            f"{executed.stem} shows no figures: its cell tagged 'figures' must end on a dict of numbers"
-        ) from None
+    except (IndexError, ValueError, SyntaxError):
+        found = None
+    if not isinstance(found, dict) or any(type(value) not in (int, float) for value in found.values()):
+        raise Failed(f"{executed.stem} shows no figures: its cell tagged 'figures' must end on a dict of numbers")
+    return {str(name): float(value) for name, value in found.items()}
 
 
 def moved(now: dict[str, float], before: dict[str, float], form: str) -> list[str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from notebooks import build
-from pai_modelscope.training.files import write_text
+from pai_modelscope.files import write_text
 
 RECORD = build.HERE / "results.json"
 ROOT = build.HERE.parent

@@ -104,9 +104,11 @@ def test_figures_that_moved_fail_and_are_told(source: Path, tmp_path: Path) -> N
     ]
 
 
-@pytest.mark.parametrize("shown", ["1", "{'a': 'b'}", "[1]", "open('x')"])
-def test_a_cell_of_figures_that_shows_none_is_told(shown: str, tmp_path: Path) -> None:
-    cell = {"metadata": {"tags": ["figures"]}, "outputs": [{"data": {"text/plain": shown}}]}
+@pytest.mark.parametrize(
+    "shown", [[], ["1"], ["{'a': 'b'}"], ["{'a': True}"], ["{'a': np.float64(1.0)}"], ["[1]"], ["open('x')"]]
+)
+def test_a_cell_of_figures_that_shows_none_is_told(shown: list[str], tmp_path: Path) -> None:
+    cell = {"metadata": {"tags": ["figures"]}, "outputs": [{"data": {"text/plain": text}} for text in shown]}
     file = tmp_path / "01_x.ipynb"
     file.write_text(json.dumps({"cells": [cell]}))
     with pytest.raises(execute.Failed, match="01_x shows no figures"):

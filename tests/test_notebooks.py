@@ -54,7 +54,7 @@ def test_runs(source: Path, tmp_path: Path) -> None:
     recorded = execute.read_record()[source.stem]["fast"]["figures"]
     assert execute.moved(found.figures, recorded, "fast") == []
     assert all(cell["execution_count"] for cell in rules.of_kind(executed, "code"))
-    assert list(rules.readable(executed)) == []
+    assert list(rules.pairs_shown(executed)) == []
     assert "widgets" not in executed["metadata"]
     for cell in rules.tagged(executed, "before-after"):
         assert len({size(out) for out in cell["outputs"] if "data" in out}) == 1, "pictures of one size"
@@ -168,17 +168,6 @@ def test_what_is_broken_is_seen(breakage: str) -> None:
     change, rule = BREAKAGES[breakage]
     change(notebook)
     assert rule in {problem.split(":")[0] for problem in rules.problems(notebook)}
-
-
-@pytest.mark.parametrize(
-    "outputs",
-    [[], ["[1]"], ["{'a': np.float64(1.0)}"], ["{'a': 'b'}"], ["{'a': True}"]],
-    ids=["none", "list", "numpy", "text", "truth"],
-)
-def test_figures_that_cannot_be_read_are_seen(outputs: list[str]) -> None:
-    results = [{"output_type": "execute_result", "data": {"text/plain": [text]}} for text in outputs]
-    cell = {"cell_type": "code", "metadata": {"tags": ["figures"]}, "source": [], "outputs": results}
-    assert list(rules.readable({"cells": [cell]}))
 
 
 def test_a_fork_changes_one_line(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -38,6 +38,7 @@ FLOORS = [
     {"zoo"},
     {"config"},
     {"errors"},
+    {"files"},
     {"registration"},
 ]
 FLOOR = {room: height for height, rooms in enumerate(FLOORS) for room in rooms}

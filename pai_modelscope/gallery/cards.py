@@ -8,9 +8,9 @@ from pathlib import Path
 from PIL import Image
 
 from pai_modelscope.errors import UserError
+from pai_modelscope.files import whole, write_text
 from pai_modelscope.gallery.draw import draw
 from pai_modelscope.gallery.index import Card, Index
-from pai_modelscope.training.files import write_text
 
 BEGIN, END = "<!-- cards: made from gallery/index.yaml by 'pai-modelscope gallery cards' -->", "<!-- /cards -->"
 _COLUMNS = 4
@@ -30,9 +30,8 @@ def write_cards(index: Index, readmes: dict[str, Path], pictures: Path, kept: Pa
     for key, parts in drawn.items():
         path, content = pictures / f"{key}.webp", thumbnail(parts[-1])
         if not path.exists() or path.read_bytes() != content:
-            partial = path.with_name(f".{os.getpid()}-{path.name}")
-            partial.write_bytes(content)
-            partial.replace(path)
+            with whole(path) as partial:
+                partial.write_bytes(content)
             changed.append(path)
     for path in changed:
         if path in texts:

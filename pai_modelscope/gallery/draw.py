@@ -1,7 +1,6 @@
 """Pictures of the gallery: drawn by running the Python that the page shows, and kept by what they depend on."""
 
 import hashlib
-import os
 import warnings
 from collections.abc import Sequence
 from functools import cache
@@ -12,6 +11,7 @@ from PIL import Image
 
 from pai_modelscope import __version__
 from pai_modelscope.errors import UserError, reason
+from pai_modelscope.files import whole
 from pai_modelscope.gallery.index import Entry
 from pai_modelscope.zoo import model_dir
 
@@ -96,16 +96,13 @@ def _weights(model: str) -> str:
 
 
 def _save(picture: Image.Image, path: Path) -> None:
-    partial = path.with_name(f".{os.getpid()}-{path.name}")
     try:
-        picture.save(partial, "PNG")
-        partial.replace(path)
+        with whole(path) as partial:
+            picture.save(partial, "PNG")
     except OSError as error:
         raise UserError(
             f"{path} can't be written ({error.strerror or error}): make room or give another folder"
         ) from None
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _open(path: Path) -> Image.Image:

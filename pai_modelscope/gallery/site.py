@@ -10,10 +10,10 @@ from typing import Any
 from PIL import Image
 
 from pai_modelscope.errors import UserError
+from pai_modelscope.files import publish
 from pai_modelscope.gallery.draw import absent, draw
 from pai_modelscope.gallery.index import Entry, Index
 from pai_modelscope.gallery.notebooks import Notebook, Pair, read_notebooks, render
-from pai_modelscope.training.files import publish
 
 _STATIC = Path(__file__).parent / "static"
 _QUALITY = 82  # of WebP: below, flat drawings get fringes

@@ -97,7 +97,7 @@ class PaiDiffusionTrainer(BaseTrainer):
     def train(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """Train, and leave what `pipeline` opens in `work_dir/output`; returns the last logged values, with 'step' and
         'finished': False when Ctrl-C or SIGTERM came first."""
-        from pai_modelscope.training.files import publish
+        from pai_modelscope.files import publish
 
         done = self.run.go()
         if self.run.accelerator.is_main_process:

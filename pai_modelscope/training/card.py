@@ -6,7 +6,7 @@ from typing import Any
 
 import pai_modelscope
 from pai_modelscope.config import TrainingConfig
-from pai_modelscope.training.files import write_text
+from pai_modelscope.files import write_text
 
 _SHOWN = (
     "train_batch_size",

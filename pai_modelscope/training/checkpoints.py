@@ -10,8 +10,9 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from pai_modelscope.errors import UserError
+from pai_modelscope.files import PARTIAL, publish, remove, remove_at_once
 from pai_modelscope.methods import Method
-from pai_modelscope.training.files import PARTIAL, publish, remove, remove_at_once, writing
+from pai_modelscope.training.disk import writing
 from pai_modelscope.training.identity import FILE, Identity
 from pai_modelscope.training.interrupts import Agreement
 from pai_modelscope.training.sharding import load_options, save_options

@@ -8,10 +8,10 @@ from typing import Any
 from accelerate import PartialState
 
 from pai_modelscope.adapters.tuned import Tuned, write_tuned
+from pai_modelscope.files import publish
 from pai_modelscope.methods import ControlNetTraining, FullFineTuning, LoraTraining, Method, TextualInversion
 from pai_modelscope.methods.lora import LEGACY
 from pai_modelscope.methods.textual_inversion import fill_pipeline
-from pai_modelscope.training.files import publish
 from pai_modelscope.zoo.folders import configure, copy_model
 
 CONTROL = "control"  # what a ControlNet reads whose training set brought its own pictures

@@ -15,11 +15,11 @@ from tqdm.auto import tqdm
 
 from pai_modelscope.config import TrainingConfig
 from pai_modelscope.errors import UserError
+from pai_modelscope.files import PARTIAL, publish, sweep
 from pai_modelscope.methods import Method
 from pai_modelscope.training import checkpoints, sharding
 from pai_modelscope.training.average import Average
 from pai_modelscope.training.card import About, write_card
-from pai_modelscope.training.files import PARTIAL, publish, sweep
 from pai_modelscope.training.identity import Identity
 from pai_modelscope.training.interrupts import Agreement, Interrupts
 from pai_modelscope.training.journal import Journal

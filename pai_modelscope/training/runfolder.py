@@ -15,7 +15,7 @@ from accelerate import Accelerator
 
 import pai_modelscope
 from pai_modelscope.config import TrainingConfig
-from pai_modelscope.training.files import write_text
+from pai_modelscope.files import write_text
 
 _PACKAGES = ("torch", "diffusers", "transformers", "accelerate", "peft", "safetensors", "numpy")
 

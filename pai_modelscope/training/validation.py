@@ -12,9 +12,9 @@ import torch
 from PIL import Image
 from torch import nn
 
+from pai_modelscope.files import whole
 from pai_modelscope.images import contact_sheet
 from pai_modelscope.methods import Method
-from pai_modelscope.training.files import PARTIAL, publish
 
 CAPTION = "caption"  # in a picture's `info`: what stands under it in the grid
 
@@ -52,8 +52,6 @@ def grid(pictures: Sequence[Image.Image]) -> Image.Image:
 
 def save_grid(page: Image.Image, output_dir: Path, step: int) -> Path:
     path = output_dir / "samples" / f"step-{step:06d}.png"
-    path.parent.mkdir(exist_ok=True)
-    partial = path.with_name(PARTIAL + path.name)
-    page.save(partial, format="PNG")
-    publish(partial, path)
+    with whole(path) as partial:
+        page.save(partial, format="PNG")
     return path
