@@ -1,5 +1,6 @@
 # make demo        Chinese pictures in a few minutes, on a machine that has only Python 3.11 and make
 # make test        the tests (JOBS=4: four at a time)     make quality    lint, format and types
+# make lab         the notebooks, in JupyterLab
 # make notebooks   every notebook, in full (build/notebooks; ARGS='03 --record')     make notebooks-sync  .py -> .ipynb
 # make bench       speed and memory       make evaluate   the table of the model card (hours; ARGS='--limit 32': minutes)
 # make readme-pictures   the pictures of the README       make gallery   the pictures' site (build/gallery), after make notebooks
@@ -17,7 +18,7 @@ DEV := $(VENV)/.dev-installed
 GALLERY := $(VENV)/.gallery-installed
 
 .DELETE_ON_ERROR:
-.PHONY: demo test quality format notebooks notebooks-sync bench evaluate readme-pictures gallery clean
+.PHONY: demo test quality format lab notebooks notebooks-sync bench evaluate readme-pictures gallery clean
 
 demo: $(CORE)
 	@$(BIN)/pai-modelscope demo --output $(OUTPUT)
@@ -33,6 +34,9 @@ quality: $(DEV)
 format: $(DEV)
 	@$(BIN)/ruff check --fix --quiet .
 	@$(BIN)/ruff format --quiet .
+
+lab: $(DEV)
+	@$(BIN)/python -m jupyterlab notebooks/01_first_picture.ipynb $(ARGS)
 
 notebooks: $(DEV)
 	@$(BIN)/python -m notebooks.execute $(ARGS)

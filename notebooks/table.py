@@ -14,33 +14,55 @@ from pai_modelscope.files import write_text
 RECORD = build.HERE / "results.json"
 ROOT = build.HERE.parent
 BEGIN, END = "<!-- notebooks: made by python -m notebooks.table -->", "<!-- end of notebooks -->"
-SHOWN = 2  # figures a notebook, which names first what it claims
 HEADS = {
     "README.md": ("notebook", "about", "time", "memory", "figures"),
     "README.zh.md": ("Notebook", "内容", "时间", "内存", "数字"),
 }
-
-ENGLISH = {
-    "两种方式最大相差": "both ways differ by, of 255,",
-    "正确名称名次的中位数": "median rank of the right name",
-    "背景颜色正确的比例": "backgrounds of the right colour",
-    "长提示词的分段": "chunks of the long prompt",
-    "描边卡通，底模": "style recognised: base model",
-    "描边卡通，装上 LoRA": "with the LoRA",
-    "比底模的花更像向日葵的比例": "nearer to real sunflowers than the base model's flowers",
-    "更像向日葵而不是底模的花的比例": "nearer to sunflowers than to its flowers",
-    "比底模的鸟更像企鹅的朵拉鸟": "nearer to real penguins than the base model's birds",
-    "与企鹅的相似度，底模的鸟": "likeness to penguins: base model's birds",
-    "strength 最小时与原图相差": "distance to the original at the least strength",
-    "strength 最大时与原图相差": "at the most",
-    "边缘吻合，没有控制": "agreement of edges: without control",
-    "边缘吻合，有控制": "with control",
-    "认得出食物，底模": "food recognised: base model",
-    "认得出食物，美食模型": "food model",
-    "十亿参数模型的参数，百万": "millions of parameters of the large model",
-    "算出的画图显存，GiB": "GiB to draw, computed",
-    "VAE 的平均 PSNR": "mean PSNR of the VAE, dB",
-    "潜变量的平均": "mean of the latents",
+# What the tables show of a notebook's figures, with the English name.
+SHOWN = {
+    "01_first_picture": {
+        "两种方式最大相差": "most that both ways differ by, of 255",
+        "正确名称名次的中位数": "median rank of the right name",
+    },
+    "02_prompts_and_zoo": {
+        "背景颜色正确的比例": "backgrounds of the right colour",
+        "两个同时用，黄色背景的比例": "of the right colour with two LoRAs at once",
+    },
+    "03_lora": {
+        "描边卡通，底模": "style recognised, base model",
+        "描边卡通，装上 LoRA": "style recognised, with the LoRA",
+    },
+    "04_textual_inversion": {
+        "比底模的花更像向日葵的比例": "nearer to real sunflowers than the base model's flowers",
+        "认得出是向日葵，新词": "recognised as sunflowers",
+    },
+    "05_dreambooth": {
+        "与企鹅的相似度，底模的鸟": "likeness to penguins, base model's birds",
+        "与企鹅的相似度，训练后的朵拉鸟": "likeness to penguins, taught",
+        "鸟仍是鸟，有类别图": "birds that are still birds",
+    },
+    "06_editing": {
+        "strength 最小时与原图相差": "distance to the original, least strength",
+        "strength 最大时与原图相差": "distance to the original, most",
+    },
+    "07_controlnet": {
+        "边缘吻合，没有控制": "agreement of edges, without control",
+        "边缘吻合，有控制": "agreement of edges, with control",
+    },
+    "09_food": {
+        "认得出食物，底模": "food recognised, base model",
+        "认得出食物，美食模型": "food recognised, food model",
+        "认得出食物，真实的图": "food recognised, real pictures",
+    },
+    "11_big_checkpoints": {
+        "十亿参数模型的参数，百万": "millions of parameters of the large model",
+        "算出的画图显存，GiB": "GiB to draw, computed",
+    },
+    "12_how_the_model_was_made": {
+        "R@5，画的图": "right name in the first five, drawn",
+        "R@5，真实的图": "right name in the first five, real pictures",
+        "VAE 的平均 PSNR": "mean PSNR of the VAE, dB",
+    },
 }
 
 
@@ -56,22 +78,30 @@ def titles(source: Path) -> tuple[str, str]:
     return chinese, english
 
 
-def duration(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
+def duration(seconds: float, english: bool) -> str:
+    number, unit = (seconds, ("s", "秒")) if seconds < 90 else (seconds / 60, ("min", "分钟"))
+    return f"{number:.0f} {unit[not english]}"
 
 
 def table(rows: dict[str, dict[str, Any]], readme: str = "README.md") -> str:
-    """Markdown: a line a notebook; those that are not in `rows`, a record by notebook, have no figures."""
-    names = ENGLISH if readme == "README.md" else {}
+    """Markdown: a line a notebook and one for all; those that are not in `rows`, a record by notebook, are empty."""
+    english = readme == "README.md"
     lines = ["| " + " | ".join(HEADS[readme]) + " |", "| --- | --- | ---: | ---: | --- |"]
     for source in build.sources():
         link = f"[{source.stem[:2]}](notebooks/{build.target(source).name})"
-        about, took = titles(source)[readme == "README.md"], ["", "", ""]
+        about, took = titles(source)[english], ["", "", ""]
         if row := rows.get(source.stem):
-            shown = list(row["figures"].items())[:SHOWN]
-            figures = ", ".join(f"{names.get(name, name)} {value:g}" for name, value in shown)
-            took = [duration(row["seconds"]), f"{row['peak_gib']:.1f} GiB", figures]
+            shown = [
+                f"{name if english else own}{': ' if english else '：'}{round(row['figures'][own], 2):g}"
+                for own, name in SHOWN.get(source.stem, {name: name for name in row["figures"]}).items()
+            ]
+            figures = ("; " if english else "；").join(shown)
+            took = [duration(row["seconds"], english), f"{row['peak_gib']:.1f} GiB", figures]
         lines.append(f"| {link} | {about} | {' | '.join(took)} |")
+    if rows:
+        took = [duration(sum(row["seconds"] for row in rows.values()), english)]
+        took += [f"{max(row['peak_gib'] for row in rows.values()):.1f} GiB", ""]
+        lines.append(f"| | {'all' if english else '合计'} | {' | '.join(took)} |")
     return "\n".join(lines)
 
 

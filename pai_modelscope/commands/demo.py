@@ -24,7 +24,7 @@ NEXT = """
 Next:
   {program} generate '蜜蜂,黄色背景' --num-images 4
   {program} zoo list
-  notebooks/01_first_picture.ipynb: the same from Python, in ModelScope and in plain diffusers"""
+  make lab      opens the notebooks; 01 is the same from Python, in ModelScope and in plain diffusers"""
 
 
 def add_parser(commands: Any) -> None:
