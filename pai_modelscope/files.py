@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,9 +32,7 @@ def remove_at_once(folder: Path) -> None:
 
 def publish(partial: Path, final: Path) -> None:
     """Give what was written to `partial` its name, once it is on the disk."""
-    for path in [p for p in partial.rglob("*") if p.is_file()] if partial.is_dir() else [partial]:
-        with open(path, "rb") as file:
-            os.fsync(file.fileno())
+    _sync(partial)
     if final.is_dir():
         remove_at_once(final)
     partial.replace(final)
@@ -51,6 +50,45 @@ def whole(path: Path) -> Iterator[Path]:
         remove(partial)
 
 
+@contextmanager
+def new(path: Path) -> Iterator[Path]:
+    """As `whole`, but nothing is replaced, except an empty folder by a folder; the folder of `path` has to be there.
+
+    The place to write to has the same name, in a hidden folder of its own.
+
+    Raises:
+        FileExistsError: a file of that name is there. What it raises for a folder that is not empty is an `OSError`.
+    """
+    room = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+    try:
+        made = room / path.name
+        yield made
+        _sync(made)
+        if made.is_dir():
+            made.rename(path)
+        else:
+            _link(made, path)
+    finally:
+        remove(room)
+
+
 def write_text(path: Path, text: str) -> None:
     with whole(path) as partial:
         partial.write_text(text, encoding="utf-8")
+
+
+def _sync(made: Path) -> None:
+    for path in [p for p in made.rglob("*") if p.is_file()] if made.is_dir() else [made]:
+        with open(path, "rb") as file:
+            os.fsync(file.fileno())
+
+
+def _link(made: Path, path: Path) -> None:
+    try:
+        os.link(made, path)  # unlike a rename, a link never replaces a file that came in between
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without hard links
+        if path.exists():
+            raise FileExistsError(path) from None
+        made.rename(path)

@@ -90,8 +90,8 @@ def test_a_file_is_never_overwritten(tmp_path):
 
 
 def test_nothing_is_left_half_written(tmp_path, monkeypatch):
-    def full(self, file, **how):
-        file.write(b"half")
+    def full(self, path, **how):
+        path.write_bytes(b"half")
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Image.Image, "save", full)

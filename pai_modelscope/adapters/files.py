@@ -2,8 +2,6 @@
 
 import os
 import re
-import shutil
-import tempfile
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +10,7 @@ from typing import Any
 import torch
 
 from pai_modelscope.errors import UserError, reason
+from pai_modelscope.files import new
 from pai_modelscope.zoo.weights import AGAIN, weight_files
 
 PICKLES = (".bin", ".pt", ".pth", ".ckpt")
@@ -94,24 +93,15 @@ def write_new(path: Path, write: Callable[[Path], None], *, folder: bool = False
 
     check_free(path, folder=folder)
     try:
-        return _write_new(path, write, folder)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with new(path) as made:
+            if folder:
+                made.mkdir()
+            write(made)
+            check_free(path, folder=folder)
     except (OSError, SafetensorError) as error:
         why = (isinstance(error, OSError) and error.strerror) or reason(error)
         raise UserError(f"{path} can't be written ({why}): make room there or give another place.") from None
-
-
-def _write_new(path: Path, write: Callable[[Path], None], folder: bool) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    room = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
-    try:
-        made = room / path.name
-        if folder:
-            made.mkdir()
-        write(made)
-        check_free(path, folder=folder)
-        os.rename(made, path)
-    finally:
-        shutil.rmtree(room, ignore_errors=True)
     return path
 
 

@@ -26,7 +26,6 @@ def write_cards(index: Index, readmes: dict[str, Path], pictures: Path, kept: Pa
     changed = [path for path, text in texts.items() if path.read_text(encoding="utf-8") != text]
     named = {card.picture for card in index.cards}
     drawn = draw([entry for entry in index.entries if entry.key in named], kept)
-    pictures.mkdir(parents=True, exist_ok=True)
     for key, parts in drawn.items():
         path, content = pictures / f"{key}.webp", thumbnail(parts[-1])
         if not path.exists() or path.read_bytes() != content:

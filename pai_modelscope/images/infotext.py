@@ -13,6 +13,7 @@ from typing import Any
 from PIL import Image, PngImagePlugin, UnidentifiedImageError
 
 from pai_modelscope.errors import UserError
+from pai_modelscope.files import new
 
 _NEGATIVE = "Negative prompt: "
 _PAIR = re.compile(r'\s*(\w[\w \-/]*):\s*("(?:\\.|[^\\"])*"|[^,]*)(?:,|$)')
@@ -125,19 +126,15 @@ def write_png(image: Image.Image, path: str | os.PathLike[str], text: str) -> No
     path = Path(path)
     info = PngImagePlugin.PngInfo()
     info.add_itxt("parameters", text)  # UTF-8; Latin-1 chunks could not hold Chinese
-    hidden = path.with_name(f".{os.getpid()}-{path.name}.part")
     try:
-        with hidden.open("xb") as file:
-            image.save(file, format="PNG", pnginfo=info)
-        _publish(hidden, path)
+        with new(path) as made:
+            image.save(made, format="PNG", pnginfo=info)
     except FileExistsError:
         raise UserError(f"{path} exists and is not overwritten: give another name.") from None
     except OSError as error:
         raise UserError(
             f"{path} can't be written ({error.strerror or error}): free space or give another folder."
         ) from None
-    finally:
-        hidden.unlink(missing_ok=True)
 
 
 def read_png(path: str | os.PathLike[str]) -> dict[str, Any]:
@@ -156,17 +153,6 @@ def read_png(path: str | os.PathLike[str]) -> dict[str, Any]:
         return parse_infotext(text)
     except UserError as error:
         raise UserError(f"{path}: {error}") from None
-
-
-def _publish(hidden: Path, path: Path) -> None:
-    try:
-        os.link(hidden, path)  # unlike a rename, a link never replaces a file that came in between
-    except FileExistsError:
-        raise
-    except OSError:  # a file system without hard links
-        if path.exists():
-            raise FileExistsError(path) from None
-        os.rename(hidden, path)
 
 
 def _quote(value: Any) -> str:
