@@ -1,4 +1,4 @@
-"""The table of all notebooks, from what their last recorded runs took and found, into the READMEs.
+"""The READMEs' tables of all notebooks and of what training reached, from what their last recorded runs found.
 
 python -m notebooks.table      # write the tables anew
 """
@@ -6,14 +6,14 @@ python -m notebooks.table      # write the tables anew
 import json
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from notebooks import build
 from pai_modelscope.files import write_text
 
 RECORD = build.HERE / "results.json"
 ROOT = build.HERE.parent
-BEGIN, END = "<!-- notebooks: made by python -m notebooks.table -->", "<!-- end of notebooks -->"
+MARKS = "<!-- {0}: made by python -m notebooks.table -->", "<!-- end of {0} -->"
 HEADS = {
     "README.md": ("notebook", "about", "time", "memory", "figures"),
     "README.zh.md": ("Notebook", "内容", "时间", "内存", "数字"),
@@ -66,6 +66,79 @@ SHOWN = {
 }
 
 
+class Taught(NamedTuple):
+    """A line of the table of training: what was taught in a notebook, and its figures of the two models."""
+
+    method: str
+    notebook: str
+    english: str
+    chinese: str
+    base: str | None
+    trained: str
+    of: str | None = None  # what both are a share of
+
+
+TAUGHT = (
+    Taught(
+        "lora",
+        "03_lora",
+        "a style held out of the base model: pictures recognised as it",
+        "底模没有见过的画风：被认作这种画风的图",
+        "描边卡通，底模",
+        "描边卡通，装上 LoRA",
+    ),
+    Taught(
+        "textual-inversion",
+        "04_textual_inversion",
+        "向日葵, from nine pictures: nearer to real ones than the base model's 花",
+        "向日葵，九张图：比底模的花更像真正的向日葵",
+        None,
+        "比底模的花更像向日葵的比例",
+    ),
+    Taught(
+        "dreambooth",
+        "05_dreambooth",
+        "企鹅, from nine pictures: nearer to real ones than the base model's 鸟",
+        "企鹅，九张图：比底模的鸟更像真正的企鹅",
+        None,
+        "比底模的鸟更像企鹅的朵拉鸟",
+    ),
+    Taught(
+        "dreambooth",
+        "05_dreambooth",
+        "鸟 still drawn as a bird",
+        "鸟画出来仍是鸟",
+        "鸟仍是鸟，底模",
+        "鸟仍是鸟，有类别图",
+    ),
+    Taught(
+        "dreambooth",
+        "05_dreambooth",
+        "the same without class pictures",
+        "同上，没有类别图",
+        "鸟仍是鸟，底模",
+        "鸟仍是鸟，没有类别图",
+    ),
+    Taught(
+        "controlnet",
+        "07_controlnet",
+        "along pictures without colours: agreement of edges; base model: with the shipped ControlNet",
+        "照没有颜色的图画：边缘吻合的程度；底模用自带的 ControlNet",
+        "直接读没有颜色的图，自带的",
+        "直接读没有颜色的图，自己训练的",
+    ),
+    Taught(
+        "full",
+        "09_food",
+        "food in held-out styles recognised, share of real pictures",
+        "没有参加训练的画风里的食物：认得出的与真实的图之比",
+        "认得出食物，底模",
+        "认得出食物，美食模型",
+        "认得出食物，真实的图",
+    ),
+)
+
+
 def read_record() -> dict[str, Any]:
     """By notebook, then by form ('full', 'fast'): seconds, peak_gib, figures."""
     return dict(json.loads(RECORD.read_text(encoding="utf-8"))) if RECORD.exists() else {}
@@ -105,12 +178,33 @@ def table(rows: dict[str, dict[str, Any]], readme: str = "README.md") -> str:
     return "\n".join(lines)
 
 
+def training_table(rows: dict[str, dict[str, Any]], readme: str = "README.md") -> str:
+    """Markdown: what each method taught the shipped model, a line each of `TAUGHT` that is in `rows`."""
+    english = readme == "README.md"
+    head = ("method", "taught", "base model", "trained", "notebook")
+    lines = ["| " + " | ".join(head if english else ("方法", "教什么", "底模", "训练后", "Notebook")) + " |"]
+    lines.append("| --- | --- | ---: | ---: | --- |")
+    for line in TAUGHT:
+        if row := rows.get(line.notebook):
+            whole = row["figures"][line.of] if line.of else 1
+            base, trained = (
+                f"{row['figures'][name] / whole:.2f}" if name else "" for name in (line.base, line.trained)
+            )
+            link = f"[{line.notebook[:2]}](notebooks/{line.notebook}.ipynb)"
+            taught = line.english if english else line.chinese
+            lines.append(f"| `{line.method}` | {taught} | {base} | {trained} | {link} |")
+    return "\n".join(lines)
+
+
 def in_readme(readme: str) -> str:
-    """The README with the table of what is recorded between its two marks."""
+    """The README with the tables of what is recorded, each between its two marks."""
     rows = {name: forms["full"] for name, forms in read_record().items() if "full" in forms}
     text = (ROOT / readme).read_text(encoding="utf-8")
-    before, rest = text.split(BEGIN)
-    return f"{before}{BEGIN}\n\n{table(rows, readme)}\n\n{END}{rest.split(END)[1]}"
+    for name, made in {"notebooks": table(rows, readme), "training": training_table(rows, readme)}.items():
+        begin, end = (mark.format(name) for mark in MARKS)
+        before, rest = text.split(begin)
+        text = f"{before}{begin}\n\n{made}\n\n{end}{rest.split(end)[1]}"
+    return text
 
 
 def update_readmes() -> None:
