@@ -63,7 +63,7 @@ def test_a_new_word_from_the_command_line_draws(tmp_path):
 
 
 def test_full_and_controlnet_write_what_diffusers_opens(tmp_path):
-    assert train("full", tmp_path / "full", "--train", "attention") == 0
+    assert train("full", tmp_path / "full", "--train", "attention", "--dataloader_num_workers", "0") == 0
     UNet2DConditionModel.from_pretrained(tmp_path / "full/result/unet")
     assert train("controlnet", tmp_path / "net", data="shipped:control") == 0
     ControlNetModel.from_pretrained(tmp_path / "net/result/controlnet")
@@ -86,6 +86,7 @@ def test_a_run_goes_on_where_it_was(tmp_path, capsys):
         (("full", "--train_data_dir", "shipped:style", "--train", "some"), "valid are 'all', 'attention'"),
         (("textual-inversion", "--train_data_dir", "shipped:style", "--placeholder", "<猫>"), "initializer is ''"),
         (("lora", "--train_data_dir", "shipped:style", "--learning_rate", "0"), "learning_rate is 0.0"),
+        (("lora", "--train_data_dir", "shipped:style", "--dataloader_num_workers", "-1"), "at least 0"),
         (("lora", "--train_data_dir", "shipped:style", "--pretrained_model_name_or_path", "no"), "there is no folder"),
     ],
 )

@@ -39,7 +39,7 @@ class ExampleSource:
         tokenizer: of the text encoder.
         annotator: a name in `images.annotators.ANNOTATORS`: conditions are drawn from the cropped pictures, in place of
             those of the set. `annotator_options` go to it.
-        workers: threads that read pictures.
+        workers: threads that read pictures; 0, the default of diffusers' scripts, is one.
 
     Raises:
         UserError: no pictures; a caption beyond `max_chunks`; conditions for some of the pictures only.
@@ -61,7 +61,9 @@ class ExampleSource:
             raise UserError("The training set has no pictures; give at least one.")
         self.geometry, self.captions, self.tokenizer = geometry, captions, tokenizer
         self.annotator, self.annotator_options = annotator, dict(annotator_options or {})
-        self._pool = ThreadPoolExecutor(workers)
+        if workers < 0:
+            raise UserError(f"dataloader_num_workers is {workers}; it must be at least 0, such as 4")
+        self._pool = ThreadPoolExecutor(max(workers, 1))
         self._controlled = annotator is None and _all_or_none(examples)
         self._weighted = any(each.weight != 1 for each in examples)
         self._masked = any(each.mask for each in examples)
