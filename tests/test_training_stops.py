@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -120,6 +121,21 @@ def test_a_full_disk_leaves_the_last_checkpoint_whole(tmp_path):
     assert {path.name: path.read_bytes() for path in (tmp_path / "checkpoint-5").iterdir()} == before
     assert steps_saved(tmp_path) == [5] and not list(tmp_path.glob("partial-*"))
     assert run(tmp_path, 0.3)[1]["finished"]
+
+
+@pytest.mark.parametrize("left", [None, 0.0, 0.5], ids=["missing", "empty", "cut"])
+def test_a_damaged_checkpoint_is_said_to_be_one(tmp_path, left):
+    run(tmp_path / "whole", ema_decay=0.9, max_train_steps=2)
+    names = [path.name for path in (tmp_path / "whole/checkpoint-2").iterdir()]
+    assert len(names) == 6
+    for name in names:
+        folder = tmp_path / name
+        shutil.copytree(tmp_path / "whole", folder)
+        file = folder / "checkpoint-2" / name
+        content = file.read_bytes()
+        file.unlink() if left is None else file.write_bytes(content[: int(left * len(content))])
+        with pytest.raises(UserError, match="checkpoint-2"):
+            run(folder, ema_decay=0.9)
 
 
 def test_a_disk_that_fills_while_weights_are_written(tmp_path, monkeypatch):

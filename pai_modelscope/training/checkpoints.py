@@ -2,14 +2,17 @@
 
 import re
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 from accelerate import Accelerator
-from accelerate.utils import set_seed
+from accelerate.utils import RNG_STATE_NAME, set_seed
+from accelerate.utils import load as read
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from pai_modelscope.errors import UserError
+from pai_modelscope.errors import UserError, reason
 from pai_modelscope.files import PARTIAL, publish, remove, remove_at_once
 from pai_modelscope.methods import Method
 from pai_modelscope.training.disk import writing
@@ -158,9 +161,20 @@ def save(
 
 def load(accelerator: Accelerator, folder: Path, identity: Identity) -> int:
     """Go on from `folder`; gives its step. On another number of processes the generators of random numbers are seeded
-    anew: noise and order do not depend on them, only what a method draws without its samples' keys."""
+    anew: noise and order do not depend on them, only what a method draws without its samples' keys.
+
+    Raises `UserError` for a checkpoint of another training, and for one that lacks a file or has a damaged one.
+    """
     step, world_size = step_of(folder), identity.check(folder)
-    accelerator.load_state(str(folder), **load_options(accelerator))
+    try:
+        if world_size == accelerator.num_processes:  # accelerate goes on without these
+            read(folder / f"{RNG_STATE_NAME}_{accelerator.process_index}.pkl")
+        accelerator.load_state(str(folder), **load_options(accelerator))
+    except (OSError, EOFError, RuntimeError, ValueError, UnpicklingError, SafetensorError) as error:
+        raise UserError(
+            f"{folder} can't be loaded ({reason(error)}): give the options that it was made with; if a file of it is "
+            "missing or damaged, remove the folder, and 'latest' takes the checkpoint before it or begins anew"
+        ) from error
     if world_size != accelerator.num_processes:
         set_seed(identity.seed + step, device_specific=True)
     return step
