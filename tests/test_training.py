@@ -1,9 +1,11 @@
 """The one loop: a resumed run equals an uninterrupted one, accumulation equals a larger batch, order is a function."""
 
 import json
+import math
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from pai_modelscope.errors import UserError
 from pai_modelscope.training import Order
@@ -30,6 +32,27 @@ def test_resumed_equals_uninterrupted(tmp_path, ema):
     assert second["finished"]
     assert started.seen + rest.seen == table.seen
     assert same(whole, parts)
+
+
+def test_what_the_options_say_counts_for_the_rest_of_a_run(tmp_path):
+    """A checkpoint brings its rate, betas and weight decay along; the cosine of more steps begins where it would be."""
+    run(tmp_path, max_train_steps=4, checkpoints_total_limit=0)
+    changed = {
+        "learning_rate": 0.01,
+        "adam_beta1": 0.8,
+        "adam_weight_decay": 0.5,
+        "max_train_steps": 8,
+        "checkpoints_total_limit": 0,
+    }
+    run(tmp_path, max_train_seconds=1e-9, **changed)
+    (group,) = torch.load(tmp_path / "checkpoint-5/optimizer.bin")["param_groups"]
+    assert (group["betas"], group["weight_decay"]) == ((0.8, 0.99), 0.5)
+    moved = [load_file(tmp_path / f"checkpoint-{step}/trained.safetensors")["layer.weight"] for step in (4, 5)]
+    assert float((moved[0] - moved[1]).abs().max()) > 1e-3  # at the cosine's old end, nothing would move
+    run(tmp_path, **changed)
+    rates = [json.loads(line)["lr"] for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    expected = [0.01 * (1 + math.cos(math.pi * step / 8)) / 2 for step in range(5, 9)]
+    assert rates[4:] == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("micro", [1, 2])

@@ -24,7 +24,7 @@ from pai_modelscope.training.identity import Identity
 from pai_modelscope.training.interrupts import Agreement, Interrupts
 from pai_modelscope.training.journal import Journal
 from pai_modelscope.training.losses import Meter, Watch
-from pai_modelscope.training.optimizers import build_optimizer, check_processes, hold_in_bfloat16
+from pai_modelscope.training.optimizers import build_optimizer, check_processes, hold_in_bfloat16, settings_kept
 from pai_modelscope.training.order import Order
 from pai_modelscope.training.validation import Validation, untouched
 
@@ -112,7 +112,8 @@ class _Run:
         self.order = Order(source.lengths, samples, config.seed, source.cycle)
         self.identity = Identity.of(method, config, self.order)
         self._prepare(method)
-        self.step = checkpoints.load(self.accelerator, from_folder, self.identity) if from_folder else 0
+        with settings_kept(self.schedule):
+            self.step = checkpoints.load(self.accelerator, from_folder, self.identity) if from_folder else 0
         self.watch = Watch(config.max_loss_ratio, config.train_batch_size, self.accelerator.device)
         self.meter = Meter()
         self.logged: dict[str, Any] = {}

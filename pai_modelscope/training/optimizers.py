@@ -2,13 +2,15 @@
 
 import importlib.util
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 from accelerate import Accelerator
 from torch import nn
 from torch.optim.adamw import adamw
+from torch.optim.lr_scheduler import LambdaLR
 
 from pai_modelscope.config import TrainingConfig
 from pai_modelscope.errors import UserError
@@ -18,6 +20,7 @@ from pai_modelscope.training.sharding import HALVES, cuts
 
 _PACKAGES = {"adamw-8bit": "torchao", "prodigy": "prodigyopt"}
 
+_SETTINGS = ("initial_lr", "betas", "weight_decay")  # of a group of weights
 FUSED = ("cuda", "cpu")  # devices whose AdamW is one pass over the memory
 SMALLEST = 64  # a matrix with fewer rows or columns is an input or output layer; those keep AdamW
 _A, _B, _C = 3.4445, -4.7750, 2.0315  # the quintic of Jordan et al.: steepest at zero, near one after five rounds
@@ -51,6 +54,17 @@ def check_processes(config: TrainingConfig, cut: bool) -> None:
             f"optimizer is {config.optimizer!r}, which needs whole weights in every process: with FSDP or DeepSpeed "
             "choose 'adamw'"
         )
+
+
+@contextmanager
+def settings_kept(schedule: LambdaLR) -> Iterator[None]:
+    """While a checkpoint is loaded, which brings the settings it was made with, those of the configuration stay: a run
+    may go on at another rate, or to another last step."""
+    told = [{name: group[name] for name in _SETTINGS} for group in schedule.optimizer.param_groups]
+    yield
+    for group, own, curve in zip(schedule.optimizer.param_groups, told, schedule.lr_lambdas, strict=True):
+        group |= own | {"lr": own["initial_lr"] * curve(schedule.last_epoch)}
+    schedule.base_lrs = [own["initial_lr"] for own in told]
 
 
 def hold_in_bfloat16(method: Method) -> None:
