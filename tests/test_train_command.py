@@ -5,9 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 import yaml
 from diffusers import ControlNetModel, UNet2DConditionModel
 from PIL import Image
+from safetensors.torch import load_file
 
 from pai_modelscope.adapters import read_lora
 from pai_modelscope.cli import main
@@ -67,6 +69,18 @@ def test_full_and_controlnet_write_what_diffusers_opens(tmp_path):
     UNet2DConditionModel.from_pretrained(tmp_path / "full/result/unet")
     assert train("controlnet", tmp_path / "net", data="shipped:control") == 0
     ControlNetModel.from_pretrained(tmp_path / "net/result/controlnet")
+
+
+@pytest.mark.parametrize("rank", [(), ("--rank", "2")], ids=["whole", "adapter"])
+def test_a_controlnets_seed_gives_its_first_values(tmp_path, rank):
+    """All but what is copied from the UNet is drawn at random; it was drawn before anything had set the seed."""
+    for name, seed in (("a", "3"), ("b", "3"), ("c", "4")):
+        torch.seed()
+        assert train("controlnet", tmp_path / name, "--seed", seed, *rank, data="shipped:control") == 0
+    a, b, c = (load_file(tmp_path / name / "checkpoint-2/trained.safetensors") for name in "abc")
+    assert all(torch.equal(a[name], b[name]) for name in a)
+    drawn = [name for name in a if "cond_embedding.blocks.0.weight" in name or "lora_A" in name]
+    assert drawn and all(float((a[name] - c[name]).abs().max()) > 0.01 for name in drawn)
 
 
 def test_a_run_goes_on_where_it_was(tmp_path, capsys):

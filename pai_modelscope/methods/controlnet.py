@@ -21,17 +21,21 @@ class ControlNetTraining(Denoising):
         *parts: Any,
         controlnet: ControlNetModel | None = None,
         rank: int | None = None,
+        seed: int = 0,
         **options: Any,
     ):
         """`controlnet`: one to train on; None begins with a copy of the UNet's encoder whose outputs are zero.
-        `rank`: the copy itself stays, and learns by matrices of that rank; None trains all of it."""
+        `rank`: the copy itself stays, and learns by matrices of that rank; None trains all of it.
+        `seed`: of the first values of what no UNet has: the layers that read the picture, and the matrices."""
         super().__init__(unet.requires_grad_(False), *parts, **options)
-        self.controlnet = controlnet or ControlNetModel.from_unet(unet)
-        self.controlnet.requires_grad_(True)
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            self.controlnet = controlnet or ControlNetModel.from_unet(unet)
+            self.controlnet.requires_grad_(True)
+            if rank:
+                attach_control_lora(self.controlnet, rank)
         if options.get("gradient_checkpointing"):
             self.controlnet.enable_gradient_checkpointing()
-        if rank:
-            attach_control_lora(self.controlnet, rank)
 
     def heavy(self) -> list[nn.Module]:
         return [self.controlnet, self.unet]

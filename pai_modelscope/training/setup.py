@@ -151,7 +151,7 @@ class Run:
     def _controlnet(self, parts: dict[str, Any], shared: dict[str, Any]) -> ControlNetTraining:
         own = self.options.own
         if not own.controlnet_model_name_or_path:
-            return ControlNetTraining(**parts, rank=own.rank, **shared)
+            return ControlNetTraining(**parts, rank=own.rank, seed=self.options.loop.seed, **shared)
         folder = model_dir(own.controlnet_model_name_or_path)
         is_adapter = (folder / CONTROL_ADAPTER).is_file()
         if not own.rank:
