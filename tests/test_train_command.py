@@ -11,6 +11,7 @@ from diffusers import ControlNetModel, UNet2DConditionModel
 from PIL import Image
 from safetensors.torch import load_file
 
+from pai_modelscope import fine_tune
 from pai_modelscope.adapters import read_lora
 from pai_modelscope.cli import main
 from pai_modelscope.errors import UserError
@@ -69,6 +70,18 @@ def test_full_and_controlnet_write_what_diffusers_opens(tmp_path):
     UNet2DConditionModel.from_pretrained(tmp_path / "full/result/unet")
     assert train("controlnet", tmp_path / "net", data="shipped:control") == 0
     ControlNetModel.from_pretrained(tmp_path / "net/result/controlnet")
+
+
+def test_the_run_folder_alone_repeats_the_run(tmp_path):
+    """Also what a YAML file or Python told, of which the command line has nothing."""
+    (tmp_path / "run.yaml").write_text("rank: 3\ntargets: all-linear\ncaption_dropout: 0.5\nnum_train_epochs: 1\n")
+    given = ("--config", str(tmp_path / "run.yaml"), "--max_train_steps", "0", "--seed", "5")
+    assert train("lora", tmp_path / "first", *given) == 0
+    written = json.loads((tmp_path / "first/run.json").read_text("utf-8"))
+    again = {**written["options"], **written["config"], "output_dir": tmp_path / "again"}
+    assert fine_tune(**again) == tmp_path / "again/result"
+    one, two = (load_file(tmp_path / name / "checkpoint-3/trained.safetensors") for name in ("first", "again"))
+    assert one.keys() == two.keys() and all(torch.equal(one[name], two[name]) for name in one)
 
 
 @pytest.mark.parametrize("rank", [(), ("--rank", "2")], ids=["whole", "adapter"])

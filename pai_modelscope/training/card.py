@@ -1,6 +1,6 @@
 """The model card of a result: where it comes from and how it was made, in plain facts."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,7 @@ class About:
     data: str = ""  # what it was trained on, in a sentence
     licence: str = ""  # of the base model, such as 'apache-2.0': what is trained from it inherits it
     usage: str = ""  # Python that uses the result
+    options: dict[str, Any] = field(default_factory=dict)  # of model, data and method, by names, for run.json
 
 
 def write_card(

@@ -14,12 +14,14 @@ from pai_modelscope.training.validation import grid, save_grid
 
 
 class Journal:
-    def __init__(self, accelerator: Accelerator, config: TrainingConfig, method: str, step: int):
+    def __init__(
+        self, accelerator: Accelerator, config: TrainingConfig, method: str, options: dict[str, Any], step: int
+    ):
         self._writes, self._folder = accelerator.is_main_process, Path(config.output_dir)
         if self._writes:
             with self.writing("the run folder"):
                 self._log = Log(self._folder, step)
-                write_run(self._folder, config, method, accelerator, step)
+                write_run(self._folder, config, method, options, accelerator, step)
         self._trackers = Trackers(accelerator, config, step)
 
     def writing(self, what: str) -> AbstractContextManager[None]:

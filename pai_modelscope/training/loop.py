@@ -119,7 +119,7 @@ class _Run:
         self.logged: dict[str, Any] = {}
         if self.accelerator.is_main_process:
             sweep(self.output_dir)
-        self.journal = Journal(self.accelerator, config, self.identity.method, self.step)
+        self.journal = Journal(self.accelerator, config, self.identity.method, about.options, self.step)
         self.accelerator.wait_for_everyone()
         self.started = time.monotonic()
         self.mark = (self.started, self.step)  # from where the throughput is counted

@@ -37,6 +37,12 @@ class Options:
     validation: ValidationOptions
     without_effect: dict[str, str]  # options of diffusers' scripts that were given and do nothing here, and why
 
+    def beside_the_loop(self) -> dict[str, Any]:
+        """All but the loop's, by names: with the loop's, `fine_tune` repeats the run."""
+        parts = self.data, self.own, self.shared, self.validation
+        named = {field.name: getattr(part, field.name) for part in parts for field in fields(part)}
+        return {"method": self.method, MODEL: self.model, REVISION: self.revision} | named
+
 
 def settle(method: str, given: Mapping[str, Any]) -> Options:
     """`given`: options of any part by their names, or by those of diffusers' example scripts; None leaves one open.

@@ -20,10 +20,18 @@ from pai_modelscope.files import write_text
 _PACKAGES = ("torch", "diffusers", "transformers", "accelerate", "peft", "safetensors", "numpy")
 
 
-def write_run(output_dir: Path, config: TrainingConfig, method: str, accelerator: Accelerator, step: int) -> None:
-    """`run.json`: how the run began; each time it went on adds an entry to 'resumed'."""
+def write_run(
+    output_dir: Path,
+    config: TrainingConfig,
+    method: str,
+    options: dict[str, Any],
+    accelerator: Accelerator,
+    step: int,
+) -> None:
+    """`run.json`: how the run began; each time it went on adds an entry to 'resumed'. With its 'options' and 'config',
+    `fine_tune` makes the same run again."""
     path = output_dir / "run.json"
-    now = {"step": step, **_surroundings(config, accelerator), "method": method}
+    now = {"step": step, **_surroundings(config, accelerator), "method": method, "options": options}
     try:
         before = json.loads(path.read_text(encoding="utf-8")) if step else None
     except (OSError, ValueError):  # the checkpoint came from another folder, or someone edited the file

@@ -282,7 +282,7 @@ from modelscope.pipelines import pipeline
 pipe = pipeline('text-to-image-synthesis', {str(result)!r})
 pipe({{'text': '...'}})['output_imgs'][0]"""
         data = f"{len(self.pictures)} pictures of {_called(options.data.train_data_dir)}"
-        return About(options.model, data, entry.licence if entry else "", usage)
+        return About(options.model, data, entry.licence if entry else "", usage, options.beside_the_loop())
 
 
 _OF_THE_SCHEDULER = ("prediction_type", "rescale_betas_zero_snr")
