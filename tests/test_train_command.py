@@ -114,6 +114,7 @@ def test_a_run_goes_on_where_it_was(tmp_path, capsys):
         (("textual-inversion", "--train_data_dir", "shipped:style", "--placeholder", "<猫>"), "initializer is ''"),
         (("lora", "--train_data_dir", "shipped:style", "--learning_rate", "0"), "learning_rate is 0.0"),
         (("lora", "--train_data_dir", "shipped:style", "--dataloader_num_workers", "-1"), "at least 0"),
+        (("lora", "--train_data_dir", "shipped:style", "--mixed_precision", "fp16"), "set it to 'bf16' or 'no'"),
         (("lora", "--train_data_dir", "shipped:style", "--pretrained_model_name_or_path", "no"), "there is no folder"),
     ],
 )

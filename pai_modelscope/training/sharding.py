@@ -27,6 +27,8 @@ def launched(config: TrainingConfig, cpu: bool = False, given: Accelerator | Non
     # accelerate to fill as it wraps them: too late for what the encoders read before that, such as for a cache.
     os.environ["FSDP_CPU_RAM_EFFICIENT_LOADING"] = "false"
     accelerator = given or _launched(config, cpu)
+    if accelerator.mixed_precision == "fp16" and accelerator.device.type == "cpu":
+        raise UserError("mixed_precision is 'fp16', in which a CPU can't train: set it to 'bf16' or 'no'")
     if plugin := getattr(accelerator.state, "fsdp_plugin", None):
         plugin.cpu_ram_efficient_loading = False
     return accelerator
@@ -56,6 +58,7 @@ def memory_format(accelerator: Accelerator, channels_last: bool) -> torch.memory
 
 def configure(accelerator: Accelerator, config: TrainingConfig, validates: bool) -> None:
     """Tell accelerate's plugins what they would otherwise take from a DataLoader and from the training script."""
+    accelerator.gradient_accumulation_steps = 1  # the loop divides by its batches itself; a launcher may have said more
     if accelerator.distributed_type == DistributedType.FSDP and not accelerator.is_fsdp2:
         raise UserError("accelerate's configuration asks for FSDP 1, which is not supported: set fsdp_version to 2")
     if accelerator.distributed_type == DistributedType.FSDP and validates and config.validation_steps:
@@ -65,6 +68,7 @@ def configure(accelerator: Accelerator, config: TrainingConfig, validates: bool)
         if plugin.zero_stage == 3:
             raise UserError("DeepSpeed's ZeRO stage 3 is not supported: choose stage 1 or 2, or FSDP 2")
         plugin.deepspeed_config["train_micro_batch_size_per_gpu"] = config.train_batch_size
+        plugin.deepspeed_config["gradient_accumulation_steps"] = 1
         plugin.deepspeed_config["gradient_clipping"] = config.max_grad_norm
         plugin.deepspeed_config["zero_allow_untested_optimizer"] = True
 
