@@ -5,6 +5,7 @@ import math
 
 import pytest
 import torch
+from accelerate import Accelerator
 from safetensors.torch import load_file
 
 from pai_modelscope.errors import UserError
@@ -94,6 +95,21 @@ def test_a_last_step_that_was_saved_is_not_saved_again(tmp_path, monkeypatch):
 def test_only_the_newest_checkpoint_stays_and_none_is_partial(tmp_path):
     run(tmp_path, checkpointing_steps=4)
     assert sorted(p.name for p in tmp_path.glob("*checkpoint*")) == ["checkpoint-12"]
+
+
+@pytest.mark.parametrize(("name", "value"), [("lr_warmup_steps", 12), ("learning_rate", 1e-8)])
+def test_a_polynomial_that_cannot_fall_is_refused(tmp_path, name, value):
+    """It ended in a division by zero, at the last step of all."""
+    with pytest.raises(UserError, match=f"{name} is {value}.*polynomial"):
+        run(tmp_path, lr_scheduler="polynomial", **{name: value})
+
+
+def test_what_a_launcher_says_of_accumulation_divides_no_gradient(tmp_path):
+    norms = []
+    for name, steps in (("one", 1), ("four", 4)):
+        run(tmp_path / name, accelerator=Accelerator(gradient_accumulation_steps=steps), max_train_steps=1)
+        norms.append(json.loads((tmp_path / name / "log.jsonl").read_text())["grad_norm"])
+    assert norms[0] == norms[1]
 
 
 def test_every_wrong_value_is_named(tmp_path):

@@ -64,6 +64,16 @@ class TrainingConfig:
             )
         if self.optimizer == "prodigy" and self.scale_lr:
             found.append("scale_lr is on; 'prodigy' finds the rate itself: leave scale_lr out")
+        if self.lr_scheduler == "polynomial" and 0 < self.max_train_steps <= self.lr_warmup_steps:
+            found.append(
+                f"lr_warmup_steps is {self.lr_warmup_steps} and max_train_steps {self.max_train_steps}; 'polynomial' "
+                "needs steps to fall in after the warm-up: give fewer lr_warmup_steps"
+            )
+        if self.lr_scheduler == "polynomial" and 0 < self.learning_rate <= _POLYNOMIAL_END:
+            found.append(
+                f"learning_rate is {self.learning_rate}; 'polynomial' falls to {_POLYNOMIAL_END:g}: give more, or "
+                "another lr_scheduler"
+            )
         if self.weights == "bfloat16" and self.optimizer != "adamw-8bit":
             found.append(
                 f"weights is 'bfloat16' and optimizer {self.optimizer!r}, whose steps would be lost in rounding: set "
@@ -76,6 +86,7 @@ class TrainingConfig:
         return found
 
 
+_POLYNOMIAL_END = 1e-7  # of diffusers.optimization
 _LEAST = {
     **dict.fromkeys(("max_train_steps", "train_batch_size", "gradient_accumulation_steps", "logging_steps"), 1),
     **dict.fromkeys(("lr_warmup_steps", "checkpointing_steps", "checkpoints_total_limit", "validation_steps"), 0),
