@@ -244,6 +244,14 @@ def test_another_training_does_not_go_on_from_a_checkpoint(tmp_path, change, wor
     assert run(tmp_path)[1]["finished"]
 
 
+def test_the_largest_seed_is_one_for_other_numbers_of_processes_too(tmp_path):
+    """Each process and each such begin has a seed of its own, counted up from the run's."""
+    run(tmp_path, seed=2**32 - 1, max_train_steps=2)
+    file = tmp_path / "checkpoint-2/training.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"world_size": 2}))
+    assert run(tmp_path, seed=2**32 - 1)[1]["finished"]
+
+
 def test_the_same_step_may_be_cut_otherwise(tmp_path):
     run(tmp_path, max_train_seconds=1e-9)
     assert run(tmp_path, train_batch_size=2, gradient_accumulation_steps=4)[1]["finished"]

@@ -176,5 +176,5 @@ def load(accelerator: Accelerator, folder: Path, identity: Identity) -> int:
             "missing or damaged, remove the folder, and 'latest' takes the checkpoint before it or begins anew"
         ) from error
     if world_size != accelerator.num_processes:
-        set_seed(identity.seed + step, device_specific=True)
+        set_seed((identity.seed + step + accelerator.process_index) % 2**32)
     return step

@@ -107,7 +107,7 @@ class _Run:
                 if self.accelerator.is_main_process:
                     checkpoints.forget(self.output_dir)
         from_folder = checkpoints.choose(self.output_dir, config.resume_from_checkpoint)
-        set_seed(config.seed, device_specific=True)
+        set_seed((config.seed + self.accelerator.process_index) % 2**32)
         samples = config.train_batch_size * config.gradient_accumulation_steps * self.accelerator.num_processes
         self.order = Order(source.lengths, samples, config.seed, source.cycle)
         self.identity = Identity.of(method, config, self.order)
