@@ -180,6 +180,14 @@ def test_the_card_tells_what_is_known_and_no_more(tmp_path):
     assert "stopped before its 12 steps" in card.text
 
 
+def test_a_result_that_is_written_again_tells_the_loss_that_was_logged(tmp_path):
+    """As after a run that was killed while it wrote its result."""
+    _, first, _ = run(tmp_path, validation=Numbers(), validation_steps=12)
+    _, again, rest = run(tmp_path)
+    assert rest.seen == [] and again == first
+    assert f"the last logged loss is {first['loss']:.4f}" in (tmp_path / "result/README.md").read_text()
+
+
 def apart(a, b):
     """The largest difference of two pictures, of 255."""
     return int(np.abs(np.asarray(a, int) - np.asarray(b, int)).max())

@@ -22,6 +22,7 @@ class Journal:
             with self.writing("the run folder"):
                 self._log = Log(self._folder, step)
                 write_run(self._folder, config, method, options, accelerator, step)
+        self.last = self._log.last if self._writes else {}  # what was logged before a run went on
         self._trackers = Trackers(accelerator, config, step)
 
     def writing(self, what: str) -> AbstractContextManager[None]:

@@ -116,10 +116,10 @@ class _Run:
             self.step = checkpoints.load(self.accelerator, from_folder, self.identity) if from_folder else 0
         self.watch = Watch(config.max_loss_ratio, config.train_batch_size, self.accelerator.device)
         self.meter = Meter()
-        self.logged: dict[str, Any] = {}
         if self.accelerator.is_main_process:
             sweep(self.output_dir)
         self.journal = Journal(self.accelerator, config, self.identity.method, about.options, self.step)
+        self.logged = self.journal.last
         self.accelerator.wait_for_everyone()
         self.started = time.monotonic()
         self.mark = (self.started, self.step)  # from where the throughput is counted

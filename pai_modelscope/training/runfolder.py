@@ -84,9 +84,12 @@ class Log:
 
     def __init__(self, output_dir: Path, step: int):
         self._path = output_dir / "log.jsonl"
+        self.last: dict[str, Any] = {}  # of the rows with a loss
         if self._path.exists():
             lines = self._path.read_text(encoding="utf-8", errors="replace").splitlines()
-            write_text(self._path, "".join(f"{line}\n" for line in lines if 0 < _step(line) <= step))
+            kept = [line for line in lines if 0 < _step(line) <= step]
+            write_text(self._path, "".join(f"{line}\n" for line in kept))
+            self.last = next((row for row in map(json.loads, reversed(kept)) if "loss" in row), {})
 
     def add(self, row: dict[str, Any]) -> None:
         with open(self._path, "a", encoding="utf-8") as file:
