@@ -207,7 +207,8 @@ def test_broken_pictures_are_counted_named_and_skipped_or_stop(tmp_path) -> None
     found = broken_set(tmp_path)
     with pytest.raises(UserError, match=r"^4 broken, 2 sound: .*cut\.png.*text\.png.*gone\.png.* and 1 more"):
         scan(found)
-    kept = scan(found, on_broken="skip")
+    with pytest.warns(UserWarning, match=r"^4 broken, 2 sound: .*cut\.png.*left out"):
+        kept = scan(found, on_broken="skip")
     assert [each.name for each in kept] == ["0.png", "1.png"]
     assert len(kept.broken) == 4 and "4 broken, 2 sound" in kept.report
     assert "line 4" in kept.broken[2]
@@ -225,10 +226,20 @@ def test_no_sound_picture_is_an_error_even_if_skipping(tmp_path) -> None:
 
 
 def test_broken_masks_and_conditions_count_as_broken(tmp_path) -> None:
-    folder = write_metadata(tmp_path, 3, mask_file_name=lambda n: ["0.png", "bad.png", "1.png"][n])
+    folder = write_metadata(tmp_path, 3, mask_file_name=lambda n: ["0.png", "bad.png", "2.png"][n])
     (folder / "bad.png").write_text("no picture")
     kept = scan(open_training_set(folder), on_broken="skip")
     assert [each.name for each in kept] == ["0.png", "2.png"] and "mask of 1.png" in kept.broken[0]
+
+
+@pytest.mark.parametrize("column", ["mask_file_name", "conditioning_file_name"])
+def test_masks_and_conditions_of_another_shape_count_as_broken(column, tmp_path) -> None:
+    """One picture with several masks is checked with each of them."""
+    folder = write_metadata(tmp_path, 2)
+    rows = [{"file_name": "0.png", "text": "一", column: f"{other}.png"} for other in (0, 1)]
+    write_rows(folder, rows)
+    kept = scan(open_training_set(folder), on_broken="skip")
+    assert len(kept) == 1 and "of 0.png is 144x96 and its picture 96x96" in kept.broken[0]
 
 
 def test_single_captions_and_pictures_without_the_other(tmp_path) -> None:

@@ -1,11 +1,13 @@
 """Every picture of a training set is opened once before hours are spent on it."""
 
+import warnings
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from tqdm.auto import tqdm
 
 from pai_modelscope.data.examples import Example, TrainingSet
+from pai_modelscope.data.geometry import check_same_aspect
 from pai_modelscope.errors import UserError
 
 _NAMED = 3  # broken pictures in a message
@@ -43,7 +45,8 @@ def scan(training_set: TrainingSet, on_broken: str = "stop", quick: bool = False
     """Open every picture of a set, with its condition and mask, and tell the sound from the broken.
 
     Args:
-        on_broken: 'stop' raises, after all were opened, so that they can be mended at once; 'skip' leaves them out.
+        on_broken: 'stop' raises, after all were opened, so that they can be mended at once; 'skip' leaves them out
+            and warns.
         quick: read heads alone: many times faster, but what is cut off or damaged later on goes unnoticed.
         workers: threads.
 
@@ -54,7 +57,7 @@ def scan(training_set: TrainingSet, on_broken: str = "stop", quick: bool = False
         raise UserError(f"on_broken is {on_broken!r}; valid are 'stop' and 'skip'.")
     sound: list[Example] = []
     broken: dict[str, None] = {}  # in order, and those that repeat once
-    verdicts: dict[tuple[str, str], str] = {}  # of examples that stand at several places
+    verdicts: dict[Example, str] = {}  # of examples that stand at several places
     with ThreadPoolExecutor(workers) as pool:
         opened = pool.map(lambda place: _open(training_set, place, quick, verdicts), range(len(training_set)))
         for made, problem in tqdm(opened, total=len(training_set), desc="pictures", disable=None):
@@ -67,27 +70,29 @@ def scan(training_set: TrainingSet, on_broken: str = "stop", quick: bool = False
         raise UserError(f"No picture of the training set can be used. {result.report}")
     if broken and on_broken == "stop":
         raise UserError(f"{result.report} Mend or remove them, or skip broken pictures.")
+    if broken:
+        warnings.warn(f"{result.report} The broken are left out.", stacklevel=2)
     return result
 
 
 def _open(
-    training_set: TrainingSet, place: int, quick: bool, verdicts: dict[tuple[str, str], str]
+    training_set: TrainingSet, place: int, quick: bool, verdicts: dict[Example, str]
 ) -> tuple[Example | None, str]:
     try:
         made = training_set[place]
     except UserError as error:
         return None, str(error)
-    known = made.name, made.digest
-    if not quick and known not in verdicts:
-        verdicts[known] = _problem(made)
-    return made, verdicts.get(known, "")
+    if not quick and made not in verdicts:
+        verdicts[made] = _problem(made)
+    return made, verdicts.get(made, "")
 
 
 def _problem(made: Example) -> str:
     try:
-        for read in (made.read, made.condition, made.mask):
+        made.read()
+        for what, read in (("conditioning picture", made.condition), ("mask", made.mask)):
             if read is not None:
-                read()
+                check_same_aspect(made.size, read().size, f"{what} of {made.name}")
     except UserError as error:
         return str(error)
     return ""
