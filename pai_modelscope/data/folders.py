@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -15,6 +16,8 @@ from pai_modelscope.errors import UserError
 
 METADATA = ("metadata.jsonl", "metadata.csv")
 CAPTIONS = (".txt", ".caption")
+# Pictures too, but none that Pillow reads by itself.
+_OTHER_PICTURES = (".heic", ".heif", ".svg", ".jxl", ".psd", ".raw", ".dng")
 _REPEATS = re.compile(r"(\d+)_(.*)")
 
 
@@ -61,17 +64,23 @@ def open_kohya(root: Path) -> Listed:
     """kohya's folders: in `30_小狗`, every picture counts thirty times; without a text of its own it is a 小狗.
 
     Raises:
-        UserError: none of the folders holds a picture, a path leaves the folder.
+        UserError: none of the folders holds a picture, a path leaves the folder. Pictures without a text in a folder
+            without words, and texts without a picture, are broken examples.
     """
     makers: list[Maker] = []
     order: list[int] = []
+    taken: list[Path] = []
     for folder in sorted(each for each in root.iterdir() if each.is_dir() and _REPEATS.fullmatch(each.name)):
         times, words = re.fullmatch(_REPEATS, folder.name).groups()  # type: ignore[union-attr]
-        for path in pictures_in(folder, root):
-            order += [len(makers)] * int(times)
-            makers.append(_of_file(path, root, words.replace("_", " ")))
+        paths = list(pictures_in(folder, root))
+        made = _beside(paths, folder, root, words.replace("_", " ").strip() or None)
+        for place in range(len(made)):
+            order += [len(makers) + place] * int(times)
+        makers += made
+        taken += paths
     if not order:
         raise UserError(f"{root} has folders such as 30_dog, but no pictures in them that repeat at least once.")
+    _warn_of_others(root, taken)
     return Listed(makers, order)
 
 
@@ -85,15 +94,14 @@ def open_plain(root: Path, caption: str | None = None) -> Listed:
     paths = list(pictures_in(root, root))
     if not paths:
         raise UserError(f"{root} holds no pictures; valid are {', '.join(PICTURES)}.")
-    if caption is None and not any(_text_beside(path) for path in paths):
+    texts = texts_in(root)
+    if caption is None and not any(path.stem in texts for path in paths):
         raise UserError(
             f"{root} has {len(paths)} pictures and no captions: write {METADATA[0]}, or a {paths[0].stem}.txt beside "
             f"{paths[0].name} and so on, or name the folder like 10_小狗 inside another."
         )
-    stems = {path.stem for path in paths}
-    lonely = [path.name for path in texts_in(root) if path.stem not in stems]
-    makers = [_of_file(path, root, caption) for path in paths]
-    return Listed([*makers, *(broken(f"{root / name}: a caption without a picture; remove it.") for name in lonely)])
+    _warn_of_others(root, paths)
+    return Listed(_beside(paths, root, root, caption))
 
 
 def is_kohya(root: Path) -> bool:
@@ -107,30 +115,44 @@ def pictures_in(folder: Path, root: Path) -> Iterator[Path]:
             yield file_in(root, path.relative_to(root).as_posix(), str(folder))
 
 
-def texts_in(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if path.suffix in CAPTIONS and not path.name.startswith("."))
+def texts_in(folder: Path) -> dict[str, Path]:
+    """The caption files of a folder by what they are called without their suffix; .txt goes before .caption."""
+    found = [path for path in sorted(folder.iterdir()) if path.is_file() and not path.name.startswith(".")]
+    return {path.stem: path for kind in reversed(CAPTIONS) for path in found if path.suffix.lower() == kind}
 
 
-def _of_file(path: Path, root: Path, caption: str | None) -> partial[Example]:
-    return partial(_example_of_file, path, root, caption)
+def _beside(paths: list[Path], folder: Path, root: Path, caption: str | None) -> list[Maker]:
+    """Of the pictures of a folder and the texts beside them; a text without a picture is a broken example."""
+    texts = texts_in(folder)
+    makers: list[Maker] = [partial(_example_of_file, path, texts.get(path.stem), root, caption) for path in paths]
+    lonely = texts.keys() - {path.stem for path in paths}
+    return makers + [broken(f"{texts[stem]}: a caption without a picture; remove it.") for stem in sorted(lonely)]
 
 
-def _example_of_file(path: Path, root: Path, caption: str | None) -> Example:
-    text = _text_beside(path)
+def _warn_of_others(root: Path, taken: list[Path]) -> None:
+    """Say which pictures lie there, too, and are not taken."""
+    kinds, known = {*PICTURES, *_OTHER_PICTURES}, set(taken)
+    found = (path.relative_to(root) for path in root.rglob("*") if path.suffix.lower() in kinds and path not in known)
+    others = sorted(path.as_posix() for path in found if not any(part.startswith(".") for part in path.parts))
+    if others:
+        warnings.warn(
+            f"Pictures in {root} that are left out: {len(others)}, the first {others[0]}; they lie in another folder, "
+            f"or are of no kind that is read ({', '.join(PICTURES)}).",
+            stacklevel=2,
+        )
+
+
+def _example_of_file(path: Path, text: Path | None, root: Path, caption: str | None) -> Example:
     if text is None and caption is None:
         raise UserError(f"{path} has no caption: write {path.stem}.txt beside it.")
     captions = [caption or ""] if text is None else read_captions(file_in(root, str(text.relative_to(root)), str(root)))
     return example(path.relative_to(root).as_posix(), captions, partial(load_file, path, str(path)))
 
 
-def _text_beside(path: Path) -> Path | None:
-    return next((text for kind in CAPTIONS if (text := path.with_suffix(kind)).is_file()), None)
-
-
 def read_captions(path: Path) -> list[str]:
     """The captions of a text file, one a line; an empty file is an empty caption."""
     try:
-        lines = path.read_text("utf-8-sig").splitlines()
+        lines = load_file(path, str(path)).decode("utf-8-sig").splitlines()
     except UnicodeDecodeError:
         raise UserError(f"{path} is not in UTF-8; save it in that encoding.") from None
     return [line.strip() for line in lines if line.strip()] or [""]

@@ -16,7 +16,7 @@ from pai_modelscope.images.inputs import open_image
 Load = Callable[[], bytes | Image.Image]
 Maker = Callable[[], Example]
 
-PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif", ".jp2", ".ppm")
+PICTURES = (".jpg", ".jpeg", ".jfif", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif", ".jp2", ".ppm")
 _LONGEST = 1024  # characters of a path
 _ORIENTATION, _LYING = 0x0112, {5, 6, 7, 8}  # EXIF: turned by a quarter
 
