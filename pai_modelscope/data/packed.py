@@ -101,12 +101,30 @@ def _tar(file: Path, columns: Columns) -> list[Maker]:
                 folder, _, base = member.name.rpartition("/")
                 if member.isfile() and base[:1] != ".":  # a link names a file elsewhere: not followed
                     stem, _, kind = base.partition(".")
-                    samples.setdefault(f"{folder}/{stem}", {})[kind.lower()] = member.offset_data, member.size
+                    parts = samples.setdefault(f"{folder}/{stem}", {})
+                    if kind.lower() in parts:
+                        raise UserError(f"{file} has {member.name} twice; give each sample a name of its own.")
+                    parts[kind.lower()] = member.offset_data, member.size
+            _check_end(file, archive.offset)
     except (tarfile.TarError, OSError) as error:
         raise UserError(
             f"{file} can't be read as a tar ({error}); give whole shards without compression (.tar, not .tar.gz)."
         ) from None
     return [_tar_sample(file, name.lstrip("/"), parts, columns) for name, parts in samples.items()]
+
+
+def _check_end(file: Path, offset: int) -> None:
+    """Raise `UserError` if something else than zeros follows on the members: `tarfile` takes that for the end, too."""
+    with open(file, "rb") as opened:
+        opened.seek(offset)
+        rest = opened.read(tarfile.RECORDSIZE)
+        while rest and not rest.strip(b"\0"):
+            rest = opened.read(tarfile.RECORDSIZE)
+        if rest or opened.tell() == offset:
+            raise UserError(
+                f"{file} does not end where its members do, at byte {offset}: it is damaged, cut off, or several tars "
+                "in one; download or pack it again."
+            )
 
 
 def _tar_sample(file: Path, name: str, parts: dict[str, tuple[int, int]], columns: Columns) -> Maker:
@@ -133,15 +151,15 @@ def _tar_sample(file: Path, name: str, parts: dict[str, tuple[int, int]], column
 
 
 def _tar_captions(file: Path, where: str, parts: dict[str, tuple[int, int]], columns: Columns) -> Sequence[str]:
+    kind, named = next((kind for kind in ("txt", "caption") if kind in parts), None), columns.caption != Columns.caption
     try:
-        for kind in ("txt", "caption"):
-            if kind in parts:
-                text = read_at(file, *parts[kind]).decode("utf-8-sig")
-                return [line.strip() for line in text.splitlines() if line.strip()] or [""]
-        row = json.loads(read_at(file, *parts["json"])) if "json" in parts else {}
+        row = json.loads(read_at(file, *parts["json"])) if "json" in parts and (named or not kind) else {}
+        field = next((name for name in (columns.caption, "caption") if isinstance(row, dict) and name in row), None)
+        if kind and not (named and field == columns.caption):  # a field that was asked for by its name goes before
+            text = read_at(file, *parts[kind]).decode("utf-8-sig")
+            return [line.strip() for line in text.splitlines() if line.strip()] or [""]
     except ValueError as error:
         raise UserError(f"{where}: the caption can't be read ({error}); give UTF-8.") from None
-    field = next((name for name in (columns.caption, "caption") if isinstance(row, dict) and name in row), None)
     if field is None:
         raise UserError(f"{where}: no caption; add .txt, or .json with the field {columns.caption!r}.")
     return captions_of(row[field], where, field)
