@@ -1,10 +1,13 @@
 """Every form of training set reads as the same pictures and captions."""
 
 import json
+import struct
+import zlib
 
 import datasets
 import pytest
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from pai_modelscope.data import join, open_dataset, open_training_set, scan
 from pai_modelscope.errors import UserError
@@ -198,6 +201,40 @@ def test_a_turned_photograph_has_its_upright_size(tmp_path) -> None:
     picture(1).save(folder / "0.jpg", exif=exif)
     made = open_training_set(folder)[0]
     assert made.size == made.read().size == (96, 144)
+
+
+@pytest.mark.parametrize("place", ["eXIf", "XML:com.adobe.xmp", "Raw profile type exif"])
+def test_a_turned_png_has_its_upright_size_wherever_it_says_so(place, tmp_path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    content, info = exif.tobytes(), PngInfo()
+    if place == "Raw profile type exif":  # as ImageMagick writes it
+        info.add_text(place, f"\nexif\n{len(content):8}\n{content.hex()}\n")
+    if place == "XML:com.adobe.xmp":
+        info.add_itxt(place, '<x:xmpmeta xmlns:x="adobe:ns:meta/"><a tiff:Orientation="6"/></x:xmpmeta>')
+    picture(1).save(tmp_path / "0.png", pnginfo=info)
+    if place == "eXIf":  # behind the pixels
+        chunk, png = place.encode() + content.removeprefix(b"Exif\0\0"), (tmp_path / "0.png").read_bytes()
+        chunk = struct.pack(">I", len(chunk) - 4) + chunk + struct.pack(">I", zlib.crc32(chunk))
+        (tmp_path / "0.png").write_bytes(png[:-12] + chunk + png[-12:])
+    made = open_training_set(tmp_path, caption="一")[0]
+    assert made.size == made.read().size == (96, 144)
+
+
+def test_a_decoded_pictures_digest_is_of_what_it_shows(tmp_path) -> None:
+    """Another palette is another picture, and another orientation; a path of pathlib is one, too."""
+    plain = picture(1).quantize(8)
+    other = plain.copy()
+    other.putpalette(plain.getpalette()[::-1])
+    exif = Image.Exif()
+    exif[0x0112] = 2
+    plain.save(tmp_path / "0.png", exif=exif)
+    rows = [
+        {"image": each, "text": "一"} for each in (plain, other, Image.open(tmp_path / "0.png"), tmp_path / "0.png")
+    ]
+    found = open_training_set(rows)
+    assert len({found[place].digest for place in range(4)}) == 4
+    assert found[2].read().tobytes() == found[3].read().tobytes() != found[0].read().tobytes()
 
 
 def test_sets_join_with_weights(tmp_path) -> None:

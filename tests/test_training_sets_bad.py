@@ -1,5 +1,6 @@
 """Bad training sets: each defect is named with its place and the way out, and no path escapes its folder."""
 
+import json
 import tarfile
 
 import datasets
@@ -46,18 +47,29 @@ def test_parquet_paths_lie_beside_the_file(tmp_path) -> None:
 
 @pytest.mark.parametrize("column", ["file_name", "conditioning_file_name", "mask_file_name"])
 @pytest.mark.parametrize(
-    "path", ["../secret.png", "{outside}", "{inside}", "link.png", "sub/../../secret.png", "a\0b.png"]
+    "path",
+    [
+        "../secret.png",
+        "{outside}",
+        "{inside}",
+        "link.png",
+        "sub/../../secret.png",
+        "a\0b.png",
+        "\ud800.png",
+        "round.png",
+    ],
 )
 def test_metadata_paths_cannot_escape(column, path, tmp_path) -> None:
     folder = write_metadata(tmp_path / "set", 1)
     (tmp_path / "secret.png").write_bytes(png(1))
     (folder / "link.png").symlink_to(tmp_path / "secret.png")
+    (folder / "round.png").symlink_to(folder / "round.png")
     row = {
         "file_name": "0.png",
         "text": "一",
         column: path.format(outside=tmp_path / "secret.png", inside=folder / "0.png"),
     }
-    write_rows(folder, [row])
+    (folder / "metadata.jsonl").write_text(json.dumps(row))
     with pytest.raises(UserError, match=r"metadata.jsonl, line 1: .*outside"):
         open_training_set(folder)
 
@@ -261,3 +273,11 @@ def test_broken_lines_of_packed_files(tmp_path) -> None:
     content = {**members(0, 1), "001.png": png(1), "002.txt": b"x"}
     kept = scan(open_training_set(write_tar(tmp_path / "x.tar", content)), on_broken="skip")
     assert len(kept) == 1 and "001: no caption" in kept.broken[0] and "002: no picture" in kept.broken[1]
+
+
+def test_rows_of_a_list_that_lack_a_column_or_have_half_a_character() -> None:
+    rows = [{"image": picture(0), "text": "一"}, {"image": picture(1)}, {"text": "二"}]
+    rows.append({"image": picture(2), "text": "\ud83d猫"})  # an emoji that was cut in two
+    kept = scan(open_training_set(rows), on_broken="skip")
+    assert len(kept) == 1 and "row 1: there is no column text" in kept.broken[0]
+    assert "row 2: there is no column image" in kept.broken[1] and "row 3: the caption" in kept.broken[2]

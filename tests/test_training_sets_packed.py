@@ -2,13 +2,15 @@
 
 import io
 import json
+import os
 import tarfile
 
+import datasets
 import pytest
 
 from pai_modelscope.data import open_training_set
 from pai_modelscope.errors import UserError
-from tests.picture_files import members, name, png, write_tar
+from tests.picture_files import members, name, picture, png, write_parquet, write_tar
 
 
 def test_a_tar_that_goes_on_after_its_end_or_ends_before(tmp_path) -> None:
@@ -40,3 +42,43 @@ def test_a_tars_field_that_was_named_goes_before_its_text(tmp_path) -> None:
     file = write_tar(tmp_path / "x.tar", {**members(0, 1), "000.json": row})
     found = {column: open_training_set(file, caption_column=column)[0].captions for column in ("zh", "text", "other")}
     assert found == {"zh": ("一",), "text": (name(0),), "other": (name(0),)}
+
+
+def test_parquet_paths_lie_beside_their_own_file(tmp_path) -> None:
+    for number, folder in enumerate("ab"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "0.png").write_bytes(png(number))
+        rows = [{"image": "0.png", "text": name(number), folder: 1}]  # a column that the other file lacks
+        datasets.Dataset.from_list(rows).to_parquet(str(tmp_path / folder / "x.parquet"))
+    found = open_training_set(tmp_path)
+    assert [found[place].read().tobytes() for place in (0, 1)] == [picture(n).tobytes() for n in (0, 1)]
+
+
+def test_parquet_of_the_split_that_its_folder_names(tmp_path) -> None:
+    for folder, count in (("default/train", 2), ("default/test", 3)):
+        (tmp_path / folder).mkdir(parents=True)
+        write_parquet(tmp_path / folder / "0000.parquet", count)
+    (tmp_path / "default" / "train" / "._0000.parquet").write_bytes(b"a Mac's")
+    assert len(open_training_set(tmp_path)) == 2
+    assert len(open_training_set(tmp_path, split="test")) == 3
+    assert len(open_training_set(tmp_path / "default" / "test")) == 3
+
+
+def test_a_changed_parquet_of_the_same_time_is_read_anew(tmp_path) -> None:
+    file = write_parquet(tmp_path / "x.parquet", 1)
+    time = file.stat().st_mtime_ns
+    assert open_training_set(file)[0].captions == (name(0),)
+    rows = [{"image": {"bytes": png(1), "path": "1.png"}, "text": "一"}]
+    datasets.Dataset.from_list(rows).to_parquet(str(file))
+    os.utime(file, ns=(time, time))
+    assert open_training_set(file)[0].captions == ("一",)
+
+
+def test_saved_sets_with_splits_and_damaged_ones(tmp_path) -> None:
+    rows = [{"image": {"bytes": png(0), "path": "0.png"}, "text": "一"}]
+    datasets.DatasetDict({"train": datasets.Dataset.from_list(rows)}).save_to_disk(str(tmp_path / "set"))
+    assert open_training_set(tmp_path / "set")[0].captions == ("一",)
+    file = next((tmp_path / "set" / "train").glob("*.arrow"))
+    file.write_bytes(file.read_bytes()[:200])
+    with pytest.raises(UserError, match="train can't be read as a saved data set"):
+        open_training_set(tmp_path / "set")

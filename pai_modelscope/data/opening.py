@@ -12,7 +12,7 @@ from pai_modelscope.data.folders import METADATA, Columns, is_kohya, open_kohya,
 from pai_modelscope.data.packed import open_tars, open_tsv
 from pai_modelscope.data.records import Listed
 from pai_modelscope.data.shipped import open_shipped
-from pai_modelscope.data.tables import modelscope_folder, open_hub, open_parquet, open_table
+from pai_modelscope.data.tables import modelscope_folder, open_hub, open_parquet, open_saved, open_table
 from pai_modelscope.errors import UserError
 
 _SHIPPED = "shipped:"
@@ -111,22 +111,24 @@ def _open_path(path: Path, columns: Columns, split: str, caption: str | None) ->
                 return open_metadata(folder / name, columns)
     if is_kohya(path):
         return open_kohya(path)
-    if tars := _of_split(sorted(path.glob("*.tar")), split):
+    if tars := _of_split(path, "*.tar", split):
         return open_tars(tars, columns)
-    if tables := _of_split(sorted(path.rglob("*.parquet")), split):
+    if tables := _of_split(path, "**/*.parquet", split):
         return open_parquet(tables, columns)
-    if (path / "dataset_info.json").is_file():
-        from datasets import load_from_disk
-
-        return open_table(load_from_disk(str(path)), columns, str(path))
+    for folder in (path, path / split):
+        if (folder / "dataset_info.json").is_file():
+            return open_saved(folder, columns)
     if len(found := [*path.glob("*.tsv")]) == 1:
         return open_tsv(found[0])
     return open_plain(path, caption)
 
 
-def _of_split(files: list[Path], split: str) -> list[Path]:
-    """The files named after the split; all where none is."""
-    return [file for file in files if file.name.startswith(split)] or files
+def _of_split(root: Path, pattern: str, split: str) -> list[Path]:
+    """The files named after the split, or in a folder of its name; all where none is."""
+    found = [(file, file.relative_to(root).parts) for file in sorted(root.glob(pattern))]
+    files = [(file, parts) for file, parts in found if not any(part.startswith(".") for part in parts)]
+    of_split = [file for file, parts in files if parts[-1].startswith(split) or split in parts[:-1]]
+    return of_split or [file for file, _ in files]
 
 
 def _open_file(path: Path, columns: Columns) -> Listed:

@@ -3,6 +3,7 @@
 import hashlib
 import io
 import math
+import re
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -17,8 +18,10 @@ Load = Callable[[], bytes | Image.Image]
 Maker = Callable[[], Example]
 
 PICTURES = (".jpg", ".jpeg", ".jfif", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif", ".jp2", ".ppm")
+_HALVES = re.compile("[\ud800-\udfff]")  # a surrogate stands for no character
 _LONGEST = 1024  # characters of a path
 _ORIENTATION, _LYING = 0x0112, {5, 6, 7, 8}  # EXIF: turned by a quarter
+_TURNED_PNG = (b"eXIf", b"Raw profile type exif", b"XML:com.adobe.xmp")  # where a PNG may say so
 
 
 class Listed:
@@ -65,6 +68,11 @@ def example(
     Raises:
         UserError: the picture is missing, or not even its head can be read.
     """
+    if any(_HALVES.search(caption) for caption in captions):
+        raise UserError(
+            f"{name}: the caption {list(captions)!a:.80} has half a character, as of a text cut or in another "
+            "encoding; mend it."
+        )
     content = load()
     return Example(
         name=name,
@@ -78,9 +86,10 @@ def example(
 
 
 def digest(content: bytes | Image.Image) -> str:
-    """SHA-256 of an encoded picture, or of a decoded one's pixels."""
+    """SHA-256 of an encoded picture, or of the pixels that a decoded one shows: palette and orientation change them."""
     if isinstance(content, Image.Image):
-        content = f"{content.mode} {content.size} ".encode() + content.tobytes()
+        shown = open_image(content)
+        content = f"{shown.mode} {shown.size} ".encode() + shown.tobytes()
     return hashlib.sha256(content).hexdigest()
 
 
@@ -91,7 +100,11 @@ def file_in(root: Path, name: str, where: str) -> Path:
         UserError: an absolute path, or one that leaves the folder, be it by `..` or by a symbolic link.
     """
     path = root / name
-    if "\0" in name or Path(name).is_absolute() or not path.resolve().is_relative_to(root.resolve()):
+    try:
+        inside = not Path(name).is_absolute() and path.resolve().is_relative_to(root.resolve())
+    except (OSError, RuntimeError, ValueError):  # links in a circle; characters that no path has
+        inside = False
+    if not inside:
         raise UserError(f"{where}: {name!r} lies outside of {root}; give paths inside the folder, relative to it.")
     return path
 
@@ -151,8 +164,8 @@ def _size(content: bytes | Image.Image, name: str) -> tuple[int, int]:
     try:
         with Image.open(io.BytesIO(content)) as picture:
             width, height = picture.size
-            # Asked for what is not in a PNG's head, Pillow would decode all of it.
-            known = picture.format != "PNG" or "exif" in picture.info
+            # Asked for what is not in a PNG's head, Pillow decodes all of it: only where there is something to find.
+            known = picture.format != "PNG" or any(mark in content for mark in _TURNED_PNG)
             return (height, width) if known and picture.getexif().get(_ORIENTATION) in _LYING else (width, height)
     except Exception:  # its reason is given by `open_image`, which raises for all that is broken
         return open_image(content, what=f"picture of {name}").size

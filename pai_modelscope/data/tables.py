@@ -1,5 +1,7 @@
 """Training sets with rows and columns: parquet files, data sets of both hubs, and any object with such rows."""
 
+import hashlib
+import os
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -9,21 +11,40 @@ from PIL import Image
 
 from pai_modelscope.data.examples import Example
 from pai_modelscope.data.folders import Columns
-from pai_modelscope.data.records import Listed, captions_of, example, file_in, load_file
+from pai_modelscope.data.records import Listed, captions_of, example, file_in, join, load_file
 from pai_modelscope.errors import UserError, reason
 
 Locate = Callable[[str, str], Path]  # a path in a row and where that is, for messages
 
 
 def open_parquet(files: list[Path], columns: Columns) -> Listed:
-    """Parquet files with pictures in bytes, as Hugging Face's {'bytes', 'path'}, or as paths beside the files."""
-    from datasets import Dataset
+    """Parquet files with pictures in bytes, as Hugging Face's {'bytes', 'path'}, or as paths beside each file."""
+    tables = {file: _parquet(file) for file in files}
+    filled = [file for file in files if len(tables[file])] or files[:1]
+    return join([open_table(tables[file], columns, str(file), partial(file_in, file.parent)) for file in filled])
+
+
+def _parquet(file: Path) -> Any:
+    from datasets import Dataset, config
 
     try:
-        table = Dataset.from_parquet([str(file) for file in files])
+        with open(file, "rb") as opened:
+            content = hashlib.file_digest(opened, "sha256").hexdigest()
+        # `datasets` tells files in its cache by path and time alone: a changed one may have kept both.
+        return Dataset.from_parquet(str(file), cache_dir=str(Path(config.HF_DATASETS_CACHE) / content))
     except Exception as error:  # pyarrow's and datasets' own, of many kinds
-        raise UserError(f"{files[0]} can't be read as parquet ({reason(error)}); download or make it again.") from None
-    return open_table(table, columns, str(files[0].parent), partial(file_in, files[0].parent))
+        raise UserError(f"{file} can't be read as parquet ({reason(error)}); download or make it again.") from None
+
+
+def open_saved(folder: Path, columns: Columns) -> Listed:
+    """What `Dataset.save_to_disk` wrote. Raises `UserError` if it is damaged."""
+    from datasets import load_from_disk
+
+    try:
+        table = load_from_disk(str(folder))
+    except Exception as error:  # pyarrow's and datasets' own, of many kinds
+        raise UserError(f"{folder} can't be read as a saved data set ({reason(error)}); save it again.") from None
+    return open_table(table, columns, str(folder))
 
 
 def open_table(table: Any, columns: Columns, name: str = "the data set", locate: Locate | None = None) -> Listed:
@@ -124,13 +145,19 @@ def _view(table: Any, column: str) -> Any:
 def _example(views: dict[str, Any], columns: Columns, name: str, locate: Locate, row: int) -> Example:
     where = f"{name}, row {row}"
 
+    def value(column: str) -> Any:
+        try:
+            return views[column][row][column]
+        except KeyError:  # of a list, whose rows may differ
+            raise UserError(f"{where}: there is no column {column}; add it or remove the row.") from None
+
     def load(column: str) -> bytes | Image.Image:
-        return _content(views[column][row][column], f"{where}, column {column}", locate)
+        return _content(value(column), f"{where}, column {column}", locate)
 
     loads = {"condition": columns.condition, "mask": columns.mask}
     return example(
         where,
-        captions_of(views[columns.caption][row][columns.caption], where, columns.caption),
+        captions_of(value(columns.caption), where, columns.caption),
         partial(load, columns.image),
         **{kind: partial(load, column) for kind, column in loads.items() if column},
     )
@@ -141,8 +168,8 @@ def _content(value: Any, where: str, locate: Locate) -> bytes | Image.Image:
         value = value.get("bytes") or value.get("path")
     if isinstance(value, bytes | Image.Image):
         return value
-    if isinstance(value, str) and value:
-        return load_file(locate(value, where), where)
+    if isinstance(value, str | os.PathLike) and os.fspath(value):
+        return load_file(locate(os.fspath(value), where), where)
     raise UserError(
         f"{where}: a picture is of type {type(value).__name__}; valid are encoded bytes, PIL pictures and paths."
     )
