@@ -1,5 +1,7 @@
 """Batches: what the loop, the methods and the ControlNet expect, from the same key always the same."""
 
+import warnings
+
 import numpy as np
 import pytest
 import torch
@@ -164,6 +166,17 @@ def test_shuffled_tags_always_fit(shipped) -> None:
     assert chunk_ids(shipped.tokenizer, [text]).shape[1] == 2 and set(lengths) == {2, 3}
     assert chunks_needed(shipped.tokenizer, found, CaptionSettings(shuffle_tags=True)) == [3, 1]
     assert chunks_needed(shipped.tokenizer, found, CaptionSettings()) == [2, 1]
+
+
+def test_captions_that_the_model_cannot_read_are_counted(shipped) -> None:
+    """Another language, or a text in another encoding that happens to be valid UTF-8: to the model it is nothing."""
+    texts = ("苹果", "한국어", "一只猫".encode("gbk").decode("utf-8"))
+    found = open_training_set([{"image": picture(0), "text": text} for text in texts])
+    with pytest.warns(UserWarning, match=r"lacks: 2 of 3, such as 한 국 어 in '한국어'"):
+        source_of(found, shipped)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        source_of(open_training_set(found, limit=1), shipped)
 
 
 def test_weights_come_where_they_differ(shipped, tmp_path) -> None:

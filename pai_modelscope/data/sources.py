@@ -1,5 +1,6 @@
 """Pictures and captions become the batches of the training loop."""
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ from pai_modelscope.data.examples import Example, Reader, TrainingSet
 from pai_modelscope.data.geometry import LATENT, Geometry, Size, check_same_aspect, crop, cycle
 from pai_modelscope.errors import UserError
 from pai_modelscope.images.annotators import annotate
-from pai_modelscope.text import chunk_ids
+from pai_modelscope.text import chunk_ids, unknown_characters
 from pai_modelscope.text.chunks import BACKTRACK, content_length
 
 if TYPE_CHECKING:
@@ -184,14 +185,24 @@ def scaled(latents: torch.Tensor, factor: float, shift: float) -> torch.Tensor:
 def chunks_needed(tokenizer: Any, examples: Sequence[Example], settings: CaptionSettings) -> list[int]:
     """How many chunks each example's batches have: what the longest of its captions needs in any order of its tags."""
     counts: dict[str, int] = {}
+    unknown: list[str] = []
     for text in dict.fromkeys(text for each in examples for text in each.captions):
         chunks = chunk_ids(tokenizer, [text])
         counts[text] = chunks.shape[1]
+        if (chunks == tokenizer.unk_token_id).any() and unknown_characters(tokenizer, text):
+            unknown.append(text)
         if settings.shuffle_tags and counts[text] > 1:
             # A full chunk may end up to BACKTRACK tokens early, as the commas fall.
             room = content_length(tokenizer)
             tokens = int((chunks != tokenizer.pad_token_id).sum()) - 2 * counts[text]
             counts[text] = 1 - (room - tokens) // (room - BACKTRACK)
+    if unknown:
+        lost = " ".join(unknown_characters(tokenizer, unknown[0]))
+        warnings.warn(
+            f"Captions with characters that the model's vocabulary lacks: {len(unknown)} of {len(counts)}, such as "
+            f"{lost} in {unknown[0]!r:.60}; they teach nothing, so write them in other words, or mend the files' encoding.",
+            stacklevel=2,
+        )
     needed = [max(counts[text] for text in each.captions) for each in examples]
     most = settings.chunks or settings.max_chunks
     for each, count in zip(examples, needed, strict=True):
