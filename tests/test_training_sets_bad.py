@@ -5,6 +5,7 @@ import tarfile
 
 import datasets
 import pytest
+from PIL import Image
 
 from pai_modelscope.data import open_training_set, scan
 from pai_modelscope.errors import UserError
@@ -252,6 +253,14 @@ def test_masks_and_conditions_of_another_shape_count_as_broken(column, tmp_path)
     write_rows(folder, rows)
     kept = scan(open_training_set(folder), on_broken="skip")
     assert len(kept) == 1 and "of 0.png is 144x96 and its picture 96x96" in kept.broken[0]
+
+
+def test_transparent_masks_count_as_broken(tmp_path) -> None:
+    folder = write_metadata(tmp_path, 2, mask_file_name=lambda n: f"mask{n}.png")
+    for number, alpha in enumerate((0, 255)):  # what is opaque all over says no more than white and black
+        Image.new("RGBA", picture(number).size, (255, 255, 255, alpha)).save(folder / f"mask{number}.png")
+    kept = scan(open_training_set(folder), on_broken="skip")
+    assert [each.name for each in kept] == ["1.png"] and "mask of 0.png is transparent in places" in kept.broken[0]
 
 
 def test_single_captions_and_pictures_without_the_other(tmp_path) -> None:

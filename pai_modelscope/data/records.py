@@ -176,4 +176,10 @@ def _read(load: Load, what: str) -> Image.Image:
 
 
 def _read_mask(load: Load, what: str) -> Image.Image:
-    return open_image(load(), what=what).convert("L")
+    content = load()
+    mask = open_image(content, what=what).convert("L")
+    stored = content if isinstance(content, Image.Image) else Image.open(io.BytesIO(content))
+    if stored.has_transparency_data and stored.convert("RGBA").getchannel("A").getextrema()[0] < 255:
+        # On white, as pictures are laid, all of white on transparent would count.
+        raise UserError(f"The {what} is transparent in places, which can mean either: give white (it counts) on black.")
+    return mask

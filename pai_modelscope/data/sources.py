@@ -200,7 +200,7 @@ def chunks_needed(tokenizer: Any, examples: Sequence[Example], settings: Caption
         lost = " ".join(unknown_characters(tokenizer, unknown[0]))
         warnings.warn(
             f"Captions with characters that the model's vocabulary lacks: {len(unknown)} of {len(counts)}, such as "
-            f"{lost} in {unknown[0]!r:.60}; they teach nothing, so write them in other words, or mend the files' encoding.",
+            f"{lost} in {unknown[0]!r:.60}; these teach nothing, so write other words, or mend the files' encoding.",
             stacklevel=2,
         )
     needed = [max(counts[text] for text in each.captions) for each in examples]
