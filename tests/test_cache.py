@@ -111,6 +111,13 @@ def test_a_folder_that_cannot_be_written(tmp_path) -> None:
         build(tmp_path / "file")
 
 
+def test_shards_are_for_those_to_read_who_may_read_the_users_files(tmp_path) -> None:
+    build(tmp_path / "cache")
+    (tmp_path / "file").touch()
+    modes = {path.stat().st_mode for path in (tmp_path / "cache").iterdir()}
+    assert modes == {(tmp_path / "file").stat().st_mode}
+
+
 def test_a_shard_that_vanishes_is_named(tmp_path) -> None:
     cache, _ = build(tmp_path)
     shutil.rmtree(tmp_path)

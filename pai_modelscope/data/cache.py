@@ -135,8 +135,11 @@ def _write(folder: Path, keys: Sequence[str], tensors: dict[str, torch.Tensor]) 
     path = folder / f"{key_of(*keys)[:32]}.safetensors"
     partial = path.with_suffix(f".{os.getpid()}.partial")
     whole = {name: tensor.cpu().contiguous() for name, tensor in tensors.items()}
+    partial.touch()
+    mode = partial.stat().st_mode  # as the user's other files: safetensors' own are for nobody else to read
     try:
         save_file(whole, partial, metadata={"keys": json.dumps(list(keys))})
+        partial.chmod(mode)
     except SafetensorError as error:  # such as a full disk
         partial.unlink(missing_ok=True)
         raise OSError(str(error)) from None
