@@ -116,6 +116,7 @@ def test_a_run_goes_on_where_it_was(tmp_path, capsys):
         (("lora", "--train_data_dir", "shipped:style", "--dataloader_num_workers", "-1"), "at least 0"),
         (("lora", "--train_data_dir", "shipped:style", "--mixed_precision", "fp16"), "set it to 'bf16' or 'no'"),
         (("lora", "--train_data_dir", "shipped:style", "--pretrained_model_name_or_path", "no"), "there is no folder"),
+        (("controlnet", "--train_data_dir", "shipped:style"), "the pictures have no conditions"),
     ],
 )
 def test_what_cannot_be_trained_is_one_line(tmp_path, capsys, arguments, message):

@@ -9,6 +9,7 @@ from diffusers import ControlNetModel, UNet2DConditionModel
 from torch import nn
 
 from pai_modelscope.adapters.control import attach_control_lora, is_control_lora, write_control_lora
+from pai_modelscope.errors import UserError
 from pai_modelscope.methods.denoising import Denoising
 
 
@@ -43,6 +44,11 @@ class ControlNetTraining(Denoising):
     def predict(
         self, noisy: torch.Tensor, timesteps: torch.Tensor, states: torch.Tensor, batch: dict[str, torch.Tensor]
     ) -> torch.Tensor:
+        if "control" not in batch:
+            raise UserError(
+                "the pictures have no conditions, which a ControlNet is to follow: name a conditioning_image_column, or "
+                "set an annotator that draws them, such as canny"
+            )
         down, middle = self.controlnet(noisy, timesteps, states, batch["control"], return_dict=False)
         return self.unet(
             noisy,
