@@ -143,6 +143,16 @@ def test_the_shipped_set_and_objects_with_rows() -> None:
         assert found[1].read().tobytes() == picture(1).tobytes()
 
 
+def test_a_transform_may_look_at_all_columns() -> None:
+    rows = [{"image": {"bytes": png(n)}, "text": name(n)} for n in range(2)]
+
+    def told(batch):
+        return {"image": batch["image"], "text": [f"{text},{len(batch['image'])}" for text in batch["text"]]}
+
+    found = open_training_set(datasets.Dataset.from_list(rows).cast(FEATURES).with_transform(told))
+    assert found[1].captions == (f"{name(1)},1",) and found[1].read().tobytes() == picture(1).tobytes()
+
+
 def test_the_shipped_set_has_columns_of_its_own() -> None:
     with pytest.raises(UserError, match="shipped:food has no column words; it has id, name"):
         open_training_set("shipped:food", caption_column="words")

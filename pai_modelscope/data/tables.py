@@ -3,6 +3,7 @@
 import hashlib
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -72,7 +73,7 @@ def open_table(table: Any, columns: Columns, name: str = "the data set", locate:
     if missing := [each for each in wanted if each not in names]:
         raise UserError(f"{name} has no column {', '.join(missing)}; it has {', '.join(map(str, names))}.")
     views = {each: _view(table, each) for each in wanted}
-    make = partial(_example, views, columns, name, locate or (lambda path, where: Path(path)))
+    make = partial(_example, table, views, columns, name, locate or (lambda path, where: Path(path)))
     return Listed([partial(make, row) for row in range(len(table))])
 
 
@@ -142,14 +143,14 @@ def _view(table: Any, column: str) -> Any:
     return view.cast_column(column, Image(decode=False)) if stored else view
 
 
-def _example(views: dict[str, Any], columns: Columns, name: str, locate: Locate, row: int) -> Example:
+def _example(table: Any, views: dict[str, Any], columns: Columns, name: str, locate: Locate, row: int) -> Example:
     where = f"{name}, row {row}"
 
     def value(column: str) -> Any:
-        try:
-            return views[column][row][column]
-        except KeyError:  # of a list, whose rows may differ
-            raise UserError(f"{where}: there is no column {column}; add it or remove the row.") from None
+        for rows in (views[column], table):  # a transform may make a column of others
+            with suppress(KeyError):
+                return rows[row][column]
+        raise UserError(f"{where}: there is no column {column}; add it or remove the row.")
 
     def load(column: str) -> bytes | Image.Image:
         return _content(value(column), f"{where}, column {column}", locate)
