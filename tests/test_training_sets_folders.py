@@ -5,7 +5,7 @@ import warnings
 import pytest
 
 from pai_modelscope.data import open_training_set, scan
-from tests.picture_files import name, png, write_plain
+from tests.picture_files import members, name, png, write_plain, write_tar, write_tsv
 
 
 @pytest.mark.parametrize("folder", [".", "2_dog"])
@@ -59,3 +59,14 @@ def test_what_systems_leave_in_folders_is_no_picture(tmp_path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert len(scan(open_training_set(tmp_path))) == 2
+
+
+def test_a_packed_set_beside_pictures_is_told(tmp_path) -> None:
+    """Of what was unpacked in place, and then mended, the pack would be read."""
+    for folder in ("tar", "tsv"):
+        write_plain(tmp_path / folder, 2)
+    write_tar(tmp_path / "tar" / "x.tar", members(0, 1))
+    write_tsv(tmp_path / "tsv" / "x.tsv", 1)
+    for folder, why in (("tar", "beside x.tar only"), ("tsv", "x.tsv is read instead")):
+        with pytest.warns(UserWarning, match=f"left out: 2, the first 0.png; {why}"):
+            assert len(open_training_set(tmp_path / folder)) == 1

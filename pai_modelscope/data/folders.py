@@ -4,7 +4,7 @@ import csv
 import json
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -80,7 +80,7 @@ def open_kohya(root: Path) -> Listed:
         taken += paths
     if not order:
         raise UserError(f"{root} has folders such as 30_dog, but no pictures in them that repeat at least once.")
-    _warn_of_others(root, taken)
+    warn_of_others(root, taken)
     return Listed(makers, order)
 
 
@@ -100,7 +100,7 @@ def open_plain(root: Path, caption: str | None = None) -> Listed:
             f"{root} has {len(paths)} pictures and no captions: write {METADATA[0]}, or a {paths[0].stem}.txt beside "
             f"{paths[0].name} and so on, or name the folder like 10_小狗 inside another."
         )
-    _warn_of_others(root, paths)
+    warn_of_others(root, paths)
     return Listed(_beside(paths, root, root, caption))
 
 
@@ -121,25 +121,25 @@ def texts_in(folder: Path) -> dict[str, Path]:
     return {path.stem: path for kind in reversed(CAPTIONS) for path in found if path.suffix.lower() == kind}
 
 
-def _beside(paths: list[Path], folder: Path, root: Path, caption: str | None) -> list[Maker]:
-    """Of the pictures of a folder and the texts beside them; a text without a picture is a broken example."""
-    texts = texts_in(folder)
-    makers: list[Maker] = [partial(_example_of_file, path, texts.get(path.stem), root, caption) for path in paths]
-    lonely = texts.keys() - {path.stem for path in paths}
-    return makers + [broken(f"{texts[stem]}: a caption without a picture; remove it.") for stem in sorted(lonely)]
-
-
-def _warn_of_others(root: Path, taken: list[Path]) -> None:
+def warn_of_others(
+    root: Path, taken: Sequence[Path] = (), why: str = "they lie in another folder, or are of no kind that is read"
+) -> None:
     """Say which pictures lie there, too, and are not taken."""
     kinds, known = {*PICTURES, *_OTHER_PICTURES}, set(taken)
     found = (path.relative_to(root) for path in root.rglob("*") if path.suffix.lower() in kinds and path not in known)
     others = sorted(path.as_posix() for path in found if not any(part.startswith(".") for part in path.parts))
     if others:
         warnings.warn(
-            f"Pictures in {root} that are left out: {len(others)}, the first {others[0]}; they lie in another folder, "
-            f"or are of no kind that is read ({', '.join(PICTURES)}).",
-            stacklevel=2,
+            f"Pictures in {root} that are left out: {len(others)}, the first {others[0]}; {why}.", stacklevel=2
         )
+
+
+def _beside(paths: list[Path], folder: Path, root: Path, caption: str | None) -> list[Maker]:
+    """Of the pictures of a folder and the texts beside them; a text without a picture is a broken example."""
+    texts = texts_in(folder)
+    makers: list[Maker] = [partial(_example_of_file, path, texts.get(path.stem), root, caption) for path in paths]
+    lonely = texts.keys() - {path.stem for path in paths}
+    return makers + [broken(f"{texts[stem]}: a caption without a picture; remove it.") for stem in sorted(lonely)]
 
 
 def _example_of_file(path: Path, text: Path | None, root: Path, caption: str | None) -> Example:

@@ -8,7 +8,15 @@ from typing import Any
 
 from pai_modelscope.data.checking import Scanned
 from pai_modelscope.data.examples import Example, TrainingSet
-from pai_modelscope.data.folders import METADATA, Columns, is_kohya, open_kohya, open_metadata, open_plain
+from pai_modelscope.data.folders import (
+    METADATA,
+    Columns,
+    is_kohya,
+    open_kohya,
+    open_metadata,
+    open_plain,
+    warn_of_others,
+)
 from pai_modelscope.data.packed import open_tars, open_tsv
 from pai_modelscope.data.records import Listed
 from pai_modelscope.data.shipped import open_shipped
@@ -112,6 +120,7 @@ def _open_path(path: Path, columns: Columns, split: str, caption: str | None) ->
     if is_kohya(path):
         return open_kohya(path)
     if tars := _of_split(path, "*.tar", split):
+        warn_of_others(path, why=f"beside {tars[0].name} only .tar files are read")
         return open_tars(tars, columns)
     if tables := _of_split(path, "**/*.parquet", split):
         return open_parquet(tables, columns)
@@ -119,6 +128,7 @@ def _open_path(path: Path, columns: Columns, split: str, caption: str | None) ->
         if (folder / "dataset_info.json").is_file():
             return open_saved(folder, columns)
     if len(found := [*path.glob("*.tsv")]) == 1:
+        warn_of_others(path, why=f"{found[0].name} is read instead")
         return open_tsv(found[0])
     return open_plain(path, caption)
 
