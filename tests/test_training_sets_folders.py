@@ -16,6 +16,16 @@ def test_texts_are_found_whatever_the_case_of_their_suffix(folder, tmp_path) -> 
     assert open_training_set(tmp_path)[0].captions == (name(0),)
 
 
+def test_only_ends_of_lines_part_captions(tmp_path) -> None:
+    """Texts from office programs hold breaks within a line."""
+    text = "一只\u2028猫\x0b在跑\r\n\r\n小猫\r".encode()
+    write_plain(tmp_path / "plain", 1)
+    (tmp_path / "plain" / "0.txt").write_bytes(text)
+    file = write_tar(tmp_path / "x.tar", {"0.png": png(0), "0.txt": text})
+    for source in (tmp_path / "plain", file):
+        assert open_training_set(source)[0].captions == ("一只\u2028猫\x0b在跑", "小猫")
+
+
 def test_a_text_that_is_no_readable_file(tmp_path) -> None:
     write_plain(tmp_path, 2)
     (tmp_path / "0.txt").unlink()

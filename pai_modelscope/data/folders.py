@@ -11,7 +11,17 @@ from pathlib import Path
 from typing import Any
 
 from pai_modelscope.data.examples import Example
-from pai_modelscope.data.records import PICTURES, Listed, Maker, broken, captions_of, example, file_in, load_file
+from pai_modelscope.data.records import (
+    PICTURES,
+    Listed,
+    Maker,
+    broken,
+    captions_of,
+    example,
+    file_in,
+    lines_of,
+    load_file,
+)
 from pai_modelscope.errors import UserError
 
 METADATA = ("metadata.jsonl", "metadata.csv")
@@ -152,10 +162,9 @@ def _example_of_file(path: Path, text: Path | None, root: Path, caption: str | N
 def read_captions(path: Path) -> list[str]:
     """The captions of a text file, one a line; an empty file is an empty caption."""
     try:
-        lines = load_file(path, str(path)).decode("utf-8-sig").splitlines()
+        return lines_of(load_file(path, str(path)).decode("utf-8-sig"))
     except UnicodeDecodeError:
         raise UserError(f"{path} is not in UTF-8; save it in that encoding.") from None
-    return [line.strip() for line in lines if line.strip()] or [""]
 
 
 def _rows(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from pai_modelscope.data.folders import Columns
-from pai_modelscope.data.records import PICTURES, Listed, Load, Maker, broken, captions_of, example
+from pai_modelscope.data.records import PICTURES, Listed, Load, Maker, broken, captions_of, example, lines_of
 from pai_modelscope.errors import UserError
 
 _URL_SAFE = bytes.maketrans(b"-_", b"+/")
@@ -156,8 +156,7 @@ def _tar_captions(file: Path, where: str, parts: dict[str, tuple[int, int]], col
         row = json.loads(read_at(file, *parts["json"])) if "json" in parts and (named or not kind) else {}
         field = next((name for name in (columns.caption, "caption") if isinstance(row, dict) and name in row), None)
         if kind and not (named and field == columns.caption):  # a field that was asked for by its name goes before
-            text = read_at(file, *parts[kind]).decode("utf-8-sig")
-            return [line.strip() for line in text.splitlines() if line.strip()] or [""]
+            return lines_of(read_at(file, *parts[kind]).decode("utf-8-sig"))
     except ValueError as error:
         raise UserError(f"{where}: the caption can't be read ({error}); give UTF-8.") from None
     if field is None:

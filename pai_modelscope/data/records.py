@@ -127,6 +127,12 @@ def captions_of(value: object, where: str, column: str) -> tuple[str, ...]:
     return found
 
 
+def lines_of(text: str) -> list[str]:
+    """The captions of a text, one a line; an empty text is an empty caption."""
+    lines = text.replace("\r", "\n").split("\n")  # not `splitlines`: a caption may hold Word's and Unicode's own breaks
+    return [line.strip() for line in lines if line.strip()] or [""]
+
+
 def join(sets: Sequence[TrainingSet], weights: Sequence[float] | None = None) -> Listed:
     """Several training sets as one; `weights`: what each example's own weight is multiplied by, one number a set.
 
@@ -179,7 +185,7 @@ def _read_mask(load: Load, what: str) -> Image.Image:
     content = load()
     mask = open_image(content, what=what).convert("L")
     stored = content if isinstance(content, Image.Image) else Image.open(io.BytesIO(content))
-    if stored.has_transparency_data and stored.convert("RGBA").getchannel("A").getextrema()[0] < 255:
+    if stored.has_transparency_data and any(stored.convert("RGBA").getchannel("A").histogram()[:255]):
         # On white, as pictures are laid, all of white on transparent would count.
         raise UserError(f"The {what} is transparent in places, which can mean either: give white (it counts) on black.")
     return mask
