@@ -32,7 +32,7 @@ def remove_at_once(folder: Path) -> None:
 
 def publish(partial: Path, final: Path) -> None:
     """Give what was written to `partial` its name, once it is on the disk."""
-    _sync(partial)
+    _settle(partial)
     if final.is_dir():
         remove_at_once(final)
     partial.replace(final)
@@ -63,7 +63,7 @@ def new(path: Path) -> Iterator[Path]:
     try:
         made = room / path.name
         yield made
-        _sync(made)
+        _settle(made)
         if made.is_dir():
             made.rename(path)
         else:
@@ -77,8 +77,14 @@ def write_text(path: Path, text: str) -> None:
         partial.write_text(text, encoding="utf-8")
 
 
-def _sync(made: Path) -> None:
+def _settle(made: Path) -> None:
+    """What was written is on the disk, and as open to others as any file here: safetensors' own are the user's alone."""
+    with tempfile.TemporaryDirectory(prefix=".", dir=made.parent) as folder:
+        Path(folder, "usual").touch()
+        mode = Path(folder, "usual").stat().st_mode
     for path in [p for p in made.rglob("*") if p.is_file()] if made.is_dir() else [made]:
+        if path.stat().st_mode != mode:
+            path.chmod(mode)
         with open(path, "rb") as file:
             os.fsync(file.fileno())
 

@@ -62,10 +62,10 @@ def test_interrupted_and_resumed_gives_the_same_bytes(tmp_path) -> None:
     with pytest.raises(KeyboardInterrupt):
         build(tmp_path / "parts", Made(fail_at=4))
     assert len(content(tmp_path / "parts")) == 3
-    (tmp_path / "parts" / "0123.77.partial").write_bytes(b"half of a shard")
+    (tmp_path / "parts" / "partial-77-0123.safetensors").write_bytes(b"half of a shard")
     _, made = build(tmp_path / "parts")
     assert made.calls == 3
-    (tmp_path / "parts" / "0123.77.partial").unlink()
+    (tmp_path / "parts" / "partial-77-0123.safetensors").unlink()
     assert content(tmp_path / "parts") == content(tmp_path / "whole")
 
 
@@ -180,6 +180,17 @@ def test_a_changed_picture_is_never_read_from_the_cache(shipped, tmp_path) -> No
     assert len(shards(tmp_path) - before) == 1
     (tmp_path / "set" / "0.png").write_bytes(png(0))
     assert torch.equal(latents(source_of(tmp_path, shipped)), first) and len(shards(tmp_path)) == 2
+
+
+def test_what_was_saved_between_opening_and_encoding_is_not_taken_for_what_was_opened(shipped, tmp_path) -> None:
+    found = open_training_set(write_metadata(tmp_path / "set", 2))
+    assert len({found[place].digest for place in range(2)}) == 2
+    picture(3).save(tmp_path / "set" / "0.png")
+    with pytest.raises(UserError, match=r"0\.png has changed since"):
+        CachedSource(
+            found, Geometry(64), CaptionSettings(), shipped.tokenizer, vae=shipped.vae, folder=tmp_path / "cache"
+        )
+    assert not list(tmp_path.rglob("*.safetensors"))
 
 
 def test_another_vae_or_geometry_is_never_read_from_the_cache(shipped, tmp_path) -> None:

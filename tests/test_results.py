@@ -92,6 +92,9 @@ def test_full_is_a_whole_model_that_knows_where_it_comes_from(tmp_path, sampler)
 
 def test_a_run_goes_on_with_its_own_model_only(tmp_path):
     other = trained("full", tmp_path / "other")
+    (tmp_path / "usual").touch()
+    modes = {path.stat().st_mode for path in other.parent.rglob("*") if path.is_file()}
+    assert modes == {(tmp_path / "usual").stat().st_mode}, "weights are for those to read who may read the other files"
     trained("lora", tmp_path / "ink", rank=2, max_train_steps=1)
     more = {"rank": 2, "resume_from_checkpoint": "latest", "pretrained_model_name_or_path": str(other)}
     with pytest.raises(UserError, match="open the model that it was made with"):

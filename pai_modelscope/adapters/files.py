@@ -115,10 +115,7 @@ def check_free(path: Path, *, folder: bool = False) -> None:
 def save_safetensors(tensors: dict[str, torch.Tensor], path: Path, metadata: dict[str, str]) -> None:
     from safetensors.torch import save_file
 
-    path.touch()
-    mode = path.stat().st_mode  # as the user's other files: safetensors' own are for nobody else to read
     save_file(_apart(tensors), path, {"format": "pt"} | metadata)
-    path.chmod(mode)
 
 
 def _apart(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:

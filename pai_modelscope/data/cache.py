@@ -19,6 +19,7 @@ from torch import nn
 from tqdm.auto import tqdm
 
 from pai_modelscope.errors import UserError
+from pai_modelscope.files import PARTIAL, whole
 
 Compute = Callable[[Sequence[int]], dict[str, torch.Tensor]]
 _NO_SETTINGS = {"transformers_version", "dtype", "torch_dtype"}  # the weights say their types themselves
@@ -60,7 +61,7 @@ class ShardCache:
         """See what other processes have finished since."""
         known = {path for path, _ in self._places.values()}
         for path in sorted(self.folder.glob("*.safetensors")):
-            if path not in known:
+            if path not in known and not path.name.startswith(PARTIAL):
                 self._places.update({key: (path, row) for row, key in enumerate(_keys(path))})
 
     def build(
@@ -97,7 +98,6 @@ class ShardCache:
             shards += [part[start : start + per_shard] for start in range(0, len(part), per_shard)]
         wait()  # all have planned before the first writes
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
             mine = shards[process_index::num_processes]
             for shard in tqdm(mine, desc=desc, disable=None if process_index == 0 and mine else True):
                 _write(self.folder, shard, compute([missing[key] for key in shard]))
@@ -132,15 +132,9 @@ def _keys(path: Path) -> list[str]:
 
 
 def _write(folder: Path, keys: Sequence[str], tensors: dict[str, torch.Tensor]) -> None:
-    path = folder / f"{key_of(*keys)[:32]}.safetensors"
-    partial = path.with_suffix(f".{os.getpid()}.partial")
-    whole = {name: tensor.cpu().contiguous() for name, tensor in tensors.items()}
-    partial.touch()
-    mode = partial.stat().st_mode  # as the user's other files: safetensors' own are for nobody else to read
+    plain = {name: tensor.cpu().contiguous() for name, tensor in tensors.items()}
     try:
-        save_file(whole, partial, metadata={"keys": json.dumps(list(keys))})
-        partial.chmod(mode)
+        with whole(folder / f"{key_of(*keys)[:32]}.safetensors") as path:
+            save_file(plain, path, metadata={"keys": json.dumps(list(keys))})
     except SafetensorError as error:  # such as a full disk
-        partial.unlink(missing_ok=True)
         raise OSError(str(error)) from None
-    partial.replace(path)

@@ -118,7 +118,7 @@ class CachedSource(ExampleSource):
         def compute(places: Sequence[int]) -> dict[str, torch.Tensor]:
             parts = []
             for start in range(0, len(places), TOGETHER):  # not all pictures of a shard in memory
-                pixels = self._map(lambda place: pixels_of(*wanted[place]), places[start : start + TOGETHER])
+                pixels = self._map(lambda place: _pixels_of(*wanted[place]), places[start : start + TOGETHER])
                 parts.append([each.half().cpu() for each in encode(vae, pixels.to(vae.device))])
             mean, std = map(torch.cat, zip(*parts, strict=True))
             return {"mean": mean, "std": std}
@@ -145,3 +145,11 @@ class CachedSource(ExampleSource):
 
         keys = [self._text(text, chunks)[1] for text, chunks in wanted]
         self._cache.build(keys, [chunks for _, chunks in wanted], compute, desc="captions", **parts)
+
+
+def _pixels_of(each: Example, size: Size, drawn: Draw) -> torch.Tensor:
+    """Of the picture whose digest the cache will find them by; what was saved since it was opened is another one."""
+    pixels = pixels_of(each, size, drawn)
+    if each.digest_now and each.digest_now() != each.digest:
+        raise UserError(f"{each.name} has changed since the training set was opened; start again to read it anew.")
+    return pixels

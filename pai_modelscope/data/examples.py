@@ -25,6 +25,7 @@ class Example:
     condition: Reader | None = None  # edges, depth, a pose: what a ControlNet is to follow
     mask: Reader | None = None
     weight: float = 1.0  # of its loss; class pictures of DreamBooth have the prior's
+    digest_now: Callable[[], str] | None = None  # of what lies there by now, where that can change
 
 
 class TrainingSet(Protocol):

@@ -82,6 +82,7 @@ def example(
         read=partial(_read, load, f"picture of {name}"),
         condition=partial(_read, condition, f"conditioning picture of {name}") if condition else None,
         mask=partial(_read_mask, mask, f"mask of {name}") if mask else None,
+        digest_now=lambda: digest(load()),
     )
 
 

@@ -209,7 +209,7 @@ def chunks_needed(tokenizer: Any, examples: Sequence[Example], settings: Caption
         if count > most:
             raise UserError(
                 f"{each.name}: the caption needs {count} chunks of {content_length(tokenizer)} tokens and {most} are "
-                "allowed; shorten it or allow more."
+                "allowed; shorten it."
             )
     return [settings.chunks or count for count in needed]
 
