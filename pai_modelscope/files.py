@@ -78,7 +78,7 @@ def write_text(path: Path, text: str) -> None:
 
 
 def _settle(made: Path) -> None:
-    """What was written is on the disk, and as open to others as any file here: safetensors' own are the user's alone."""
+    """What was written is on the disk, and as open to others as any file: safetensors' are the user's alone."""
     with tempfile.TemporaryDirectory(prefix=".", dir=made.parent) as folder:
         Path(folder, "usual").touch()
         mode = Path(folder, "usual").stat().st_mode

@@ -140,8 +140,9 @@ def save(
     kept = f"{last} is whole: resume_from_checkpoint='latest' goes on from it" if last else "there is no earlier one"
     accelerator.wait_for_everyone()
     problem: UserError | None = None
+    what = f"the checkpoint of step {step}"
     try:
-        with writing(f"the checkpoint of step {step}", output_dir, kept):
+        with writing(what, output_dir, kept):
             accelerator.save_state(str(partial), **save_options(accelerator))
             if accelerator.is_main_process:
                 (partial / FILE).write_text(identity.text(step, accelerator.num_processes), encoding="utf-8")
@@ -150,11 +151,12 @@ def save(
     if agreement.any(problem is not None):
         if accelerator.is_main_process:
             remove(partial)
-        raise problem or UserError(f"the checkpoint of step {step} could not be written by another process; {kept}")
+        raise problem or UserError(f"{what} could not be written by another process; {kept}")
     if accelerator.is_main_process:
-        publish(partial, final)
-        for old in all_in(output_dir)[:-limit] if limit else []:
-            remove_at_once(old)
+        with writing(what, output_dir, kept):
+            publish(partial, final)
+            for old in all_in(output_dir)[:-limit] if limit else []:
+                remove_at_once(old)
     accelerator.wait_for_everyone()
     return final
 

@@ -3,12 +3,13 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from datetime import timedelta
 from typing import Any
 
 import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState, PartialState
-from accelerate.utils import DistributedDataParallelKwargs, DistributedType
+from accelerate.utils import DistributedDataParallelKwargs, DistributedType, InitProcessGroupKwargs
 from torch import nn
 from torch.distributed.tensor import DTensor, distribute_tensor
 
@@ -41,7 +42,9 @@ def _launched(config: TrainingConfig, cpu: bool) -> Accelerator:
     # Gradients lie where they are summed over the processes, not there and beside it once more. They are sent in large
     # buckets, at whose borders a compiled network is cut: two H200 reach 96.6 % of twice one, 94.3 % by DDP's 25 MB.
     together = DistributedDataParallelKwargs(gradient_as_bucket_view=True, bucket_cap_mb=200)
-    return Accelerator(mixed_precision=config.mixed_precision, cpu=cpu, kwargs_handlers=[together])
+    # The others wait while one draws validation's or DreamBooth's pictures: NCCL's ten minutes may be too short for it.
+    patient = InitProcessGroupKwargs(timeout=timedelta(hours=1))
+    return Accelerator(mixed_precision=config.mixed_precision, cpu=cpu, kwargs_handlers=[together, patient])
 
 
 def cuts(accelerator: Accelerator) -> bool:
