@@ -13,7 +13,8 @@ from safetensors.torch import load_file
 
 from pai_modelscope import fine_tune
 from pai_modelscope.adapters import read_lora
-from pai_modelscope.cli import main
+from pai_modelscope.cli import build_parser, main
+from pai_modelscope.commands.train import options_of
 from pai_modelscope.errors import UserError
 from pai_modelscope.training.options import settle
 from tests.command_line import generate, names
@@ -146,6 +147,31 @@ def test_options_of_diffusers_scripts_carry_over():
     assert settle("lora", {**GIVEN, "use_ema": False}).loop.ema_decay == 0
     with pytest.raises(UserError, match="noise_offset and offset_noise mean the same"):
         settle("lora", {**GIVEN, "noise_offset": 0.1, "offset_noise": 0.2})
+
+
+def flags(method: str, text: str) -> dict[str, object]:
+    args = build_parser().parse_args(["train", method, "--train_data_dir", "x", "--output_dir", "y", *text.split()])
+    return options_of(args) | {"max_train_steps": 1}
+
+
+def test_the_command_of_diffusers_controlnet_is_understood():
+    text = "--validation_image 1.png 2.png --validation_prompt 红圆 蓝圆 --num_validation_images=1"
+    options = settle("controlnet", flags("controlnet", text))
+    shown = options.validation
+    assert (shown.validation_prompts, shown.validation_images) == (["红圆", "蓝圆"], ["1.png", "2.png"])
+    assert sorted(options.without_effect) == ["num_validation_images"]
+
+
+def test_a_switch_of_diffusers_dreambooth_is_a_number_here():
+    assert settle("dreambooth", flags("dreambooth", "--offset_noise --snr_gamma=5")).shared.offset_noise == 0.1
+    assert settle("dreambooth", flags("dreambooth", "--offset_noise=0.05")).shared.offset_noise == 0.05
+
+
+def test_flags_of_diffusers_that_are_not_kept_say_what_to_do_instead():
+    text = "--push_to_hub --hub_model_id=a/b --lr_num_cycles=3 --adam_epsilon 1e-6"
+    with pytest.raises(UserError, match=r"adam_epsilon is not known here: .*leave it out; .*upload the folder"):
+        settle("lora", flags("lora", text))
+    assert settle("lora", {**GIVEN, "push_to_hub": False}).without_effect == {}
 
 
 @pytest.mark.parametrize(

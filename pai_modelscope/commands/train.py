@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from pai_modelscope.commands.terminal import quieten_bars
-from pai_modelscope.config.methods import ALIASES, METHODS, NO_EFFECT, comments, kind_of, parts_of
+from pai_modelscope.config.methods import ALIASES, METHODS, NO_EFFECT, NOT_HERE, comments, kind_of, parts_of
 from pai_modelscope.errors import UserError
 
-_SWITCHES = {"use_8bit_adam", "use_ema", *NO_EFFECT} - {"logging_dir", "local_rank"}
+_SWITCHES = {"use_8bit_adam", "use_ema"}
+# What a flag means without a value: diffusers' DreamBooth has offset noise of one strength, switched on so.
+_ALONE = {"offset_noise": 0.1}
 
 
 def add_parser(commands: Any) -> None:
@@ -37,18 +39,20 @@ def add_flags(parser: argparse.ArgumentParser, method: str) -> None:
     flat = "put the result into output_dir itself, as diffusers' scripts do, and not into its folder 'result'"
     parser.add_argument("--flat", action="store_true", help=flat)
     parser.add_argument("--revision", default=argparse.SUPPRESS, help="of a hub's model: branch, tag or commit")
-    known = set()
+    known: dict[str, Field[Any]] = {}
     for options in parts_of(method):
         group, said = parser.add_argument_group(_first(options)), comments(options)
         for field in fields(options):
             _add_flag(group, field, said[field.name])
-            known.add(field.name)
+            known[field.name] = field
     others = parser.add_argument_group("As diffusers' example scripts call things")
     for name, (ours, _) in ALIASES.items():
         if ours in known:
-            _add_other(others, name, f"the same as --{ours}")
+            _add_other(others, name, f"the same as --{ours}", many=typing.get_origin(kind_of(known[ours])) is list)
     for name, why in NO_EFFECT.items():
-        _add_other(others, name, f"changes nothing: {why}")
+        _add_idle(others, name, f"changes nothing: {why}")
+    for name in NOT_HERE.keys() - known.keys():  # understood, to be refused with a word on what to do instead
+        _add_idle(others, name, argparse.SUPPRESS)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -121,12 +125,22 @@ def _add_flag(group: Any, field: Field[Any], said: str) -> None:
         return
     many = typing.get_origin(kind) is list
     settings |= {"nargs": "+", "type": str} if many else {"type": kind}
+    if field.name in _ALONE:
+        settings |= {"nargs": "?", "const": _ALONE[field.name]}
     group.add_argument(*_names(field.name), metavar=field.name.rsplit("_", 1)[-1].upper(), **settings)
 
 
-def _add_other(group: Any, name: str, said: str) -> None:
+def _add_other(group: Any, name: str, said: str, many: bool) -> None:
     settings: dict[str, Any] = {"dest": name, "help": said, "default": argparse.SUPPRESS}
     if name in _SWITCHES:
         group.add_argument(*_names(name), action="store_true", **settings)
     else:
+        settings |= {"nargs": "+"} if many else {}
         group.add_argument(*_names(name), metavar=name.rsplit("_", 1)[-1].upper(), **settings)
+
+
+def _add_idle(group: Any, name: str, said: str) -> None:
+    """A flag whose value nobody reads; some are switches."""
+    metavar = name.rsplit("_", 1)[-1].upper()
+    settings: dict[str, Any] = {"nargs": "?", "const": True, "default": argparse.SUPPRESS, "metavar": metavar}
+    group.add_argument(*_names(name), dest=name, help=said, **settings)

@@ -11,6 +11,7 @@ from pai_modelscope.config.methods import (
     ALIASES,
     METHODS,
     NO_EFFECT,
+    NOT_HERE,
     DataOptions,
     DenoisingOptions,
     ValidationOptions,
@@ -56,7 +57,8 @@ def settle(method: str, given: Mapping[str, Any]) -> Options:
     rest = _renamed(rest)
     model, revision = os.fspath(rest.pop(MODEL, DEFAULT_MODEL)), rest.pop(REVISION, None)
     known = {field.name: field for part in parts_of(method) for field in fields(part)}
-    problems = []
+    asked = [name for name in sorted(rest.keys() & NOT_HERE.keys()) if rest.pop(name)]
+    problems = [f"{name} is not known here: {NOT_HERE[name]}" for name in asked]
     if unknown := sorted(rest.keys() - known.keys()):
         valid = sorted([*known, MODEL, REVISION])
         problems.append(f"unknown option {', '.join(unknown)} of {method}; valid are {', '.join(valid)}")
