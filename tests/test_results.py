@@ -5,15 +5,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from diffusers import StableDiffusionPipeline
+from diffusers import PNDMScheduler, StableDiffusionPipeline
 from PIL import Image
 from safetensors.torch import load_file
 
 from pai_modelscope.adapters.tuned import Tuned, read_tuned, write_tuned
+from pai_modelscope.config.methods import DenoisingOptions
 from pai_modelscope.data import open_dataset
 from pai_modelscope.errors import UserError
 from pai_modelscope.sampling import Sampler
-from pai_modelscope.training.setup import run
+from pai_modelscope.training.options import settle
+from pai_modelscope.training.pictures import PictureValidation
+from pai_modelscope.training.schedule import schedule_of
+from pai_modelscope.training.setup import Run, run
 
 TINY = {
     "resolution": 64,
@@ -154,6 +158,32 @@ def test_validation_pictures_show_what_learns(tmp_path):
     trained("textual-inversion", tmp_path / "cat", **words, validation_prompts=["<小奶猫>"])
     before, after = (np.asarray(Image.open(path)) for path in sorted((tmp_path / "cat/samples").iterdir()))
     assert not np.array_equal(before, after)
+
+
+def test_validation_pictures_are_drawn_by_the_schedule_that_is_learned(tmp_path):
+    told = {**TINY, "prediction_type": "epsilon", "rescale_betas_zero_snr": False, "output_dir": str(tmp_path / "run")}
+    made = Run(settle("full", told))
+    made.go()
+    opened = Sampler.from_pretrained(tmp_path / "run/result", device="cpu")
+    shown = PictureValidation(made.folder, ["猫"], **SMALL).validate(made.method, 2)[0]
+    assert np.array_equal(np.asarray(shown), pixels(opened, "猫"))
+
+
+@pytest.mark.parametrize(("method", "rank"), [("lora", 4), ("dreambooth", 4), ("controlnet", None)])
+def test_a_schedule_that_the_result_can_t_bring_along_is_refused(tmp_path, method, rank):
+    told = {"prediction_type": "epsilon", "rescale_betas_zero_snr": False, "rank": rank}
+    with pytest.raises(UserError, match="and rescale_betas_zero_snr False is not the model's own"):
+        trained(method, tmp_path / "run", **told)
+    told = {"prediction_type": "v_prediction", "rescale_betas_zero_snr": True}  # the model's own
+    Run(settle("lora", {**TINY, "output_dir": str(tmp_path / "own"), **told}))
+
+
+def test_a_schedule_that_can_t_be_learned_is_refused():
+    scheduler = PNDMScheduler(prediction_type="v_prediction")
+    with pytest.raises(UserError, match="PNDMScheduler can't do"):
+        schedule_of(scheduler, DenoisingOptions(rescale_betas_zero_snr=True), writes_model=True)
+    with pytest.raises(UserError, match="prediction_type is 'sample'; valid are 'epsilon', 'v_prediction'"):
+        schedule_of(scheduler, DenoisingOptions(prediction_type="sample"), writes_model=True)
 
 
 def test_replay_shows_both_sets(tmp_path):

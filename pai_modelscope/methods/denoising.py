@@ -73,7 +73,7 @@ class Denoising(Method):
         self.unet = unet
         self.text_encoder = text_encoder.requires_grad_(False).eval()
         self._empty_states: torch.Tensor | None = None  # (1, 32, width), of a text encoder that does not learn
-        self.prediction_type = scheduler.config.prediction_type
+        self.scheduler, self.prediction_type = scheduler, scheduler.config.prediction_type
         self.caption_dropout = caption_dropout
         self.offset_noise, self.input_perturbation, self.snr_gamma = offset_noise, input_perturbation, snr_gamma
         self.timestep_sampling, self.logit_mean, self.logit_std = timestep_sampling, logit_mean, logit_std

@@ -40,6 +40,8 @@ from pai_modelscope.training.loop import train
 from pai_modelscope.training.optimizers import lighten
 from pai_modelscope.training.options import Options, settle
 from pai_modelscope.training.pictures import PictureValidation
+from pai_modelscope.training.schedule import OPTIONS as OF_THE_SCHEDULE
+from pai_modelscope.training.schedule import schedule_of
 from pai_modelscope.training.sharding import launched
 from pai_modelscope.zoo import lookup, model_dir
 
@@ -101,22 +103,9 @@ class Run:
         return train(self.method, self.source, self.config, self.accelerator, self._validation(), self._about(), export)
 
     def _scheduler(self) -> Any:
-        shared, scheduler = self.options.shared, self.pipe.scheduler
-        chosen = {name: getattr(shared, name) for name in ("prediction_type", "rescale_betas_zero_snr")}
-        changed = {name: value for name, value in chosen.items() if value not in (None, scheduler.config.get(name))}
-        if not changed:
-            return scheduler
-        if changed.get("prediction_type", "epsilon") not in ("epsilon", "v_prediction", "sample"):
-            valid = "'epsilon', 'v_prediction', 'sample'"
-            raise UserError(f"prediction_type is {shared.prediction_type!r}; valid are {valid}")
-        made = type(scheduler).from_config(scheduler.config, **changed)
-        if made.config.prediction_type == "epsilon" and made.config.get("rescale_betas_zero_snr"):
-            # Lin et al. 2023 (arXiv:2305.08891), section 3.2: where only noise is left, telling it says nothing.
-            raise UserError(
-                "prediction_type 'epsilon' can't draw from pure noise, with which this model's schedule begins: set "
-                "rescale_betas_zero_snr to false too, or learn 'v_prediction'"
-            )
-        return made
+        options = self.options
+        writes_model = options.method == "full" or (options.method == "dreambooth" and not options.own.rank)
+        return schedule_of(self.pipe.scheduler, options.shared, writes_model)
 
     def _method(self) -> Denoising:
         options, pipe = self.options, self.pipe
@@ -127,7 +116,7 @@ class Run:
             "empty_ids": chunk_ids(pipe.tokenizer, [""])[0, 0],
         }
         given = {**asdict(options.shared), **asdict(options.own)}
-        shared = {name: given[name] for name in asdict(options.shared) if name not in _OF_THE_SCHEDULER}
+        shared = {name: given[name] for name in asdict(options.shared) if name not in OF_THE_SCHEDULE}
         own = {name: given[name] for name in _TAKES[options.method] if name in given}
         if options.method == "textual-inversion":
             words = {"placeholder": given["placeholder_token"], "initializer": given["initializer_token"]}
@@ -285,7 +274,6 @@ pipe({{'text': '...'}})['output_imgs'][0]"""
         return About(options.model, data, entry.licence if entry else "", usage, options.beside_the_loop())
 
 
-_OF_THE_SCHEDULER = ("prediction_type", "rescale_betas_zero_snr")
 # Which of the options go to the method's constructor as they are.
 _TAKES = {
     "full": ("train", "train_text_encoder"),

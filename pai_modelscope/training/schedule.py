@@ -1,0 +1,44 @@
+"""The noise schedule that a run learns by: the model's own, or what its options make of it."""
+
+import inspect
+from typing import Any
+
+from pai_modelscope.config.methods import DenoisingOptions
+from pai_modelscope.errors import UserError
+
+OPTIONS = ("prediction_type", "rescale_betas_zero_snr")
+_PREDICTIONS = ("epsilon", "v_prediction")
+
+
+def schedule_of(scheduler: Any, told: DenoisingOptions, writes_model: bool) -> Any:
+    """`scheduler` itself, or another one where `told` differs from it.
+
+    writes_model: whether the result is a model, which can bring the other one along.
+    Raises `UserError` for what can't be learned, or can't be drawn with afterwards.
+    """
+    chosen = {name: getattr(told, name) for name in OPTIONS}
+    changed = {name: value for name, value in chosen.items() if value not in (None, scheduler.config.get(name))}
+    if told.prediction_type not in (None, *_PREDICTIONS):
+        valid = ", ".join(map(repr, _PREDICTIONS))
+        raise UserError(f"prediction_type is {told.prediction_type!r}; valid are {valid}")
+    if told.rescale_betas_zero_snr and "rescale_betas_zero_snr" not in inspect.signature(type(scheduler)).parameters:
+        raise UserError(
+            f"rescale_betas_zero_snr is on, which the model's {type(scheduler).__name__} can't do: leave it out, or "
+            "train on a model with DDIMScheduler"
+        )
+    if not changed:
+        return scheduler
+    if not writes_model:
+        named = " and ".join(f"{name} {value!r}" for name, value in changed.items())
+        raise UserError(
+            f"{named} is not the model's own, by which what is learned here will be drawn: leave it out, or train the "
+            "model itself, by the method 'full'"
+        )
+    made = type(scheduler).from_config(scheduler.config, **changed)
+    if made.config.prediction_type == "epsilon" and made.config.get("rescale_betas_zero_snr"):
+        # Lin et al. 2023 (arXiv:2305.08891), section 3.2: where only noise is left, telling it says nothing.
+        raise UserError(
+            "prediction_type 'epsilon' can't draw from pure noise, with which this model's schedule begins: set "
+            "rescale_betas_zero_snr to false too, or learn 'v_prediction'"
+        )
+    return made
