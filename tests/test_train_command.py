@@ -114,6 +114,10 @@ def test_a_run_goes_on_where_it_was(tmp_path, capsys):
         (("full", "--train_data_dir", "shipped:style", "--train", "some"), "valid are 'all', 'attention'"),
         (("textual-inversion", "--train_data_dir", "shipped:style", "--placeholder", "<猫>"), "initializer is ''"),
         (("lora", "--train_data_dir", "shipped:style", "--learning_rate", "0"), "learning_rate is 0.0"),
+        (("lora", "--train_data_dir", "shipped:style", "--learning_rate", "nan"), "learning_rate is nan"),
+        (("lora", "--train_data_dir", "shipped:style", "--adam_beta1", "1"), "adam_beta1 is 1.0; it must be in [0, 1)"),
+        (("lora", "--train_data_dir", "shipped:style", "--max_grad_norm", "nan"), "max_grad_norm is nan"),
+        (("controlnet", "--train_data_dir", "shipped:control", "--rank", "-3"), "rank is -3; it must be positive"),
         (("lora", "--train_data_dir", "shipped:style", "--dataloader_num_workers", "-1"), "at least 0"),
         (("lora", "--train_data_dir", "shipped:style", "--mixed_precision", "fp16"), "set it to 'bf16' or 'no'"),
         (("lora", "--train_data_dir", "shipped:style", "--pretrained_model_name_or_path", "no"), "there is no folder"),
@@ -191,11 +195,41 @@ def test_values_become_what_the_option_is(name, value, found):
         ("rank", 4.5, "a whole number"),
         ("random_flip", "yes", "true or false"),
         ("rank", True, "a whole number"),
+        ("max_train_steps", float("inf"), "a whole number"),
     ],
 )
 def test_values_of_another_kind_are_refused(name, value, kind):
     with pytest.raises(UserError, match=f"{name} is {value!r}; it must be {kind}"):
         settle("lora", {**GIVEN, name: value})
+
+
+@pytest.mark.parametrize(
+    ("method", "told", "message"),
+    [
+        (
+            "dreambooth",
+            {"rank": 4, "train_text_encoder": True},
+            "train_text_encoder are for training without a LoRA.*text_rank",
+        ),
+        ("dreambooth", {"text_rank": 4, "targets": "conv"}, "targets, text_rank are of a LoRA: give its rank"),
+        ("dreambooth", {"with_prior_preservation": True}, "class_prompt must be given"),
+        ("dreambooth", {"class_data_dir": "cats"}, "class_prompt must be given"),
+        ("lora", {"text_encoder_lr": 1e-5}, "text_encoder_lr is given, but the text encoder does not learn"),
+        ("controlnet", {"validation_prompts": ["猫"]}, "1 validation_prompts and 0 validation_images"),
+        ("controlnet", {"validation_images": ["a.png"]}, "0 validation_prompts and 1 validation_images"),
+    ],
+)
+def test_options_that_would_do_nothing_are_refused(method, told, message):
+    with pytest.raises(UserError, match=message):
+        settle(method, {**GIVEN, **told})
+
+
+def test_options_at_their_defaults_are_no_harm():
+    told = {"targets": "all-linear", "text_rank": 0, "train": "all", "train_text_encoder": False}
+    for rank in (0, 4):
+        assert settle("dreambooth", {**GIVEN, **told, "rank": rank}).own.rank == rank
+    learns = {"text_rank": 2, "rank": 2, "class_prompt": "猫", "with_prior_preservation": True, "text_encoder_lr": 1e-5}
+    assert settle("dreambooth", {**GIVEN, **learns}).shared.text_encoder_lr == 1e-5
 
 
 def test_the_launchers_precision_stands_where_none_is_chosen(monkeypatch):

@@ -1,5 +1,6 @@
 """How the one training loop runs."""
 
+import math
 from dataclasses import dataclass
 
 
@@ -41,14 +42,15 @@ class TrainingConfig:
         found = [
             f"{name} is {getattr(self, name)}; it must be at least {least}"
             for name, least in _LEAST.items()
-            if getattr(self, name) < least
+            if not getattr(self, name) >= least  # nan is none
         ]
-        if self.learning_rate <= 0:
+        if not 0 < self.learning_rate < math.inf:
             found.append(f"learning_rate is {self.learning_rate}; it must be positive")
         if not 0 <= self.seed < 2**32:
             found.append(f"seed is {self.seed}; it must be in [0, 2**32)")
-        if not 0 <= self.ema_decay < 1:
-            found.append(f"ema_decay is {self.ema_decay}; it must be in [0, 1)")
+        for name in ("adam_beta1", "adam_beta2", "ema_decay"):
+            if not 0 <= getattr(self, name) < 1:
+                found.append(f"{name} is {getattr(self, name)}; it must be in [0, 1)")
         found += self._odd_together()
         for name, valid in _VALID.items():
             if getattr(self, name) not in valid:

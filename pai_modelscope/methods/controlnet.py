@@ -28,6 +28,10 @@ class ControlNetTraining(Denoising):
         """`controlnet`: one to train on; None begins with a copy of the UNet's encoder whose outputs are zero.
         `rank`: the copy itself stays, and learns by matrices of that rank; None trains all of it.
         `seed`: of the first values of what no UNet has: the layers that read the picture, and the matrices."""
+        if rank is not None and rank < 1:
+            raise UserError(
+                f"rank is {rank}; it must be positive, such as 16, or left out: all of the copy learns then"
+            )
         super().__init__(unet.requires_grad_(False), *parts, **options)
         with torch.random.fork_rng():
             torch.manual_seed(seed)

@@ -14,6 +14,7 @@ from pai_modelscope.config.methods import (
     NOT_HERE,
     DataOptions,
     DenoisingOptions,
+    DreamBoothOptions,
     ValidationOptions,
     kind_of,
     parts_of,
@@ -81,7 +82,43 @@ def settle(method: str, given: Mapping[str, Any]) -> Options:
     values.setdefault("max_train_steps", 0)
     made = [part(**{f.name: values[f.name] for f in fields(part) if f.name in values}) for part in parts_of(method)]
     data, own, shared, loop, validation = made
-    return Options(method, model, revision, data, shared, own, loop, validation, without_effect)
+    settled = Options(method, model, revision, data, shared, own, loop, validation, without_effect)
+    if problems := _without_use(settled):
+        raise UserError("training cannot start: " + "; ".join(problems))
+    return settled
+
+
+def _without_use(options: Options) -> list[str]:
+    """Options that would do nothing beside the others, as one sentence each."""
+    own, shown, found = options.own, options.validation, []
+    if options.method == "dreambooth":
+        found += _without_use_in_dreambooth(options)
+    learns = getattr(own, "train_text_encoder", False) or getattr(own, "text_rank", 0)
+    if options.shared.text_encoder_lr is not None and not learns and options.method != "textual-inversion":
+        found.append(
+            "text_encoder_lr is given, but the text encoder does not learn: leave it out, or give train_text_encoder "
+            "(full and dreambooth) or text_rank (of a LoRA)"
+        )
+    prompts, images = shown.validation_prompts or [], shown.validation_images or []
+    if options.method == "controlnet" and (len(images) > len(prompts) or (prompts and not images)):
+        found.append(
+            f"there are {len(prompts)} validation_prompts and {len(images)} validation_images: give a prompt for each "
+            "image, or leave both out"
+        )
+    return found
+
+
+def _without_use_in_dreambooth(options: Options) -> list[str]:
+    own, usual, found = options.own, DreamBoothOptions(), []
+    of_a_lora, of_the_weights = ("alpha", "targets", "text_rank"), ("train", "train_text_encoder")
+    idle = of_the_weights if own.rank else of_a_lora
+    if given := [name for name in idle if getattr(own, name) != getattr(usual, name)]:
+        why = "are for training without a LoRA: leave rank out" if own.rank else "are of a LoRA: give its rank"
+        instead = " (in a LoRA, the text encoder learns by text_rank)" if own.train_text_encoder else ""
+        found.append(f"{', '.join(given)} {why}, or leave them out{instead}")
+    if not own.class_prompt and (own.class_data_dir or "with_prior_preservation" in options.without_effect):
+        found.append("class_prompt must be given, such as 一只猫: pictures of the class are asked for")
+    return found
 
 
 def typed(field: Field[Any], value: Any) -> Any:
@@ -101,7 +138,7 @@ def typed(field: Field[Any], value: Any) -> Any:
             return float(value)
         if kind is int and (isinstance(value, str) or (isinstance(value, float) and value == int(value))):
             return int(value)
-    except ValueError:
+    except (ValueError, OverflowError):  # no number; infinity
         pass
     if field.name in ("train_data_dir", "replay_data_dir"):  # an object with rows: a datasets.Dataset, a training set
         return value
