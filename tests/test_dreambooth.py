@@ -24,6 +24,8 @@ from pai_modelscope.methods import (
 from pai_modelscope.sampling import Sampler
 from pai_modelscope.text import chunk_ids
 from pai_modelscope.training import Order, train
+from pai_modelscope.training.options import settle
+from pai_modelscope.training.setup import Run
 from tests.adapter_files import MODEL
 
 CLASS, INSTANCE = "一只猫", "一只朵拉猫"
@@ -76,6 +78,24 @@ def test_another_prompt_model_seed_or_size_has_its_own_folder(sampler, shipped, 
         folder(num_inference_steps=2),
     ]
     assert len(set(folders)) == 6 and folder() == folders[0] and folders[0].name.startswith(CLASS)
+
+
+def test_pictures_of_ones_own_come_first_and_the_rest_is_drawn(sampler, tmp_path):
+    """They were passed over without a word, where diffusers' script takes what class_data_dir holds."""
+    for name in ("b.jpg", "a.PNG", "c.webp"):
+        Image.new("RGB", (64, 64), "green").save(tmp_path / name)
+    paths = class_pictures(sampler, CLASS, 4, tmp_path, **SMALL)
+    assert [path.name for path in paths] == ["a.PNG", "b.jpg", "c.webp", "00000.png"]
+    assert class_pictures(sampler, CLASS, 2, tmp_path, **SMALL) == paths[:2]
+
+
+def test_a_broken_picture_of_the_class_is_found_before_the_training(tmp_path):
+    Image.new("RGB", (256, 256), "green").save(tmp_path / "a.png")
+    (tmp_path / "a.png").write_bytes((tmp_path / "a.png").read_bytes()[:-40])
+    told = {"instance_prompt": INSTANCE, "class_prompt": CLASS, "num_class_images": 1, "class_data_dir": str(tmp_path)}
+    told |= {"train_data_dir": "shipped:style", "max_train_samples": 2, "output_dir": str(tmp_path / "run")}
+    with pytest.raises(UserError, match=r"a\.png"):
+        Run(settle("dreambooth", {**told, "max_train_steps": 1, "resolution": 64, "rank": 2}))
 
 
 @pytest.mark.parametrize(("things", "classes"), [(2, 6), (5, 3), (4, 4)])

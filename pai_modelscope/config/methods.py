@@ -91,8 +91,8 @@ class DreamBoothOptions:
 
     instance_prompt: str = ""  # of pictures that have no caption: a rare word and the class, such as 一只糯糯猫
     class_prompt: str = ""  # the class alone, such as 一只猫; empty: no pictures of the class
-    num_class_images: int = 100  # drawn by the model itself before the training
-    class_data_dir: str | None = None  # where they are kept, for other runs too; None: in output_dir
+    num_class_images: int = 100  # what is missing is drawn by the model itself before the training
+    class_data_dir: str | None = None  # where they are kept, for other runs too, or your own lie; None: in output_dir
     prior_loss_weight: float = 1.0  # how much a picture of the class counts
     rank: int = 0  # of a LoRA; 0: the weights themselves learn
     alpha: float | None = None  # what a LoRA learned counts alpha / rank times; None: once

@@ -9,6 +9,7 @@ import json
 import os
 from collections.abc import Sequence
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from tqdm.auto import tqdm
 
 from pai_modelscope.data.cache import weights_digest
 from pai_modelscope.data.examples import Example, TrainingSet
+from pai_modelscope.data.folders import pictures_in
 from pai_modelscope.data.records import Listed, example, join, load_file, mix
 from pai_modelscope.errors import UserError
 from pai_modelscope.images.infotext import write_png
@@ -35,8 +37,10 @@ def class_pictures(
 ) -> list[Path]:
     """`count` pictures of the class `prompt` (猫, never the instance's word), drawn where they are not there yet.
 
-    They lie in a folder of `cache` that belongs to the model's weights, the prompt, `seed`, `resolution` and `options`;
-    the seed of the picture i is `seed` + i. So a call that was cut off goes on, and a larger `count` only adds.
+    Pictures of the user's own that lie in `cache` itself come first, by their names, as in diffusers' script. Those
+    that are drawn lie in a folder of `cache` that belongs to the model's weights, the prompt, `seed`, `resolution` and
+    `options`; the seed of the picture i is `seed` + i. So a call that was cut off goes on, and a larger `count` only
+    adds.
 
     resolution: pixels a side; None: the model's own. options: of `GenerationOptions`, such as num_inference_steps.
 
@@ -45,6 +49,8 @@ def class_pictures(
     if not prompt.strip() or count < 1:
         raise UserError(f"class pictures need a prompt and a count of at least 1; they are {prompt!r} and {count}")
     settings = {**options, **({"height": resolution, "width": resolution} if resolution else {})}
+    own = [*islice(pictures_in(Path(cache), Path(cache)), count)] if Path(cache).is_dir() else []
+    count -= len(own)
     folder = Path(cache) / _key(sampler, prompt, seed, settings)
     folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / f"{place:05d}.png" for place in range(count)]
@@ -55,7 +61,7 @@ def class_pictures(
         for picture in sampler.stream(texts, **settings) if texts else ():
             write_png(picture.image, paths[missing[picture.index]], picture.infotext)
             bar.update()
-    return paths
+    return [*own, *paths]
 
 
 def class_examples(pictures: Sequence[Path], prompt: str) -> TrainingSet:

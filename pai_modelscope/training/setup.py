@@ -199,7 +199,7 @@ class Run:
         with accelerator.main_process_first():  # it draws them, the others find them
             sampler = Sampler.from_pretrained(self.folder, device=accelerator.device, safety=False)
             drawn = class_pictures(sampler, own.class_prompt, own.num_class_images, cache, resolution=size)
-        return class_examples(drawn, own.class_prompt)
+        return scan(class_examples(drawn, own.class_prompt), on_broken=self.options.data.on_broken)
 
     def held_out(self, source: Any) -> ExampleSource:
         """Batches of other pictures, read and shown as those of the training are."""
