@@ -95,6 +95,23 @@ def test_a_configuration_file_sets_what_the_call_does_not(tmp_path, pictures):
     assert trainer.run.options.own.rank == 2
 
 
+def test_a_function_of_modelscopes_guides_changes_what_no_file_says(tmp_path, pictures):
+    def changed(cfg):
+        cfg.train.max_epochs = 3
+        cfg.train.optimizer.lr = 1e-3
+        cfg.train.optimizer.options.grad_clip.max_norm = 0.5
+        return cfg
+
+    given = {"model": model_dir("pai-diffusion-mini-zh"), "train_dataset": pictures, "work_dir": str(tmp_path)}
+    given |= {"resolution": 64, "lora_rank": 3, "device": "cpu"}
+    trainer = build_trainer("pai-diffusion-lora", {**given, "cfg_modify_fn": changed})
+    config = trainer.run.config
+    assert (config.num_train_epochs, config.learning_rate, config.max_grad_norm) == (3.0, 1e-3, 0.5)
+    assert trainer.run.options.own.rank == 3
+    with pytest.raises(UserError, match="cfg_modify_fn returned nothing"):
+        build_trainer("pai-diffusion-lora", {**given, "cfg_modify_fn": lambda cfg: None})
+
+
 def test_what_a_configuration_says_in_vain_is_named():
     with pytest.raises(UserError, match=r"train.hooks, train.optimizer.momentum is not known here"):
         options_in({"hooks": [], "optimizer": {"momentum": 0.9}}, frozenset({"rank"}))

@@ -129,8 +129,8 @@ METHODS: dict[str, type] = {
 }
 
 
-# What diffusers' example scripts call things, where that differs: our name, and what becomes of the value (None: as if
-# it had not been given).
+# What diffusers' example scripts and ModelScope's trainers call things, where that differs: our name, and what becomes
+# of the value (None: as if it had not been given).
 ALIASES: dict[str, tuple[str, Callable[[Any], Any] | None]] = {
     "noise_offset": ("offset_noise", None),
     "proportion_empty_prompts": ("caption_dropout", None),
@@ -142,6 +142,7 @@ ALIASES: dict[str, tuple[str, Callable[[Any], Any] | None]] = {
     "instance_data_dir": ("train_data_dir", None),
     "placeholder": ("placeholder_token", None),
     "initializer": ("initializer_token", None),
+    "lora_rank": ("rank", None),
     "lora_alpha": ("alpha", None),
 }
 

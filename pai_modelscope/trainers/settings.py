@@ -26,6 +26,16 @@ PLACES = {
 _CHANGED: dict[str, Callable[[Any], Any]] = {"optimizer": lambda name: str(name).lower().replace("_", "-")}
 
 
+def empty_sections() -> dict[str, Any]:
+    """A section "train" that says nothing, in which `cfg.train.optimizer.lr = 1e-4` of a guide finds its place."""
+    made: dict[str, Any] = {}
+    for place in PLACES:
+        section = made
+        for name in place.split(".")[:-1]:
+            section = section.setdefault(name, {})
+    return made
+
+
 def options_in(train: Mapping[str, Any], options: frozenset[str]) -> dict[str, Any]:
     """What the section says, by our names; any of our `options` may also stand in it by itself.
 

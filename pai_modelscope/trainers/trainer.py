@@ -15,7 +15,7 @@ from modelscope.utils.logger import get_logger
 
 from pai_modelscope.config.methods import METHODS, parts_of
 from pai_modelscope.errors import UserError
-from pai_modelscope.trainers.settings import options_in
+from pai_modelscope.trainers.settings import empty_sections, options_in
 
 OUTPUT = "output"  # below `work_dir`: where ModelScope's trainers leave what `pipeline` opens
 _FROM_MODELSCOPE = {
@@ -72,9 +72,11 @@ class PaiDiffusionTrainer(BaseTrainer):
         from pai_modelscope.training.setup import Run
         from pai_modelscope.training.sharding import launched
 
-        self.cfg = Config.from_file(os.fspath(cfg_file)) if cfg_file else Config({"train": {}})
-        if cfg_modify_fn:
-            self.cfg = cfg_modify_fn(self.cfg)
+        self.cfg = Config.from_file(os.fspath(cfg_file)) if cfg_file else Config({"train": empty_sections()})
+        if cfg_modify_fn and (cfg := cfg_modify_fn(self.cfg)) is None:
+            raise UserError("cfg_modify_fn returned nothing: let it return the configuration that it was given")
+        elif cfg_modify_fn:
+            self.cfg = cfg
         self.logger = get_logger()
         names = frozenset(field.name for part in parts_of(self.method) for field in fields(part))
         given: dict[str, Any] = options_in(self.cfg.safe_get("train", {}) or {}, names)
