@@ -121,6 +121,19 @@ def test_dreambooth_draws_its_class_once(tmp_path, rank):
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "class").rglob("*.png")} == drawn
 
 
+def test_dreambooth_says_where_nothing_learns_its_word(tmp_path, recwarn):
+    words = {"instance_prompt": "一只糯糯猫", "train_data_dir": str(tmp_path / "set"), "rank": 2}
+    folder = tmp_path / "set/3_白猫"
+    folder.mkdir(parents=True)
+    Image.new("RGB", (64, 64), "red").save(folder / "a.png")
+    with pytest.warns(UserWarning, match="No picture learns the instance_prompt '一只糯糯猫'.*such as '白猫'"):
+        trained("dreambooth", tmp_path / "a", **words)
+    recwarn.clear()
+    (folder / "a.txt").write_text("一只糯糯猫", encoding="utf-8")
+    trained("dreambooth", tmp_path / "b", **words)
+    assert "No picture learns" not in " ".join(str(each.message) for each in recwarn)
+
+
 def test_dreambooth_asks_for_its_word(tmp_path):
     with pytest.raises(UserError, match="instance_prompt must be given"):
         trained("dreambooth", tmp_path / "a")

@@ -173,7 +173,7 @@ def test_a_switch_of_diffusers_dreambooth_is_a_number_here():
 
 def test_flags_of_diffusers_that_are_not_kept_say_what_to_do_instead():
     text = "--push_to_hub --hub_model_id=a/b --lr_num_cycles=3 --adam_epsilon 1e-6"
-    with pytest.raises(UserError, match=r"adam_epsilon is not known here: .*leave it out; .*upload the folder"):
+    with pytest.raises(UserError, match=r"adam_epsilon is not known here: .*leave it out; .*zoo push FOLDER ID"):
         settle("lora", flags("lora", text))
     assert settle("lora", {**GIVEN, "push_to_hub": False}).without_effect == {}
 

@@ -2,7 +2,12 @@
 
 from pai_modelscope.methods.base import Method, finished
 from pai_modelscope.methods.controlnet import ControlNetTraining
-from pai_modelscope.methods.dreambooth import class_examples, class_pictures, with_class_pictures
+from pai_modelscope.methods.dreambooth import (
+    class_examples,
+    class_pictures,
+    warn_of_other_words,
+    with_class_pictures,
+)
 from pai_modelscope.methods.full import FullFineTuning
 from pai_modelscope.methods.lora import LoraTraining
 from pai_modelscope.methods.templates import template_captions, with_word
@@ -19,6 +24,7 @@ __all__ = [
     "finished",
     "save_pipeline",
     "template_captions",
+    "warn_of_other_words",
     "with_class_pictures",
     "with_word",
 ]

@@ -48,11 +48,6 @@ class ControlNetTraining(Denoising):
     def predict(
         self, noisy: torch.Tensor, timesteps: torch.Tensor, states: torch.Tensor, batch: dict[str, torch.Tensor]
     ) -> torch.Tensor:
-        if "control" not in batch:
-            raise UserError(
-                "the pictures have no conditions, which a ControlNet is to follow: name a conditioning_image_column, "
-                "or set an annotator that draws them, such as canny"
-            )
         down, middle = self.controlnet(noisy, timesteps, states, batch["control"], return_dict=False)
         return self.unet(
             noisy,

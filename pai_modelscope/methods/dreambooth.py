@@ -7,6 +7,7 @@ beside them the model's own pictures of the class, captioned by the class alone 
 import hashlib
 import json
 import os
+import warnings
 from collections.abc import Sequence
 from functools import partial
 from itertools import islice
@@ -67,6 +68,17 @@ def class_pictures(
 def class_examples(pictures: Sequence[Path], prompt: str) -> TrainingSet:
     """Pictures of the class with its prompt as their caption."""
     return Listed([partial(_example, path, prompt) for path in pictures])
+
+
+def warn_of_other_words(instances: TrainingSet, prompt: str) -> None:
+    """Pictures that bring captions of their own learn those: say so where none of them learns the prompt."""
+    captions = [caption for place in range(len(instances)) for caption in instances[place].captions]
+    if captions and prompt not in captions:
+        warnings.warn(
+            f"No picture learns the instance_prompt {prompt!r}: each has its own caption, such as {captions[0]!r}, "
+            "from a text beside it, a row, or its folder's name.",
+            stacklevel=2,
+        )
 
 
 def with_class_pictures(instances: TrainingSet, classes: TrainingSet, prior_loss_weight: float = 1.0) -> TrainingSet:

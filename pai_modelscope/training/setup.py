@@ -27,6 +27,7 @@ from pai_modelscope.methods import (
     TextualInversion,
     class_examples,
     class_pictures,
+    warn_of_other_words,
     with_class_pictures,
     with_word,
 )
@@ -161,6 +162,8 @@ class Run:
         found = self._open(data.train_data_dir, data.max_train_samples, self._caption())
         if options.method == "textual-inversion":
             return with_word(found, options.own.placeholder_token, self.tokenizer, options.own.learnable_property)
+        if options.method == "dreambooth":
+            warn_of_other_words(found, options.own.instance_prompt)
         if options.method == "dreambooth" and options.own.class_prompt:
             found = with_class_pictures(found, self._class_pictures(), options.own.prior_loss_weight)
         if data.replay_data_dir:
@@ -212,13 +215,18 @@ class Run:
     def source_of(self, pictures: TrainingSet) -> ExampleSource:
         """Batches of `pictures`."""
         data, accelerator = self.options.data, self.accelerator
+        annotator = getattr(self.options.own, "annotator", None)
+        if self.options.method == "controlnet" and not annotator and pictures[0].condition is None:
+            raise UserError(
+                "the pictures have no conditions, which a ControlNet is to follow: name a conditioning_image_column, "
+                "or set an annotator that draws them, such as canny"
+            )
         geometry = Geometry(
             data.resolution, buckets=data.aspect_buckets, random_crop=not data.center_crop, random_flip=data.random_flip
         )
         captions = CaptionSettings(shuffle_tags=data.shuffle_tags, keep_tags=data.keep_tags)
         parts: tuple[Any, ...] = (pictures, geometry, captions, self.tokenizer)
-        how = {"vae": self.pipe.vae, "workers": data.dataloader_num_workers}
-        how["annotator"] = getattr(self.options.own, "annotator", None)
+        how = {"vae": self.pipe.vae, "workers": data.dataloader_num_workers, "annotator": annotator}
         if not data.cache_latents:
             return PictureSource(*parts, **how)
         learns = any(p.requires_grad for p in self.method.text_encoder.parameters())
