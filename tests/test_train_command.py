@@ -1,6 +1,7 @@
 """`pai-modelscope train`: from shipped pictures to what the other commands open, and what can't be trained."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -196,10 +197,11 @@ def test_values_become_what_the_option_is(name, value, found):
         ("random_flip", "yes", "true or false"),
         ("rank", True, "a whole number"),
         ("max_train_steps", float("inf"), "a whole number"),
+        ("validation_prompts", [["猫"], ["狗", "鸟"]], "a text or a list of texts"),
     ],
 )
 def test_values_of_another_kind_are_refused(name, value, kind):
-    with pytest.raises(UserError, match=f"{name} is {value!r}; it must be {kind}"):
+    with pytest.raises(UserError, match=re.escape(f"{name} is {value!r}; it must be {kind}")):
         settle("lora", {**GIVEN, name: value})
 
 
@@ -256,6 +258,15 @@ def test_a_yaml_file_tells_what_flags_do_not(tmp_path, capsys):
     path.write_text("- a", encoding="utf-8")
     assert main(["train", "lora", "--config", str(path)]) == 2
     assert "options by their names" in capsys.readouterr().err
+
+
+def test_a_flag_goes_before_the_file_by_whatever_name(tmp_path):
+    path = tmp_path / "run.yaml"
+    path.write_text("noise_offset: 0.1\nmodel: a\ncaption_dropout: 0.3\noptimizer: prodigy\n", encoding="utf-8")
+    options = settle("lora", flags("lora", f"--config {path} --offset_noise 0.2 --use_8bit_adam"))
+    assert (options.model, options.shared.offset_noise, options.loop.optimizer) == ("a", 0.2, "adamw-8bit")
+    assert options.shared.caption_dropout == 0.3
+    assert settle("lora", flags("lora", f"--config {path} --model b")).model == "b"
 
 
 def test_help_tells_every_option(capsys):

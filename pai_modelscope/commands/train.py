@@ -84,8 +84,15 @@ def options_of(args: argparse.Namespace) -> dict[str, Any]:
         name: value for name, value in vars(args).items() if name not in ("run", "method", "rest", "config", "flat")
     }
     if getattr(args, "config", None):
-        given = {**read_yaml(args.config, args.method), **given}
+        told = {_own(name) for name in given}
+        content = read_yaml(args.config, args.method)
+        given = {name: value for name, value in content.items() if _own(name) not in told} | given
     return given
+
+
+def _own(name: str) -> str:
+    """What we call an option that may be called as in diffusers' scripts."""
+    return ALIASES[name][0] if name in ALIASES else name
 
 
 def read_yaml(path: Path, method: str) -> dict[str, Any]:

@@ -132,6 +132,7 @@ METHODS: dict[str, type] = {
 # What diffusers' example scripts and ModelScope's trainers call things, where that differs: our name, and what becomes
 # of the value (None: as if it had not been given).
 ALIASES: dict[str, tuple[str, Callable[[Any], Any] | None]] = {
+    "model": ("pretrained_model_name_or_path", None),
     "noise_offset": ("offset_noise", None),
     "proportion_empty_prompts": ("caption_dropout", None),
     "use_8bit_adam": ("optimizer", lambda on: "adamw-8bit" if on else None),

@@ -128,7 +128,10 @@ def typed(field: Field[Any], value: Any) -> Any:
     """
     kind = kind_of(field)
     if typing.get_origin(kind) is list:
-        return [str(each) for each in value] if isinstance(value, list | tuple) else [str(value)]
+        found = value if isinstance(value, list | tuple) else [value]
+        if not all(isinstance(each, str | os.PathLike) for each in found):
+            raise ValueError(f"{field.name} is {value!r}; it must be a text or a list of texts")
+        return [os.fspath(each) for each in found]
     if kind is Any or (isinstance(value, kind) and not (kind is not bool and isinstance(value, bool))):
         return value
     if kind is str and isinstance(value, os.PathLike):
