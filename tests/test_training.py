@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 
 from pai_modelscope.errors import UserError
 from pai_modelscope.training import Order
-from tests.training_runs import run, same
+from tests.training_runs import Regression, run, same
 
 
 def test_the_loss_falls_and_the_log_says_so(tmp_path):
@@ -102,6 +102,31 @@ def test_a_polynomial_that_cannot_fall_is_refused(tmp_path, name, value):
     """It ended in a division by zero, at the last step of all."""
     with pytest.raises(UserError, match=f"{name} is {value}.*polynomial"):
         run(tmp_path, lr_scheduler="polynomial", **{name: value})
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({"lr_scheduler": "cosine_with_restarts", "lr_num_cycles": 3}, [0.85355, 0.5, 0.14645, 1.0]),
+        (
+            {"lr_scheduler": "polynomial", "lr_power": 2.0},
+            [(11 / 12) ** 2, (10 / 12) ** 2, (9 / 12) ** 2, (8 / 12) ** 2],
+        ),
+    ],
+)
+def test_the_rates_curve_has_its_cycles_and_its_power(tmp_path, options, expected):
+    run(tmp_path, learning_rate=1.0, **options)
+    rates = [json.loads(line)["lr"] for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert rates[:4] == pytest.approx(expected, abs=1e-5)
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
+def test_a_large_epsilon_makes_small_steps(tmp_path, optimizer):
+    torch.manual_seed(7)
+    begun, options = float(Regression().layer.bias), {"optimizer": optimizer, "adam_weight_decay": 0.0}
+    for epsilon, moved in ((1e-8, True), (1e8, False)):
+        saved, _, _ = run(tmp_path / str(epsilon), adam_epsilon=epsilon, **options)
+        assert (abs(float(saved["bias"]) - begun) > 1e-3) == moved
 
 
 def test_what_a_launcher_says_of_accumulation_divides_no_gradient(tmp_path):

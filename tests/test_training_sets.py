@@ -135,6 +135,9 @@ def test_the_shipped_set_and_objects_with_rows() -> None:
     small = open_training_set("shipped:control_test", limit=2, size=64)
     assert small[0].size == small[0].read().size == (64, 64) and small[0].digest != shipped[0].digest
 
+    paired = open_training_set([{"image": picture(0), "text": "一", "conditioning_image": picture(3)}])
+    assert paired[0].condition().tobytes() == picture(3).tobytes(), "named as diffusers' script has it: not asked for"
+
     rows = [{"image": picture(n), "text": name(n)} for n in range(3)]
     table = datasets.Dataset.from_list([{"image": {"bytes": png(n)}, "text": name(n)} for n in range(3)])
     for source in (rows, table.cast(FEATURES), MsLike(table), open_training_set(rows), scan(open_training_set(rows))):

@@ -174,7 +174,6 @@ NO_EFFECT = {
 
 # Flags of those scripts that would change what is learned, and what to do instead.
 NOT_HERE = {
-    "adam_epsilon": "it is always 1e-8, the default of diffusers' scripts: leave it out",
     "class_labels_conditioning": "it is for DeepFloyd IF: leave it out",
     "dataset_config_name": "give train_data_dir a folder that holds that part of the data set alone",
     "dream_detail_preservation": "leave it out, with dream_training",
@@ -183,8 +182,6 @@ NOT_HERE = {
     "hub_token": "`pai-modelscope zoo push FOLDER ID` uploads the folder of the result",
     "image_interpolation_mode": "pictures are always resized by Lanczos, its default: leave it out",
     "lora_dropout": "leave it out; a lower rank or fewer steps learn less by heart",
-    "lr_num_cycles": "the rate goes through one cycle: leave it out",
-    "lr_power": "'polynomial' falls in a straight line: leave it out",
     "non_ema_revision": "give the weights to learn from with revision",
     "push_to_hub": "`pai-modelscope zoo push FOLDER ID` uploads the folder of the result",
     "text_encoder_use_attention_mask": "it is for DeepFloyd IF: leave it out",

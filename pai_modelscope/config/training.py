@@ -19,8 +19,11 @@ class TrainingConfig:
     scale_lr: bool = False  # multiply learning_rate by the samples of a step, all processes together
     lr_scheduler: str = "cosine"  # 'constant', 'constant_with_warmup', 'linear', 'cosine', 'polynomial', ...
     lr_warmup_steps: int = 0  # steps over which the learning rate rises from 0
+    lr_num_cycles: int = 1  # how often 'cosine_with_restarts' begins
+    lr_power: float = 1.0  # of 'polynomial': 1 falls in a straight line
     adam_beta1: float = 0.9  # how long AdamW remembers gradients
     adam_beta2: float = 0.99  # how long AdamW remembers their squares
+    adam_epsilon: float = 1e-8  # keeps AdamW's steps small where gradients are next to nothing
     adam_weight_decay: float = 0.01  # pull of the weights towards 0
     max_grad_norm: float = 1.0  # longer gradients are cut to this length; 0: never
     ema_decay: float = 0.0  # the result is an average of the weights, such as 0.999; 0: no average is kept
@@ -91,8 +94,11 @@ class TrainingConfig:
 _POLYNOMIAL_END = 1e-7  # of diffusers.optimization
 _LEAST = {
     **dict.fromkeys(("max_train_steps", "train_batch_size", "gradient_accumulation_steps", "logging_steps"), 1),
+    "lr_num_cycles": 1,
     **dict.fromkeys(("lr_warmup_steps", "checkpointing_steps", "checkpoints_total_limit", "validation_steps"), 0),
-    **dict.fromkeys(("adam_weight_decay", "max_grad_norm", "max_train_seconds", "max_loss_ratio"), 0),
+    **dict.fromkeys(
+        ("adam_epsilon", "adam_weight_decay", "lr_power", "max_grad_norm", "max_train_seconds", "max_loss_ratio"), 0
+    ),
 }
 _VALID = {
     "optimizer": ("adamw", "adamw-8bit", "prodigy", "muon"),

@@ -52,8 +52,9 @@ def open_training_set(
             `datasets.Dataset` or `MsDataset`, or a training set, which stays what it is.
         image_column, caption_column: in tables and metadata files; a caption may be a list, of which one is drawn
             whenever the picture is shown. In text files, every line is a caption.
-        conditioning_image_column, mask_column: must be there if given. Metadata files and tars also bring theirs along
-            by the names `conditioning_file_name` and `mask_file_name`, `.conditioning.png` and `.mask.png`.
+        conditioning_image_column, mask_column: must be there if given. Unasked, tables bring along the column
+            `conditioning_image`, metadata files `conditioning_file_name` and `mask_file_name`, tars
+            `.conditioning.png` and `.mask.png`.
         split: of a hub's data set, or of a folder that has one of that name.
         limit: only the first so many.
         caption: for pictures in a plain folder that have no text: DreamBooth's instance prompt.

@@ -18,6 +18,7 @@ Load = Callable[[], bytes | Image.Image]
 Maker = Callable[[], Example]
 
 PICTURES = (".jpg", ".jpeg", ".jfif", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif", ".jp2", ".ppm")
+CONDITION = "conditioning_image"  # the column that diffusers' script reads unasked
 _HALVES = re.compile("[\ud800-\udfff]")  # a surrogate stands for no character
 _LONGEST = 1024  # characters of a path
 _ORIENTATION, _LYING = 0x0112, {5, 6, 7, 8}  # EXIF: turned by a quarter

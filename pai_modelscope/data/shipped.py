@@ -13,7 +13,7 @@ from PIL import Image
 
 from pai_modelscope.data.examples import Example
 from pai_modelscope.data.folders import Columns
-from pai_modelscope.data.records import Listed, captions_of, digest
+from pai_modelscope.data.records import CONDITION, Listed, captions_of, digest
 from pai_modelscope.data.render import Background, on_background, render_svg
 from pai_modelscope.errors import UserError
 
@@ -139,7 +139,7 @@ def open_shipped(split: str, columns: Columns, size: int) -> Listed:
     """
     render, rows = Render(size, "白色"), [_row(record) for record in shipped_records(split)]
     render.check()
-    condition = columns.condition or ("conditioning_image" if "conditioning_image" in rows[0] else None)
+    condition = columns.condition or (CONDITION if CONDITION in rows[0] else None)
     wanted = [each for each in (columns.image, columns.caption, condition) if each]
     if missing := [each for each in wanted if each not in rows[0]] + [each for each in (columns.mask,) if each]:
         raise UserError(f"shipped:{split} has no column {', '.join(missing)}; it has {', '.join(rows[0])}.")

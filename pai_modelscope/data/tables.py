@@ -4,6 +4,7 @@ import hashlib
 import os
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from PIL import Image
 
 from pai_modelscope.data.examples import Example
 from pai_modelscope.data.folders import Columns
-from pai_modelscope.data.records import Listed, captions_of, example, file_in, join, load_file
+from pai_modelscope.data.records import CONDITION, Listed, captions_of, example, file_in, join, load_file
 from pai_modelscope.errors import UserError, reason
 
 Locate = Callable[[str, str], Path]  # a path in a row and where that is, for messages
@@ -69,6 +70,8 @@ def open_table(table: Any, columns: Columns, name: str = "the data set", locate:
     if not len(table):
         raise UserError(f"{name} has no rows.")
     names = _names(table, name)
+    if columns.condition is None and CONDITION in names:
+        columns = replace(columns, condition=CONDITION)
     wanted = [each for each in (columns.image, columns.caption, columns.condition, columns.mask) if each]
     if missing := [each for each in wanted if each not in names]:
         raise UserError(f"{name} has no column {', '.join(missing)}; it has {', '.join(map(str, names))}.")

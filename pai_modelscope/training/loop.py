@@ -144,6 +144,8 @@ class _Run:
             optimizer,
             num_warmup_steps=config.lr_warmup_steps,
             num_training_steps=config.max_train_steps,
+            num_cycles=config.lr_num_cycles,
+            power=config.lr_power,
         )
         if config.compile:
             for module in method.heavy():

@@ -20,7 +20,7 @@ from pai_modelscope.training.sharding import HALVES, cuts
 
 _PACKAGES = {"adamw-8bit": "torchao", "prodigy": "prodigyopt"}
 
-_SETTINGS = ("initial_lr", "betas", "weight_decay")  # of a group of weights
+_SETTINGS = ("initial_lr", "betas", "eps", "weight_decay")  # of a group of weights
 FUSED = ("cuda", "cpu")  # devices whose AdamW is one pass over the memory
 SMALLEST = 64  # a matrix with fewer rows or columns is an input or output layer; those keep AdamW
 _A, _B, _C = 3.4445, -4.7750, 2.0315  # the quintic of Jordan et al.: steepest at zero, near one after five rounds
@@ -31,13 +31,21 @@ def build_optimizer(method: Method, config: TrainingConfig, device: torch.device
 
     Raises `UserError` where its package is not installed, or it knows only one rate and the groups have several.
     """
-    rate, betas, decay = config.learning_rate, (config.adam_beta1, config.adam_beta2), config.adam_weight_decay
-    groups, package = method.groups(), _PACKAGES.get(config.optimizer)
+    package = _PACKAGES.get(config.optimizer)
     if package and importlib.util.find_spec(package) is None:
         raise UserError(
             f"optimizer {config.optimizer!r} needs {package}, which is not installed: run pip install "
             "'pai_modelscope[optimizers]', or choose 'adamw'"
         )
+    made = _build(method, config, device)
+    for group in made.param_groups:
+        group["eps"] = config.adam_epsilon
+    return made
+
+
+def _build(method: Method, config: TrainingConfig, device: torch.device) -> torch.optim.Optimizer:
+    rate, betas, decay = config.learning_rate, (config.adam_beta1, config.adam_beta2), config.adam_weight_decay
+    groups = method.groups()
     if config.optimizer == "adamw":
         return torch.optim.AdamW(groups, rate, betas, weight_decay=decay, fused=device.type in FUSED)
     if config.optimizer == "adamw-8bit":
@@ -142,7 +150,7 @@ class Muon(torch.optim.Optimizer):
         momentum: float = 0.95,
     ):
         groups = [{"params": list(matrices), "orthogonal": True}, {"params": list(others), "orthogonal": False}]
-        defaults = {"lr": lr, "betas": betas, "weight_decay": weight_decay, "momentum": momentum}
+        defaults = {"lr": lr, "betas": betas, "eps": 1e-8, "weight_decay": weight_decay, "momentum": momentum}
         super().__init__([group for group in groups if group["params"]], defaults)
 
     @torch.no_grad()
@@ -190,7 +198,7 @@ class Muon(torch.optim.Optimizer):
             beta2=group["betas"][1],
             lr=group["lr"],
             weight_decay=group["weight_decay"],
-            eps=1e-8,
+            eps=group["eps"],
             maximize=False,
         )
 
