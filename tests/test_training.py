@@ -123,7 +123,7 @@ def test_the_rates_curve_has_its_cycles_and_its_power(tmp_path, options, expecte
 @pytest.mark.parametrize("optimizer", ["adamw", "muon"])
 def test_a_large_epsilon_makes_small_steps(tmp_path, optimizer):
     torch.manual_seed(7)
-    begun, options = float(Regression().layer.bias), {"optimizer": optimizer, "adam_weight_decay": 0.0}
+    begun, options = float(Regression().layer.bias.detach()), {"optimizer": optimizer, "adam_weight_decay": 0.0}
     for epsilon, moved in ((1e-8, True), (1e8, False)):
         saved, _, _ = run(tmp_path / str(epsilon), adam_epsilon=epsilon, **options)
         assert (abs(float(saved["bias"]) - begun) > 1e-3) == moved
