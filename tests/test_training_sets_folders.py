@@ -5,7 +5,7 @@ import warnings
 import pytest
 
 from pai_modelscope.data import open_training_set, scan
-from tests.picture_files import members, name, png, write_plain, write_tar, write_tsv
+from tests.picture_files import members, name, png, write_metadata, write_plain, write_tar, write_tsv
 
 
 @pytest.mark.parametrize("folder", [".", "2_dog"])
@@ -43,6 +43,19 @@ def test_kohyas_folders_without_words_and_texts_without_pictures(tmp_path) -> No
     kept = scan(open_training_set(tmp_path), on_broken="skip")
     assert [each.name for each in kept] == ["1_dog/0.png", "2_/1.png", "2_/1.png"]
     assert "lost.txt: a caption without a picture" in kept.broken[0] and "0.png has no caption" in kept.broken[1]
+
+
+def test_metadata_says_what_it_passes_over(tmp_path, recwarn) -> None:
+    """Masks and names that are written in a roundabout way are named by a row, too."""
+    write_metadata(tmp_path, 2, mask_file_name="./{}.png".format)
+    assert len(open_training_set(tmp_path)) == 2 and not recwarn.list
+    (tmp_path / "more").mkdir()
+    (tmp_path / "more" / "9.png").write_bytes(png(0))
+    with pytest.warns(UserWarning, match=r"left out: 1, the first more/9\.png; no row of metadata\.jsonl names them"):
+        open_training_set(tmp_path)
+    (tmp_path / "metadata.csv").write_text("file_name,text\n0.png,一\n", encoding="utf-8")
+    with pytest.warns(UserWarning, match=r"metadata\.csv is not read: metadata\.jsonl lies beside it"):
+        assert len(open_training_set(tmp_path)) == 2
 
 
 def test_pictures_that_are_not_taken_are_counted_and_named(tmp_path) -> None:

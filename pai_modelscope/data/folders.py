@@ -2,9 +2,10 @@
 
 import csv
 import json
+import os
 import re
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -50,6 +51,7 @@ def open_metadata(file: Path, columns: Columns) -> Listed:
         UserError: no rows, a line that is no row, no such column, a path that leaves the folder.
     """
     makers: list[Maker] = []
+    taken: set[Path] = set()
     for line, row in _rows(file):
         where = f"{file}, line {line}"
         picture = _column(row, ("file_name", columns.image, f"{columns.image}_file_name"), where)
@@ -60,13 +62,17 @@ def open_metadata(file: Path, columns: Columns) -> Listed:
             "condition": _optional(row, columns.condition, "conditioning", where),
             "mask": _optional(row, columns.mask, "mask", where),
         }
-        loads = {
-            kind: partial(load_file, file_in(file.parent, name, where), where) for kind, name in extra.items() if name
-        }
-        load = partial(load_file, file_in(file.parent, picture, where), where)
-        makers.append(partial(example, picture, captions, load, **loads))
+        files = {kind: file_in(file.parent, name, where) for kind, name in extra.items() if name}
+        files["load"] = file_in(file.parent, picture, where)
+        taken.update(files.values())
+        makers.append(
+            partial(
+                example, picture, captions, **{kind: partial(load_file, each, where) for kind, each in files.items()}
+            )
+        )
     if not makers:
         raise UserError(f"{file} has no rows; give a file_name and a {columns.caption} for each picture.")
+    warn_of_others(file.parent, taken, f"no row of {file.name} names them")
     return Listed(makers)
 
 
@@ -132,12 +138,13 @@ def texts_in(folder: Path) -> dict[str, Path]:
 
 
 def warn_of_others(
-    root: Path, taken: Sequence[Path] = (), why: str = "they lie in another folder, or are of no kind that is read"
+    root: Path, taken: Collection[Path] = (), why: str = "they lie in another folder, or are of no kind that is read"
 ) -> None:
     """Say which pictures lie there, too, and are not taken."""
-    kinds, known = {*PICTURES, *_OTHER_PICTURES}, set(taken)
-    found = (path.relative_to(root) for path in root.rglob("*") if path.suffix.lower() in kinds and path not in known)
-    others = sorted(path.as_posix() for path in found if not any(part.startswith(".") for part in path.parts))
+    kinds, known = {*PICTURES, *_OTHER_PICTURES}, {os.path.normpath(path) for path in taken}
+    pictures = (path for path in root.rglob("*") if path.suffix.lower() in kinds)
+    left = (path.relative_to(root) for path in pictures if os.path.normpath(path) not in known)
+    others = sorted(path.as_posix() for path in left if not any(part.startswith(".") for part in path.parts))
     if others:
         warnings.warn(
             f"Pictures in {root} that are left out: {len(others)}, the first {others[0]}; {why}.", stacklevel=2

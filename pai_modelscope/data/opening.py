@@ -2,6 +2,7 @@
 
 import os
 import re
+import warnings
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -115,9 +116,10 @@ def _open_path(path: Path, columns: Columns, split: str, caption: str | None) ->
     if path.is_file():
         return _open_file(path, columns)
     for folder in (path, path / split):
-        for name in METADATA:
-            if (folder / name).is_file():
-                return open_metadata(folder / name, columns)
+        if found := [folder / name for name in METADATA if (folder / name).is_file()]:
+            for unread in found[1:]:
+                warnings.warn(f"{unread} is not read: {found[0].name} lies beside it.", stacklevel=2)
+            return open_metadata(found[0], columns)
     if is_kohya(path):
         return open_kohya(path)
     if tars := _of_split(path, "*.tar", split):
