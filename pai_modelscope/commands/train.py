@@ -92,7 +92,7 @@ def options_of(args: argparse.Namespace) -> dict[str, Any]:
 
 def _own(name: str) -> str:
     """What we call an option that may be called as in diffusers' scripts."""
-    return ALIASES[name][0] if name in ALIASES else name
+    return ALIASES.get(name, (name, None))[0]
 
 
 def read_yaml(path: Path, method: str) -> dict[str, Any]:

@@ -137,14 +137,19 @@ def texts_in(folder: Path) -> dict[str, Path]:
     return {path.stem: path for kind in reversed(CAPTIONS) for path in found if path.suffix.lower() == kind}
 
 
+def in_sight(path: Path, root: Path) -> bool:
+    """Whether nothing on the way from `root` is hidden, as `.cache` is, and the `._x.png` of a Mac."""
+    return not any(part.startswith(".") for part in path.relative_to(root).parts)
+
+
 def warn_of_others(
     root: Path, taken: Collection[Path] = (), why: str = "they lie in another folder, or are of no kind that is read"
 ) -> None:
     """Say which pictures lie there, too, and are not taken."""
     kinds, known = {*PICTURES, *_OTHER_PICTURES}, {os.path.normpath(path) for path in taken}
     pictures = (path for path in root.rglob("*") if path.suffix.lower() in kinds)
-    left = (path.relative_to(root) for path in pictures if os.path.normpath(path) not in known)
-    others = sorted(path.as_posix() for path in left if not any(part.startswith(".") for part in path.parts))
+    left = (path for path in pictures if os.path.normpath(path) not in known and in_sight(path, root))
+    others = sorted(path.relative_to(root).as_posix() for path in left)
     if others:
         warnings.warn(
             f"Pictures in {root} that are left out: {len(others)}, the first {others[0]}; {why}.", stacklevel=2

@@ -12,6 +12,7 @@ from pai_modelscope.data.examples import Example, TrainingSet
 from pai_modelscope.data.folders import (
     METADATA,
     Columns,
+    in_sight,
     is_kohya,
     open_kohya,
     open_metadata,
@@ -138,10 +139,9 @@ def _open_path(path: Path, columns: Columns, split: str, caption: str | None) ->
 
 def _of_split(root: Path, pattern: str, split: str) -> list[Path]:
     """The files named after the split, or in a folder of its name; all where none is."""
-    found = [(file, file.relative_to(root).parts) for file in sorted(root.glob(pattern))]
-    files = [(file, parts) for file, parts in found if not any(part.startswith(".") for part in parts)]
-    of_split = [file for file, parts in files if parts[-1].startswith(split) or split in parts[:-1]]
-    return of_split or [file for file, _ in files]
+    files = [file for file in sorted(root.glob(pattern)) if in_sight(file, root)]
+    of_split = [file for file in files if file.name.startswith(split) or split in file.relative_to(root).parts[:-1]]
+    return of_split or files
 
 
 def _open_file(path: Path, columns: Columns) -> Listed:

@@ -73,10 +73,10 @@ class PaiDiffusionTrainer(BaseTrainer):
         from pai_modelscope.training.sharding import launched
 
         self.cfg = Config.from_file(os.fspath(cfg_file)) if cfg_file else Config({"train": empty_sections()})
-        if cfg_modify_fn and (cfg := cfg_modify_fn(self.cfg)) is None:
+        if cfg_modify_fn:
+            self.cfg = cfg_modify_fn(self.cfg)
+        if self.cfg is None:
             raise UserError("cfg_modify_fn returned nothing: let it return the configuration that it was given")
-        elif cfg_modify_fn:
-            self.cfg = cfg
         self.logger = get_logger()
         names = frozenset(field.name for part in parts_of(self.method) for field in fields(part))
         given: dict[str, Any] = options_in(self.cfg.safe_get("train", {}) or {}, names)

@@ -39,6 +39,11 @@ class Options:
     validation: ValidationOptions
     without_effect: dict[str, str]  # options of diffusers' scripts that were given and do nothing here, and why
 
+    @property
+    def whole_model(self) -> bool:
+        """Whether weights of the model itself learn, and a whole model comes out."""
+        return self.method == "full" or (self.method == "dreambooth" and not self.own.rank)
+
     def beside_the_loop(self) -> dict[str, Any]:
         """All but the loop's, by names: with the loop's, `fine_tune` repeats the run."""
         parts = self.data, self.own, self.shared, self.validation

@@ -79,7 +79,7 @@ class Run:
             warnings.warn(f"{name} changes nothing: {why}", stacklevel=2)
         self.folder = model_dir(options.model, revision=options.revision)
         self.pipe = load_pipeline(self.folder, torch.device("cpu"), torch.float32)
-        self.scheduler = self._scheduler()
+        self.scheduler = schedule_of(self.pipe.scheduler, options.shared, options.whole_model)
         self.method = self._method()
         self.tokenizer = getattr(self.method, "tokenizer", self.pipe.tokenizer)
         self.pictures = self._pictures()
@@ -103,11 +103,6 @@ class Run:
         )
         return train(self.method, self.source, self.config, self.accelerator, self._validation(), self._about(), export)
 
-    def _scheduler(self) -> Any:
-        options = self.options
-        writes_model = options.method == "full" or (options.method == "dreambooth" and not options.own.rank)
-        return schedule_of(self.pipe.scheduler, options.shared, writes_model)
-
     def _method(self) -> Denoising:
         options, pipe = self.options, self.pipe
         parts: dict[str, Any] = {
@@ -124,7 +119,7 @@ class Run:
             return TextualInversion(**parts, tokenizer=pipe.tokenizer, **words, **own, **shared)
         if options.method == "controlnet":
             return self._controlnet(parts, shared)
-        if options.method == "full" or (options.method == "dreambooth" and not options.own.rank):
+        if options.whole_model:
             return FullFineTuning(**parts, **{name: given[name] for name in _TAKES["full"]}, **shared)
         words = {"trigger_words": [options.own.instance_prompt]} if options.method == "dreambooth" else {}
         return LoraTraining(
