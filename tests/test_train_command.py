@@ -133,6 +133,19 @@ def test_what_cannot_be_trained_is_one_line(tmp_path, capsys, arguments, message
     assert not list((tmp_path / "out").glob("checkpoint-*"))
 
 
+@pytest.mark.parametrize(
+    ("method", "more", "message"),
+    [
+        ("lora", (), "the run folder could not be written"),
+        ("dreambooth", ("--instance_prompt", "一只糯糯猫", "--class_prompt", "猫"), "can't be made (Not a directory)"),
+    ],
+)
+def test_a_run_folder_that_cannot_be_made_is_one_line(tmp_path, capsys, method, more, message):
+    (tmp_path / "file").touch()
+    assert train(method, tmp_path / "file" / "run", *more) == 2
+    assert message in capsys.readouterr().err.strip().splitlines()[-1]
+
+
 def test_unknown_and_missing_options_are_named():
     with pytest.raises(UserError, match=r"output_dir must be given.*max_train_steps or num_train_epochs must be given"):
         settle("lora", {"train_data_dir": "x"})

@@ -53,7 +53,11 @@ def class_pictures(
     own = [*islice(pictures_in(Path(cache), Path(cache)), count)] if Path(cache).is_dir() else []
     count -= len(own)
     folder = Path(cache) / _key(sampler, prompt, seed, settings)
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        why = error.strerror or error
+        raise UserError(f"{folder} can't be made ({why}): give another class_data_dir or output_dir.") from None
     paths = [folder / f"{place:05d}.png" for place in range(count)]
     missing = [place for place, path in enumerate(paths) if not path.exists()]
     texts = [{"text": prompt, "seed": seed + place} for place in missing]

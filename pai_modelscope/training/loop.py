@@ -20,6 +20,7 @@ from pai_modelscope.methods import Method
 from pai_modelscope.training import checkpoints, sharding
 from pai_modelscope.training.average import Average
 from pai_modelscope.training.card import About, write_card
+from pai_modelscope.training.disk import writing
 from pai_modelscope.training.identity import Identity
 from pai_modelscope.training.interrupts import Agreement, Interrupts
 from pai_modelscope.training.journal import Journal
@@ -100,7 +101,8 @@ class _Run:
         self.export = export
         self.accelerator = accelerator or sharding.launched(config)
         self.output_dir = Path(config.output_dir)
-        self.output_dir.mkdir(parents=True, exist_ok=True)
+        with writing("the run folder", self.output_dir, "nothing was trained"):
+            self.output_dir.mkdir(parents=True, exist_ok=True)
         self.agreement = Agreement(self.accelerator.num_processes)
         if config.overwrite_output_dir and not config.resume_from_checkpoint:
             with self.accelerator.main_process_first():
