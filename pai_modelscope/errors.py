@@ -1,13 +1,39 @@
-"""The one error that a user sees for bad input."""
+"""The one error that a user sees for bad input, and text that is safe to show."""
+
+import unicodedata
 
 
 class UserError(ValueError):
     """Bad input: the message says in one line what was wrong, what is valid and what to do.
 
-    It takes a single string, because ModelScope re-raises pipeline errors as `type(e)(f'{name}: {e}')`.
+    It takes a single string, because ModelScope re-raises pipeline errors as `type(e)(f'{name}: {e}')`. What a
+    terminal would obey, such as a file's name with an escape sequence, is written out.
     """
+
+    def __init__(self, message: str = ""):
+        super().__init__(printable(message))
+
+
+def printable(text: str) -> str:
+    r"""The text with control characters, marks that turn the writing's direction and halves of characters written as
+    `\x1b`, `\u202e` and `\udcff`; line breaks and tabs stay."""
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(_shown(character) for character in text)
 
 
 def reason(error: Exception) -> str:
     """The first sentence of a library's message, which may go on for a page."""
     return (str(error).strip() or type(error).__name__).splitlines()[0].split(". ")[0].rstrip(".")
+
+
+def _shown(character: str) -> str:
+    category = unicodedata.category(character)
+    harmless = character in "\n\t" or category not in ("Cc", "Cs", "Zl", "Zp")
+    if harmless and unicodedata.bidirectional(character) not in _TURNING:
+        return character
+    return ascii(character)[1:-1]
+
+
+# Characters that change the direction of those after them (Unicode Standard Annex 9).
+_TURNING = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}

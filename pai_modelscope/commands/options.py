@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from pai_modelscope.config import UPSCALE_STRENGTH, UPSCALER, GenerationOptions
-from pai_modelscope.config.methods import kind_of
+from pai_modelscope.config.option import kind_of
 
 # The customary flag, what it means, and what is drawn without it; any other option gets `--its-name`.
 FLAGS = {

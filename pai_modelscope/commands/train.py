@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from pai_modelscope.commands.terminal import quieten_bars
-from pai_modelscope.config.methods import ALIASES, METHODS, NO_EFFECT, NOT_HERE, comments, kind_of, parts_of
+from pai_modelscope.config.methods import ALIASES, METHODS, NO_EFFECT, NOT_HERE, comments, parts_of
+from pai_modelscope.config.option import kind_of
 from pai_modelscope.errors import UserError
 
 _SWITCHES = {"use_8bit_adam", "use_ema"}

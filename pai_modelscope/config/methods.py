@@ -5,9 +5,8 @@ A field's comment is what a user reads of it; `comments` gives it to the command
 
 import inspect
 import re
-import typing
 from collections.abc import Callable
-from dataclasses import Field, dataclass, fields
+from dataclasses import dataclass, fields
 from typing import Any
 
 from pai_modelscope.config.training import TrainingConfig
@@ -193,12 +192,6 @@ NOT_HERE = {
 def parts_of(method: str) -> tuple[type, ...]:
     """The dataclasses whose fields are the method's options."""
     return DataOptions, METHODS[method], DenoisingOptions, TrainingConfig, ValidationOptions
-
-
-def kind_of(field: Field[Any]) -> Any:
-    """The type of a field, where it may also be None the other one."""
-    kinds = typing.get_args(field.type) or (field.type,)
-    return next(kind for kind in kinds if kind is not type(None))
 
 
 def comments(options: Any) -> dict[str, str]:

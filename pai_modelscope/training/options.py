@@ -16,9 +16,9 @@ from pai_modelscope.config.methods import (
     DenoisingOptions,
     DreamBoothOptions,
     ValidationOptions,
-    kind_of,
     parts_of,
 )
+from pai_modelscope.config.option import kind_of
 from pai_modelscope.errors import UserError
 
 DEFAULT_MODEL = "pai-diffusion-mini-zh"

@@ -1,0 +1,107 @@
+"""What an option may be: its bounds stand beside its default, and one function compares a value with them.
+
+`rank: int = option(16, minimum=1, maximum=4096)  # of the matrices` in a dataclass. Values from the command line, YAML,
+a picture's parameters and a model's configuration.json are all compared here.
+"""
+
+import dataclasses
+import math
+import os
+import typing
+from collections.abc import Iterable
+from dataclasses import MISSING, Field, dataclass
+from typing import Any
+
+_BOUNDS = "bounds"
+_KINDS = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """`minimum` and `maximum` are valid values, `above` and `below` are not; None: no bound."""
+
+    minimum: float | None = None
+    maximum: float | None = None
+    above: float | None = None
+    below: float | None = None
+    choices: tuple[Any, ...] = ()
+
+    def hold(self, value: float) -> bool:
+        return (
+            (self.minimum is None or value >= self.minimum)
+            and (self.maximum is None or value <= self.maximum)
+            and (self.above is None or value > self.above)
+            and (self.below is None or value < self.below)
+        )
+
+    def __str__(self) -> str:
+        """'from 1 to 4096', 'above 0 and below 1', '' without bounds."""
+        low = [f"from {_plain(self.minimum)}"] if self.minimum is not None else []
+        low += [f"above {_plain(self.above)}"] if self.above is not None else []
+        if self.maximum is not None:
+            low += [f"{'to' if self.minimum is not None else 'of at most'} {_plain(self.maximum)}"]
+        elif self.minimum is not None:
+            low = [f"of at least {_plain(self.minimum)}"]
+        low += [f"{'and ' if low else ''}below {_plain(self.below)}"] if self.below is not None else []
+        return " ".join(low)
+
+
+def option(default: Any = MISSING, *, choices: Iterable[Any] = (), **bounds: float) -> Any:
+    """A field of a dataclass of options. `bounds`: minimum, maximum, above, below, see `Bounds`."""
+    return dataclasses.field(default=default, metadata={_BOUNDS: Bounds(choices=tuple(choices), **bounds)})
+
+
+def bounds_of(field: Field[Any]) -> Bounds:
+    return field.metadata.get(_BOUNDS, Bounds())
+
+
+def kind_of(field: Field[Any]) -> Any:
+    """The type of a field; of one that may also be None, the other type."""
+    kinds = typing.get_args(field.type) or (field.type,)
+    return next(kind for kind in kinds if kind is not type(None))
+
+
+def problem(field: Field[Any], value: Any) -> str | None:
+    """One phrase on what is wrong with a value of the field's type: out of bounds, not finite, no choice of it.
+
+    None is right where the field may be None. A value of another type is what `problem_of_number` says of numbers;
+    other types are compared by their class.
+    """
+    kind, bounds = kind_of(field), bounds_of(field)
+    if value is None:
+        optional = type(None) in typing.get_args(field.type) or field.default is None
+        return None if optional else f"{field.name} is None; give {_KINDS.get(kind, 'a value')}"
+    if bounds.choices:
+        good = isinstance(value, str | int | float) and value in bounds.choices
+        return None if good else f"{field.name} is {_cut(value)}; valid are {', '.join(map(repr, bounds.choices))}"
+    if kind in (int, float):
+        return problem_of_number(field.name, value, whole=kind is int, bounds=bounds)
+    good = not isinstance(kind, type) or isinstance(value, kind) or (kind is str and isinstance(value, os.PathLike))
+    return None if good else f"{field.name} is {_cut(value)}; give {_KINDS.get(kind, kind.__name__)}"
+
+
+def problem_of_number(name: str, value: Any, *, whole: bool, bounds: Bounds) -> str | None:
+    """One phrase on what is wrong with a value that is to be a number within bounds, or None."""
+    if whole:
+        good = not isinstance(value, bool) and hasattr(value, "__index__")
+    else:
+        good = not isinstance(value, bool) and isinstance(value, typing.SupportsFloat) and not isinstance(value, str)
+    try:
+        good = good and math.isfinite(value) and bounds.hold(value)
+    except (OverflowError, TypeError, ValueError):  # a whole number beyond what a float holds; no number at all
+        good = False
+    text = f"{'a whole number' if whole else 'a number'} {bounds}".rstrip()
+    return None if good else f"{name} is {_cut(value)}; give {text}"
+
+
+def _plain(number: float | None) -> str:
+    return f"{number:g}" if isinstance(number, float) else str(number)
+
+
+def _cut(value: Any) -> str:
+    """How a value is shown: not at its full length, which may be that of a file."""
+    try:
+        text = repr(value)
+    except (ValueError, RecursionError):  # a number of more digits than Python prints
+        return f"a {type(value).__name__} too large to show"
+    return text if len(text) <= 80 else f"{text[:60]}… ({len(text)} characters)"

@@ -1,0 +1,181 @@
+"""Reading what strangers wrote: regular files of bounded size, text, JSON and YAML of bounded depth, names in a folder.
+
+Every reader of a file from outside uses these. What they raise is one sentence that names the file.
+"""
+
+import json
+import os
+import stat
+from pathlib import Path, PureWindowsPath
+from typing import Any, BinaryIO
+
+from pai_modelscope import limits
+from pai_modelscope.errors import UserError, reason
+
+Name = str | os.PathLike[str]
+
+
+def check_regular(path: Name, most: int | None = None) -> int:
+    """The size of a file in bytes, for what a library then opens by its name.
+
+    Raises:
+        UserError: a folder, a named pipe or a device, or a file of more than `most` bytes.
+        OSError: it is not there, or not to be read.
+    """
+    return _size(os.stat(path), path, most)
+
+
+def open_regular(path: Name, most: int | None = None) -> BinaryIO:
+    """The file, open for reading bytes; a named pipe is refused, not waited for.
+
+    Raises `UserError` and `OSError` as `check_regular`.
+    """
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    try:
+        _size(os.fstat(descriptor), path, most)
+        return os.fdopen(descriptor, "rb")
+    except BaseException:
+        os.close(descriptor)
+        raise
+
+
+def read_bytes(path: Name, most: int) -> bytes:
+    """The whole content of a file of at most `most` bytes, though it grows while it is read.
+
+    Raises `UserError` and `OSError` as `check_regular`.
+    """
+    with open_regular(path, most) as file:
+        content = file.read(most + 1)
+    if len(content) > most:
+        raise _too_large(path, f"more than {most}", most)
+    return content
+
+
+def read_text(path: Name, most: int | None = None) -> str:
+    """A UTF-8 file of at most `most` bytes (`limits.TEXT_BYTES`); a byte order mark is left out.
+
+    Raises:
+        UserError: not there, not regular, too large, not UTF-8.
+    """
+    try:
+        return read_bytes(path, limits.TEXT_BYTES if most is None else most).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path} is not UTF-8 text (byte {error.start}): save it as UTF-8.") from None
+    except OSError as error:
+        raise UserError(f"{path} can't be read ({error.strerror or reason(error)}).") from None
+
+
+def read_json(path: Name, most: int | None = None) -> Any:
+    """The value in a JSON file. Raises `UserError` as `read_text` and `parse_json`."""
+    return parse_json(read_text(path, limits.JSON_BYTES if most is None else most), str(path))
+
+
+def parse_json(text: str | bytes, name: str) -> Any:
+    """The value of a JSON text; `name` says in messages what holds it.
+
+    Raises:
+        UserError: no JSON, lists and objects more than `limits.DEPTH` deep, a number of thousands of digits.
+    """
+    try:
+        value = json.loads(text)
+    except RecursionError:
+        raise _too_deep(name) from None
+    except ValueError as error:  # UnicodeDecodeError is one
+        raise UserError(f"{name} can't be read as JSON ({reason(error)}).") from None
+    level: list[Any] = [value]
+    for _ in range(limits.DEPTH + 1):
+        level = [inner for outer in level if isinstance(outer, list | dict) for inner in _items(outer)]
+        if not level:
+            return value
+    raise _too_deep(name)
+
+
+def read_yaml(path: Name) -> Any:
+    """The value in a YAML file, of plain types alone.
+
+    Raises:
+        UserError: as `read_text`; no YAML, too deep, or aliases that unfold to more than `limits.YAML_NODES` values.
+    """
+    import yaml
+
+    class Loader(yaml.SafeLoader):
+        depth = 0
+
+        def compose_node(self, parent: Any, index: Any) -> Any:
+            if self.depth >= limits.DEPTH:
+                raise _too_deep(str(path))
+            self.depth += 1
+            node = super().compose_node(parent, index)  # type: ignore[no-untyped-call]
+            self.depth -= 1
+            return node
+
+    text = read_text(path, limits.YAML_BYTES)
+    try:
+        loader = Loader(text)
+        node = loader.get_single_node()
+        if node is None:
+            return None
+        _unfolded(node, str(path), {}, 0)
+        return loader.construct_document(node)
+    except UserError:
+        raise
+    except (yaml.YAMLError, ValueError, TypeError, OverflowError, AttributeError) as error:
+        raise UserError(f"{path} is no YAML ({' '.join(str(error).split())}).") from None
+
+
+def inside(folder: Name, name: str, *, links: bool = False) -> Path:
+    """Where the file `name` of an archive, a metadata file or a hub's listing lies in `folder`.
+
+    Args:
+        links: whether symbolic links that lie in the folder may lead out of it. True for a folder of the user's own,
+            where the user made them; False for one that is written to, or that came from elsewhere.
+
+    Raises:
+        UserError: a name that is empty, absolute, holds `..` or a NUL, or leads out of the folder.
+    """
+    windows = PureWindowsPath(name)  # splits at both kinds of slashes
+    odd = not windows.parts or windows.drive or windows.root or ".." in windows.parts or "\0" in name
+    path = Path(folder, name)
+    try:
+        if odd or len(name) > limits.PATH_CHARACTERS:
+            raise ValueError
+        if not links and not path.resolve().is_relative_to(Path(folder).resolve()):
+            raise ValueError
+    except (OSError, ValueError, RuntimeError):  # a name too long for a file system, a loop of links
+        raise UserError(f"{name[:200]!r} leads out of {folder}: only paths inside that folder are taken.") from None
+    return path
+
+
+def _size(status: os.stat_result, path: Name, most: int | None) -> int:
+    if not stat.S_ISREG(status.st_mode):
+        kind = "a folder" if stat.S_ISDIR(status.st_mode) else "a named pipe or a device"
+        raise UserError(f"{path} is {kind}: give a regular file.")
+    if most is not None and status.st_size > most:
+        raise _too_large(path, str(status.st_size), most)
+    return status.st_size
+
+
+def _too_large(path: Name, size: str, most: int) -> UserError:
+    return UserError(f"{path} has {size} bytes; valid are up to {most}.")
+
+
+def _too_deep(name: str) -> UserError:
+    return UserError(f"{name} nests more than {limits.DEPTH} lists and objects in each other: that is no honest file.")
+
+
+def _items(value: Any) -> Any:
+    return value.values() if isinstance(value, dict) else value
+
+
+def _unfolded(node: Any, name: str, counted: dict[int, int], depth: int) -> int:
+    """How many values a YAML node holds once its aliases are written out; `counted`: those known, 0 for those begun."""
+    if depth > limits.DEPTH or counted.get(id(node)) == 0:
+        raise _too_deep(name)
+    if id(node) not in counted:
+        counted[id(node)] = 0
+        values = node.value if isinstance(node.value, list) else []
+        inner = [each for value in values for each in (value if isinstance(value, tuple) else (value,))]
+        counted[id(node)] = 1 + sum(_unfolded(each, name, counted, depth + 1) for each in inner)
+    if counted[id(node)] > limits.YAML_NODES:
+        raise UserError(f"{name} unfolds to more than {limits.YAML_NODES} values: write out fewer aliases.")
+    return counted[id(node)]
