@@ -82,9 +82,9 @@ def parse_json(text: str | bytes, name: str) -> Any:
         raise _too_deep(name) from None
     except ValueError as error:  # UnicodeDecodeError is one
         raise UserError(f"{name} can't be read as JSON ({reason(error)}).") from None
-    level: list[Any] = [value]
-    for _ in range(limits.DEPTH + 1):
-        level = [inner for outer in level if isinstance(outer, list | dict) for inner in _items(outer)]
+    level = [value] if isinstance(value, list | dict) else []
+    for _ in range(limits.DEPTH):
+        level = [inner for outer in level for inner in _items(outer) if isinstance(inner, list | dict)]
         if not level:
             return value
     raise _too_deep(name)
