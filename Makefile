@@ -1,5 +1,6 @@
 # make demo        Chinese pictures in a few minutes, on a machine that has only Python 3.11 and make
 # make test        the tests (JOBS=4: four at a time)     make quality    lint, format and types
+# make test-slow   what takes long and rarely tells anything; 2,000 examples of every fuzzing test
 # make lab         the notebooks, in JupyterLab
 # make notebooks   every notebook, in full (build/notebooks; ARGS='03 --record')     make notebooks-sync  .py -> .ipynb
 # make bench       speed and memory       make evaluate   the table of the model card (hours; ARGS='--limit 32': minutes)
@@ -18,13 +19,16 @@ DEV := $(VENV)/.dev-installed
 GALLERY := $(VENV)/.gallery-installed
 
 .DELETE_ON_ERROR:
-.PHONY: demo test quality format lab notebooks notebooks-sync bench evaluate readme-pictures gallery clean
+.PHONY: demo test test-slow quality format lab notebooks notebooks-sync bench evaluate readme-pictures gallery clean
 
 demo: $(CORE)
 	@$(BIN)/pai-modelscope demo --output $(OUTPUT)
 
 test: $(DEV)
 	@$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile $(TESTS)
+
+test-slow: $(DEV)
+	@FUZZ_EXAMPLES=2000 $(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile -m 'slow or fuzz' $(TESTS)
 
 quality: $(DEV)
 	@$(BIN)/ruff check .
