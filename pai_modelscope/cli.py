@@ -1,13 +1,11 @@
 """`pai-modelscope`: one command line over the package. Only the command that runs imports what it needs."""
 
-import os
 import sys
 from collections.abc import Sequence
 
 from pai_modelscope import __version__
 from pai_modelscope.commands import adapter, convert, demo, evaluate, gallery, generate, train, zoo
-from pai_modelscope.commands.terminal import Parser, quieten, say
-from pai_modelscope.errors import UserError
+from pai_modelscope.commands.terminal import Parser, close_stdout, line_of, open_streams, quieten, say
 
 COMMANDS = (demo, generate, train, adapter, convert, zoo, evaluate, gallery)
 
@@ -23,24 +21,47 @@ def build_parser() -> Parser:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command. Exit status: 0 done, 2 bad input (one line on stderr says which), 130 stopped by Ctrl-C."""
+    """Run one command. Exit status: 0 done, 2 bad input (one line on stderr says which), 130 stopped by Ctrl-C.
+
+    An error of our own code, which no input should cause, stays a traceback.
+    """
+    open_streams()
+    try:
+        status = _run(sys.argv[1:] if arguments is None else [str(argument) for argument in arguments])
+        sys.stdout.flush()  # what can't be written is known here, not when Python ends
+        return status
+    except KeyboardInterrupt:
+        say("stopped")
+        return 130
+    except BrokenPipeError:  # the reader of our output, such as `head`, has gone
+        close_stdout()
+        return 1
+    except Exception as error:
+        line = line_of(error)
+        if line is None:
+            raise
+        say(line)
+    try:
+        sys.stdout.flush()
+    except OSError:
+        close_stdout()
+    return 2
+
+
+def _run(arguments: list[str]) -> int:
     parser = build_parser()
+    for argument in arguments:
+        if not argument.isascii():
+            try:
+                argument.encode()
+            except UnicodeEncodeError:
+                parser.error(f"{argument!r} is no UTF-8 text: type it again, or give the file another name")
     args, rest = parser.parse_known_args(arguments)
     if rest and not getattr(args, "passes_on", False):
         parser.error(f"not understood: {' '.join(rest)}")
     args.rest = rest
     quieten()
-    try:
-        return int(args.run(args) or 0)
-    except UserError as error:
-        say(" ".join(str(error).split()))
-        return 2
-    except KeyboardInterrupt:
-        say("stopped")
-        return 130
-    except BrokenPipeError:  # the reader of our output, such as `head`, has gone
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+    return int(args.run(args) or 0)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """The one error that a user sees for bad input, and text that is safe to show."""
 
+import importlib
 import unicodedata
 
 
@@ -14,6 +15,20 @@ class UserError(ValueError):
         super().__init__(printable(message))
 
 
+def need(extra: str, what: str, *modules: str) -> None:
+    """Import the modules of an extra that `what` is made with.
+
+    Raises:
+        UserError: one of them is not installed; the message holds the command that installs it.
+    """
+    for module in modules:
+        try:
+            importlib.import_module(module)
+        except ImportError as error:
+            missing = error.name or module
+            raise UserError(f"{what} needs {missing}: pip install 'pai_modelscope[{extra}]'") from None
+
+
 def printable(text: str) -> str:
     r"""The text with control characters, marks that turn the writing's direction and halves of characters written as
     `\x1b`, `\u202e` and `\udcff`; line breaks and tabs stay."""
@@ -22,7 +37,7 @@ def printable(text: str) -> str:
     return "".join(_shown(character) for character in text)
 
 
-def reason(error: Exception) -> str:
+def reason(error: BaseException) -> str:
     """The first sentence of a library's message, which may go on for a page."""
     return (str(error).strip() or type(error).__name__).splitlines()[0].split(". ")[0].rstrip(".")
 

@@ -10,7 +10,7 @@ import warnings
 from typing import Any
 
 from pai_modelscope.config.generation import GENERATION_FALLBACKS
-from pai_modelscope.errors import UserError
+from pai_modelscope.errors import UserError, need
 
 STYLE = {"description_width": "5em"}
 LARGEST_SEED = 2**32 - 1
@@ -54,6 +54,7 @@ class PromptBox:
     """The box itself: `widget` is what is shown, `picture` the last PIL picture, None before the first."""
 
     def __init__(self, sampler: Any, prompt: str, seed: int, options: dict[str, Any]):
+        need("notebooks", "the box for prompts", "ipywidgets", "IPython")
         import ipywidgets as widgets
 
         self.picture: Any = None
@@ -96,6 +97,7 @@ class PromptBox:
         self.progress.max, self.progress.value = total, step
 
     def _show(self, picture: Any) -> None:
+        need("notebooks", "the box for prompts", "ipywidgets", "IPython")
         import ipywidgets as widgets
 
         self.picture, file = picture, io.BytesIO()

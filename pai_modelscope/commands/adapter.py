@@ -3,7 +3,8 @@
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from pai_modelscope.commands.options import lora_and_weight
+from pai_modelscope.commands.options import lora_and_weight, whole_number
+from pai_modelscope.commands.terminal import show, show_json
 
 if TYPE_CHECKING:
     from pai_modelscope.adapters import LoraFile
@@ -37,26 +38,24 @@ def add_parser(commands: Any) -> None:
     extract.add_argument("tuned", metavar="TUNED", help="the trained or merged model: a folder, a name or an id")
     extract.add_argument("base", metavar="BASE", help="the model that it was made from")
     extract.add_argument("output", metavar="OUTPUT", help="where to write; for 'peft', a folder")
-    extract.add_argument("--rank", type=int, default=16, help="size of the LoRA; default: %(default)s")
+    extract.add_argument("--rank", type=whole_number, default=16, help="size of the LoRA; default: %(default)s")
     extract.add_argument("--to", required=True, choices=LORA_FORMS, help="the form of the LoRA")
     extract.set_defaults(run=run_extract)
 
 
 def run_inspect(args: argparse.Namespace) -> None:
-    import json
-
     from pai_modelscope.adapters import inspect
     from pai_modelscope.text.unknown import shorten
 
     found = inspect(args.file)
     if args.json:
-        print(json.dumps(found, ensure_ascii=False, indent=2))
+        show_json(found)
         return
     for name, value in found.items():
         if name != "metadata":
-            print(f"{name.replace('_', ' ')}: {_shown(value)}")
+            show(f"{name.replace('_', ' ')}: {_shown(value)}")
     for name, value in found["metadata"].items():
-        print(f"  {name}: {shorten(' '.join(str(value).split()), 200)}")
+        show(f"  {name}: {shorten(' '.join(str(value).split()), 200)}")
 
 
 def run_convert(args: argparse.Namespace) -> None:
@@ -68,9 +67,9 @@ def run_convert(args: argparse.Namespace) -> None:
         valid = "diffusers and webui" if embedding else "diffusers, peft and kohya"
         raise UserError(f"{args.file} is {'an embedding' if embedding else 'a LoRA'}: it can become {valid}")
     if embedding:
-        print(write_embedding(read_embedding(args.file), args.output, args.to))
+        show(write_embedding(read_embedding(args.file), args.output, args.to))
     else:
-        print(write_lora(read_lora(args.file), args.output, args.to))
+        show(write_lora(read_lora(args.file), args.output, args.to))
 
 
 def run_merge(args: argparse.Namespace) -> None:
@@ -86,7 +85,7 @@ def run_merge(args: argparse.Namespace) -> None:
     pipe = _pipeline(folder)
     for lora, weight in loras:
         merge_lora(pipe, lora, weight)
-    print(save_merged(pipe, folder, args.output))
+    show(save_merged(pipe, folder, args.output))
 
 
 def run_extract(args: argparse.Namespace) -> None:
@@ -98,7 +97,7 @@ def run_extract(args: argparse.Namespace) -> None:
     tuned, base = (_pipeline(model_dir(model)) for model in (args.tuned, args.base))
     texts = (tuned.text_encoder, base.text_encoder)
     lora = extract_lora(tuned.unet, base.unet, args.rank, text_encoders=texts)
-    print(write_lora(lora, args.output, args.to))
+    show(write_lora(lora, args.output, args.to))
 
 
 def _lora(source: str) -> "LoraFile":

@@ -3,6 +3,8 @@
 import argparse
 from typing import Any
 
+from pai_modelscope.commands.terminal import show
+
 
 def add_parser(commands: Any) -> None:
     parser = commands.add_parser(
@@ -36,6 +38,6 @@ def run(args: argparse.Namespace) -> None:
 
     source = Path(args.input)
     if source.is_file() or (source.suffix in ENDINGS and not source.exists()):
-        print(from_single_file(args.input, args.output, args.base))
+        show(from_single_file(args.input, args.output, args.base))
     else:
-        print(to_single_file(args.input, args.output, args.base))
+        show(to_single_file(args.input, args.output, args.base))

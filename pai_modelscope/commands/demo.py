@@ -6,7 +6,7 @@ import time
 from typing import Any
 
 from pai_modelscope.commands.files import Folder
-from pai_modelscope.commands.terminal import program, quieten_bars, say
+from pai_modelscope.commands.terminal import program, quieten_bars, say, show
 
 MODEL = "pai-diffusion-mini-zh"
 SEED = 7
@@ -51,9 +51,9 @@ def run(args: argparse.Namespace) -> None:
         image, text = result["output_imgs"][0], result["infotext"][0]
         path = folder.save(image, f"seed{SEED}", text)
         images.append(image)
-        print(f"{path}  {prompt}", flush=True)
+        show(f"{path}  {prompt}")
     sheet = folder.save_sheet(images, list(PROMPTS))
     width, height = images[0].size
-    print(f"\n{len(images)} pictures in {folder.path}/, all on one page: {sheet}")
-    print(f"{statistics.median(seconds):.1f} s a picture ({width} x {height})")
-    print(NEXT.format(program=program()))
+    show(f"\n{len(images)} pictures in {folder.path}/, all on one page: {sheet}")
+    show(f"{statistics.median(seconds):.1f} s a picture ({width} x {height})")
+    show(NEXT.format(program=program()))

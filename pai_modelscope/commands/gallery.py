@@ -4,8 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from pai_modelscope.commands.terminal import quieten_bars, say
-from pai_modelscope.errors import UserError
+from pai_modelscope.commands.terminal import quieten_bars, say, show
 
 
 def add_parser(commands: Any) -> None:
@@ -26,13 +25,12 @@ def add_parser(commands: Any) -> None:
 
 def run_build(args: argparse.Namespace) -> None:
     """Write the site; the path of its first page goes to stdout."""
-    _need_extra()
     from pai_modelscope.gallery import build_site, read_index
 
     index = read_index(args.index)
     quieten_bars()
     first = build_site(index, sources=args.sources, executed=args.notebooks, output=args.output, kept=args.kept)
-    print(first)
+    show(first)
 
 
 def run_cards(args: argparse.Namespace) -> None:
@@ -43,15 +41,6 @@ def run_cards(args: argparse.Namespace) -> None:
     quieten_bars()
     readmes = {"en": Path("README.md"), "zh": Path("README.zh.md")}
     changed = write_cards(index, readmes, Path("docs/images/gallery"), args.kept)
-    print(*changed, sep="\n", end="\n" if changed else "")
+    show(*changed)
     if not changed:
         say("the cards are up to date")
-
-
-def _need_extra() -> None:
-    try:
-        import jinja2  # noqa: F401
-        import nbconvert  # noqa: F401
-        import nbformat  # noqa: F401
-    except ImportError as error:
-        raise UserError(f"the gallery needs {error.name}: pip install 'pai_modelscope[gallery]'") from None

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pai_modelscope.commands.files import Folder
 from pai_modelscope.commands.options import add_generation_options, given
-from pai_modelscope.commands.terminal import quieten_bars, say, undisturbed
+from pai_modelscope.commands.terminal import quieten_bars, say, show, undisturbed
 from pai_modelscope.errors import UserError
 
 if TYPE_CHECKING:
@@ -57,14 +57,14 @@ def run(args: argparse.Namespace) -> int:
     try:
         for picture in draw(sampler, texts, options):
             with undisturbed():
-                print(folder.save(picture.image, f"seed{picture.seed}", picture.infotext), flush=True)
+                show(folder.save(picture.image, f"seed{picture.seed}", picture.infotext))
                 pictures.append(picture)
     except KeyboardInterrupt:
         say(f"stopped; {len(pictures)} finished pictures are kept in {folder.path}")
         return 130
     if args.sheet or (args.sheet is None and len(pictures) > 1):
         labels = [picture.prompt for picture in pictures]
-        print(folder.save_sheet([picture.image for picture in pictures], labels))
+        show(folder.save_sheet([picture.image for picture in pictures], labels))
     return 0
 
 

@@ -2,6 +2,8 @@
 
 import argparse
 import contextlib
+import errno
+import json
 import logging
 import os
 import signal
@@ -9,6 +11,8 @@ import sys
 import warnings
 from collections.abc import Iterator
 from typing import Any, NoReturn
+
+from pai_modelscope.errors import UserError, printable, reason
 
 ENVIRONMENT = {
     # Threads that wait spin for long by default, and take the cores from each other on a machine that has other work
@@ -20,6 +24,7 @@ ENVIRONMENT = {
     "MODELSCOPE_LOG_LEVEL": "40",
     "TOKENIZERS_PARALLELISM": "false",
 }
+LONGEST = 4000  # characters of a notice
 CHATTY = r"(accelerate|diffusers|huggingface_hub|modelscope|peft|torch|transformers)\b"
 
 
@@ -27,7 +32,7 @@ class Parser(argparse.ArgumentParser):
     """A parser whose errors take one line; the usage is one `--help` away."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: {message} (see '{self.prog} --help')\n")
+        self.exit(2, f"{self.prog}: {_line(message)} (see '{self.prog} --help')\n")
 
 
 def quieten() -> None:
@@ -70,8 +75,66 @@ def undisturbed() -> Iterator[None]:
 
 
 def say(text: str) -> None:
-    """Print a notice on stderr: stdout carries results only."""
-    print(f"pai-modelscope: {text}", file=sys.stderr)
+    """Print a notice on stderr, in one line: stdout carries results only."""
+    print(f"pai-modelscope: {_line(text)}", file=sys.stderr)
+
+
+def show(*results: Any) -> None:
+    """Print results on stdout, one a line, at once; what a terminal would obey is written out."""
+    print(*(printable(str(result)) for result in results), sep="\n", end="\n" if results else "", flush=True)
+
+
+def show_json(value: Any) -> None:
+    """Print a value as JSON in which no character is one that a terminal would obey."""
+    text = json.dumps(value, ensure_ascii=False, indent=2)
+    print("".join(each if printable(each) == each else json.dumps(each)[1:-1] for each in text), flush=True)
+
+
+def open_streams() -> None:
+    """Have all three streams where the shell closed one, and print names on any terminal, whatever it can show."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115  until the process ends
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
+def close_stdout() -> None:
+    """Nobody takes the rest of our output: let Python not try again when it ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def line_of(error: BaseException) -> str | None:
+    """What to say of an error that is the fault of the input or of the machine; None for one that is our own."""
+    if isinstance(error, UserError):
+        return str(error)
+    of_torch = isinstance(error, RuntimeError) and ("allocate memory" in str(error) or "out of memory" in str(error))
+    if isinstance(error, MemoryError) or of_torch:
+        return f"not enough memory ({reason(error)}): ask for fewer or smaller pictures, or free memory"
+    if isinstance(error, RecursionError):
+        return f"an input nests too deeply ({reason(error)}): give one of fewer levels"
+    if isinstance(error, OSError) and error.errno in _OF_THE_MACHINE and error.errno:
+        names = " to ".join(str(name) for name in (error.filename, error.filename2) if name is not None)
+        return f"{names or 'a file'} can't be read or written ({os.strerror(error.errno).lower()})"
+    if isinstance(error, ModuleNotFoundError) and not str(error.name).startswith("pai_modelscope"):
+        return f"{error.name} is needed and not installed: install pai_modelscope with what it depends on"
+    return None
+
+
+# Numbers of errors of disks, of rights and of names: no code of ours can be right in spite of them.
+_OF_THE_MACHINE = {
+    getattr(errno, name)
+    for name in (
+        *("EACCES", "EPERM", "EROFS", "ENOSPC", "EDQUOT", "EFBIG", "EIO", "EMFILE", "ENFILE", "ENOMEM", "ENODEV"),
+        *("EISDIR", "ENOTDIR", "ELOOP", "ENAMETOOLONG", "EBUSY", "ETXTBSY", "ESTALE"),
+    )
+    if hasattr(errno, name)
+}
+
+
+def _line(text: str) -> str:
+    line = printable(" ".join(text[: 2 * LONGEST].split()))
+    return line if len(line) <= LONGEST else f"{line[:LONGEST]}… ({len(text)} characters)"
 
 
 def program() -> str:

@@ -3,6 +3,8 @@
 import argparse
 from typing import Any
 
+from pai_modelscope.commands.terminal import show
+
 
 def add_parser(commands: Any) -> None:
     parser = commands.add_parser("zoo", help="the released checkpoints: list, show, push")
@@ -20,16 +22,16 @@ def add_parser(commands: Any) -> None:
 def run_list(args: argparse.Namespace) -> None:
     from pai_modelscope import zoo
 
-    print(zoo.table())
+    show(zoo.table())
 
 
 def run_show(args: argparse.Namespace) -> None:
     from pai_modelscope import zoo
 
-    print(zoo.show(args.name))
+    show(zoo.show(args.name))
 
 
 def run_push(args: argparse.Namespace) -> None:
     from pai_modelscope import zoo
 
-    print(zoo.push(args.folder, args.model_id))
+    show(zoo.push(args.folder, args.model_id))

@@ -5,19 +5,26 @@ import os
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from pai_modelscope.config import GENERATION_FALLBACKS
-from pai_modelscope.errors import UserError
+from pai_modelscope.errors import UserError, printable
 
 SHIPPED_MODEL = "pai-diffusion-mini-zh"
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose errors take one line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"error: {printable(' '.join(message.split()))} (see --help)\n")
 
 
 def parser() -> argparse.ArgumentParser:
     from pai_modelscope.evaluation.judge import SHIPPED_JUDGE
     from pai_modelscope.evaluation.rows import row_names
 
-    p = argparse.ArgumentParser("python -m pai_modelscope.evaluation", description=__doc__)
+    p = _Parser("python -m pai_modelscope.evaluation", description=__doc__)
     p.add_argument("--model", default=SHIPPED_MODEL, help="name, id or folder (%(default)s)")
     p.add_argument("--judge", default=str(SHIPPED_JUDGE), help="folder of the judge (the shipped one)")
     p.add_argument("--data", default="shipped", help="'shipped', or the pictures.jsonl.xz of the full set")
@@ -70,7 +77,7 @@ def evaluate(options: argparse.Namespace) -> dict[str, Any]:
         found["rows"].append(result)
         found["seconds"] = round(time.perf_counter() - start)
         report.write(found, options.out)  # after every row, so that a run that is cut short leaves its figures
-        print(report.one_line(result), flush=True)
+        print(printable(report.one_line(result)), flush=True)
     if not options.no_sheets:
         sheets.write_sheets(bench, options.out)
     return found
@@ -83,9 +90,9 @@ def main(arguments: list[str] | None = None) -> int:
             raise UserError(f"--limit is {options.limit}; give at least 1 prompt a row.")
         evaluate(options)
     except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
-    print(f"{options.out / 'report.md'}")
+    print(printable(str(options.out / "report.md")))
     return 0
 
 

@@ -5,8 +5,12 @@ of another site, and its search, as Sphinx's, cuts Chinese into words that a rea
 Node.js. nbconvert renders notebooks as plain HTML, and a search for substrings needs no engine.
 """
 
-from pai_modelscope.gallery.cards import write_cards
-from pai_modelscope.gallery.index import read_index
-from pai_modelscope.gallery.site import build_site
+from pai_modelscope.errors import need
+
+need("gallery", "the gallery", "jinja2", "nbconvert", "nbformat")
+
+from pai_modelscope.gallery.cards import write_cards  # noqa: E402  what it imports is there now
+from pai_modelscope.gallery.index import read_index  # noqa: E402
+from pai_modelscope.gallery.site import build_site  # noqa: E402
 
 __all__ = ["build_site", "read_index", "write_cards"]
