@@ -2,9 +2,12 @@
 
 import argparse
 import dataclasses
+import math
+import os
 from collections.abc import Callable
 from typing import Any
 
+from pai_modelscope import limits
 from pai_modelscope.config import UPSCALE_STRENGTH, UPSCALER, GenerationOptions
 from pai_modelscope.config.option import kind_of
 
@@ -84,53 +87,97 @@ def _parser_of(field: dataclasses.Field[Any]) -> Any:
         return lora_and_weight
     if field.type is Any:  # a picture: on a command line, a file
         return str
-    return kind_of(field)
+    return {int: whole_number, float: number}.get(kind_of(field), kind_of(field))
+
+
+def whole_number(text: str) -> int:
+    """As `int`, but for what no number is too long."""
+    try:
+        return int(text)
+    except ValueError:  # also of thousands of digits, which Python does not read
+        raise argparse.ArgumentTypeError(f"{cut(text)} is no whole number: give one as in 42") from None
+
+
+def number(text: str) -> float:
+    """A finite number: `nan` and `inf` are none that an option can have."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise argparse.ArgumentTypeError(f"{cut(text)} is no number: give one as in 0.8")
+    return value
 
 
 def _seeds(text: str) -> int | list[int]:
     try:
         seeds = [int(part) for part in text.replace("\uff0c", ",").split(",")]
     except ValueError:
-        message = f"{text!r} is no whole number: give one as in 42, or several as in 1,2,3"
+        message = f"{cut(text)} is no whole number: give one as in 42, or several as in 1,2,3"
         raise argparse.ArgumentTypeError(message) from None
     return seeds if len(seeds) > 1 else seeds[0]
 
 
 def _sides(text: str) -> tuple[int, ...]:
-    parts = text.replace("\uff0c", ",").split(",")
-    if len(parts) != 4 or not all(part.strip().isdigit() for part in parts):
-        raise argparse.ArgumentTypeError(f"{text!r} is not left,right,top,bottom in pixels: give four, as in 64,64,0,0")
-    return tuple(int(part) for part in parts)
+    try:
+        sides = tuple(int(part) for part in text.replace("\uff0c", ",").split(","))
+    except ValueError:
+        sides = ()
+    if len(sides) != 4 or min(sides) < 0:
+        message = f"{cut(text)} is not left,right,top,bottom in pixels: give four, as in 64,64,0,0"
+        raise argparse.ArgumentTypeError(message)
+    return sides
 
 
 def _control(text: str) -> dict[str, Any]:
-    """`canny=photo.png,scale=0.8` as an entry of `GenerationOptions.control`."""
-    first, *rest = text.split(",")
-    kind, _, image = first.partition("=")
-    found: dict[str, Any] = {"kind": kind.strip(), "image": image.strip()}
-    readers: dict[str, Callable[[str], Any]] = dict.fromkeys(("scale", "start", "end"), float)
-    readers |= {"model": str, "annotate": _yes}
-    for part in rest:
-        name, _, value = part.partition("=")
+    """`canny=photo.png,scale=0.8` as an entry of `GenerationOptions.control`.
+
+    Names of files may hold commas: the longest one that exists is the file.
+    """
+    kind, _, rest = text.partition("=")
+    image, parts = _file(rest.split(","))
+    found: dict[str, Any] = {"kind": kind.strip(), "image": image}
+    readers: dict[str, Callable[[str], Any]] = {**dict.fromkeys(("scale", "start", "end"), number), "annotate": _yes}
+    while parts:
+        name, _, value = parts[0].partition("=")
+        name = name.strip()
         try:
-            found[name.strip()] = readers[name.strip()](value.strip())
-        except (KeyError, ValueError):
-            message = f"{part!r} in {text!r} is not understood: after KIND=FILE there may be {', '.join(readers)}"
+            if name == "model":
+                found[name], parts = _file([value, *parts[1:]])
+            else:
+                found[name], parts = readers[name](value.strip()), parts[1:]
+        except (KeyError, argparse.ArgumentTypeError):
+            valid = ", ".join(("model", *readers))
+            message = f"{cut(parts[0])} in {cut(text)} is not understood: after KIND=FILE there may be {valid}"
             raise argparse.ArgumentTypeError(message) from None
     if not found["kind"] or not found["image"]:
-        raise argparse.ArgumentTypeError(f"{text!r} is not KIND=FILE, as in canny=photo.png")
+        raise argparse.ArgumentTypeError(f"{cut(text)} is not KIND=FILE, as in canny=photo.png")
     return found
 
 
+def _file(parts: list[str]) -> tuple[str, list[str]]:
+    """Of a text cut at its commas, the longest beginning that exists, else its first part; and the parts after it."""
+    longest, name = 1, parts[0].strip()
+    joined = parts[0]
+    for count, part in enumerate(parts[1:], 2):
+        joined = f"{joined},{part}"
+        if len(joined) > limits.PATH_CHARACTERS:
+            break
+        if os.path.exists(joined.strip()):
+            longest, name = count, joined.strip()
+    return name, parts[longest:]
+
+
 def lora_and_weight(text: str) -> tuple[str, float | None]:
-    """`poem.safetensors=0.4` or `poem.safetensors`."""
+    """`poem.safetensors=0.4` or `poem.safetensors`; what exists under the whole name is the file."""
     file, equals, weight = text.rpartition("=")
-    if not equals:
+    if not equals or os.path.exists(text):
         return text, None
     try:
-        return file, float(weight)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not FILE=WEIGHT, as in poem.safetensors=0.4") from None
+        return file, number(weight)
+    except argparse.ArgumentTypeError:
+        message = f"{cut(text)} is not there, and not FILE=WEIGHT, as in poem.safetensors=0.4"
+        raise argparse.ArgumentTypeError(message) from None
 
 
 def _yes(text: str) -> bool:
@@ -139,7 +186,15 @@ def _yes(text: str) -> bool:
 
 def _size(text: str) -> tuple[int, int]:
     """`256` or `384x256`, width first."""
-    parts = text.lower().replace("×", "x").replace("*", "x").split("x")
-    if len(parts) > 2 or not all(part.strip().isdigit() for part in parts):
-        raise argparse.ArgumentTypeError(f"{text!r} is no size: give 256, or width x height as in 384x256")
-    return int(parts[0]), int(parts[-1])
+    try:
+        sides = [int(part) for part in text.lower().replace("×", "x").replace("*", "x").split("x")]
+    except ValueError:
+        sides = []
+    if len(sides) not in (1, 2) or min(sides) < 0:
+        raise argparse.ArgumentTypeError(f"{cut(text)} is no size: give 256, or width x height as in 384x256")
+    return sides[0], sides[-1]
+
+
+def cut(text: str) -> str:
+    """A value in quotes as an error shows it, not at the length of a file."""
+    return repr(text if len(text) <= 200 else f"{text[:150]}… ({len(text)} characters)")
