@@ -14,3 +14,25 @@ YAML_BYTES = MIB // 4  # options; PyYAML reads some 100 KB a second
 DEPTH = 64  # of lists and objects within each other
 YAML_NODES = 100_000  # once aliases are written out
 PATH_CHARACTERS = 1024  # of a name in an archive, a metadata file or a hub's listing
+
+# Pictures, masks and control pictures.
+PICTURE_BYTES = 264 * MIB  # of one file: 8192 x 8192 pixels of four bytes, and a head
+PICTURE_PIXELS = 2**26  # 8192 x 8192, 192 MiB in memory; files of a few kilobytes can claim far more
+PICTURE_SIDE = 2**15  # pixels
+PICTURE_PROPORTION = 64  # longer side over shorter
+PICTURE_BLOCKS = 4096  # segments of a JPEG, chunks of a PNG beside its pixels
+PICTURE_SCANS = 200  # of a JPEG: each goes over all pixels; honest ones have about ten
+EXIF_SEGMENTS = 64  # of a JPEG; Pillow joins them in quadratic time
+COMMENT_BYTES = 2**16  # of a GIF; likewise
+IFD_ENTRIES = 1024  # tags of a TIFF or of EXIF
+ICC_BYTES = 4 * MIB  # a colour profile
+ANNOTATED_PIXELS = 2**25  # of a picture whose edges are drawn: filters take some 80 bytes a pixel
+ANNOTATED_SIDE = 8192  # pixels; the filters of longer pictures are no wider
+
+# Training sets.
+METADATA_BYTES = 1024 * MIB  # metadata.jsonl and .csv, which are read a line at a time
+LINE_BYTES = MIB  # of metadata, and of a TSV without its picture
+CAPTION_BYTES = MIB  # of one picture's caption file
+ROWS = 10_000_000  # pictures of a set, each as often as it repeats
+REPEATS = 1000  # of a folder such as 30_dog; 2023_photos and 20231105_photos are dates
+TAR_HEADER_BYTES = MIB  # a member's name and what else stands before it

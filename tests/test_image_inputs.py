@@ -158,8 +158,8 @@ NOISE = Image.fromarray(RNG.integers(0, 256, (64, 64, 3), dtype=np.uint8))
         (coded(NOISE, "JPEG")[:-900], "damaged or cut off .*truncated"),
         (coded(NOISE)[:-900], "damaged or cut off"),
         (coded(NOISE)[:20], "(damaged|not a picture)"),
-        (coded(NOISE, "GIF", save_all=True, append_images=[PICTURE.resize((64, 64))]), "has 2 frames"),
-        (coded(NOISE, "PNG", save_all=True, append_images=[PICTURE.resize((64, 64))]), "has 2 frames"),
+        (coded(NOISE, "GIF", save_all=True, append_images=[PICTURE.resize((64, 64))]), "has more than one frame"),
+        (coded(NOISE, "PNG", save_all=True, append_images=[PICTURE.resize((64, 64))]), "has more than one frame"),
         ("data:image/png;base64,", "is empty"),
         ("data:image/png;base64,!!" + "A" * 500, "can't be read"),
         ("data:image/png;base64,QUJD", "not a picture"),
@@ -192,7 +192,7 @@ def test_files_that_cannot_be_read(tmp_path, monkeypatch):
     def refuse(*_):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("builtins.open", refuse)
+    monkeypatch.setattr("os.open", refuse)
     with pytest.raises(UserError, match=r"a\.png' can't be read \(Permission denied\)"):
         open_image(tmp_path / "a.png")
 
@@ -223,17 +223,6 @@ def test_white_is_repainted():
     assert open_mask(gray, size=(3, 1)).size == (3, 1)
 
 
-@pytest.mark.parametrize("colour", [0, 90, 255])
-def test_of_one_colour_the_erased_part_is_repainted(colour):
-    rgba = np.full((1, 3, 4), colour, np.uint8)
-    rgba[0, :, 3] = (0, 100, 255)
-    assert same(open_mask(rgba), np.array([[255, 155, 0]], np.uint8))
-    strokes = Image.new("RGBA", (3, 1))  # white on a transparent ground: white is repainted
-    strokes.putpixel((0, 0), (255, 255, 255, 255))
-    strokes.putpixel((1, 0), (255, 255, 255, 100))
-    assert same(open_mask(strokes), np.array([[255, 100, 0]], np.uint8))
-
-
 def test_masks_that_cannot_be():
     with pytest.raises(UserError, match="mask is 7x5 and the picture 8x5"):
         open_mask(Image.new("L", (7, 5), 255), size=(8, 5))
@@ -244,9 +233,5 @@ def test_masks_that_cannot_be():
     ):
         with pytest.raises(UserError, match="nothing to repaint"):
             open_mask(empty)
-    hole = Image.new("RGBA", (2, 1), (200, 10, 30, 255))
-    hole.putpixel((0, 0), (0, 0, 0, 0))
-    with pytest.raises(UserError, match="both colours and transparency"):
-        open_mask(hole)
     with pytest.raises(UserError, match="The mask is a NoneType"):
         open_mask(None)

@@ -6,20 +6,21 @@ in `ANNOTATORS` and loaded when they are used.
 
 import numbers
 from collections.abc import Callable, Mapping
-from colorsys import hsv_to_rgb
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.util import find_spec
-from math import atan2, degrees, hypot
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
+from pai_modelscope import limits
 from pai_modelscope.errors import UserError
 from pai_modelscope.images.inputs import Source, open_image
+from pai_modelscope.images.opencv import warn_of_several
+from pai_modelscope.images.skeleton import draw_skeleton, openpose_points
 
-Point = tuple[float, float] | None  # x and y in pixels; None: not seen
+warn_of_several()
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,8 @@ def annotate(name: str, image: Source, **options: Any) -> Image.Image:
         options: of that annotator; what is not given has its default.
 
     Raises:
-        UserError: no such name, option or value; a package or model that is missing; a picture without a person.
+        UserError: no such name, option or value; a package or model that is missing; a picture without a person, or
+            of more than 32 megapixels.
     """
     if name not in ANNOTATORS:
         raise UserError(f"There is no annotator {name!r}; valid are {', '.join(ANNOTATORS)}.")
@@ -89,7 +91,17 @@ def annotate(name: str, image: Source, **options: Any) -> Image.Image:
     if unknown:
         raise UserError(f"{name} has no option {', '.join(unknown)}; valid are {', '.join(entry.options)}.")
     values = {key: option.check(key, options.get(key, option.default)) for key, option in entry.options.items()}
-    return Image.fromarray(entry.draw(np.asarray(open_image(image)), **values)).convert("RGB")
+    picture = open_image(image)
+    if picture.width * picture.height > limits.ANNOTATED_PIXELS:
+        raise UserError(
+            f"The picture for {name} is {picture.width}x{picture.height}; valid are up to "
+            f"{limits.ANNOTATED_PIXELS >> 20} megapixels: scale it down."
+        )
+    return Image.fromarray(entry.draw(np.asarray(picture), **values)).convert("RGB")
+
+
+def _longer(rgb: np.ndarray) -> int:
+    return min(max(rgb.shape[:2]), limits.ANNOTATED_SIDE)
 
 
 @_annotator(
@@ -150,7 +162,7 @@ def _gradient(rgb: np.ndarray) -> np.ndarray:
 
     values = rgb.astype(np.float32) / 255
     total = np.zeros(rgb.shape[:2], np.float32)
-    for sigma in max(0.5, max(rgb.shape[:2]) / 512) * np.array([1.0, 2.0, 4.0]):
+    for sigma in max(0.5, _longer(rgb) / 512) * np.array([1.0, 2.0, 4.0]):
         smooth = cv2.GaussianBlur(values, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE)
         x, y = (cv2.Sobel(smooth, -1, *axes, scale=1 / 8, borderType=cv2.BORDER_REPLICATE) for axes in ((1, 0), (0, 1)))
         total += np.hypot(x, y).max(axis=2) * sigma * np.sqrt(2 * np.pi) / 3
@@ -179,7 +191,7 @@ def _scribble(rgb: np.ndarray, method: str, threshold: float, thickness: int) ->
     """Ridges of the soft edges above `threshold`, long ones; `thickness`: pixels where the longer side has 512."""
     import cv2
 
-    scale = max(rgb.shape[:2]) / 512
+    scale = _longer(rgb) / 512
     soft = cv2.GaussianBlur(_softedge(rgb, method).astype(np.float32) / 255, (0, 0), 3 * scale)
     framed = np.pad(soft, 1, mode="edge")
     bends, higher = [], []
@@ -267,34 +279,3 @@ def _pose(rgb: np.ndarray, model: str, confidence: float) -> np.ndarray:
         seen = [(m.x * rgb.shape[1], m.y * rgb.shape[0]) if m.visibility >= confidence else None for m in marks]
         draw_skeleton(canvas, openpose_points(seen))
     return canvas
-
-
-def openpose_points(landmarks: list[Point]) -> list[Point]:
-    """MediaPipe's 33 points in the order of OpenPose's 18, whose neck lies between the shoulders."""
-    left, right = landmarks[11], landmarks[12]
-    neck = ((left[0] + right[0]) / 2, (left[1] + right[1]) / 2) if left and right else None
-    rest = [landmarks[i] for i in (12, 14, 16, 11, 13, 15, 24, 26, 28, 23, 25, 27, 5, 2, 8, 7)]
-    return [landmarks[0], neck, *rest]
-
-
-# Pairs of points in the order of their colours (OpenPose's COCO model).
-_LIMBS = [(1, 2), (1, 5), (2, 3), (3, 4), (5, 6), (6, 7), (1, 8), (8, 9), (9, 10), (1, 11), (11, 12), (12, 13)]
-_LIMBS += [(1, 0), (0, 14), (14, 16), (0, 15), (15, 17)]
-
-
-def draw_skeleton(canvas: np.ndarray, points: list[Point]) -> None:
-    """Draw OpenPose's 18 points, (x, y) in pixels or None where unseen, on an RGB canvas: limbs darker than joints."""
-    import cv2
-
-    radius = max(1, round(max(canvas.shape[:2]) / 128))
-    colours = [[round(255 * part) for part in hsv_to_rgb(i / 18, 1, 1)] for i in range(18)]
-    for (start, end), colour in zip(_LIMBS, colours[: len(_LIMBS)], strict=True):
-        a, b = points[start], points[end]
-        if a and b:
-            centre = round((a[0] + b[0]) / 2), round((a[1] + b[1]) / 2)
-            half = round(hypot(a[0] - b[0], a[1] - b[1]) / 2), radius
-            polygon = cv2.ellipse2Poly(centre, half, round(degrees(atan2(b[1] - a[1], b[0] - a[0]))), 0, 360, 1)
-            cv2.fillConvexPoly(canvas, np.array(polygon), [0.6 * part for part in colour])
-    for point, colour in zip(points, colours, strict=True):
-        if point:
-            cv2.circle(canvas, (round(point[0]), round(point[1])), radius, colour, -1)

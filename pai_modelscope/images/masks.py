@@ -10,13 +10,12 @@ from typing import Any, Literal, get_args
 import numpy as np
 from PIL import Image, ImageFilter
 
+from pai_modelscope import limits
 from pai_modelscope.errors import UserError
 
 How = Literal["fit", "crop", "stretch"]
 Box = tuple[int, int, int, int]
 """Left, top, right and bottom in pixels from the top left corner; right and bottom lie just outside."""
-
-MOST_PIXELS = 2**26  # 8192 x 8192, 192 MiB in memory; files of a few kilobytes can claim far more
 
 
 def blur(mask: Image.Image, radius: float) -> Image.Image:
@@ -212,8 +211,8 @@ def check_size(width: Any, height: Any) -> None:
     for value in (width, height):
         if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
             raise UserError(f"The size is {width!r} x {height!r}; valid are whole pixels from 1.")
-    if int(width) * int(height) > MOST_PIXELS:
-        raise UserError(f"The size is {width} x {height}; valid are up to {MOST_PIXELS >> 20} megapixels.")
+    if int(width) * int(height) > limits.PICTURE_PIXELS:
+        raise UserError(f"The size is {width} x {height}; valid are up to {limits.PICTURE_PIXELS >> 20} megapixels.")
 
 
 def _place(picture: Image.Image, size: tuple[int, int], source: Box, inside: Box) -> Image.Image:

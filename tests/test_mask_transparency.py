@@ -1,0 +1,141 @@
+"""A mask with transparency: what is painted in white counts, and what nobody sees decides nothing."""
+
+import io
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pai_modelscope import UserError
+from pai_modelscope.data import open_training_set
+from pai_modelscope.images import open_mask
+from tests.picture_files import picture, write_metadata
+
+HIDDEN = [(0, 0, 0), (255, 255, 255), (200, 30, 60)]  # what programs leave under alpha 0
+ALPHA = np.array([[0, 100, 255, 0]], np.uint8)
+
+
+def layer(hidden: tuple[int, int, int], painted: tuple[int, int, int] = (255, 255, 255)) -> Image.Image:
+    """Strokes of one colour on a transparent layer, their edge soft."""
+    pixels = np.zeros((1, 4, 4), np.uint8)
+    pixels[..., :3] = np.where(ALPHA[..., None] > 0, painted, hidden)
+    pixels[..., 3] = ALPHA
+    return Image.fromarray(pixels)
+
+
+def coded(image: Image.Image, kind: str = "PNG", **how) -> bytes:
+    file = io.BytesIO()
+    image.save(file, kind, **how)
+    return file.getvalue()
+
+
+def deep_png(pixels: np.ndarray) -> bytes:
+    """A PNG of 16 bits a channel: grays with alpha (h, w, 2), or colours with alpha (h, w, 4)."""
+    head = struct.pack(">IIBBBBB", pixels.shape[1], pixels.shape[0], 16, {2: 4, 4: 6}[pixels.shape[2]], 0, 0, 0)
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in pixels)
+    chunks = [(b"IHDR", head), (b"IDAT", zlib.compress(rows)), (b"IEND", b"")]
+    body = [struct.pack(">I", len(d)) + t + d + struct.pack(">I", zlib.crc32(t + d)) for t, d in chunks]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(body)
+
+
+def pixels_of(mask: Image.Image) -> list[int]:
+    assert mask.mode == "L"
+    return np.asarray(mask)[0].tolist()
+
+
+@pytest.mark.parametrize("hidden", HIDDEN)
+def test_white_on_a_transparent_layer_is_repainted_whatever_lies_hidden(hidden) -> None:
+    drawn = layer(hidden)
+    expected = ALPHA[0].tolist()
+    assert pixels_of(open_mask(drawn)) == expected
+    assert pixels_of(open_mask(np.asarray(drawn)[:, :, [2, 1, 0, 3]])) == expected  # an array in BGRA
+    assert pixels_of(open_mask(coded(drawn))) == expected
+    assert pixels_of(open_mask(coded(drawn, "WEBP", lossless=True, exact=True))) == expected
+    assert pixels_of(open_mask(coded(drawn, "TIFF"))) == expected
+    assert pixels_of(open_mask(drawn.convert("LA"))) == expected
+    assert pixels_of(open_mask(coded(drawn.convert("LA")))) == expected
+    deep = np.asarray(drawn).astype(np.uint16) * 257
+    assert pixels_of(open_mask(deep_png(deep))) == expected
+    assert pixels_of(open_mask(deep_png(deep[..., [0, 3]]))) == expected
+
+
+@pytest.mark.parametrize("hidden", HIDDEN)
+def test_palettes_and_keys_with_transparency(hidden) -> None:
+    """P with one transparent colour or an alpha of each, PA, and gray with a transparent level."""
+    indices = Image.fromarray(np.array([[0, 1, 2, 0]], np.uint8)).convert("P")
+    indices.putpalette([*hidden, 255, 255, 255, 255, 255, 255])
+    assert pixels_of(open_mask(coded(indices, transparency=0))) == [0, 255, 255, 0]
+    assert pixels_of(open_mask(coded(indices, "GIF", transparency=0))) == [0, 255, 255, 0]
+    assert pixels_of(open_mask(coded(indices, transparency=bytes([0, 100, 255])))) == [0, 100, 255, 0]
+    both = Image.merge("PA", (Image.fromarray(np.asarray(indices)), Image.fromarray(ALPHA)))
+    both.putpalette(indices.getpalette())
+    assert pixels_of(open_mask(both)) == [0, 100, 255, 0]
+    gray = Image.fromarray(np.array([[hidden[0] - 1 if hidden[0] else 1, 255, 255, 255]], np.uint8))
+    key = gray.getpixel((0, 0))
+    assert pixels_of(open_mask(coded(gray, transparency=key))) == [0, 255, 255, 255]
+    deep = np.array([[int(key) * 257, 65535, 65535, 65535]], np.uint16)
+    assert pixels_of(open_mask(coded(Image.fromarray(deep), transparency=int(key) * 257))) == [0, 255, 255, 255]
+    bits = Image.fromarray(np.array([[False, True, True, False]]))
+    assert pixels_of(open_mask(coded(bits, transparency=0))) == [0, 255, 255, 0]
+
+
+def test_without_transparency_luminance_is_the_mask() -> None:
+    gray = np.array([[0, 90, 200, 255]], np.uint8)
+    expected = gray[0].tolist()
+    for constant in (1, 100, 255):  # alpha that is the same everywhere says nothing
+        pixels = np.dstack([gray, gray, gray, np.full_like(gray, constant)])
+        assert pixels_of(open_mask(pixels)) == expected
+    inks = np.stack([0 * gray, 0 * gray, 0 * gray, 255 - gray], axis=-1)
+    assert pixels_of(open_mask(coded(Image.fromarray(inks, mode="CMYK"), "TIFF"))) == expected
+    assert pixels_of(open_mask(coded(Image.fromarray(gray.astype(np.uint16) * 257)))) == expected
+    assert pixels_of(open_mask(Image.fromarray(gray > 100))) == [0, 0, 255, 255]
+    assert pixels_of(open_mask(coded(Image.fromarray(gray > 100)))) == [0, 0, 255, 255]
+
+
+def test_black_among_white_is_kept_and_what_is_transparent_too() -> None:
+    pixels = np.full((1, 4, 4), 255, np.uint8)
+    pixels[0, 1, :3] = 0
+    pixels[0, 3, 3] = 0
+    assert pixels_of(open_mask(pixels)) == [255, 0, 255, 0]
+
+
+def photograph_with_a_hole() -> Image.Image:
+    photo = picture(0).convert("RGBA")
+    photo.putalpha(255)
+    photo.paste((255, 255, 255, 0), (20, 20, 60, 60))
+    return photo
+
+
+@pytest.mark.parametrize("hidden", HIDDEN)
+@pytest.mark.parametrize(
+    ("painted", "words"), [((0, 0, 0), "is black"), ((90, 90, 90), "is gray"), ((220, 20, 20), "has colours")]
+)
+def test_what_may_be_painted_or_erased_is_refused(hidden, painted, words) -> None:
+    with pytest.raises(UserError, match=f"transparent in places and {words} elsewhere.*: give white where it counts"):
+        open_mask(layer(hidden, painted))
+
+
+def test_photographs_with_a_hole_are_refused() -> None:
+    photo = photograph_with_a_hole()
+    for one in (photo, photo.convert("LA")):
+        with pytest.raises(UserError, match="which can mean what is painted or what was erased"):
+            open_mask(one)
+    for hidden in HIDDEN:
+        with pytest.raises(UserError, match="transparent all over"):
+            open_mask(Image.new("RGBA", (4, 4), (*hidden, 0)))
+
+
+def test_masks_of_training_sets_mean_the_same(tmp_path: Path) -> None:
+    write_metadata(tmp_path, 1, mask_file_name=lambda number: "mask.png")
+    for hidden in HIDDEN:
+        mask = layer(hidden).resize((96, 96), Image.Resampling.NEAREST)
+        mask.save(tmp_path / "mask.png")
+        found = open_training_set(tmp_path)[0].mask()
+        assert found.tobytes() == open_mask(mask).tobytes()
+        assert pixels_of(found)[::24] == ALPHA[0].tolist()
+    photograph_with_a_hole().save(tmp_path / "mask.png")
+    with pytest.raises(UserError, match=r"The mask of 0\.png is transparent in places and has colours"):
+        open_training_set(tmp_path)[0].mask()
