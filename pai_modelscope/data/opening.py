@@ -15,15 +15,17 @@ from pai_modelscope.data.folders import (
     in_sight,
     is_kohya,
     open_kohya,
-    open_metadata,
     open_plain,
     warn_of_others,
 )
-from pai_modelscope.data.packed import open_tars, open_tsv
+from pai_modelscope.data.metadata import open_metadata
+from pai_modelscope.data.packed import open_tars
 from pai_modelscope.data.records import Listed
 from pai_modelscope.data.shipped import open_shipped
 from pai_modelscope.data.tables import modelscope_folder, open_hub, open_parquet, open_saved, open_table
-from pai_modelscope.errors import UserError
+from pai_modelscope.data.tsv import open_tsv
+from pai_modelscope.errors import UserError, printable, reason
+from pai_modelscope.untrusted import check_regular
 
 _SHIPPED = "shipped:"
 _ID = re.compile(r"\w[\w.-]*/\w[\w.-]*")
@@ -98,8 +100,8 @@ def _open_named(source: str, columns: Columns, split: str, caption: str | None) 
         return _open_path(modelscope_folder(rest), columns, split, caption)
     if prefix == "huggingface":
         return open_hub(rest, split, columns)
-    path = Path(source).expanduser()
-    if path.exists():
+    path = Path(os.path.expanduser(source))
+    if os.path.exists(path):
         return _open_path(path, columns, split, caption)
     if not _ID.fullmatch(source) or source.startswith("."):
         raise UserError(f"There is no training set {source!r}; valid are {_FORMS}.")
@@ -114,12 +116,20 @@ def _open_named(source: str, columns: Columns, split: str, caption: str | None) 
 
 
 def _open_path(path: Path, columns: Columns, split: str, caption: str | None) -> Listed:
-    if path.is_file():
-        return _open_file(path, columns)
+    try:
+        if not path.is_dir():
+            check_regular(path)
+            return _open_file(path, columns)
+        return _open_folder(path, columns, split, caption)
+    except OSError as error:  # permissions, a folder that goes away meanwhile
+        raise UserError(f"{path} can't be read ({error.strerror or reason(error)}).") from None
+
+
+def _open_folder(path: Path, columns: Columns, split: str, caption: str | None) -> Listed:
     for folder in (path, path / split):
-        if found := [folder / name for name in METADATA if (folder / name).is_file()]:
+        if found := [folder / name for name in METADATA if (folder / name).exists()]:
             for unread in found[1:]:
-                warnings.warn(f"{unread} is not read: {found[0].name} lies beside it.", stacklevel=2)
+                warnings.warn(printable(f"{unread} is not read: {found[0].name} lies beside it."), stacklevel=2)
             return open_metadata(found[0], columns)
     if is_kohya(path):
         return open_kohya(path)

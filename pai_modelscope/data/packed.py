@@ -1,81 +1,25 @@
-"""Training sets packed into few files: EasyNLP's TSV with base64, and WebDataset's tar shards.
+"""WebDataset's tar shards.
 
-Both are read through once for the places of their pictures, which then are fetched where they lie.
+Each is read through once for the places of its pictures, which then are fetched where they lie.
 """
 
-import base64
-import binascii
-import json
 import tarfile
+import warnings
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any, BinaryIO, cast
 
+from pai_modelscope import limits
 from pai_modelscope.data.folders import Columns
-from pai_modelscope.data.records import PICTURES, Listed, Load, Maker, broken, captions_of, example, lines_of
-from pai_modelscope.errors import UserError
+from pai_modelscope.data.records import PICTURES, Listed, Load, Maker, broken, captions_of, example, lines_of, read_at
+from pai_modelscope.errors import UserError, printable
+from pai_modelscope.text_encoding import Look, choose, decode, foreign, look, warn_of_encodings
+from pai_modelscope.untrusted import open_regular, parse_json
 
-_URL_SAFE = bytes.maketrans(b"-_", b"+/")
-
-
-def open_tsv(file: Path) -> Listed:
-    """EasyNLP's form, a picture a line: a number or name, the caption, and the picture in base64, between tabs.
-
-    Raises:
-        UserError: no line has the three columns. Single lines that don't are broken examples.
-    """
-    makers: list[Maker] = []
-    good = 0
-    with open(file, "rb") as lines:
-        start = 0
-        for number, line in enumerate(lines, 1):
-            if line.strip():
-                maker = _tsv_line(file, number, start, line)
-                good += maker is not None
-                makers.append(maker or broken(_tsv_problem(file, number, line)))
-            start += len(line)
-    if not good:
-        raise UserError(f"{_tsv_problem(file, 1, b'')} No line of the file is valid.")
-    return Listed(makers)
-
-
-def _tsv_line(file: Path, number: int, start: int, line: bytes) -> Maker | None:
-    columns = line.rstrip(b"\r\n").split(b"\t")
-    try:
-        name, caption = (column.decode() for column in columns[:2])
-    except ValueError:
-        return None
-    if len(columns) != 3:
-        return None
-    where = f"{file}, line {number}"
-    offset = start + len(columns[0]) + len(columns[1]) + 2
-    load = partial(_base64, file, offset, len(columns[2]), where)
-    return partial(example, f"{where} ({name})", [caption.removeprefix("\ufeff")], load)
-
-
-def _tsv_problem(file: Path, number: int, line: bytes) -> str:
-    return (
-        f"{file}, line {number}: {line.count(bytes([9])) + 1} columns in place of three in UTF-8; give a number, the "
-        "caption and the picture in base64, with tabs between."
-    )
-
-
-def _base64(file: Path, offset: int, length: int, where: str) -> bytes:
-    text = read_at(file, offset, length).strip().translate(_URL_SAFE)
-    try:
-        return base64.b64decode(text, validate=True)
-    except binascii.Error as error:
-        raise UserError(f"{where}: the picture is no valid base64 ({error}); make the line again.") from None
-
-
-def read_at(file: Path, offset: int, length: int) -> bytes:
-    """Bytes from the middle of a file. Raises `UserError` if it has become shorter."""
-    with open(file, "rb") as opened:
-        opened.seek(offset)
-        content = opened.read(length)
-    if len(content) < length:
-        raise UserError(f"{file} ends within a picture: it was changed or cut off; make it again.")
-    return content
+Place = tuple[int, int]  # where a member's content begins in its file, and its length, in bytes
+Sample = dict[str, Place]  # by what follows the first dot of the members' names
+_TEXTS = ("txt", "caption")
 
 
 def open_tars(files: Sequence[Path], columns: Columns) -> Listed:
@@ -92,43 +36,125 @@ def open_tars(files: Sequence[Path], columns: Columns) -> Listed:
     return Listed(makers)
 
 
-def _tar(file: Path, columns: Columns) -> list[Maker]:
-    samples: dict[str, dict[str, tuple[int, int]]] = {}
+def samples_of(file: BinaryIO, name: str) -> dict[str, Sample]:
+    """The samples of an opened tar, by folder and stem.
+
+    A link names a file elsewhere: it is not followed; nor are devices opened. Both are warned of.
+
+    Raises:
+        UserError: no tar, compressed, damaged, a member that claims to end behind the file, one that is there twice or
+            is stored with holes, headers or members beyond `limits`.
+    """
+    samples: dict[str, Sample] = {}
+    left: list[str] = []
+    size = file.seek(0, 2)
+    file.seek(0)
     try:
         # "r:" is without compression: only there a member can be fetched from its place.
-        with tarfile.open(file, "r:") as archive:
-            for member in archive:
-                folder, _, base = member.name.rpartition("/")
-                if member.isfile() and base[:1] != ".":  # a link names a file elsewhere: not followed
-                    stem, _, kind = base.partition(".")
-                    parts = samples.setdefault(f"{folder}/{stem}", {})
-                    if kind.lower() in parts:
-                        raise UserError(f"{file} has {member.name} twice; give each sample a name of its own.")
-                    parts[kind.lower()] = member.offset_data, member.size
-            _check_end(file, archive.offset)
-    except (tarfile.TarError, OSError) as error:
-        raise UserError(
-            f"{file} can't be read as a tar ({error}); give whole shards without compression (.tar, not .tar.gz)."
-        ) from None
-    return [_tar_sample(file, name.lstrip("/"), parts, columns) for name, parts in samples.items()]
+        with tarfile.open(fileobj=cast(Any, _Headers(file)), mode="r:") as archive:
+            count = 0
+            while member := archive.next():
+                cast(Any, archive).members.clear()  # of millions, the list would fill the memory
+                count += 1
+                _check(member, name, size, count)
+                if member.isfile():
+                    _enter(samples, member, name)
+                elif not member.isdir():
+                    left.append(member.name)
+        _check_end(file, name, archive.offset)
+    except UserError:
+        raise
+    except (tarfile.TarError, OSError, ValueError, OverflowError, EOFError, RecursionError, MemoryError) as error:
+        raise _unreadable(name, str(error) or type(error).__name__) from None
+    if left:
+        text = f"{name}: links and devices that are left out: {len(left)}, the first {left[0][:200]}."
+        warnings.warn(printable(text), stacklevel=2)
+    return samples
 
 
-def _check_end(file: Path, offset: int) -> None:
+class _Headers:
+    """A tar as `tarfile` reads it: heads of members alone, none larger than its bound, whatever it claims."""
+
+    def __init__(self, file: BinaryIO):
+        self._file = file
+        self.seek, self.tell = file.seek, file.tell
+
+    def read(self, size: int) -> bytes:
+        if not 0 <= size <= limits.TAR_HEADER_BYTES:
+            raise tarfile.ReadError(f"a name or header of {size} bytes")
+        return self._file.read(size)
+
+
+def _check(member: tarfile.TarInfo, name: str, size: int, count: int) -> None:
+    end = member.offset_data + member.size
+    if member.issparse():
+        raise UserError(f"{name}: {member.name[:200]} is stored with holes; pack it without --sparse.")
+    if member.size < 0 or (member.isfile() and end > size):
+        problem = f"{member.name[:200]} has {member.size} bytes, to byte {end}, and the file ends at {size}"
+        raise _unreadable(name, problem)
+    if count > limits.ROWS:
+        raise UserError(f"{name} has more than {limits.ROWS} members: give several shards.")
+
+
+def _enter(samples: dict[str, Sample], member: tarfile.TarInfo, name: str) -> None:
+    folder, _, base = member.name.rpartition("/")
+    if base[:1] == ".":
+        return
+    stem, _, kind = base.partition(".")
+    parts = samples.setdefault(f"{folder}/{stem}", {})
+    if kind.lower() in parts:
+        raise UserError(f"{name} has {member.name[:200]} twice; give each sample a name of its own.")
+    parts[kind.lower()] = member.offset_data, member.size
+
+
+def _check_end(file: BinaryIO, name: str, offset: int) -> None:
     """Raise `UserError` if something else than zeros follows on the members: `tarfile` takes that for the end, too."""
-    with open(file, "rb") as opened:
-        opened.seek(offset)
-        rest = opened.read(tarfile.RECORDSIZE)
-        while rest and not rest.strip(b"\0"):
-            rest = opened.read(tarfile.RECORDSIZE)
-        if rest or opened.tell() == offset:
-            raise UserError(
-                f"{file} does not end where its members do, at byte {offset}: it is damaged, cut off, or several tars "
-                "in one; download or pack it again."
-            )
+    file.seek(offset)
+    rest = file.read(tarfile.RECORDSIZE)
+    while rest and not rest.strip(b"\0"):
+        rest = file.read(tarfile.RECORDSIZE)
+    if rest or file.tell() == offset:
+        raise UserError(
+            f"{name} does not end where its members do, at byte {offset}: it is damaged, cut off, or several tars in "
+            "one; download or pack it again."
+        )
 
 
-def _tar_sample(file: Path, name: str, parts: dict[str, tuple[int, int]], columns: Columns) -> Maker:
-    where = f"{file}, {name}"
+def _unreadable(name: str, problem: str) -> UserError:
+    return UserError(
+        f"{name} can't be read as a tar ({problem}); give whole shards without compression (.tar, not .tar.gz)."
+    )
+
+
+def _tar(file: Path, columns: Columns) -> list[Maker]:
+    try:
+        with open_regular(file) as opened:
+            samples = samples_of(opened, str(file))
+    except OSError as error:
+        raise _unreadable(str(file), error.strerror or str(error)) from None
+    named = columns.caption != Columns.caption
+    texts: dict[tuple[str, str], bytes] = {}
+    for name, parts in samples.items():
+        kind = next((kind for kind in _TEXTS if kind in parts), None)
+        for wanted in ([kind] if kind else []) + (["json"] if "json" in parts and (named or not kind) else []):
+            if parts[wanted][1] <= limits.CAPTION_BYTES:
+                texts[name, wanted] = read_at(file, *parts[wanted])
+    looks: dict[tuple[str, str], Look] = {key: look(content) for key, content in texts.items()}
+    encodings = dict(zip(texts, choose(list(looks.values())), strict=True))
+    warn_of_encodings(((f"{file}, {name.lstrip('/')}", found) for (name, _), found in encodings.items()), "Captions")
+
+    def read(name: str, kind: str) -> str:
+        where = f"{file}, {name.lstrip('/')}.{kind}"
+        if (name, kind) not in texts:
+            raise UserError(f"{where} has {samples[name][kind][1]} bytes; valid are up to {limits.CAPTION_BYTES}.")
+        content = texts[name, kind]
+        return decode(content, encodings[name, kind] or foreign(content), where)
+
+    return [_sample(file, name, parts, columns, partial(read, name)) for name, parts in samples.items()]
+
+
+def _sample(file: Path, name: str, parts: Sample, columns: Columns, read: Any) -> Maker:
+    where = f"{file}, {name.lstrip('/')}"
 
     def load(*prefixes: str) -> Load | None:
         kinds = [f"{prefix}{kind}" for prefix in prefixes for kind in PICTURES]
@@ -137,28 +163,29 @@ def _tar_sample(file: Path, name: str, parts: dict[str, tuple[int, int]], column
 
     picture = load("", columns.image)
     if picture is None:
-        return broken(f"{where}: no picture among {', '.join(sorted(parts))}; add one or remove the rest.")
+        return broken(f"{where}: no picture among {_kinds(parts)}; add one or remove the rest.")
     condition = load(columns.condition) if columns.condition else load("conditioning", "conditioning_image")
     mask = load(columns.mask or "mask")
     for column, found in ((columns.condition, condition), (columns.mask, mask)):
         if column and found is None:
-            return broken(f"{where}: no picture {column}.png among {', '.join(sorted(parts))}; add it.")
+            return broken(f"{where}: no picture {column}.png among {_kinds(parts)}; add it.")
     try:
-        captions = _tar_captions(file, where, parts, columns)
+        captions = _captions(where, parts, columns, read)
     except UserError as error:
         return broken(str(error))
     return partial(example, where, captions, picture, condition, mask)
 
 
-def _tar_captions(file: Path, where: str, parts: dict[str, tuple[int, int]], columns: Columns) -> Sequence[str]:
-    kind, named = next((kind for kind in ("txt", "caption") if kind in parts), None), columns.caption != Columns.caption
-    try:
-        row = json.loads(read_at(file, *parts["json"])) if "json" in parts and (named or not kind) else {}
-        field = next((name for name in (columns.caption, "caption") if isinstance(row, dict) and name in row), None)
-        if kind and not (named and field == columns.caption):  # a field that was asked for by its name goes before
-            return lines_of(read_at(file, *parts[kind]).decode("utf-8-sig"))
-    except ValueError as error:
-        raise UserError(f"{where}: the caption can't be read ({error}); give UTF-8.") from None
+def _captions(where: str, parts: Sample, columns: Columns, read: Any) -> Sequence[str]:
+    kind, named = next((kind for kind in _TEXTS if kind in parts), None), columns.caption != Columns.caption
+    row = parse_json(read("json"), f"{where}.json") if "json" in parts and (named or not kind) else {}
+    field = next((name for name in (columns.caption, "caption") if isinstance(row, dict) and name in row), None)
+    if kind and not (named and field == columns.caption):  # a field that was asked for by its name goes before
+        return lines_of(read(kind))
     if field is None:
         raise UserError(f"{where}: no caption; add .txt, or .json with the field {columns.caption!r}.")
     return captions_of(row[field], where, field)
+
+
+def _kinds(parts: Sample) -> str:
+    return ", ".join(sorted(parts)[:20])[:400]

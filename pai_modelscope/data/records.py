@@ -1,18 +1,21 @@
 """Encoded pictures become examples: what all readers of training sets share."""
 
 import hashlib
-import io
 import math
 import re
+import reprlib
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
 from PIL import Image
 
+from pai_modelscope import limits
 from pai_modelscope.data.examples import Example, TrainingSet
-from pai_modelscope.errors import UserError
-from pai_modelscope.images.inputs import open_image
+from pai_modelscope.errors import UserError, printable, reason
+from pai_modelscope.images.decoding import head_size
+from pai_modelscope.images.inputs import open_image, read_mask
+from pai_modelscope.untrusted import inside, open_regular, read_bytes
 
 Load = Callable[[], bytes | Image.Image]
 Maker = Callable[[], Example]
@@ -21,8 +24,6 @@ PICTURES = (".jpg", ".jpeg", ".jfif", ".png", ".webp", ".bmp", ".gif", ".tif", "
 CONDITION = "conditioning_image"  # the column that diffusers' script reads unasked
 _HALVES = re.compile("[\ud800-\udfff]")  # a surrogate stands for no character
 _LONGEST = 1024  # characters of a path
-_ORIENTATION, _LYING = 0x0112, {5, 6, 7, 8}  # EXIF: turned by a quarter
-_TURNED_PNG = (b"eXIf", b"Raw profile type exif", b"XML:com.adobe.xmp")  # where a PNG may say so
 
 
 class Listed:
@@ -69,6 +70,7 @@ def example(
     Raises:
         UserError: the picture is missing, or not even its head can be read.
     """
+    name = printable(name)  # a file may be called by what no text holds
     if any(_HALVES.search(caption) for caption in captions):
         raise UserError(
             f"{name}: the caption {list(captions)!a:.80} has half a character, as of a text cut or in another "
@@ -98,34 +100,60 @@ def digest(content: bytes | Image.Image) -> str:
 def file_in(root: Path, name: str, where: str) -> Path:
     """A file that a data file names, relative to the folder `root`; it need not exist.
 
+    It may be a symbolic link that leads out of the folder, as every file of Hugging Face's cache is: who made the
+    folder made the link.
+
     Raises:
-        UserError: an absolute path, or one that leaves the folder, be it by `..` or by a symbolic link.
+        UserError: an absolute path, or one with `..`.
     """
-    path = root / name
     try:
-        inside = not Path(name).is_absolute() and path.resolve().is_relative_to(root.resolve())
-    except (OSError, RuntimeError, ValueError):  # links in a circle; characters that no path has
-        inside = False
-    if not inside:
-        raise UserError(f"{where}: {name!r} lies outside of {root}; give paths inside the folder, relative to it.")
-    return path
+        return inside(root, name, links=True)
+    except UserError as error:
+        raise UserError(f"{where}: {error}") from None
 
 
 def load_file(path: Path, where: str) -> bytes:
-    """The bytes of a file. Raises `UserError`, which begins with `where`, if there is none."""
+    """The bytes of a picture file. Raises `UserError`, which begins with `where`, if there is none that can be one."""
+    return read_file(path, where, limits.PICTURE_BYTES)
+
+
+def read_file(path: Path, where: str, most: int) -> bytes:
+    """The bytes of a file. Raises `UserError`, which begins with `where`: none there, no regular file, above `most`."""
     try:
-        return path.read_bytes()
-    except OSError as error:
-        name = str(path)
+        return read_bytes(path, most)
+    except UserError as error:
+        raise UserError(str(error) if where == str(path) else f"{where}: {error}") from None
+    except (OSError, ValueError) as error:  # a name that no file system takes is a ValueError
+        name = printable(str(path))
         name = name if len(name) < _LONGEST else f"{name[:80]}..."  # what stands in its place may be no path at all
-        raise UserError(f"{where}: {name} can't be read ({error.strerror}); add the file or remove its row.") from None
+        problem = getattr(error, "strerror", None) or reason(error)
+        raise UserError(f"{where}: {name} can't be read ({problem}); add the file or remove its row.") from None
+
+
+def read_at(file: Path, offset: int, length: int) -> bytes:
+    """Bytes from the middle of a file. Raises `UserError` if it has become shorter, or they are too many."""
+    if length > limits.PICTURE_BYTES // 3 * 4 + limits.LINE_BYTES:  # a picture in base64
+        raise UserError(f"{file} has a picture of {length} bytes; valid are up to {limits.PICTURE_BYTES}.")
+    try:
+        with open_regular(file) as opened:
+            opened.seek(offset)
+            content = opened.read(length)
+    except OSError as error:
+        raise UserError(f"{file} can't be read any more ({error.strerror or reason(error)}).") from None
+    if len(content) < length:
+        raise UserError(f"{file} ends within a picture: it was changed or cut off; make it again.")
+    return content
 
 
 def captions_of(value: object, where: str, column: str) -> tuple[str, ...]:
     """One caption or a list of them. Raises `UserError` for anything else."""
     found = (value,) if isinstance(value, str) else tuple(value) if isinstance(value, list | tuple) else ()
     if not found or not all(isinstance(each, str) for each in found):
-        raise UserError(f"{where}: {column!r} is {value!r:.80}; give a text or a list of texts.")
+        raise UserError(f"{where}: {column!r} is {reprlib.repr(value):.80}; give a text or a list of texts.")
+    if sum(map(len, found)) > limits.CAPTION_BYTES:
+        raise UserError(
+            f"{where}: {column!r} has {sum(map(len, found))} characters; valid are up to {limits.CAPTION_BYTES}."
+        )
     return found
 
 
@@ -167,16 +195,10 @@ def mix(first: TrainingSet, second: TrainingSet, share: float) -> Listed:
 
 def _size(content: bytes | Image.Image, name: str) -> tuple[int, int]:
     """Width and height of the upright picture, of its head alone where that is possible."""
+    what = f"picture of {name}"
     if isinstance(content, Image.Image):
-        return open_image(content, what=f"picture of {name}").size
-    try:
-        with Image.open(io.BytesIO(content)) as picture:
-            width, height = picture.size
-            # Asked for what is not in a PNG's head, Pillow decodes all of it: only where there is something to find.
-            known = picture.format != "PNG" or any(mark in content for mark in _TURNED_PNG)
-            return (height, width) if known and picture.getexif().get(_ORIENTATION) in _LYING else (width, height)
-    except Exception:  # its reason is given by `open_image`, which raises for all that is broken
-        return open_image(content, what=f"picture of {name}").size
+        return open_image(content, what=what).size
+    return head_size(content, f"The {what}")
 
 
 def _read(load: Load, what: str) -> Image.Image:
@@ -184,10 +206,4 @@ def _read(load: Load, what: str) -> Image.Image:
 
 
 def _read_mask(load: Load, what: str) -> Image.Image:
-    content = load()
-    mask = open_image(content, what=what).convert("L")
-    stored = content if isinstance(content, Image.Image) else Image.open(io.BytesIO(content))
-    if stored.has_transparency_data and any(stored.convert("RGBA").getchannel("A").histogram()[:255]):
-        # On white, as pictures are laid, all of white on transparent would count.
-        raise UserError(f"The {what} is transparent in places, which can mean either: give white (it counts) on black.")
-    return mask
+    return read_mask(load(), what=what)

@@ -50,7 +50,7 @@ def class_pictures(
     if not prompt.strip() or count < 1:
         raise UserError(f"class pictures need a prompt and a count of at least 1; they are {prompt!r} and {count}")
     settings = {**options, **({"height": resolution, "width": resolution} if resolution else {})}
-    own = [*islice(pictures_in(Path(cache), Path(cache)), count)] if Path(cache).is_dir() else []
+    own = [*islice(pictures_in(Path(cache)), count)] if Path(cache).is_dir() else []
     count -= len(own)
     folder = Path(cache) / _key(sampler, prompt, seed, settings)
     try:

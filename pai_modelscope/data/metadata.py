@@ -1,0 +1,138 @@
+"""Training sets that are folders with `metadata.jsonl` or `metadata.csv`."""
+
+import csv
+import reprlib
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from pai_modelscope import limits
+from pai_modelscope.data.folders import Columns, warn_of_others
+from pai_modelscope.data.lines import text_lines
+from pai_modelscope.data.records import Listed, Maker, captions_of, example, file_in, load_file
+from pai_modelscope.errors import UserError, reason
+from pai_modelscope.untrusted import open_regular, parse_json
+
+Row = dict[str, Any]
+
+
+def open_metadata(file: Path, columns: Columns) -> Listed:
+    """A folder with `metadata.jsonl` or `metadata.csv`, as of Hugging Face's ImageFolder.
+
+    A row has `file_name` and a caption, or a list of them; `conditioning_file_name` and `mask_file_name` if it likes.
+
+    Raises:
+        UserError: no rows, a line that is no row, no such column, a path that leaves the folder.
+    """
+    makers: list[Maker] = []
+    taken: set[Path] = set()
+    try:
+        with open_regular(file, limits.METADATA_BYTES) as opened:
+            for line, row in rows_of(opened, file.suffix, str(file)):
+                if len(makers) >= limits.ROWS:
+                    raise UserError(f"{file} has more than {limits.ROWS} rows: give fewer.")
+                maker, files = _maker(file, f"{file}, line {line}", row, columns)
+                makers.append(maker)
+                taken.update(files)
+    except OSError as error:
+        raise UserError(f"{file} can't be read ({error.strerror or reason(error)}).") from None
+    if not makers:
+        raise UserError(f"{file} has no rows; give a file_name and a {columns.caption} for each picture.")
+    warn_of_others(file.parent, taken, f"no row of {file.name} names them")
+    return Listed(makers)
+
+
+def rows_of(file: BinaryIO, suffix: str, name: str) -> Iterator[tuple[int, Row]]:
+    """The rows of an opened metadata file, each with the number of its line.
+
+    Args:
+        suffix: '.csv', else one JSON object a line.
+        name: of the file, for messages.
+
+    Raises:
+        UserError: a line that is too long, no object, of other fields than the first, or in no encoding that can be
+            told.
+    """
+    lines = text_lines(file, name)
+    yield from _csv_rows(lines, name) if suffix == ".csv" else _json_rows(lines, name)
+
+
+def _maker(file: Path, where: str, row: Row, columns: Columns) -> tuple[Maker, list[Path]]:
+    """What makes the example of a row, and the files that it is of."""
+    picture = _column(row, ("file_name", columns.image, f"{columns.image}_file_name"), where)
+    if columns.caption not in row:
+        raise UserError(f"{where}: there is no column {columns.caption!r}; the row has {_names(row)}.")
+    captions = captions_of(row[columns.caption], where, columns.caption)
+    names = {
+        "condition": _optional(row, columns.condition, "conditioning", where),
+        "mask": _optional(row, columns.mask, "mask", where),
+        "load": picture,
+    }
+    files = {kind: file_in(file.parent, name, where) for kind, name in names.items() if name}
+    loads = {kind: partial(load_file, path, where) for kind, path in files.items()}
+    return partial(example, picture, captions, **loads), list(files.values())  # type: ignore[arg-type]
+
+
+def _json_rows(lines: Iterator[str], name: str) -> Iterator[tuple[int, Row]]:
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        row = parse_json(line, f"{name}, line {number}")
+        if not isinstance(row, dict):
+            raise UserError(f"{name}, line {number}: a {type(row).__name__}; give one object a line.")
+        yield number, row
+
+
+def _csv_rows(lines: Iterator[str], name: str) -> Iterator[tuple[int, Row]]:
+    length = 0  # of the row that is being read: an open quotation mark makes one of the whole file
+
+    def counted() -> Iterator[str]:
+        nonlocal length
+        for line in lines:
+            length += len(line)
+            if length > limits.LINE_BYTES:
+                raise UserError(
+                    f"{name}: a row has more than {limits.LINE_BYTES} characters: is a quotation mark open?"
+                )
+            yield line
+
+    reader = csv.DictReader(counted())
+    try:
+        for row in reader:
+            if None in row or None in row.values():
+                raise UserError(
+                    f"{name}, line {reader.line_num}: not as many fields as the {len(reader.fieldnames or ())} names "
+                    "in line 1; put a caption that has commas in double quotes."
+                )
+            length = 0
+            yield reader.line_num, row
+    except csv.Error as error:
+        raise UserError(f"{name} is no valid CSV ({error}); write it with a CSV library, or as .jsonl.") from None
+
+
+def _column(row: Row, names: tuple[str, ...], where: str) -> str:
+    found = next((name for name in names if name in row), None)
+    if found is None:
+        raise UserError(f"{where}: there is no {names[0]}; the row has {_names(row)}.")
+    return _text(row[found], found, where)
+
+
+def _optional(row: Row, column: str | None, kind: str, where: str) -> str | None:
+    """The file of a condition or mask; a column that the user named must be there."""
+    if column is not None:
+        return _column(row, (column, f"{column}_file_name"), where)
+    name = next((each for each in (f"{kind}_file_name", f"{kind}_image_file_name") if row.get(each)), None)
+    return None if name is None else _text(row[name], name, where)
+
+
+def _text(value: Any, column: str, where: str) -> str:
+    if not isinstance(value, str) or not value:
+        raise UserError(f"{where}: {column!r} is {reprlib.repr(value)}; give the path of a file.")
+    return value
+
+
+def _names(row: Row) -> str:
+    """The names of a row's columns, as many as a message holds."""
+    shown = ", ".join(f"{name}"[:40] for name in list(row)[:20])
+    return (shown + (" ..." if len(row) > 20 else "")) or "nothing"
