@@ -36,3 +36,14 @@ CAPTION_BYTES = MIB  # of one picture's caption file
 ROWS = 10_000_000  # pictures of a set, each as often as it repeats
 REPEATS = 1000  # of a folder such as 30_dog; 2023_photos and 20231105_photos are dates
 TAR_HEADER_BYTES = MIB  # a member's name and what else stands before it
+
+# A hub's answers. What honest hubs list takes some 600 bytes a file.
+HUB_ANSWER_BYTES = 8 * MIB  # one answer that is no file
+HUB_LISTING_BYTES = 32 * MIB  # all answers to one question together
+HUB_PAGES = 1000  # answers to one question
+HUB_FILES = 50_000  # of one model or data set
+HUB_FILE_BYTES = 2**40
+HUB_SILENCE_SECONDS = 15  # until a byte comes
+HUB_PATIENCE_SECONDS = 60  # until a byte comes, tries that failed included
+HUB_SPEED = 1024  # bytes a second, on the average of HUB_SPEED_SECONDS
+HUB_SPEED_SECONDS = 10

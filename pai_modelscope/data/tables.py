@@ -2,12 +2,14 @@
 
 import hashlib
 import os
+import re
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 from PIL import Image
 
@@ -84,12 +86,19 @@ def open_hub(name: str, split: str, columns: Columns) -> Listed:
     """A data set of Hugging Face's hub, or in its cache.
 
     Raises:
-        UserError: no such data set or split, no network.
+        UserError: no such data set or split, no network, files that are not the data set's own.
     """
     import datasets
 
+    from pai_modelscope.zoo import huggingface
+
     try:
-        table = datasets.load_dataset(name, split=split)
+        with huggingface.watched():
+            builder = datasets.load_dataset_builder(name)
+            for (repository, commit), files in _own_files(builder).items():
+                huggingface.download(repository, "dataset", commit, files.intersection)
+            builder.download_and_prepare()
+            table = builder.as_dataset(split=split)
     except Exception as error:  # of the hub, the network, the data set's own files
         raise UserError(
             f"{name} can't be loaded from Hugging Face with split {split!r} ({reason(error)}); check its name, split "
@@ -98,20 +107,35 @@ def open_hub(name: str, split: str, columns: Columns) -> Listed:
     return open_table(table, columns, name, _in_cache)
 
 
+def _own_files(builder: Any) -> dict[tuple[str, str | None], set[str]]:
+    """The files that a data set is made of, by repository and commit; its card may name any file at all.
+
+    Raises `UserError` for a file that is not of the hub, such as one on this machine.
+    """
+    own: dict[tuple[str, str | None], set[str]] = {}
+    for files in (getattr(builder.config, "data_files", None) or {}).values():
+        for file in map(str, files):
+            found = re.fullmatch(r"hf://datasets/([^/@]+(?:/[^/@]+)?)(?:@([^/]+))?/(.+)", file)
+            if not found:
+                raise UserError(f"it is made of {file[:200]!r}, which is no file of a data set on that hub")
+            own.setdefault((found[1], found[2] and unquote(found[2])), set()).add(found[3])
+    return own
+
+
 def modelscope_folder(name: str) -> Path:
     """A data set of ModelScope's hub, downloaded into its cache.
 
     Raises:
-        UserError: no such data set, no network.
+        UserError: no such data set, no network, a listing that is not honest.
     """
-    from modelscope_hub import HubApi
+    from pai_modelscope.zoo import hubs, modelscope
 
     try:
-        return Path(HubApi().download_repo(name, "dataset"))
+        return modelscope.download(name, "dataset", None, list)
     except Exception as error:
         raise UserError(
-            f"{name} can't be fetched from ModelScope ({reason(error)}); check its name and the network, or download "
-            "it and give the folder."
+            f"{name} can't be fetched from ModelScope ({hubs.reason(error)}); check its name and the network, or "
+            "download it and give the folder."
         ) from None
 
 

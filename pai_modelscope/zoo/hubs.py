@@ -1,11 +1,12 @@
-"""The two hubs through their own clients, which keep the caches, resume downloads and check sums.
+"""The two hubs through their own clients, which keep the caches and resume downloads.
 
 Neither client imports torch or ModelScope's library; both are imported only when a hub or a cache is asked.
 """
 
-import glob
 from pathlib import Path
 
+from pai_modelscope.errors import UserError
+from pai_modelscope.untrusted import inside
 from pai_modelscope.zoo.folders import needed
 
 
@@ -18,10 +19,8 @@ def modelscope_cached(model_id: str, revisions: tuple[str | None, ...]) -> Path 
         try:
             return Path(HubApi().download_repo(model_id, "model", revision=revision, local_files_only=True))
         except CacheNotFound as error:  # of several revisions the client chooses none
-            if revision is None and error.cache_dir:
-                snapshots = [each for each in Path(error.cache_dir).glob("*") if each.is_dir()]
-                if snapshots:
-                    return max(snapshots, key=lambda each: each.stat().st_mtime)
+            if revision is None and error.cache_dir and (newest := _newest(Path(error.cache_dir))):
+                return newest
     return _oldest_modelscope_layout(model_id)
 
 
@@ -38,45 +37,47 @@ def _oldest_modelscope_layout(model_id: str) -> Path | None:
 def modelscope_download(model_id: str, revision: str | None) -> Path:
     """Fetch what is needed of a model into ModelScope's cache, where its own pipelines find it too.
 
-    A partial file from an earlier try is continued. Raises the client's errors.
+    A partial file from an earlier try is continued. Raises `UserError` and the client's errors.
     """
-    from modelscope_hub import HubApi
-    from modelscope_hub.errors import NotExistError
+    from pai_modelscope.zoo import modelscope
 
-    api = HubApi()
-    try:
-        listed = api.list_repo_files(model_id, "model", revision=revision)
-    except NotExistError:  # not on the Chinese site: perhaps on the international one
-        api = HubApi(endpoint=api.resolve_endpoint_for_read(model_id))
-        listed = api.list_repo_files(model_id, "model", revision=revision)
-    wanted = set(needed(each.path for each in listed if each.type != "tree"))
-    files = [{"Path": each.path, "Size": each.size, "Sha256": each.sha256} for each in listed if each.path in wanted]
-    return Path(api.download_repo(model_id, "model", revision=revision, file_list=files))
+    return modelscope.download(model_id, "model", revision, needed)
 
 
 def huggingface_cached(model_id: str, revision: str | None) -> Path | None:
     """The snapshot folder in Hugging Face's cache, or None."""
-    from huggingface_hub import snapshot_download
+    from huggingface_hub import constants, snapshot_download
     from huggingface_hub.errors import LocalEntryNotFoundError
 
+    found: str | None
     try:
-        return Path(snapshot_download(model_id, revision=revision, local_files_only=True))
+        found = snapshot_download(model_id, revision=revision, local_files_only=True)
     except LocalEntryNotFoundError as error:
         # It also calls a snapshot incomplete that lacks the files which we never fetch: `problem` is to judge.
-        partial = getattr(error, "snapshot_path", None)
-        return Path(partial) if partial else None
+        found = getattr(error, "snapshot_path", None)
+    folder = Path(constants.HF_HUB_CACHE, f"models--{model_id.replace('/', '--')}", "snapshots")
+    if found:
+        return inside(folder, Path(found).relative_to(folder.resolve()).as_posix())
+    return _newest(folder) if revision is None else None
+
+
+def _newest(folder: Path) -> Path | None:
+    """Of several snapshots, that which changed last: a copied cache may lack the names that pointed to them."""
+    snapshots = [each for each in folder.glob("*") if each.is_dir()]
+    return max(snapshots, key=lambda each: each.stat().st_mtime, default=None)
 
 
 def huggingface_download(model_id: str, revision: str | None) -> Path:
-    """Fetch what is needed of a model into Hugging Face's cache. Raises the client's errors."""
-    from huggingface_hub import HfApi, snapshot_download
+    """Fetch what is needed of a model into Hugging Face's cache. Raises `UserError` and the client's errors."""
+    from pai_modelscope.zoo import huggingface
 
-    wanted = [glob.escape(each) for each in needed(HfApi().list_repo_files(model_id, revision=revision))]
-    return Path(snapshot_download(model_id, revision=revision, allow_patterns=wanted))
+    return huggingface.download(model_id, "model", revision, needed)
 
 
 def reason(error: BaseException) -> str:
     """A client's error in one line: the operating system's word on it where there is one, else the client's own."""
+    if isinstance(error, UserError):
+        return str(error).rstrip(".")
     failed = next(iter(getattr(error, "failed_files", {}).items()), None)
     if failed:
         return f"{failed[0]}: {reason(failed[1])}"

@@ -1,6 +1,7 @@
 """How a name becomes a folder on this machine."""
 
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,6 +10,7 @@ from pai_modelscope.errors import UserError
 from pai_modelscope.zoo import hubs
 from pai_modelscope.zoo.entries import Entry, lookup, suggestion
 from pai_modelscope.zoo.folders import PIPELINE_TYPE, is_family, problem
+from pai_modelscope.zoo.listed import is_id
 
 SHIPPED = "pai-diffusion-mini-zh"
 if TYPE_CHECKING:
@@ -57,11 +59,13 @@ def model_dir(
     entry = lookup(name)
     if entry is not None and entry.shipped:
         return _checked(shipped_folder(entry.name))
-    if entry is None and not _looks_like_id(name):
+    if entry is None and not is_id(name):
         raise UserError(
             f"there is no folder {name!r}, and the zoo has no such name. Give a folder, a name from the zoo or a hub "
             f"id such as PAI/pai-diffusion-artist-large-zh. {suggestion(name)}"
         )
+    if revision and not re.fullmatch(r"\w[\w.+-]*(/\w[\w.+-]*)*", revision):  # the clients make a folder of it
+        raise UserError(f"revision {revision[:80]!r} is none: give a branch, a tag or a commit.")
     return _from_hubs(name, entry, revision, local_files_only)
 
 
@@ -81,12 +85,6 @@ def _checked(folder: Path) -> ModelFolder:
             f"{str(folder)!r} is not a complete model: {trouble}. Copy or download it again, or give another folder"
         )
     return ModelFolder.of(folder.resolve())
-
-
-def _looks_like_id(name: str) -> bool:
-    """owner/name, and not a path such as ./name, ~/name or a/b/c."""
-    owner, slash, rest = name.partition("/")
-    return bool(slash and owner and rest) and owner[0] not in ".~" and "/" not in rest and "\\" not in name
 
 
 def _from_hubs(name: str, entry: Entry | None, revision: str | None, local_files_only: bool) -> ModelFolder:
