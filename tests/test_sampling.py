@@ -215,7 +215,7 @@ def test_all_faults_are_named_together_before_anything_is_drawn(sampler, rows):
         ({"width": 8}, "multiple of 8 from 64"),
         ({"num_images_per_prompt": 0}, "num_images_per_prompt is 0"),
         ({"clip_skip": 99}, "clip_skip is 99"),
-        ({"output_type": "jpg"}, "'bgr' and 'pil'"),
+        ({"output_type": "jpg"}, "'bgr', 'pil'"),
         ({"scheduler": 3}, "scheduler is 3"),
         ({"seed": "x"}, "seed 'x'"),
         ({"seed": -2}, "seed -2"),

@@ -157,7 +157,7 @@ def test_the_command_line_enlarges_and_repeats(tmp_path: Path, capsys):
     assert np.array_equal(file_pixels(first), file_pixels(second)) and file_pixels(first).shape == (128, 144, 3)
     capsys.readouterr()
     assert generate("太阳", *FLAGS, "--upscale", "3", "--output", tmp_path / "c") == 2
-    assert "upscale is 3; valid are 2 and 4" in capsys.readouterr().err
+    assert "upscale is 3; valid are 2, 4" in capsys.readouterr().err
 
 
 def test_modelscope_takes_it_for_the_call_and_for_a_text(sampler):
@@ -178,11 +178,11 @@ def test_modelscope_takes_it_for_the_call_and_for_a_text(sampler):
     [
         ({"upscaler": "hires"}, "upscaler is given without upscale: give upscale too"),
         ({"upscale_strength": 0.3}, "upscale_strength is given without upscale: give upscale too"),
-        ({"upscale": 3}, "upscale is 3; valid are 2 and 4"),
+        ({"upscale": 3}, "upscale is 3; valid are 2, 4"),
         ({"upscale": "2"}, "upscale is '2'"),
         ({"upscale": 2.0}, r"upscale is 2\.0"),
         ({"upscale": True}, "upscale is True"),
-        ({"upscale": 2, "upscaler": "ESRGAN"}, "upscaler is 'ESRGAN'; valid are hires, realesrgan"),
+        ({"upscale": 2, "upscaler": "ESRGAN"}, "upscaler is 'ESRGAN'; valid are 'hires', 'realesrgan'"),
         ({**HIRES, "upscale_strength": 0}, "upscale_strength is 0; give a number above 0 and below 1"),
         ({**HIRES, "upscale_strength": 1}, "upscale_strength is 1; give"),
         ({**HIRES, "upscale_strength": "0.5"}, "upscale_strength is '0.5'; give"),

@@ -6,6 +6,7 @@ a picture's parameters and a model's configuration.json are all compared here.
 
 import dataclasses
 import math
+import operator
 import os
 import typing
 from collections.abc import Iterable
@@ -36,14 +37,15 @@ class Bounds:
 
     def __str__(self) -> str:
         """'from 1 to 4096', 'above 0 and below 1', '' without bounds."""
-        low = [f"from {_plain(self.minimum)}"] if self.minimum is not None else []
-        low += [f"above {_plain(self.above)}"] if self.above is not None else []
-        if self.maximum is not None:
-            low += [f"{'to' if self.minimum is not None else 'of at most'} {_plain(self.maximum)}"]
+        parts = [f"above {_plain(self.above)}"] if self.above is not None else []
+        if self.minimum is not None and self.maximum is not None:
+            parts.append(f"from {_plain(self.minimum)} to {_plain(self.maximum)}")
         elif self.minimum is not None:
-            low = [f"of at least {_plain(self.minimum)}"]
-        low += [f"{'and ' if low else ''}below {_plain(self.below)}"] if self.below is not None else []
-        return " ".join(low)
+            parts.append(f"of at least {_plain(self.minimum)}")
+        elif self.maximum is not None:
+            parts.append(f"of at most {_plain(self.maximum)}")
+        parts += [f"below {_plain(self.below)}"] if self.below is not None else []
+        return " and ".join(parts)
 
 
 def option(default: Any = MISSING, *, choices: Iterable[Any] = (), **bounds: float) -> Any:
@@ -71,37 +73,58 @@ def problem(field: Field[Any], value: Any) -> str | None:
     if value is None:
         optional = type(None) in typing.get_args(field.type) or field.default is None
         return None if optional else f"{field.name} is None; give {_KINDS.get(kind, 'a value')}"
+    if kind is Any:
+        return None
     if bounds.choices:
-        good = isinstance(value, str | int | float) and value in bounds.choices
-        return None if good else f"{field.name} is {_cut(value)}; valid are {', '.join(map(repr, bounds.choices))}"
+        good = isinstance(value, kind) and not isinstance(value, bool) and value in bounds.choices
+        return None if good else f"{field.name} is {shown(value)}; valid are {', '.join(map(repr, bounds.choices))}"
     if kind in (int, float):
         return problem_of_number(field.name, value, whole=kind is int, bounds=bounds)
+    if isinstance(value, str) and half_characters(value):
+        return f"{field.name} is {shown(value)}, which is no text: it holds half a character; give UTF-8"
     good = not isinstance(kind, type) or isinstance(value, kind) or (kind is str and isinstance(value, os.PathLike))
-    return None if good else f"{field.name} is {_cut(value)}; give {_KINDS.get(kind, kind.__name__)}"
+    return None if good else f"{field.name} is {shown(value)}; give {_KINDS.get(kind, kind.__name__)}"
 
 
 def problem_of_number(name: str, value: Any, *, whole: bool, bounds: Bounds) -> str | None:
     """One phrase on what is wrong with a value that is to be a number within bounds, or None."""
-    if whole:
-        good = not isinstance(value, bool) and hasattr(value, "__index__")
-    else:
-        good = not isinstance(value, bool) and isinstance(value, typing.SupportsFloat) and not isinstance(value, str)
     try:
-        good = good and math.isfinite(value) and bounds.hold(value)
-    except (OverflowError, TypeError, ValueError):  # a whole number beyond what a float holds; no number at all
+        found = plain_number(value, whole=whole)
+        good = math.isfinite(found) and bounds.hold(found)
+    except (OverflowError, TypeError, ValueError, RuntimeError):  # beyond what a float holds; no number at all
         good = False
     text = f"{'a whole number' if whole else 'a number'} {bounds}".rstrip()
-    return None if good else f"{name} is {_cut(value)}; give {text}"
+    return None if good else f"{name} is {shown(value)}; give {text}"
+
+
+def plain_number(value: Any, *, whole: bool) -> int | float:
+    """Python's own number for one of NumPy or PyTorch.
+
+    Raises `TypeError`, `ValueError`, `OverflowError` or `RuntimeError` for what is none: truth values and texts, too.
+    """
+    kind = str(getattr(value, "dtype", type(value).__name__))
+    if kind.removeprefix("torch.") in ("bool", "bool_", "str", "bytes", "bytearray"):
+        raise TypeError(f"{kind} is no number")
+    return operator.index(value) if whole else float(value)
+
+
+def half_characters(text: str) -> bool:
+    """Whether the text holds halves of characters, which no encoding can write (Unicode's lone surrogates)."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return True
+    return False
 
 
 def _plain(number: float | None) -> str:
     return f"{number:g}" if isinstance(number, float) else str(number)
 
 
-def _cut(value: Any) -> str:
-    """How a value is shown: not at its full length, which may be that of a file."""
+def shown(value: Any) -> str:
+    """How a message shows a value: not at its full length, which may be that of a file."""
     try:
-        text = repr(value)
+        text = " ".join(repr(value).split())
     except (ValueError, RecursionError):  # a number of more digits than Python prints
         return f"a {type(value).__name__} too large to show"
     return text if len(text) <= 80 else f"{text[:60]}… ({len(text)} characters)"

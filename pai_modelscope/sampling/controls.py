@@ -1,19 +1,21 @@
 """Pictures that steer: each with the ControlNet that reads it, how strongly, and over which part of the steps."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from numbers import Real
 from types import MappingProxyType
 from typing import Any
 
 from PIL import Image
 
 from pai_modelscope import zoo
+from pai_modelscope.config.option import Bounds, problem_of_number, shown
 from pai_modelscope.errors import UserError
 from pai_modelscope.images.annotators import ANNOTATORS, annotate
 from pai_modelscope.images.masks import Box, How, resize
 from pai_modelscope.sampling.stills import Still, open_still
 
+_SCALES, _SHARES = Bounds(minimum=0, maximum=4), Bounds(minimum=0, maximum=1)
 KEYS = ("kind", "image", "model", "scale", "start", "end", "annotate")
 
 
@@ -59,26 +61,33 @@ def settle_controls(value: Any, base: str, own: Mapping[str, str] = MappingProxy
 def _control(given: Any, base: str, own: Mapping[str, str]) -> Control:
     if not isinstance(given, Mapping) or "kind" not in given or given.get("image") is None:
         raise UserError("a control is a dict with 'kind' and 'image'")
-    if unknown := sorted(given.keys() - set(KEYS)):
-        raise UserError(f"unknown option of a control: {', '.join(map(repr, unknown))}; valid are {', '.join(KEYS)}")
+    if unknown := sorted(shown(name) for name in given if name not in KEYS):
+        raise UserError(f"unknown option of a control: {', '.join(unknown)}; valid are {', '.join(KEYS)}")
     kind = given["kind"]
+    if not isinstance(kind, str):
+        raise UserError(f"the kind of a control is {shown(kind)}; give a name such as 'canny'")
     drawn = given.get("annotate", kind in ANNOTATORS or kind not in own)
+    if not isinstance(drawn, bool):
+        raise UserError(f"control {kind!r}: annotate is {shown(drawn)}; give True or False")
     if drawn and kind not in ANNOTATORS:
         raise UserError(
-            f"control {kind!r} is not known; valid are {', '.join(ANNOTATORS)}, or any with 'annotate': False for a "
-            "picture that shows the control itself"
+            f"control {shown(kind)} is not known; valid are {', '.join(ANNOTATORS)}, or any with 'annotate': False "
+            "for a picture that shows the control itself"
         )
     scale, start, end = (given.get(name, usual) for name, usual in (("scale", 1.0), ("start", 0.0), ("end", 1.0)))
-    if not all(isinstance(n, Real) and not isinstance(n, bool) for n in (scale, start, end)) or not 0 <= scale <= 4:
-        raise UserError(f"control {kind!r}: scale is {scale!r}; give a number from 0 to 4")
-    if not 0 <= start < end <= 1:
+    if said := problem_of_number("scale", scale, whole=False, bounds=_SCALES):
+        raise UserError(f"control {kind!r}: {said}")
+    shares = [problem_of_number("", share, whole=False, bounds=_SHARES) for share in (start, end)]
+    if any(shares) or not start < end:
         raise UserError(
-            f"control {kind!r}: start is {start} and end is {end}; give shares of the steps, 0 <= start < end <= 1"
+            f"control {kind!r}: start is {shown(start)} and end is {shown(end)}; give shares of the steps, "
+            "0 <= start < end <= 1"
         )
+    model = given.get("model") or own.get(kind) or _known(kind, base)
+    if not isinstance(model, str | os.PathLike):
+        raise UserError(f"control {kind!r}: model is {shown(model)}; give a folder, a name of the zoo or a hub id")
     still = open_still(given["image"], "image")
-    return Control(
-        kind, still, str(given.get("model") or own.get(kind) or _known(kind, base)), scale, start, end, bool(drawn)
-    )
+    return Control(kind, still, os.fspath(model), float(scale), float(start), float(end), drawn)
 
 
 def _known(kind: str, base: str) -> str:

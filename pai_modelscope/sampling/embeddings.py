@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pai_modelscope.adapters import load_embedding, read_embedding
+from pai_modelscope.config.option import shown
 from pai_modelscope.errors import UserError
 from pai_modelscope.images.infotext import RememberedFile
 
@@ -29,6 +30,8 @@ class Embeddings:
 
     def add(self, source: str | os.PathLike[str], token: str | None = None) -> str:
         """Learn an embedding's word, and give it; a file that was learned already is not read again."""
+        if not isinstance(source, str | os.PathLike) or not isinstance(token, str | None):
+            raise UserError(f"an embedding is {shown(source)} and its word {shown(token)}; give a file and a text")
         path, digest = os.path.abspath(source), _digest(Path(source))
         if isinstance(source, RememberedFile) and digest != source.digest:
             raise UserError(f"{source} is not the embedding any more that the picture was made with: it has changed")
@@ -51,7 +54,6 @@ def _digest(path: Path) -> str:
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()[:16]
-    except OSError as error:
-        raise UserError(
-            f"{path} can't be read ({(error.strerror or str(error)).lower()}): give an embedding's file"
-        ) from None
+    except (OSError, ValueError) as error:  # of a name with a NUL
+        why = (getattr(error, "strerror", None) or str(error)).lower()
+        raise UserError(f"{path} can't be read ({why}): give an embedding's file") from None

@@ -5,11 +5,11 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from numbers import Real
 from pathlib import Path
 from typing import Any
 
 from pai_modelscope import zoo
+from pai_modelscope.config.option import Bounds, problem_of_number, shown
 from pai_modelscope.errors import UserError
 from pai_modelscope.images.infotext import RememberedFile
 from pai_modelscope.text.loras import split_loras
@@ -37,10 +37,13 @@ def settle_loras(prompt: str, given: Any, loaded: Mapping[str, str]) -> tuple[st
         raise UserError(f"loras is {type(given).__name__}; give a dict such as {{'poem.safetensors': 0.4}}")
     uses: dict[str, Use] = {}
     for source, weight in (given or {}).items():
+        if not isinstance(source, str | os.PathLike):
+            raise UserError(f"a LoRA is {shown(source)}; give a file, a folder, a name or an id")
+        source = source if isinstance(source, str) else os.fspath(source)
         name = source if source in loaded else lora_name(source)
         weight = tags.pop(name, 1.0 if weight is None else weight)
-        if not isinstance(weight, Real) or isinstance(weight, bool):
-            raise UserError(f"the weight of the LoRA {name!r} is {weight!r}; give a number such as 0.8")
+        if problem_of_number("weight", weight, whole=False, bounds=Bounds()):
+            raise UserError(f"the weight of the LoRA {name!r} is {shown(weight)}; give a number such as 0.8")
         other = uses[name].source if name in uses else loaded.get(name, source)
         if source != name and _absolute(other) != _absolute(source):
             raise UserError(
@@ -82,6 +85,8 @@ class Loras:
         """Load a LoRA, switched off; gives its name. On a `UserError` the model is as it was."""
         from pai_modelscope.adapters import load_lora, read_lora, set_loras
 
+        if not isinstance(source, str | os.PathLike) or not isinstance(name, str | None):
+            raise UserError(f"a LoRA is {shown(source)} and its name {shown(name)}; give a file or an id, and a text")
         name = name or lora_name(source)
         place = Path(source) if os.path.exists(source) else zoo.model_dir(source)
         digest = _digest(place)

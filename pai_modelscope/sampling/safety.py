@@ -5,6 +5,7 @@ from typing import Any, Literal, get_args
 
 from PIL import Image, ImageFilter
 
+from pai_modelscope.config.option import Bounds, problem_of_number, shown
 from pai_modelscope.errors import UserError
 
 Action = Literal["blur", "black", "error", "flag"]
@@ -53,14 +54,12 @@ def build_safety(safety: Any) -> SafetyCheck | None:
     """The check for `True`, a dict of `SafetySettings` or the settings themselves; `None` for `None` and `False`."""
     if safety is None or safety is False:
         return None
-    if isinstance(safety, SafetySettings):
-        return SafetyCheck(safety)
-    settings = {} if safety is True else safety
+    settings = vars(safety) if isinstance(safety, SafetySettings) else {} if safety is True else safety
     valid = f"valid are threshold (0 to 1) and action ({', '.join(get_args(Action))})"
     if not isinstance(settings, dict) or not set(settings) <= {"threshold", "action"}:
-        raise UserError(f"safety is {safety!r}; {valid}.")
+        raise UserError(f"safety is {shown(safety)}; {valid}.")
     checked = SafetySettings(**settings)
-    number = isinstance(checked.threshold, int | float) and not isinstance(checked.threshold, bool)
-    if not number or not 0 <= checked.threshold <= 1 or checked.action not in get_args(Action):
-        raise UserError(f"safety is {safety!r}; {valid}.")
+    number = not problem_of_number("threshold", checked.threshold, whole=False, bounds=Bounds(minimum=0, maximum=1))
+    if not number or checked.action not in get_args(Action):
+        raise UserError(f"safety is {shown(safety)}; {valid}.")
     return SafetyCheck(checked)

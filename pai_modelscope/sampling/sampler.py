@@ -17,11 +17,11 @@ from diffusers import LCMScheduler
 from PIL import Image
 
 from pai_modelscope.adapters.tuned import Tuned, lineage, read_tuned
+from pai_modelscope.config.option import shown
 from pai_modelscope.errors import UserError
 from pai_modelscope.images import realesrgan
 from pai_modelscope.sampling.describe import describe
 from pai_modelscope.sampling.embeddings import Embeddings
-from pai_modelscope.sampling.files import read_json
 from pai_modelscope.sampling.guidance import rescaled_guidance
 from pai_modelscope.sampling.jobs import Job, Limits, Text, plan
 from pai_modelscope.sampling.load import display_name, load_controlnet, load_pipeline, pick_device, pick_dtype
@@ -29,6 +29,7 @@ from pai_modelscope.sampling.loras import Loras
 from pai_modelscope.sampling.progress import Progress
 from pai_modelscope.sampling.safety import SafetyCheck, build_safety
 from pai_modelscope.sampling.schedulers import SCHEDULERS, on_cpu, own_name
+from pai_modelscope.sampling.settings import check_types, own_settings
 from pai_modelscope.sampling.tasks import out_of_memory, task
 from pai_modelscope.sampling.upscale import drawn_over, passes
 from pai_modelscope.text import encode_prompts, expand
@@ -65,6 +66,7 @@ class Sampler:
     ):
         """`pipe`: a StableDiffusionPipeline; `recommended`: options that the model's folder sets; `name`: what its
         pictures call the model; `base`: what the zoo calls the model that it was trained from."""
+        check_types(pipe, name, base, recommended, safety)
         self.pipe = pipe
         self.name, self.base = name, base or name
         self.safety = safety
@@ -95,11 +97,10 @@ class Sampler:
         picked = pick_device(device)
         if tuned := read_tuned(folder):
             folder = model_dir(tuned.base_model)
-        file = folder / "configuration.json"
-        settings = read_json(file) if file.is_file() else {}
-        check = build_safety(settings.get("safety") if safety is None else safety)
+        own_safety, recommended = own_settings(folder)
+        check = build_safety(own_safety if safety is None else safety)
         pipe = load_pipeline(folder, picked, pick_dtype(torch_dtype, picked))
-        base, recommended = lineage(folder) or "", settings.get("generation")
+        base = lineage(folder) or ""
         sampler = cls(pipe, name=display_name(folder), recommended=recommended, safety=check, base=base)
         if tuned:
             sampler._adopt(tuned)
@@ -137,6 +138,8 @@ class Sampler:
 
     def add_controlnet(self, net: Any, kind: str) -> None:
         """Have `control={kind: picture}` follow `net`, a ControlNetModel that was made or trained in this process."""
+        if not isinstance(kind, str) or not callable(getattr(net, "forward", None)):
+            raise UserError(f"add_controlnet takes a ControlNetModel and a name, not {shown(net)} and {shown(kind)}")
         self._controlnets[kind] = net
         self._own_controlnets[kind] = kind
 
@@ -148,6 +151,8 @@ class Sampler:
         Values are checked before it returns. Pictures that can share a batch are drawn together, so with several
         kinds of pictures and a batch size above one they may come out of order.
         """
+        if callback is not None and not callable(callback):
+            raise UserError(f"callback is {shown(callback)}; give a function of step and total")
         jobs = plan(texts, options, self.limits)
         for job in jobs:  # what can't be loaded is said before anything is drawn
             self._loras.load(job.options.loras)
@@ -181,19 +186,15 @@ class Sampler:
     def _batches(self, jobs: list[Job]) -> list[list[Job]]:
         """Jobs that differ in texts and seed only, and need as many chunks, share a batch."""
         groups: dict[Any, list[Job]] = {}
+        usual = 1 if self.pipe.device.type == "cpu" else _GPU_BATCH
         for job in jobs:
-            size = self._batch_size(job)
+            size = 1 if job.options.batch_pos is not None else job.options.batch_size or usual
             chunks = count_chunks(self.pipe.tokenizer, *self._texts(job)) if size > 1 else 0
             shared = (getattr(job.options, f.name) for f in fields(job.options) if f.name != "negative_prompt")
             key = (size, chunks, *shared)
             groups.setdefault(key, []).append(job)
         batches = [group[i : i + size] for (size, *_), group in groups.items() for i in range(0, len(group), size)]
         return sorted(batches, key=lambda batch: batch[0].index)
-
-    def _batch_size(self, job: Job) -> int:
-        if job.options.batch_pos is not None:
-            return 1
-        return job.options.batch_size or (1 if self.pipe.device.type == "cpu" else _GPU_BATCH)
 
     def _run(self, batches: list[list[Job]], callback: Callable[..., Any] | None) -> Iterator[Picture]:
         counts = (passes(batch[0].options, len(batch)) * batch[0].options.num_inference_steps for batch in batches)

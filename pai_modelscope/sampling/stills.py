@@ -4,17 +4,18 @@ import hashlib
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from numbers import Real
-from typing import Any, get_args
+from typing import Any
 
 from PIL import Image
 
+from pai_modelscope import limits
 from pai_modelscope.config import IMAGE_STRENGTH, MASK_STRENGTH
+from pai_modelscope.config.option import Bounds, problem_of_number, shown
 from pai_modelscope.errors import UserError
 from pai_modelscope.images import masks
 from pai_modelscope.images.infotext import RememberedFile
 from pai_modelscope.images.inputs import open_image, open_mask
-from pai_modelscope.images.masks import How, nearest_size, resize
+from pai_modelscope.images.masks import nearest_size, resize
 
 
 @dataclass(frozen=True)
@@ -91,28 +92,25 @@ def _once(opened: dict[int, Still], source: Any, what: str, size: tuple[int, int
 
 def _problems(values: dict[str, Any], masked: bool) -> list[str]:
     faults = []
-    strength, most = values["strength"], "up to 1" if masked else "below 1"
-    number = isinstance(strength, Real) and not isinstance(strength, bool)
-    if not number or not 0 < strength <= 1 or (strength == 1 and not masked):
+    strength = values["strength"]
+    bounds = Bounds(above=0, maximum=1) if masked else Bounds(above=0, below=1)
+    if said := problem_of_number("strength", strength, whole=False, bounds=bounds):
         reason = "" if masked else " (1 would leave nothing of the image: leave image out instead)"
-        faults.append(f"strength is {strength!r}; give a number above 0 and {most}{reason}")
+        faults.append(said + reason)
     elif int(values["num_inference_steps"] * strength) < 1:
         faults.append(
             f"strength {strength} of {values['num_inference_steps']} steps is no step at all: give more of one"
         )
-    for name in ("mask_blur", "mask_padding"):
-        if not isinstance(values[name], int) or isinstance(values[name], bool) or values[name] < 0:
-            faults.append(f"{name} is {values[name]!r}; give a whole number of pixels, 0 or more")
-    if values["resize"] not in get_args(How):
-        faults.append(f"resize is {values['resize']!r}; valid are {', '.join(sorted(get_args(How)))}")
     if (sides := values["outpaint"]) is not None:
-        whole = isinstance(sides, tuple | list) and all(type(side) is int and side >= 0 for side in sides)
-        if not whole or len(sides) != 4 or not any(sides):
-            faults.append(f"outpaint is {sides!r}; give four whole numbers of pixels: left, right, top, bottom")
+        four = isinstance(sides, tuple | list) and len(sides) == 4
+        pixels = Bounds(minimum=0, maximum=limits.OUTPAINT_PIXELS)
+        if not four or any(problem_of_number("", side, whole=True, bounds=pixels) for side in sides) or not any(sides):
+            valid = f"four whole numbers of pixels {pixels}: left, right, top, bottom"
+            faults.append(f"outpaint is {shown(sides)}; give {valid}")
         elif values["mask"] is not None:
             faults.append("outpaint and mask are both given: paint around the image first, then within it")
         else:
-            values["outpaint"] = tuple(sides)
+            values["outpaint"] = tuple(int(side) for side in sides)
     return faults
 
 

@@ -52,6 +52,9 @@ def model_dir(
 
     Raises UserError that says what was tried and why each failed.
     """
+    if not isinstance(name_or_id_or_folder, str | os.PathLike):
+        kind = type(name_or_id_or_folder).__name__
+        raise UserError(f"a model is named by a text or a path, not by {kind}: give a folder, a name or a hub id")
     name = os.fspath(name_or_id_or_folder)
     folder = Path(name).expanduser()
     if name.strip() and os.path.exists(folder):  # False, not an error, for a prompt given in place of a model
