@@ -36,6 +36,8 @@ CAPTION_BYTES = MIB  # of one picture's caption file
 ROWS = 10_000_000  # pictures of a set, each as often as it repeats
 REPEATS = 1000  # of a folder such as 30_dog; 2023_photos and 20231105_photos are dates
 TAR_HEADER_BYTES = MIB  # a member's name and what else stands before it
+PARQUET_GROWTH = 64  # decoded bytes for each byte of a parquet file, beside the first so many:
+PARQUET_BYTES = 256 * MIB
 
 # A hub's answers. What honest hubs list takes some 600 bytes a file.
 HUB_ANSWER_BYTES = 8 * MIB  # one answer that is no file

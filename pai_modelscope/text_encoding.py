@@ -28,6 +28,7 @@ _CANDIDATES = ("gb18030", "utf-16-le", "utf-16-be", "big5hkscs")
 _NAMES = {"gb18030": "GBK (GB18030)", "big5hkscs": "Big5"}
 _PLAUSIBLE, _SURE = 0.6, 0.9  # shares of characters of daily use
 _COHERENT = 0.4  # charset-normalizer's measure of a language
+_LONGEST_ODD = 64  # bytes
 _NEAR = 0.3  # how much less plausible the set's encoding may be than a text's own
 
 _NOT_ASCII = re.compile(r"[^\x00-\x7f]+")
@@ -80,7 +81,7 @@ def look(content: bytes) -> Look:
         return Look("foreign", _scores(content))
     if text.isascii():
         # "(g[r": too odd for a text in ASCII, where it is plain Chinese in UTF-16.
-        wide = {} if len(content) % 2 else {name: score for name, score in _scores(content).items() if "16" in name}
+        wide = {name: score for name, score in _scores(content).items() if "16" in name} if _is_even(content) else {}
         return Look("odd ascii" if _ODD_ASCII.search(text) and max(wide.values(), default=0) == 1 else "ascii", wide)
     if any(character > "\u07ff" for character in text):
         return Look("utf-8")
@@ -171,6 +172,11 @@ def _chosen(each: Look, of_set: str, foreign: bool, proven: bool) -> str:
         sure = each.kind == "odd" and proven and each.scores.get(each.best, 0) >= _SURE
         return each.best if sure else "utf-8"
     return "utf-8" if each.kind == "broken" else each.kind
+
+
+def _is_even(content: bytes) -> bool:
+    """Whether ASCII may be UTF-16: a text longer than this holds other bytes, too."""
+    return 0 < len(content) <= _LONGEST_ODD and len(content) % 2 == 0
 
 
 def _scores(content: bytes) -> dict[str, float]:

@@ -20,6 +20,7 @@ from tqdm.auto import tqdm
 
 from pai_modelscope.errors import UserError
 from pai_modelscope.files import PARTIAL, whole
+from pai_modelscope.untrusted import check_regular, parse_json
 
 Compute = Callable[[Sequence[int]], dict[str, torch.Tensor]]
 _NO_SETTINGS = {"transformers_version", "dtype", "torch_dtype"}  # the weights say their types themselves
@@ -125,10 +126,12 @@ class ShardCache:
 
 def _keys(path: Path) -> list[str]:
     try:
+        check_regular(path)
         with safe_open(path, "pt") as shard:
-            return list(json.loads((shard.metadata() or {}).get("keys", "[]")))
+            keys = parse_json((shard.metadata() or {}).get("keys", "[]"), str(path))
     except (OSError, SafetensorError, ValueError):
         return []
+    return keys if isinstance(keys, list) and all(isinstance(key, str) for key in keys) else []
 
 
 def _write(folder: Path, keys: Sequence[str], tensors: dict[str, torch.Tensor]) -> None:

@@ -20,9 +20,10 @@ from pai_modelscope.data.folders import (
 )
 from pai_modelscope.data.metadata import open_metadata
 from pai_modelscope.data.packed import open_tars
+from pai_modelscope.data.parquet import open_parquet
 from pai_modelscope.data.records import Listed
 from pai_modelscope.data.shipped import open_shipped
-from pai_modelscope.data.tables import modelscope_folder, open_hub, open_parquet, open_saved, open_table
+from pai_modelscope.data.tables import modelscope_folder, open_hub, open_saved, open_table
 from pai_modelscope.data.tsv import open_tsv
 from pai_modelscope.errors import UserError, printable, reason
 from pai_modelscope.untrusted import check_regular

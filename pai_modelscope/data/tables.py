@@ -1,10 +1,8 @@
-"""Training sets with rows and columns: parquet files, data sets of both hubs, and any object with such rows."""
+"""Training sets with rows and columns: saved data sets, those of both hubs, and any object with such rows."""
 
-import hashlib
 import os
 import re
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -13,31 +11,14 @@ from urllib.parse import unquote
 
 from PIL import Image
 
+from pai_modelscope import limits
 from pai_modelscope.data.examples import Example
 from pai_modelscope.data.folders import Columns
-from pai_modelscope.data.records import CONDITION, Listed, captions_of, example, file_in, join, load_file
+from pai_modelscope.data.records import CONDITION, Listed, captions_of, example, file_in, load_file
 from pai_modelscope.errors import UserError, reason
+from pai_modelscope.untrusted import check_regular, inside, read_json
 
 Locate = Callable[[str, str], Path]  # a path in a row and where that is, for messages
-
-
-def open_parquet(files: list[Path], columns: Columns) -> Listed:
-    """Parquet files with pictures in bytes, as Hugging Face's {'bytes', 'path'}, or as paths beside each file."""
-    tables = {file: _parquet(file) for file in files}
-    filled = [file for file in files if len(tables[file])] or files[:1]
-    return join([open_table(tables[file], columns, str(file), partial(file_in, file.parent)) for file in filled])
-
-
-def _parquet(file: Path) -> Any:
-    from datasets import Dataset, config
-
-    try:
-        with open(file, "rb") as opened:
-            content = hashlib.file_digest(opened, "sha256").hexdigest()
-        # `datasets` tells files in its cache by path and time alone: a changed one may have kept both.
-        return Dataset.from_parquet(str(file), cache_dir=str(Path(config.HF_DATASETS_CACHE) / content))
-    except Exception as error:  # pyarrow's and datasets' own, of many kinds
-        raise UserError(f"{file} can't be read as parquet ({reason(error)}); download or make it again.") from None
 
 
 def open_saved(folder: Path, columns: Columns) -> Listed:
@@ -45,7 +26,13 @@ def open_saved(folder: Path, columns: Columns) -> Listed:
     from datasets import load_from_disk
 
     try:
+        state = read_json(folder / "state.json")
+        named = [each["filename"] for each in state["_data_files"]]
+        for each in (folder / "dataset_info.json", *(inside(folder, name, links=True) for name in named)):
+            check_regular(each)
         table = load_from_disk(str(folder))
+    except UserError:
+        raise
     except Exception as error:  # pyarrow's and datasets' own, of many kinds
         raise UserError(f"{folder} can't be read as a saved data set ({reason(error)}); save it again.") from None
     return open_table(table, columns, str(folder))
@@ -71,15 +58,23 @@ def open_table(table: Any, columns: Columns, name: str = "the data set", locate:
         raise UserError(f"{name} is a {type(table).__name__} without rows by number: load it without streaming.")
     if not len(table):
         raise UserError(f"{name} has no rows.")
+    if len(table) > limits.ROWS:
+        raise UserError(f"{name} has {len(table)} rows; valid are up to {limits.ROWS}: give several sets.")
     names = _names(table, name)
     if columns.condition is None and CONDITION in names:
         columns = replace(columns, condition=CONDITION)
-    wanted = [each for each in (columns.image, columns.caption, columns.condition, columns.mask) if each]
-    if missing := [each for each in wanted if each not in names]:
-        raise UserError(f"{name} has no column {', '.join(missing)}; it has {', '.join(map(str, names))}.")
-    views = {each: _view(table, each) for each in wanted}
+    views = {each: _view(table, each) for each in check_columns(names, columns, name)}
     make = partial(_example, table, views, columns, name, locate or (lambda path, where: Path(path)))
     return Listed([partial(make, row) for row in range(len(table))])
+
+
+def check_columns(names: list[str], columns: Columns, name: str) -> list[str]:
+    """The columns that are asked for. Raises `UserError` if one is not among `names`."""
+    wanted = [each for each in (columns.image, columns.caption, columns.condition, columns.mask) if each]
+    if missing := [each for each in wanted if each not in names]:
+        shown = ", ".join(f"{each}"[:40] for each in names[:20]) + (" ..." if len(names) > 20 else "")
+        raise UserError(f"{name} has no column {', '.join(missing)}; it has {shown}.")
+    return wanted
 
 
 def open_hub(name: str, split: str, columns: Columns) -> Listed:
@@ -175,8 +170,12 @@ def _example(table: Any, views: dict[str, Any], columns: Columns, name: str, loc
 
     def value(column: str) -> Any:
         for rows in (views[column], table):  # a transform may make a column of others
-            with suppress(KeyError):
+            try:
                 return rows[row][column]
+            except KeyError:
+                continue
+            except Exception as error:  # of a transform, or of damaged data
+                raise UserError(f"{where}: {column} can't be read ({reason(error)}).") from None
         raise UserError(f"{where}: there is no column {column}; add it or remove the row.")
 
     def load(column: str) -> bytes | Image.Image:
