@@ -54,3 +54,10 @@ PICTURES = 100_000  # of one call, each of which is planned before the first is 
 BATCH = 256  # pictures denoised at once
 MASK_PIXELS = 1024  # of a mask's blur and padding
 OUTPAINT_PIXELS = 4096  # on each side of a picture
+# Weight files.
+HEADER_BYTES = 16 * MIB  # of a safetensors file, its metadata included
+TENSORS = 50_000  # in one file
+PICKLE_BYTES = 64 * MIB  # of a pickle without its tensors' values
+PICKLE_STEPS = 1_000_000  # that a pickle is read in; a tensor takes some 25
+PICKLE_VIEWS = 8  # times the file's size: what all its tensors hold together, tied ones counted each
+PATTERNS = 10_000  # of an adapter's configuration: names with a rank or an alpha of their own

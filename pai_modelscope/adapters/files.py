@@ -1,7 +1,7 @@
 """Weight files opened without running what may hide in them, and written without replacing anything."""
 
 import os
-import re
+import pickle
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -9,8 +9,11 @@ from typing import Any
 
 import torch
 
+from pai_modelscope import limits
+from pai_modelscope.adapters.pickles import asks_for_more, check_pickle, check_sizes
 from pai_modelscope.errors import UserError, reason
 from pai_modelscope.files import new
+from pai_modelscope.untrusted import open_regular
 from pai_modelscope.zoo.weights import AGAIN, weight_files
 
 PICKLES = (".bin", ".pt", ".pth", ".ckpt")
@@ -19,10 +22,10 @@ PICKLES = (".bin", ".pt", ".pth", ".ckpt")
 def read_tensors(path: Path) -> tuple[Any, dict[str, str]]:
     """The content of a weight file, and a safetensors header's own entries.
 
-    A pickle opens only as plain tensors. Raises `UserError` for what is missing, cut short, a Git LFS pointer, or of
-    another format.
+    A pickle opens only as plain tensors. What a file claims is compared with its size before anything is allocated.
+    Raises `UserError` for what is missing, cut short, no regular file, a Git LFS pointer, or of another format.
     """
-    if not path.is_file():
+    if not path.exists():
         raise UserError(f"There is no file {path}. Give a LoRA's or an embedding's file or folder.")
     refuse_pointer(path)
     if path.suffix == ".safetensors":
@@ -33,43 +36,59 @@ def read_tensors(path: Path) -> tuple[Any, dict[str, str]]:
 
 
 def refuse_pointer(path: Path) -> None:
-    """Raise `UserError` for what Git LFS left in place of a file."""
-    with path.open("rb") as file:
-        if file.read(64).startswith(b"version https://git-lfs"):
-            raise UserError(f"{path} is a Git LFS pointer, no weights: run `git lfs pull` there or download it.")
+    """Raise `UserError` for what Git LFS left in place of a file, and for what is no regular file."""
+    try:
+        with open_regular(path) as file:
+            if file.read(64).startswith(b"version https://git-lfs"):
+                raise UserError(f"{path} is a Git LFS pointer, no weights: run `git lfs pull` there or download it.")
+    except OSError as error:
+        raise UserError(f"{path} can't be read ({error.strerror or reason(error)}).") from None
+
+
+def check_header(path: Path) -> None:
+    """Raise `UserError` where a safetensors file's header is cut short or larger than `limits.HEADER_BYTES`."""
+    with open_regular(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        length = int.from_bytes(file.read(8), "little")
+    if size < 8 or length > size - 8:
+        raise UserError(f"{path} is corrupt, cut short or no safetensors file. {AGAIN}")
+    if length > limits.HEADER_BYTES:
+        raise UserError(f"{path} has a header of {length} bytes; valid are up to {limits.HEADER_BYTES}.")
 
 
 def _read_safetensors(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
     from safetensors import SafetensorError, safe_open
 
+    check_header(path)
     try:
         with safe_open(path, framework="pt", device="cpu") as file:
+            names = list(file.keys())
+            if len(names) > limits.TENSORS:
+                raise UserError(f"{path} holds {len(names)} tensors; valid are up to {limits.TENSORS}.")
             metadata = {key: value for key, value in (file.metadata() or {}).items() if key != "format"}
-            return {key: file.get_tensor(key) for key in file.keys()}, metadata  # noqa: SIM118
-    except (SafetensorError, OSError, ValueError) as error:
+            return {key: file.get_tensor(key) for key in names}, metadata
+    except UserError:
+        raise
+    except (SafetensorError, OSError, ValueError, RuntimeError) as error:  # the last: a size that no tensor can have
         raise UserError(f"{path} is corrupt, cut short or no safetensors file ({reason(error)}). {AGAIN}") from None
 
 
 def read_pickle(path: Path, **how: Any) -> Any:
     """The content of a pickle, opened as plain tensors; `how`: options of `torch.load`.
 
-    Raises `UserError` if it is damaged or asks for anything else.
+    Raises `UserError` if it is damaged, asks for anything else, or claims more than its bytes hold.
     """
-    import pickle
-
+    check_pickle(path)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of the pickle's age
-            return torch.load(path, weights_only=True, **how)
+            content = torch.load(path, weights_only=True, **how)
     except pickle.UnpicklingError as error:
-        wanted = re.search(r"GLOBAL (\S+)", str(error))
-        kind = "is a pickle that" if wanted else "is damaged or"  # what it asks for is not told of newer pickles
-        raise UserError(
-            f"{path} {kind} asks for more than tensors{f' ({wanted[1]})' if wanted else ''}, which could run code: "
-            "it is not loaded. Download it again, or ask its author for safetensors files."
-        ) from None
+        raise asks_for_more(path, error) from None
     except Exception as error:  # whatever damaged bytes set off in there
         raise UserError(f"{path} is corrupt or cut short, or no PyTorch file ({reason(error)}). {AGAIN}") from None
+    check_sizes(path, content)
+    return content
 
 
 def read_part(part: Path) -> dict[str, torch.Tensor]:

@@ -6,7 +6,6 @@ that the layout could hold, and where a mark comes out is that name's counterpar
 
 import importlib
 import json
-import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,25 +16,31 @@ from diffusers import AutoencoderKL, ControlNetModel, UNet2DConditionModel
 from diffusers.loaders.single_file_utils import (
     DIFFUSERS_TO_LDM_MAPPING,
     convert_controlnet_checkpoint,
-    convert_ldm_unet_checkpoint,
     convert_ldm_vae_checkpoint,
 )
 
+from pai_modelscope.adapters.ldm_names import (
+    UNET_PREFIX,
+    attention_modules,
+    encoder,
+    input_blocks,
+    marked,
+    middle,
+    unet_names,
+)
 from pai_modelscope.errors import UserError, reason
 
 PREFIXES = {
-    "unet": "model.diffusion_model.",
+    "unet": UNET_PREFIX,
     "vae": "first_stage_model.",
     "text_encoder": "cond_stage_model.transformer.",
     "controlnet": "control_model.",
 }
 TEXT_TOWERS = ("CLIPTextModel", "BertModel")
 _CLASSES = {"unet": UNet2DConditionModel, "vae": AutoencoderKL, "controlnet": ControlNetModel}
-# The modules of a residual block, of a block of attention, and of the autoencoder's two, in the original's words.
-_RESNET = ("in_layers.0", "in_layers.2", "emb_layers.1", "out_layers.0", "out_layers.3", "skip_connection")
+# The modules of the autoencoder's residual blocks and of its attention, in the original's words.
 _VAE_RESNET = ("norm1", "conv1", "norm2", "conv2", "nin_shortcut")
 _VAE_ATTENTION = ("norm", "q", "k", "v", "proj_out")
-_ATTENTION = re.compile(r".*\.attentions\.\d+\.(.+)\.(?:weight|bias)")
 _OPTIONAL = "pooler."  # a head that no picture passes through: a file may lack it
 
 
@@ -105,48 +110,14 @@ def controlnet_config(unet: dict[str, Any]) -> dict[str, Any]:
 # Every stem of a name that a part's layout could hold; what the model at hand does not have is left alone.
 
 
-def _unet(config: dict[str, Any], shapes: Iterable[str]) -> dict[str, str]:
-    layers, attention = config["layers_per_block"] + 1, _attention(shapes)
-    stems = [*_encoder(config, attention), *_middle(attention)]
-    for i in range(layers * len(config["up_block_types"])):
-        attends = "Attn" in config["up_block_types"][i // layers]
-        stems += [f"output_blocks.{i}.0.{module}" for module in _RESNET]
-        stems += [f"output_blocks.{i}.1.{module}" for module in attention if attends]
-        stems.append(f"output_blocks.{i}.{2 if attends else 1}.conv")  # the upsampler comes last
-    table = DIFFUSERS_TO_LDM_MAPPING["unet"]["layers"]
-    return _marked(stems, table, PREFIXES["unet"], lambda marks: convert_ldm_unet_checkpoint(marks, config))
-
-
 def _controlnet(config: dict[str, Any], shapes: Iterable[str]) -> dict[str, str]:
-    attention = _attention(shapes)
-    stems = [*_encoder(config, attention), *_middle(attention), "middle_block_out.0"]
-    stems += [f"zero_convs.{i}.0" for i in range(_input_blocks(config))]
+    attention = attention_modules(shapes)
+    stems = [*encoder(config, attention), *middle(attention), "middle_block_out.0"]
+    stems += [f"zero_convs.{i}.0" for i in range(input_blocks(config))]
     hints = 2 * (len(config["conditioning_embedding_out_channels"]) - 1)
     stems += [f"input_hint_block.{2 * i}" for i in range(1, hints + 1)]
     table = DIFFUSERS_TO_LDM_MAPPING["controlnet"]["layers"]
-    return _marked(stems, table, "", lambda marks: convert_controlnet_checkpoint(marks, config))
-
-
-def _encoder(config: dict[str, Any], attention: list[str]) -> Iterator[str]:
-    for i in range(1, _input_blocks(config)):
-        yield f"input_blocks.{i}.0.op"
-        yield from (f"input_blocks.{i}.0.{module}" for module in _RESNET)
-        yield from (f"input_blocks.{i}.1.{module}" for module in attention)
-
-
-def _input_blocks(config: dict[str, Any]) -> int:
-    """The first convolution, each layer, and a downsampler between each two levels."""
-    return int((config["layers_per_block"] + 1) * len(config["down_block_types"]))
-
-
-def _middle(attention: list[str]) -> Iterator[str]:
-    yield from (f"middle_block.{i}.{module}" for i in (0, 2) for module in _RESNET)
-    yield from (f"middle_block.1.{module}" for module in attention)
-
-
-def _attention(names: Iterable[str]) -> list[str]:
-    """The modules inside attention, which are called the same in both layouts."""
-    return list(dict.fromkeys(match[1] for name in names if (match := _ATTENTION.fullmatch(name))))
+    return marked(stems, table, "", lambda marks: convert_controlnet_checkpoint(marks, config))
 
 
 def _vae(config: dict[str, Any], shapes: Iterable[str]) -> dict[str, str]:
@@ -161,24 +132,15 @@ def _vae(config: dict[str, Any], shapes: Iterable[str]) -> dict[str, str]:
         stems += [f"{side}.mid.block_{i}.{module}" for i in (1, 2) for module in _VAE_RESNET]
         stems += [f"{side}.mid.attn_1.{module}" for module in _VAE_ATTENTION]
     table = DIFFUSERS_TO_LDM_MAPPING["vae"]
-    return _marked(stems, table, PREFIXES["vae"], lambda marks: convert_ldm_vae_checkpoint(marks, config))
+    return marked(stems, table, PREFIXES["vae"], lambda marks: convert_ldm_vae_checkpoint(marks, config))
 
 
 def _text_encoder(config: dict[str, Any], shapes: Iterable[str]) -> dict[str, str]:
     return {name: name for name in shapes}
 
 
-def _marked(
-    stems: Iterable[str], table: dict[str, str], prefix: str, convert: Callable[[dict[str, Any]], dict[str, Any]]
-) -> dict[str, str]:
-    """diffusers' names to the original ones, as its reader turns one into the other."""
-    names = [*(f"{stem}.{kind}" for stem in stems for kind in ("weight", "bias")), *table.values()]
-    marks = {prefix + name: torch.tensor(i) for i, name in enumerate(names)}
-    return {ours: names[int(mark)] for ours, mark in convert(marks).items() if mark is not None}
-
-
 _RENAMINGS: dict[str, Callable[[dict[str, Any], Iterable[str]], dict[str, str]]] = {
-    "unet": _unet,
+    "unet": unet_names,
     "vae": _vae,
     "text_encoder": _text_encoder,
     "controlnet": _controlnet,
