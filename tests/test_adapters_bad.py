@@ -13,7 +13,6 @@ from safetensors.torch import save_file
 from pai_modelscope import adapters
 from pai_modelscope.errors import UserError
 from tests.adapter_files import (
-    ATTENTION,
     CAT,
     Q,
     make_kohya,
@@ -32,12 +31,19 @@ TEXT_2 = "text_encoder_2.text_model.encoder.layers.0.self_attn.q_proj.lora_linea
 BAD_KEYS = {
     "SDXL .*text_encoder_2": [TEXT_2],
     "SDXL .*lora_te2": ["lora_te2_text_model_encoder_layers_0_mlp_fc1.lora_down.weight"],
-    "SDXL": ["lora_unet_input_blocks_4_1_proj_in.lora_down.weight"],
+    "SDXL .*transformer_blocks_1": ["lora_unet_input_blocks_4_1_transformer_blocks_1_attn1_to_q.lora_down.weight"],
+    "SDXL .*label_emb": ["lora_unet_label_emb_0_0.lora_down.weight"],
     "Flux": ["lora_unet_double_blocks_0_img_attn_proj.lora_down.weight"],
     "denoiser is a transformer": ["transformer.blocks.0.to_q.lora_A.weight"],
-    "LoHa": ["lora_unet_conv_in.hada_w1_a", "lora_unet_conv_in.hada_w1_b"],
-    "LoKr": ["lora_unet_conv_in.lokr_w1", "lora_unet_conv_in.alpha"],
-    "Tucker": [f"lora_unet_conv_in.lora_{side}.weight" for side in ("down", "up", "mid")],
+    "lacks hada_w2_a, hada_w2_b": ["lora_unet_conv_in.hada_w1_a", "lora_unet_conv_in.hada_w1_b"],
+    "lacks a part of its factors": ["lora_unet_conv_in.lokr_w1", "lora_unet_conv_in.alpha"],
+    "lacks a part of its": ["lora_unet_conv_in.lokr_w1", "lora_unet_conv_in.lokr_w2_a"],
+    "lacks b1, b2": ["lora_unet_conv_in.a1.weight", "lora_unet_conv_in.a2.weight"],
+    "lacks weight": ["lora_unet_conv_in.on_input", "lora_unet_conv_in.alpha"],
+    "only one of its two matrices: ": [f"lora_unet_conv_in.lora_{side}.weight" for side in ("up", "mid")],
+    "of kind LoRA, and has hada_w1_a too": [f"lora_unet_conv_in.{x}" for x in ("lora_down", "lora_up", "hada_w1_a")],
+    "of the kind OFT of LyCORIS before version 3": ["lora_unet_conv_in.oft_diag"] * 2,
+    "PEFT's: its adapter_config.json is missing": ["conv_in.ia3_l", "conv_out.ia3_l"],
     "no LoRA: its 2 tensors are conv_in.bias, conv_in.weight": ["conv_in.weight", "conv_in.bias"],
     r"names mean nothing here \(conv_in.lora_B.bias\)": [
         f"conv_in.lora_{x}" for x in ("A.weight", "B.weight", "B.bias")
@@ -99,13 +105,6 @@ def test_impossible_matrices_are_refused(value: Any, message: str, tmp_path: Pat
         adapters.read_lora(tmp_path / "a.safetensors")
 
 
-def test_mixed_dora_is_refused(pipe: Any, tmp_path: Path) -> None:
-    state = random_lora(pipe.unet, ATTENTION) | {f"{Q}.lora_magnitude_vector": torch.ones(4)}
-    save_file(state, tmp_path / "a.safetensors")
-    with pytest.raises(UserError, match="mixes LoRA and DoRA"):
-        adapters.read_lora(tmp_path / "a.safetensors")
-
-
 def test_folders_that_hold_no_one_lora(pipe: Any, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="holds no LoRA"):
         adapters.read_lora(tmp_path)
@@ -124,10 +123,10 @@ def test_folders_that_hold_no_one_lora(pipe: Any, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("config", "message"),
     [
-        ('{"peft_type": "LOHA"}', "of the kind LOHA"),
+        ('{"peft_type": "HRA"}', "of the kind HRA, which can't be loaded: LORA, LOHA, LOKR, IA3, OFT, BOFT can"),
         ('{"peft_type": "LORA", "init_lora_weights": "pissa_niter_4"}', "changes the base model"),
-        ("[]", "can't be read as a JSON object"),
-        ("{", "can't be read as a JSON object"),
+        ("[]", "holds no JSON object"),
+        ("{", "can't be read as JSON"),
     ],
 )
 def test_peft_configurations_that_are_refused(config: str, message: str, pipe: Any, tmp_path: Path) -> None:

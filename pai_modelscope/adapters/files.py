@@ -56,6 +56,18 @@ def check_header(path: Path) -> None:
         raise UserError(f"{path} has a header of {length} bytes; valid are up to {limits.HEADER_BYTES}.")
 
 
+def read_metadata(path: Path) -> dict[str, str]:
+    """A safetensors header's own entries. Raises `UserError` for what is no safetensors file."""
+    from safetensors import SafetensorError, safe_open
+
+    check_header(path)
+    try:
+        with safe_open(path, framework="pt") as file:
+            return dict(file.metadata() or {})
+    except (SafetensorError, OSError, ValueError) as error:
+        raise UserError(f"{path} is corrupt, cut short or no safetensors file ({reason(error)}). {AGAIN}") from None
+
+
 def _read_safetensors(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
     from safetensors import SafetensorError, safe_open
 

@@ -1,12 +1,12 @@
 """Which file of a folder holds the LoRA: training programs leave it beside, and under, many other things."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 from pai_modelscope.adapters.files import PICKLES
 from pai_modelscope.adapters.lora import PARTS
 from pai_modelscope.errors import UserError
+from pai_modelscope.untrusted import read_json
 
 CONFIG = "adapter_config.json"
 _ADAPTERS = ("adapter_model.safetensors", "adapter_model.bin")
@@ -35,11 +35,9 @@ def config_of(file: Path) -> dict[str, Any] | None:
     config = file.parent / CONFIG
     if file.name not in _ADAPTERS or not config.is_file():
         return None
-    try:
-        content = json.loads(config.read_text(encoding="utf-8"))
-        assert isinstance(content, dict)
-    except (ValueError, AssertionError):
-        raise UserError(f"{config} can't be read as a JSON object. Download or copy it again.") from None
+    content = read_json(config)
+    if not isinstance(content, dict):
+        raise UserError(f"{config} holds no JSON object. Download or copy it again.")
     return content
 
 

@@ -4,6 +4,7 @@ import os
 import re
 from pathlib import Path
 
+from pai_modelscope.adapters.files import read_metadata
 from pai_modelscope.adapters.find import find_lora
 from pai_modelscope.errors import UserError
 
@@ -28,13 +29,8 @@ def made_for_lcm(source: str | os.PathLike[str], name: str = "") -> bool:
 
 
 def _described(path: Path) -> list[str]:
-    from safetensors import SafetensorError, safe_open
-
     try:
-        headers = []
-        for file in find_lora(path):
-            with safe_open(file, framework="pt") as opened:
-                headers.append(opened.metadata() or {})
-    except (UserError, SafetensorError, OSError):  # nothing there, or no safetensors file; loading tells what is wrong
+        headers = [read_metadata(file) for file in find_lora(path)]
+    except (UserError, OSError):  # nothing there, or no safetensors file; loading tells what is wrong
         return []
     return [header[key] for header in headers for key in _KEYS if key in header]

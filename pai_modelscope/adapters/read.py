@@ -1,7 +1,5 @@
-"""LoRA files of six kinds, read into one form; what can't be read in full is refused with the reason."""
+"""LoRA files of every tool, read into one form; what can't be read in full is refused with the reason."""
 
-import json
-import math
 import os
 import re
 from pathlib import Path
@@ -10,23 +8,29 @@ from typing import Any
 import torch
 from diffusers.loaders.lora_base import LORA_ADAPTER_METADATA_KEY
 
+from pai_modelscope.adapters import pti
 from pai_modelscope.adapters.files import read_tensors
 from pai_modelscope.adapters.find import CONFIG, config_of, find_lora, is_whole
-from pai_modelscope.adapters.lora import A, LoraFile, State, check_tensors, modules, shorten
+from pai_modelscope.adapters.kinds import State
+from pai_modelscope.adapters.lora import PARTS, LoraFile, check_numbers, check_tensors, shorten
+from pai_modelscope.adapters.modules import add_module
 from pai_modelscope.adapters.names import Named, canonical, is_kohya
+from pai_modelscope.adapters.peft_config import PeftConfig, strength
 from pai_modelscope.errors import UserError
+from pai_modelscope.untrusted import parse_json
 
 # Names that give away what a file was made for.
 _FOREIGN = {
-    r"lora_te2_|text_encoder_2\.|lora_unet_(input_blocks|middle_block|output_blocks|label_emb|add_embedding)": "SDXL",
+    r"lora_te2_|text_encoder_2\.|lora_unet_(label_emb|add_embedding)|text_encoders\.clip_g|\.clip_g$": "SDXL",
+    r"(input_blocks|middle_block|output_blocks).*transformer_blocks[._][1-9]": "SDXL",
     r"double_blocks|single_blocks|single_transformer_blocks": "Flux",
     r"joint_blocks|lora_te3_": "SD 3",
-    r"^(transformer|diffusion_model|lora_transformer)[._]": "a model whose denoiser is a transformer",
+    r"^(transformer|lora_transformer|diffusion_model\.(layers|blocks|transformer_blocks))[._]": (
+        "a model whose denoiser is a transformer"
+    ),
     r"lora_controlnet|controlnet_": "ControlNet",
 }
-_METHODS = {r"hada_w": "LoHa", r"lokr_": "LoKr", r"lora_mid": "LoCon with Tucker factors", r"oft_|boft_": "OFT"}
-# PEFT's initialisations that change the base model's weights too, so that the two matrices are not all there is.
-_CHANGE_THE_BASE = ("pissa", "olora", "corda", "loftq", "lora_ga")
+_METHODS = {r"oft_diag": "OFT of LyCORIS before version 3", r"lambda_layer|q_layer": "T-LoRA"}
 _EMBEDDING_KEYS = {"emb_params", "string_to_param", "clip_l", "clip_g"}
 
 
@@ -34,8 +38,9 @@ def read_lora(path: str | os.PathLike[str]) -> LoraFile:
     """The LoRA in a file, or in the folder that a training program wrote.
 
     Kinds: the 'legacy attention processors' of diffusers to 2023, a 'checkpoint' of accelerate's, 'diffusers', 'PEFT',
-    'kohya' (the WebUI's), 'swift' (ModelScope's). Raises `UserError` for damaged files, other kinds of adapters,
-    other models' adapters and names that mean nothing here: a part of a LoRA is never taken for the whole.
+    'kohya' (the WebUI's, and LyCORIS'), 'swift' (ModelScope's), 'lora_pti' (cloneofsimo's). Raises `UserError` for
+    damaged files, other kinds of adapters, other models' adapters and names that mean nothing here: a part of a LoRA
+    is never taken for the whole.
     """
     files = find_lora(Path(path))
     pieces = [_read_file(file) for file in files]
@@ -44,6 +49,8 @@ def read_lora(path: str | os.PathLike[str]) -> LoraFile:
         lora.unet |= piece.unet
         lora.text_encoder |= piece.text_encoder
         lora.alphas |= piece.alphas
+        lora.changes |= piece.changes
+        lora.words |= piece.words
         lora.metadata = piece.metadata | lora.metadata
     return lora
 
@@ -61,29 +68,50 @@ def _read_file(file: Path) -> LoraFile:
     content, metadata = read_tensors(file)
     if is_embedding(content):
         raise UserError(f"{file} is a textual-inversion embedding, no LoRA: load it as an embedding.")
-    tensors = _tensors(content, file)
+    tensors = {key: _plain(tensor) for key, tensor in _tensors(content, file).items()}
+    if pti.is_pti(tensors):
+        return check_tensors(pti.read(tensors, metadata, file), str(file))
     config = config_of(file)
     named = canonical(tensors)
     whole = is_whole(file) and config is None
     _check_names(list(tensors), named, file, whole)
-    kind = _kind(list(tensors), config, named, whole)
-    lora = LoraFile(kind, named.parts["unet"], named.parts["text_encoder"], named.alphas)
+    lora = LoraFile(_kind(list(tensors), config, named, whole), words=_words(named.words, file))
+    settings = _settings(config if config is not None else _header_config(metadata, file), file)
+    for name, piece in named.pieces.items():
+        part, _, module = name.partition(".")
+        where = f"{file}: {name}"
+        add_module(lora, name, piece, strength(settings.get(part), module, piece, where), where)
     check_tensors(lora, str(file))
-    _add_alphas(lora, config or _header_config(metadata, file), file)
     if config is None and any(key.startswith("base_model.model.") for key in tensors):
         raise UserError(
             f"{CONFIG} is missing beside {file}: it tells the adapter's strength (lora_alpha). Copy it too."
         )
     lora.metadata = {key: value for key, value in metadata.items() if key != LORA_ADAPTER_METADATA_KEY}
-    if stray := sorted(set(lora.alphas) - lora.ranks.keys()):
-        raise UserError(f"{file} has alphas without matrices ({shorten(stray)}): the file is incomplete.")
     return lora
+
+
+def _plain(tensor: torch.Tensor) -> torch.Tensor:
+    """Types of one byte, which PyTorch does not calculate with, as float32: every value of theirs is one of it."""
+    return tensor.float() if tensor.is_floating_point() and tensor.element_size() == 1 and _widens(tensor) else tensor
+
+
+def _widens(tensor: torch.Tensor) -> bool:
+    return tensor.dtype not in (getattr(torch, "float4_e2m1fn_x2", None),)
 
 
 def _tensors(content: Any, file: Path) -> State:
     if not isinstance(content, dict) or not content or not all(isinstance(t, torch.Tensor) for t in content.values()):
         raise UserError(f"{file} holds no plain dictionary of tensors: it is no LoRA of a kind that is known here.")
     return {str(key): tensor for key, tensor in content.items()}
+
+
+def _words(words: State, file: Path) -> State:
+    """The bundled embeddings, each (n, width)."""
+    for word, vectors in words.items():
+        if vectors.ndim not in (1, 2):
+            raise UserError(f"{file} bundles an embedding {word!r} of {tuple(vectors.shape)}, not (n, width).")
+        check_numbers(vectors, f"{file}: the embedding {word!r}")
+    return {word: vectors.reshape(-1, vectors.shape[-1]) for word, vectors in words.items()}
 
 
 def _kind(keys: list[str], config: dict[str, Any] | None, named: Named, whole: bool) -> str:
@@ -111,10 +139,10 @@ def _check_names(keys: list[str], named: Named, file: Path, whole: bool) -> None
     for pattern, method in _METHODS.items():
         if found := [key for key in rest if re.search(pattern, key)]:
             raise UserError(
-                f"{file} is an adapter of the kind {method} ({shorten(found)}), which can't be loaded: only LoRA, "
-                "LoCon and DoRA can. Ask its author for one of these or for the merged model."
+                f"{file} is an adapter of the kind {method} ({shorten(found)}), which can't be loaded. Ask its author "
+                "for a LoRA or for the merged model."
             )
-    if not any(named.parts.values()):
+    if not named.pieces:
         raise UserError(f"{file} holds no LoRA: its {len(named.rest)} tensors are {shorten(named.rest)}.")
     if len(named.adapters) > 1:
         names = ", ".join(sorted(name or "one without a name" for name in named.adapters))
@@ -128,48 +156,18 @@ def _check_names(keys: list[str], named: Named, file: Path, whole: bool) -> None
 
 def _header_config(metadata: dict[str, str], file: Path) -> dict[str, Any] | None:
     """The configuration in a diffusers file's header, its keys 'unet.r', or 'r' where it is of one part alone."""
-    try:
-        config = json.loads(metadata.get(LORA_ADAPTER_METADATA_KEY, "null"))
-    except ValueError:
-        config = ""
+    where = f"{file}, in its header's {LORA_ADAPTER_METADATA_KEY},"
+    config = parse_json(metadata.get(LORA_ADAPTER_METADATA_KEY, "null"), where)
     if config is not None and not isinstance(config, dict):
-        raise UserError(f"{file} has a header ({LORA_ADAPTER_METADATA_KEY}) that is no JSON object: it is damaged.")
+        raise UserError(f"{where} holds no JSON object: it is damaged.")
     return config
 
 
-def _add_alphas(lora: LoraFile, config: dict[str, Any] | None, file: Path) -> None:
-    """Alphas that a configuration tells, module by module."""
-    for part, state in lora.parts.items():
-        if config is None:
-            continue
-        own = {k.removeprefix(f"{part}."): v for k, v in config.items() if k.startswith(f"{part}.")} or config
-        _check_config(own, file)
-        if own.get("lora_alpha") is None:
-            continue
-        for module in modules(state):
-            alpha = _pattern(own.get("alpha_pattern") or {}, module, own["lora_alpha"])
-            # rsLoRA divides by the root of the rank: the same strength, said in the usual way.
-            rank = state[module + A].shape[0]
-            lora.alphas[f"{part}.{module}"] = alpha * math.sqrt(rank) if own.get("use_rslora") else float(alpha)
-
-
-def _check_config(config: dict[str, Any], file: Path) -> None:
-    kind = str(config.get("peft_type") or config.get("swift_type") or "LORA").upper()
-    if kind != "LORA":
-        raise UserError(f"{file} is an adapter of the kind {kind}, which can't be loaded: only LORA can.")
-    start = str(config.get("init_lora_weights", "")).lower()
-    if start.startswith(_CHANGE_THE_BASE):
-        raise UserError(
-            f"{file} was trained with init_lora_weights={start!r}, which changes the base model too: it can't be "
-            "loaded alone. Convert it to a plain LoRA with PEFT first (`path_initial_model_for_weight_conversion`)."
-        )
-
-
-def _pattern(patterns: dict[str, Any], module: str, usual: Any) -> Any:
-    """PEFT's rule: a pattern names the module from its end. CLIP's may say 'text_model.' or not."""
-    from peft.utils.other import get_pattern_key
-
-    for name in (module, f"text_model.{module}"):
-        if (key := get_pattern_key(list(patterns), name)) in patterns:
-            return patterns[key]
-    return usual
+def _settings(config: dict[str, Any] | None, file: Path) -> dict[str, PeftConfig]:
+    """The configuration of each part."""
+    if config is None:
+        return {}
+    own = {
+        part: {k.removeprefix(f"{part}."): v for k, v in config.items() if k.startswith(f"{part}.")} for part in PARTS
+    }
+    return {part: PeftConfig(values or config, file) for part, values in own.items()}

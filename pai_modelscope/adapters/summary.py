@@ -6,7 +6,7 @@ from typing import Any
 
 from pai_modelscope.adapters.embeddings import read_embedding
 from pai_modelscope.adapters.files import read_tensors
-from pai_modelscope.adapters.lora import BASES, LoraFile, base_name
+from pai_modelscope.adapters.lora import BASES, PARTS, LoraFile, base_name
 from pai_modelscope.adapters.read import is_embedding, read_lora
 
 
@@ -22,17 +22,20 @@ def _holds_embedding(path: Path) -> bool:
 
 
 def _lora(lora: LoraFile) -> dict[str, Any]:
+    changed = [(c.rank, c.scale * c.rank) for c in lora.changes.values() if c.rank]
     return {
         "type": "LoRA",
         "kind": lora.kind,
-        "modules": {part: sum(name.startswith(f"{part}.") for name in lora.ranks) for part in lora.parts},
-        "ranks": sorted(set(lora.ranks.values())),
+        "methods": lora.kinds,
+        "modules": {part: count for part in PARTS if (count := sum(n.startswith(f"{part}.") for n in lora.modules))},
+        "ranks": sorted({*lora.ranks.values(), *(rank for rank, _ in changed)}),
         # Without one in the file, alpha is the rank: full strength.
-        "alphas": sorted({lora.alpha(module) for module in lora.ranks}),
-        "alphas_in_file": bool(lora.alphas),
-        "dora": any("lora_magnitude" in key for state in lora.parts.values() for key in state),
+        "alphas": sorted({lora.alpha(module) for module in lora.ranks} | {alpha for _, alpha in changed}),
+        "alphas_in_file": bool(lora.alphas or lora.changes),
+        "dora": any("DoRA" in kind for kind in lora.kinds),
         "base": base_name(lora.width),
-        "trigger_words": lora.trigger_words,
+        "trigger_words": list(dict.fromkeys([*lora.words, *lora.trigger_words])),
+        "bundled_embeddings": {word: len(vectors) for word, vectors in lora.words.items()},
         "metadata": lora.metadata,
     }
 

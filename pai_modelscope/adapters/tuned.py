@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from pai_modelscope.errors import UserError
+from pai_modelscope.untrusted import inside
 from pai_modelscope.zoo.folders import CONFIGURATION, configure, json_if_readable
 
 
@@ -58,8 +59,11 @@ def lineage(folder: Path) -> str | None:
 
 
 def _inside(folder: Path, name: str) -> str:
-    path = folder / name
-    if not path.resolve().is_relative_to(folder.resolve()) or not path.exists():
-        source = folder / CONFIGURATION
-        raise UserError(f"{source} names {name!r}, which is not in that folder; copy the whole folder again.")
+    source = folder / CONFIGURATION
+    try:
+        path = inside(folder, name)
+    except UserError as error:
+        raise UserError(f"{source}: {error}") from None
+    if not path.exists():
+        raise UserError(f"{source} names {name[:200]!r}, which is not in that folder; copy the whole folder again.")
     return str(path)

@@ -1,5 +1,6 @@
 """LoRAs in a pipeline: loaded beside each other, switched by weights, taken out again, or merged for good."""
 
+import contextlib
 import math
 import warnings
 from collections.abc import Mapping
@@ -7,18 +8,17 @@ from typing import Any
 
 import torch
 
-from pai_modelscope.adapters.lora import (
-    MAGNITUDE,
-    A,
-    B,
-    LoraFile,
-    State,
-    base_name,
-    check_tensors,
-    lora_config,
-    modules,
-    shorten,
+from pai_modelscope.adapters.deltas import (
+    add_changes,
+    changes_off,
+    deltas_of,
+    merge_changes,
+    remove_changes,
+    switch_changes,
 )
+from pai_modelscope.adapters.fit import Fitted, fit
+from pai_modelscope.adapters.layers import lora_layers
+from pai_modelscope.adapters.lora import LoraFile, State, check_tensors, lora_config, shorten
 from pai_modelscope.errors import UserError
 
 _MERGING = "merging"  # the name of a LoRA on its way into the weights
@@ -28,14 +28,29 @@ def load_lora(pipe: Any, lora: LoraFile, name: str) -> None:
     """Put a LoRA beside those that `pipe` has. It is on, at weight 1; `set_loras` says otherwise.
 
     All names and shapes are compared first. Raises `UserError` if one does not fit, or the name is taken; the model is
-    then as it was.
+    then as it was. Words that the file bundles are `lora.words`, for `load_embedding`.
     """
     _check_name(pipe, name)
-    _insert(pipe, lora, name)
+    fitted = fit(pipe, check_tensors(lora, "This LoRA"))
+    weights = _weights(pipe)
+    try:
+        _inject_all(pipe, lora, fitted, name)
+        for part, model in _models(pipe).items():
+            changes = fitted[part][1] if part in fitted else {}
+            add_changes(model, name, changes)
+        _switch(pipe, {**weights, name: 1.0})
+    except BaseException:
+        _take_out(pipe, name)
+        _switch(pipe, weights)
+        raise
 
 
 def set_loras(pipe: Any, weights: Mapping[str, float]) -> None:
-    """Turn on exactly these of the loaded LoRAs, at these weights; those with weight 0 or not named are off."""
+    """Turn on exactly these of the loaded LoRAs, at these weights; those with weight 0 or not named are off.
+
+    DoRA, and every kind that is no LoRA, is at weight w a straight line between the model and the whole of it:
+    W + w (changed W - W), as the WebUI has it.
+    """
     known = loaded_loras(pipe)
     if unknown := [name for name in weights if name not in known]:
         raise UserError(f"No LoRA {unknown[0]!r} is loaded; loaded are: {', '.join(known) or 'none'}. Load it first.")
@@ -43,115 +58,97 @@ def set_loras(pipe: Any, weights: Mapping[str, float]) -> None:
         _check_weight(name, weight)
     on = {name: weight for name, weight in weights.items() if weight}
     for model in _models(pipe).values():
-        for layer in _layers(model).values():
+        for layer in lora_layers(model).values():
             layer.enable_adapters(True)
-            _activate(layer, list(on))
             for name, weight in on.items():
                 layer.set_scale(name, weight)
+    _switch(pipe, on)
 
 
 def loaded_loras(pipe: Any) -> list[str]:
     """The names of the LoRAs in `pipe`, on or off, in the order of their loading."""
-    return list(dict.fromkeys(name for model in _models(pipe).values() for name in getattr(model, "peft_config", {})))
+    names: dict[str, None] = {}
+    for model in _models(pipe).values():
+        names |= dict.fromkeys([*deltas_of(model).added, *getattr(model, "peft_config", {})])
+    return list(names)
 
 
 def unload_lora(pipe: Any, name: str) -> None:
     """Take a LoRA out; the others stay as they are, and after the last one the model is as before the first."""
     if name not in loaded_loras(pipe):
         raise UserError(f"No LoRA {name!r} is loaded; loaded are: {', '.join(loaded_loras(pipe)) or 'none'}.")
-    for model in _models(pipe).values():
-        _remove(model, name)
+    _take_out(pipe, name)
 
 
 def merge_lora(pipe: Any, lora: LoraFile, weight: float = 1.0) -> None:
-    """Add a LoRA to the model's own weights for good: W + weight * alpha / rank * B A, or DoRA's form of it."""
+    """Add a LoRA to the model's own weights for good: W + weight * alpha / rank * B A; for DoRA and other kinds
+    W + weight * (changed W - W). At weight 0 every tensor stays as it is.
+    """
     _check_weight("to merge", weight)
-    _insert(pipe, lora, _MERGING)
-    for part in lora.parts:
-        model = getattr(pipe, part)
-        for layer in _layers(model).values():
-            if _MERGING in layer.r:
-                layer.set_scale(_MERGING, weight)
-                layer.merge(adapter_names=[_MERGING])
-                layer.merged_adapters.clear()  # or other LoRAs on this layer would rest until it is unmerged
-        _remove(model, _MERGING)
+    fitted = fit(pipe, check_tensors(lora, "This LoRA"))
+    if not weight:
+        return
+    with contextlib.ExitStack() as stack:
+        for part in fitted:
+            stack.enter_context(changes_off(getattr(pipe, part)))
+        _merge_low_rank(pipe, lora, fitted, weight)
+        for part, (_, changes) in fitted.items():
+            merge_changes(getattr(pipe, part), changes, weight)
 
 
-def _insert(pipe: Any, lora: LoraFile, name: str) -> None:
-    fitted = _fit(pipe, check_tensors(lora, "This LoRA"))
+def _merge_low_rank(pipe: Any, lora: LoraFile, fitted: Fitted, weight: float) -> None:
     on = _active(pipe)
     try:
-        for part, state in fitted.items():
-            _inject(getattr(pipe, part), lora_config(lora, part), name, state)
-        _activate_all(pipe, [*on, name])
-    except BaseException:
+        _inject_all(pipe, lora, fitted, _MERGING)
         for part in fitted:
-            _remove(getattr(pipe, part), name)
+            for layer in lora_layers(getattr(pipe, part)).values():
+                if _MERGING in layer.r:
+                    layer.set_scale(_MERGING, weight)
+                    layer.merge(adapter_names=[_MERGING])
+                    layer.merged_adapters.clear()  # or other LoRAs on this layer would rest until it is unmerged
+    finally:
+        for part in fitted:
+            _remove(getattr(pipe, part), _MERGING)
         _activate_all(pipe, on)
-        raise
+
+
+def _inject_all(pipe: Any, lora: LoraFile, fitted: Fitted, name: str) -> None:
+    for part, (state, _) in fitted.items():
+        if state:
+            _inject(getattr(pipe, part), lora_config(lora, part, state), name, state)
+
+
+def _take_out(pipe: Any, name: str) -> None:
+    for model in _models(pipe).values():
+        remove_changes(model, name)
+        _remove(model, name)
+
+
+def _weights(pipe: Any) -> dict[str, float]:
+    """The LoRAs that are on, with diffusers' own among them."""
+    on = dict.fromkeys(_active(pipe), 1.0)
+    for model in _models(pipe).values():
+        on |= deltas_of(model).on
+    return on
+
+
+def _switch(pipe: Any, weights: Mapping[str, float]) -> None:
+    """Exactly these on; low-rank matrices keep the scales that they have."""
+    _activate_all(pipe, list(weights))
+    for model in _models(pipe).values():
+        switch_changes(model, weights)
 
 
 def _active(pipe: Any) -> list[str]:
     """The LoRAs that are on; all layers of a pipeline agree, those that a LoRA does not touch too."""
-    layers = [layer for model in _models(pipe).values() for layer in _layers(model).values()]
+    layers = [layer for model in _models(pipe).values() for layer in lora_layers(model).values()]
     return list(dict.fromkeys(name for layer in layers for name in layer.active_adapters))
 
 
 def _activate_all(pipe: Any, names: list[str]) -> None:
     for model in _models(pipe).values():
-        for layer in _layers(model).values():
+        for layer in lora_layers(model).values():
             _activate(layer, names)
-
-
-def _fit(pipe: Any, lora: LoraFile) -> dict[str, State]:
-    """The LoRA's parts in the model's own names and ranks of dimensions; `UserError` if anything does not fit."""
-    problems: list[str] = []
-    fitted: dict[str, State] = {}
-    for part, state in lora.parts.items():
-        model = getattr(pipe, part, None)
-        layers = _bases(model) if model is not None else {}
-        prefix = "text_model." if part == "text_encoder" and hasattr(model, "text_model") else ""
-        fitted[part] = {}
-        for module in modules(state):
-            layer = layers.get(prefix + module)
-            piece = _shaped(state, module, layer)
-            if layer is None or problem(piece, layer):
-                problems.append(f"{part}.{module} ({problem(piece, layer) if layer else 'missing in the model'})")
-            else:
-                fitted[part] |= {f"{prefix}{module}{kind}": tensor for kind, tensor in piece.items()}
-    if problems:
-        model_width = getattr(getattr(pipe, "unet", None), "config", {}).get("cross_attention_dim")
-        raise UserError(
-            f"The LoRA does not fit the model: {len(problems)} of its {len(lora.ranks)} modules don't, "
-            f"{shorten(problems)}. It was made for {base_name(lora.width)}; "
-            f"this model is {base_name(model_width)}. Nothing was loaded."
-        )
-    return fitted
-
-
-def _shaped(state: State, module: str, layer: Any) -> State:
-    """The module's tensors with a 1x1 convolution's two last dimensions added or dropped, as `layer` has them."""
-    piece = {kind: state[module + kind] for kind in (A, B, MAGNITUDE) if module + kind in state}
-    kernel = isinstance(layer, torch.nn.Conv2d)
-    for kind in (A, B):
-        tensor = piece[kind]
-        if kernel and tensor.ndim == 2:
-            piece[kind] = tensor[:, :, None, None]
-        elif isinstance(layer, torch.nn.Linear) and tensor.ndim == 4 and tensor.shape[2:] == (1, 1):
-            piece[kind] = tensor[:, :, 0, 0]
-    if MAGNITUDE in piece:
-        piece[MAGNITUDE] = piece[MAGNITUDE].reshape((1, -1, 1, 1) if kernel else (-1,))
-    return piece
-
-
-def problem(piece: State, layer: Any) -> str:
-    """What keeps a module's matrices from a layer, or ''."""
-    weight = layer.weight.shape
-    if piece[A].shape[1:] != weight[1:] or piece[B].shape[0] != weight[0] or piece[B].shape[2:].numel() != 1:
-        return f"made for {piece[A].shape[1]} to {piece[B].shape[0]} channels, the model has {weight[1]} to {weight[0]}"
-    if MAGNITUDE in piece and piece[MAGNITUDE].numel() != weight[0]:
-        return f"{piece[MAGNITUDE].numel()} magnitudes for {weight[0]} outputs"
-    return ""
 
 
 def _inject(model: Any, config: Any, name: str, state: State) -> None:
@@ -169,14 +166,14 @@ def _inject(model: Any, config: Any, name: str, state: State) -> None:
         raise RuntimeError(f"PEFT did not take {shorten(outcome.unexpected_keys)}")
     model._hf_peft_config_loaded = True  # where diffusers and transformers look
     device = model.device
-    for layer in _layers(model).values():
+    for layer in lora_layers(model).values():
         layer.train(model.training)
         layer.to(device)
 
 
 def _remove(model: Any, name: str) -> None:
     """The adapter's layers, and the wrappers around those that no other adapter uses."""
-    for path, layer in _layers(model).items():
+    for path, layer in lora_layers(model).items():
         if name in layer.r:
             _activate(layer, [other for other in layer.active_adapters if other != name])
             layer.delete_adapter(name)
@@ -199,19 +196,6 @@ def _activate(layer: Any, names: list[str]) -> None:
 
 def _models(pipe: Any) -> dict[str, Any]:
     return {part: model for part in ("unet", "text_encoder") if (model := getattr(pipe, part, None)) is not None}
-
-
-def _layers(model: Any) -> dict[str, Any]:
-    from peft.tuners.lora import LoraLayer
-
-    return {path: module for path, module in model.named_modules() if isinstance(module, LoraLayer)}
-
-
-def _bases(model: Any) -> dict[str, Any]:
-    """Every layer that can have a LoRA, by its name in the model without LoRAs."""
-    wrapped = {path: layer.get_base_layer() for path, layer in _layers(model).items()}
-    kinds = (torch.nn.Linear, torch.nn.Conv2d)
-    return {path: module for path, module in model.named_modules() if isinstance(module, kinds)} | wrapped
 
 
 def _check_name(pipe: Any, name: str) -> None:

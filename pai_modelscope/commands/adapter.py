@@ -53,9 +53,9 @@ def run_inspect(args: argparse.Namespace) -> None:
         return
     for name, value in found.items():
         if name != "metadata":
-            show(f"{name.replace('_', ' ')}: {_shown(value)}")
+            show(f"{name.replace('_', ' ')}: {_line(_shown(value))}")
     for name, value in found["metadata"].items():
-        show(f"  {name}: {shorten(' '.join(str(value).split()), 200)}")
+        show(f"  {_line(name)}: {shorten(_line(str(value)), 200)}")
 
 
 def run_convert(args: argparse.Namespace) -> None:
@@ -117,9 +117,13 @@ def _pipeline(folder: Any) -> Any:
     return load_pipeline(folder, torch.device("cpu"), torch.float32)
 
 
+def _line(text: str) -> str:
+    return " ".join(text.split())
+
+
 def _shown(value: Any) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{name} {of}" for name, of in value.items()) or "none"
     if isinstance(value, list):
         return ", ".join(map(str, value)) or "none"
-    return {True: "yes", False: "no"}.get(value, str(value)) if isinstance(value, bool) else str(value)
+    return ("yes" if value else "no") if isinstance(value, bool) else str(value)

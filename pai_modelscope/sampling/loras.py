@@ -13,6 +13,7 @@ from pai_modelscope.config.option import Bounds, problem_of_number, shown
 from pai_modelscope.errors import UserError
 from pai_modelscope.images.infotext import RememberedFile
 from pai_modelscope.text.loras import split_loras
+from pai_modelscope.untrusted import open_regular
 
 
 @dataclass(frozen=True)
@@ -135,6 +136,6 @@ def _digest(place: Path) -> str:
 
     total = hashlib.sha256()
     for file in find_lora(place):
-        with file.open("rb") as opened:
+        with open_regular(file) as opened:
             total.update(hashlib.file_digest(opened, "sha256").digest())
     return total.hexdigest()[:16]

@@ -1,0 +1,120 @@
+"""Changes of weights that are switched on and off without a trace.
+
+A LoRA's two matrices work beside a layer. What has no such form is added to the layer's own weight, each at its weight:
+W + sum of w_i (change_i of W). The changes are all of the model's own W, as the WebUI has it, so their order is of no
+matter. Before the first change the weight is copied, and what is switched off is copied back: every bit is as before.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+
+from pai_modelscope.adapters.kinds import Change
+from pai_modelscope.adapters.layers import weighted_layers
+
+_ATTRIBUTE = "weight_changes"  # of the model, as `peft_config` is
+Changes = Mapping[str, Change]  # by the layer's name
+
+
+@dataclass
+class Deltas:
+    """Of one model: the changes that were added, those that are on, and the weights as they were."""
+
+    added: dict[str, Changes] = field(default_factory=dict)  # by the LoRA's name
+    on: dict[str, float] = field(default_factory=dict)
+    applied: dict[str, dict[str, float]] = field(default_factory=dict)  # by the layer's name
+    originals: dict[str, dict[str, torch.Tensor]] = field(default_factory=dict)  # 'weight' and 'bias' of a layer
+
+
+def deltas_of(model: Any) -> Deltas:
+    """Empty, and not kept, for a model that has none."""
+    return getattr(model, _ATTRIBUTE, None) or Deltas()
+
+
+def add_changes(model: Any, name: str, changes: Changes) -> None:
+    """Put the changes beside those that are there, switched off."""
+    if changes:
+        deltas = deltas_of(model)
+        deltas.added[name] = dict(changes)
+        setattr(model, _ATTRIBUTE, deltas)
+
+
+def remove_changes(model: Any, name: str) -> None:
+    deltas = deltas_of(model)
+    switch_changes(model, {other: weight for other, weight in deltas.on.items() if other != name})
+    deltas.added.pop(name, None)
+    if not deltas.added and hasattr(model, _ATTRIBUTE):
+        delattr(model, _ATTRIBUTE)
+
+
+def switch_changes(model: Any, weights: Mapping[str, float]) -> None:
+    """Exactly these on, as far as they are known; the others, and those at weight 0, are off."""
+    deltas = deltas_of(model)
+    deltas.on = {name: weight for name, weight in weights.items() if weight and name in deltas.added}
+    wanted: dict[str, dict[str, float]] = {}
+    for name, weight in deltas.on.items():
+        for path in deltas.added[name]:
+            wanted.setdefault(path, {})[name] = weight
+    different = [path for path in wanted | deltas.applied if wanted.get(path) != deltas.applied.get(path)]
+    layers = weighted_layers(model) if different else {}
+    for path in different:
+        _apply(layers[path], path, deltas, wanted.get(path, {}))
+
+
+def merge_changes(model: Any, changes: Changes, weight: float) -> None:
+    """Make the changes for good; those that are switched on are of the new weights then."""
+    if not weight:
+        return
+    with changes_off(model):
+        layers = weighted_layers(model)
+        for path, change in changes.items():
+            _add(layers[path], _originals(layers[path]), [(change, weight)])
+
+
+@contextmanager
+def changes_off(model: Any) -> Iterator[None]:
+    """The model's own weights within the block, for what changes them for good."""
+    on = dict(deltas_of(model).on)
+    switch_changes(model, {})
+    try:
+        yield
+    finally:
+        switch_changes(model, on)
+
+
+@torch.no_grad()
+def _apply(layer: Any, path: str, deltas: Deltas, weights: Mapping[str, float]) -> None:
+    """The layer's weight and bias with these changes, from the originals."""
+    if path not in deltas.originals:
+        deltas.originals[path] = _originals(layer)
+    originals = deltas.originals[path]
+    for name, original in originals.items():
+        getattr(layer, name).copy_(original)
+    deltas.applied.pop(path, None)
+    if weights:
+        _add(layer, originals, [(deltas.added[name][path], weight) for name, weight in weights.items()])
+        deltas.applied[path] = dict(weights)
+    else:
+        del deltas.originals[path]
+
+
+def _originals(layer: Any) -> dict[str, torch.Tensor]:
+    parameters = {"weight": layer.weight, "bias": getattr(layer, "bias", None)}
+    return {name: value.detach().cpu().clone() for name, value in parameters.items() if value is not None}
+
+
+@torch.no_grad()
+def _add(layer: Any, originals: Mapping[str, torch.Tensor], changes: list[tuple[Change, float]]) -> None:
+    """Computed in float32, or in the layer's type where that is finer, and rounded once."""
+    device, finer = layer.weight.device, torch.promote_types(layer.weight.dtype, torch.float32)
+    whole = {name: value.to(device, finer) for name, value in originals.items()}
+    sums: dict[str, torch.Tensor] = {}
+    for change, weight in changes:
+        for name, delta in zip(("weight", "bias"), change.on(whole["weight"], whole.get("bias")), strict=True):
+            if delta is not None:
+                sums[name] = sums.get(name, 0) + weight * delta
+    for name, delta in sums.items():
+        getattr(layer, name).copy_(whole[name] + delta)
