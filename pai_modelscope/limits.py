@@ -49,11 +49,13 @@ HUB_SILENCE_SECONDS = 15  # until a byte comes
 HUB_PATIENCE_SECONDS = 60  # until a byte comes, tries that failed included
 HUB_SPEED = 1024  # bytes a second, on the average of HUB_SPEED_SECONDS
 HUB_SPEED_SECONDS = 10
+
 # Pictures that are drawn.
 PICTURES = 100_000  # of one call, each of which is planned before the first is drawn
 BATCH = 256  # pictures denoised at once
 MASK_PIXELS = 1024  # of a mask's blur and padding
 OUTPAINT_PIXELS = 4096  # on each side of a picture
+
 # Weight files.
 HEADER_BYTES = 16 * MIB  # of a safetensors file, its metadata included
 TENSORS = 50_000  # in one file

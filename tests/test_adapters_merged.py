@@ -181,7 +181,7 @@ def test_what_cannot_be_merged_or_extracted(
     for arguments, says in (
         (["merge", MINI, f"{lora}=1", str(tmp_path / "mine")], "exists already"),
         (["merge", MINI, f"{lora}=heavy", out], "FILE=WEIGHT"),
-        (["merge", MINI, f"{lora}=nan", out], "give a number"),
+        (["merge", MINI, f"{lora}=nan", out], "FILE=WEIGHT"),
         (["merge", MINI, f"{lora}=1e9", out], "is beyond torch.float16"),
         (["merge", MINI, str(tmp_path / "nope.safetensors"), out], "nope.safetensors"),
         (["merge", "nope", f"{lora}=1", out], "nope"),

@@ -59,11 +59,11 @@ def lineage(folder: Path) -> str | None:
 
 
 def _inside(folder: Path, name: str) -> str:
-    source = folder / CONFIGURATION
     try:
         path = inside(folder, name)
-    except UserError as error:
-        raise UserError(f"{source}: {error}") from None
-    if not path.exists():
-        raise UserError(f"{source} names {name[:200]!r}, which is not in that folder; copy the whole folder again.")
-    return str(path)
+        if path.exists():
+            return str(path)
+    except UserError:
+        pass
+    source = folder / CONFIGURATION
+    raise UserError(f"{source} names {name[:200]!r}, which is not in that folder; copy the whole folder again.")

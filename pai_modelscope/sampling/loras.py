@@ -3,17 +3,25 @@
 import hashlib
 import json
 import os
+import re
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from torch.nn import ModuleDict
 
 from pai_modelscope import zoo
+from pai_modelscope.adapters.files import PICKLES
 from pai_modelscope.config.option import Bounds, problem_of_number, shown
 from pai_modelscope.errors import UserError
 from pai_modelscope.images.infotext import RememberedFile
 from pai_modelscope.text.loras import split_loras
 from pai_modelscope.untrusted import open_regular
+
+if TYPE_CHECKING:
+    from pai_modelscope.adapters import LoraFile
 
 
 @dataclass(frozen=True)
@@ -42,7 +50,8 @@ def settle_loras(prompt: str, given: Any, loaded: Mapping[str, str]) -> tuple[st
             raise UserError(f"a LoRA is {shown(source)}; give a file, a folder, a name or an id")
         source = source if isinstance(source, str) else os.fspath(source)
         name = source if source in loaded else lora_name(source)
-        weight = tags.pop(name, 1.0 if weight is None else weight)
+        tag = next((tag for tag in (name, name.replace(".", "_")) if tag in tags), name)  # once, names had no '.'
+        weight = tags.pop(tag, 1.0 if weight is None else weight)
         if problem_of_number("weight", weight, whole=False, bounds=Bounds()):
             raise UserError(f"the weight of the LoRA {name!r} is {shown(weight)}; give a number such as 0.8")
         other = uses[name].source if name in uses else loaded.get(name, source)
@@ -64,9 +73,10 @@ def settle_loras(prompt: str, given: Any, loaded: Mapping[str, str]) -> tuple[st
 
 
 def lora_name(source: str | os.PathLike[str]) -> str:
-    """What prompts call it: the file's name without its ending, or the last part of an id; without any '.'."""
+    """What prompts call it: the file's name without its ending, or the last part of an id; `_` for what ends a tag."""
     path = Path(source)
-    return (path.stem if path.suffix in (".safetensors", ".bin", ".pt") else path.name).replace(".", "_")
+    name = path.stem if path.suffix in (".safetensors", *PICKLES) else path.name
+    return re.sub(r"[:<>\s]+", lambda gap: " " if gap[0].isspace() else "_", name).strip()
 
 
 def _in_zoo(name: str) -> bool:
@@ -80,11 +90,12 @@ class Loras:
     pipe: Any
     sources: dict[str, str] = field(default_factory=dict)  # by name
     _digests: dict[str, str] = field(default_factory=dict)
+    _adapters: dict[str, str] = field(default_factory=dict)  # what PEFT calls each: it takes no '.'
     _on: tuple[Use, ...] = ()
 
     def add(self, source: str | os.PathLike[str], name: str | None = None) -> str:
         """Load a LoRA, switched off; gives its name. On a `UserError` the model is as it was."""
-        from pai_modelscope.adapters import load_lora, read_lora, set_loras
+        from pai_modelscope.adapters import read_lora
 
         if not isinstance(source, str | os.PathLike) or not isinstance(name, str | None):
             raise UserError(f"a LoRA is {shown(source)} and its name {shown(name)}; give a file or an id, and a text")
@@ -93,10 +104,45 @@ class Loras:
         digest = _digest(place)
         if isinstance(source, RememberedFile) and digest != source.digest:
             raise UserError(f"{source} is not the LoRA any more that the picture was made with: it has changed")
-        load_lora(self.pipe, read_lora(place), name)
-        set_loras(self.pipe, {use.name: use.weight for use in self._on})
-        self.sources[name], self._digests[name] = str(source), digest
+        lora = read_lora(place)
+        adapter = self._adapter(name)
+        self._insert(lora, adapter, name)
+        self._adapters[name], self.sources[name], self._digests[name] = adapter, str(source), digest
+        self._set(self._on)
         return name
+
+    def _insert(self, lora: "LoraFile", adapter: str, name: str) -> None:
+        """Load a LoRA and teach the words that its file bundles; where they can't be learned, neither is done."""
+        from pai_modelscope.adapters import Embedding, load_embedding, load_lora, unload_lora
+
+        load_lora(self.pipe, lora, adapter)
+        learned = self.pipe.tokenizer.added_tokens_encoder
+        try:
+            for word, vectors in lora.words.items():
+                if word in learned:
+                    warnings.warn(
+                        f"The LoRA {name!r} brings the word {word!r}, which is learned already and stays as it is.",
+                        stacklevel=4,
+                    )
+                else:
+                    load_embedding(self.pipe, Embedding(word, vectors))
+        except BaseException:
+            unload_lora(self.pipe, adapter)
+            self._set(self._on)
+            raise
+
+    def _adapter(self, name: str) -> str:
+        """A name that PEFT takes, and that no other LoRA has."""
+        plain = name.replace(".", "_")
+        plain = f"{plain}_" if hasattr(ModuleDict, plain) else plain
+        while plain in self._adapters.values() and name not in self._adapters:
+            plain += "_"
+        return plain
+
+    def _set(self, uses: tuple[Use, ...]) -> None:
+        from pai_modelscope.adapters import set_loras
+
+        set_loras(self.pipe, {self._adapters[use.name]: use.weight for use in uses})
 
     def load(self, uses: tuple[Use, ...]) -> None:
         """Load those that are not there yet."""
@@ -106,12 +152,10 @@ class Loras:
 
     def switch(self, uses: tuple[Use, ...]) -> bool:
         """Exactly these on, at their weights; tells whether anything changed."""
-        from pai_modelscope.adapters import set_loras
-
         if uses == self._on:
             return False
         self.load(uses)
-        set_loras(self.pipe, {use.name: use.weight for use in uses})
+        self._set(uses)
         self._on = uses
         return True
 
@@ -137,5 +181,6 @@ def _digest(place: Path) -> str:
     total = hashlib.sha256()
     for file in find_lora(place):
         with open_regular(file) as opened:
-            total.update(hashlib.file_digest(opened, "sha256").digest())
+            content: Any = opened
+            total.update(hashlib.file_digest(content, "sha256").digest())
     return total.hexdigest()[:16]
