@@ -94,7 +94,10 @@ def test_grays_of_16_bit_keep_their_upper_half():
     gray = np.array([[0, 0, 1, 1, 128, 255]], np.uint8)  # value / 257, rounded
     for kind in ("PNG", "TIFF"):
         assert same(open_image(coded(Image.fromarray(deep), kind)), np.repeat(gray[..., None], 3, axis=2))
-    assert same(open_mask(coded(Image.fromarray(deep), transparency=128)), gray)
+    assert same(open_mask(coded(Image.fromarray(deep))), gray)
+    with pytest.warns(UserWarning, match="several colours"):  # alpha is the mask, and one gray is transparent
+        keyed = open_mask(coded(Image.fromarray(deep), transparency=128))
+    assert same(keyed, np.array([[255, 0, 255, 255, 255, 255]], np.uint8))
     turned = Image.Exif()
     turned[0x0112] = 3
     assert np.asarray(open_image(coded(Image.fromarray(deep), exif=turned)))[0, :, 0].tolist() == gray[0, ::-1].tolist()

@@ -1,4 +1,4 @@
-"""A mask with transparency: what is painted in white counts, and what nobody sees decides nothing."""
+"""A mask with transparency: where alpha varies it is the mask, and what nobody sees decides nothing."""
 
 import io
 import struct
@@ -95,11 +95,12 @@ def test_without_transparency_luminance_is_the_mask() -> None:
     assert pixels_of(open_mask(coded(Image.fromarray(gray > 100)))) == [0, 0, 255, 255]
 
 
-def test_black_among_white_is_kept_and_what_is_transparent_too() -> None:
-    pixels = np.full((1, 4, 4), 255, np.uint8)
-    pixels[0, 1, :3] = 0
-    pixels[0, 3, 3] = 0
-    assert pixels_of(open_mask(pixels)) == [255, 0, 255, 0]
+@pytest.mark.parametrize("hidden", HIDDEN)
+@pytest.mark.parametrize("painted", [(0, 0, 0), (90, 90, 90), (220, 20, 20)])
+def test_a_brush_of_any_colour_is_the_mask(hidden, painted, recwarn) -> None:
+    """As in the WebUI: where alpha varies, the colour says nothing."""
+    assert pixels_of(open_mask(layer(hidden, painted))) == ALPHA[0].tolist()
+    assert not recwarn
 
 
 def photograph_with_a_hole() -> Image.Image:
@@ -109,20 +110,18 @@ def photograph_with_a_hole() -> Image.Image:
     return photo
 
 
-@pytest.mark.parametrize("hidden", HIDDEN)
-@pytest.mark.parametrize(
-    ("painted", "words"), [((0, 0, 0), "is black"), ((90, 90, 90), "is gray"), ((220, 20, 20), "has colours")]
-)
-def test_what_may_be_painted_or_erased_is_refused(hidden, painted, words) -> None:
-    with pytest.raises(UserError, match=f"transparent in places and {words} elsewhere.*: give white where it counts"):
-        open_mask(layer(hidden, painted))
-
-
-def test_photographs_with_a_hole_are_refused() -> None:
+def test_of_several_colours_beside_transparency_the_opaque_part_counts_with_a_warning() -> None:
     photo = photograph_with_a_hole()
-    for one in (photo, photo.convert("LA")):
-        with pytest.raises(UserError, match="which can mean what is painted or what was erased"):
-            open_mask(one)
+    black_and_white = np.full((1, 4, 4), 255, np.uint8)
+    black_and_white[0, 1, :3] = 0
+    black_and_white[0, 3, 3] = 0
+    for one in (photo, photo.convert("LA"), black_and_white):
+        with pytest.warns(UserWarning, match="mask is transparent in places and has several colours elsewhere"):
+            mask = np.asarray(open_mask(one))
+        assert mask.tolist() == np.asarray(one)[..., -1].tolist()
+
+
+def test_what_is_transparent_all_over_is_refused() -> None:
     for hidden in HIDDEN:
         with pytest.raises(UserError, match="transparent all over"):
             open_mask(Image.new("RGBA", (4, 4), (*hidden, 0)))
@@ -136,6 +135,6 @@ def test_masks_of_training_sets_mean_the_same(tmp_path: Path) -> None:
         found = open_training_set(tmp_path)[0].mask()
         assert found.tobytes() == open_mask(mask).tobytes()
         assert pixels_of(found)[::24] == ALPHA[0].tolist()
-    photograph_with_a_hole().save(tmp_path / "mask.png")
-    with pytest.raises(UserError, match=r"The mask of 0\.png is transparent in places and has colours"):
+    Image.new("RGBA", (96, 96), (0, 0, 0, 0)).save(tmp_path / "mask.png")
+    with pytest.raises(UserError, match=r"The mask of 0\.png is transparent all over"):
         open_training_set(tmp_path)[0].mask()

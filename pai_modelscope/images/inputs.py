@@ -56,8 +56,8 @@ def open_image(source: Source, *, what: str = "image") -> Image.Image:
 def open_mask(source: Source, size: tuple[int, int] | None = None) -> Image.Image:
     """A new mask in L of `size` (width, height): white is repainted, black stays; grays between blend.
 
-    Takes what `open_image` takes, and boolean arrays. Where a mask is transparent in places, alpha is the mask: what is
-    painted in white is repainted, and what is transparent stays (see `transparency.mask_of`).
+    Takes what `open_image` takes, and boolean arrays. Of a mask that is transparent in places, alpha is the mask: what
+    is painted is repainted, and what is transparent stays (see `transparency.mask_of`).
 
     Raises:
         UserError: as `read_mask`; no pixel is brighter than half; not of `size`.
@@ -80,7 +80,7 @@ def read_mask(source: Source, *, what: str = "mask") -> Image.Image:
     """A new mask in L of any size and any brightness: of a training set, or a step of `open_mask`.
 
     Raises:
-        UserError: as `open_image`; transparent all over; transparent in places and something else than white elsewhere.
+        UserError: as `open_image`; transparent all over.
     """
     if isinstance(source, np.ndarray) and source.dtype == bool:
         source = source.astype(np.uint8) * 255
