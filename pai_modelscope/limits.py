@@ -64,3 +64,15 @@ PICKLE_STEPS = 1_000_000  # that a pickle is read in; a tensor takes some 25
 PICKLE_VIEWS = 8  # times the file's size: what all its tensors hold together, tied ones counted each
 FACTOR_NUMBERS = 2**28  # between two factors of a decomposed weight
 PATTERNS = 10_000  # of an adapter's configuration: names with a rank or an alpha of their own
+
+# Texts to draw and captions.
+PROMPT_CHARACTERS = 100_000
+PROMPT_CHUNKS = 128  # of the text encoder's length: some 4,000 words
+PROMPT_BRACKETS = 64  # within each other
+PROMPT_WEIGHT = 10_000.0  # of a word, all brackets around it multiplied; float16 ends at 65,504
+TOKENS = 4096  # of a text encoder's length
+
+# Textual-inversion embeddings.
+EMBEDDING_BYTES = 64 * MIB  # one file
+EMBEDDING_VECTORS = 1024  # of one word; no prompt holds more
+EMBEDDING_PIXELS = 8 * MIB  # of a picture that carries one

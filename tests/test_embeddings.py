@@ -137,7 +137,7 @@ def test_bad_embeddings_are_refused(pipe: Any, tmp_path: Path) -> None:
             ({"<a>": "b"}, "str where"),
             ({"<a>": torch.ones(1, 4) * torch.nan}, "NaN"),
             ({"<a>": torch.ones(1, 4, dtype=torch.int)}, "no numbers"),
-            ({"string_to_param": {}}, "no one embedding"),
+            ({"string_to_param": {}}, "no embedding under string_to_param"),
             (random_lora(pipe.unet, ATTENTION), "no textual-inversion embedding"),
             ({"string_to_param": torch.nn.ParameterDict({"*": torch.ones(1, 4)})}, "asks for more than tensors"),
         ]

@@ -1,6 +1,6 @@
 """LoRAs and textual-inversion embeddings of any origin: read, looked at, used in a pipeline, written."""
 
-from pai_modelscope.adapters.embeddings import Embedding, read_embedding, write_embedding
+from pai_modelscope.adapters.embeddings import Embedding, read_embedding, read_embeddings, write_embedding
 from pai_modelscope.adapters.extract import extract_lora
 from pai_modelscope.adapters.lora import LoraFile
 from pai_modelscope.adapters.merged import save_merged
@@ -20,6 +20,7 @@ __all__ = [
     "loaded_loras",
     "merge_lora",
     "read_embedding",
+    "read_embeddings",
     "read_lora",
     "save_merged",
     "set_loras",

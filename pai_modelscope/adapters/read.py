@@ -61,7 +61,12 @@ def is_embedding(content: Any) -> bool:
         return True
     if not isinstance(content, dict):
         return False
-    return bool(_EMBEDDING_KEYS & content.keys()) or (len(content) == 1 and "lora" not in str(next(iter(content))))
+    if _EMBEDDING_KEYS & content.keys() or (len(content) == 1 and "lora" not in str(next(iter(content)))):
+        return True
+    # Words and their vectors; layers have names with dots.
+    rows = [value for name, value in content.items() if isinstance(value, torch.Tensor) and "." not in str(name)]
+    widths = {value.shape[-1] for value in rows if value.ndim in (1, 2)}
+    return bool(rows) and len(rows) == len(content) and len(widths) == 1
 
 
 def _read_file(file: Path) -> LoraFile:

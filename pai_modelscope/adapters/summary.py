@@ -1,24 +1,16 @@
 """What a LoRA or an embedding file is, for a user to read before loading it."""
 
 import os
-from pathlib import Path
 from typing import Any
 
-from pai_modelscope.adapters.embeddings import read_embedding
-from pai_modelscope.adapters.files import read_tensors
+from pai_modelscope.adapters.embeddings import holds_embedding, read_embeddings
 from pai_modelscope.adapters.lora import BASES, PARTS, LoraFile, base_name
-from pai_modelscope.adapters.read import is_embedding, read_lora
+from pai_modelscope.adapters.read import read_lora
 
 
 def inspect(path: str | os.PathLike[str]) -> dict[str, Any]:
     """Kind, size, strength, base and metadata of a LoRA or an embedding, as plain values that JSON can hold."""
-    return _embedding(path) if _holds_embedding(Path(path)) else _lora(read_lora(path))
-
-
-def _holds_embedding(path: Path) -> bool:
-    if path.is_dir():
-        return any(path.glob("learned_embeds.*"))
-    return is_embedding(read_tensors(path)[0])
+    return _embedding(path) if holds_embedding(path) else _lora(read_lora(path))
 
 
 def _lora(lora: LoraFile) -> dict[str, Any]:
@@ -41,14 +33,14 @@ def _lora(lora: LoraFile) -> dict[str, Any]:
 
 
 def _embedding(path: str | os.PathLike[str]) -> dict[str, Any]:
-    embedding = read_embedding(path)
-    vectors, width = embedding.vectors.shape
+    embeddings = read_embeddings(path)
+    width = embeddings[0].vectors.shape[1]
     return {
         "type": "embedding",
-        "kind": embedding.kind,
-        "vectors": vectors,
+        "kind": embeddings[0].kind,
+        "vectors": sum(len(each.vectors) for each in embeddings),
         "width": width,
         "base": f"{BASES.get(width, 'an unknown base')} (text width {width})",
-        "trigger_words": [embedding.token],
-        "metadata": embedding.metadata,
+        "trigger_words": [each.token for each in embeddings],
+        "metadata": embeddings[0].metadata,
     }

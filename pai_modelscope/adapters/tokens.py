@@ -1,13 +1,20 @@
 """Embeddings in a pipeline: new words of the tokenizer, with their vectors in the text encoder."""
 
+import copy
 import re
+import unicodedata
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 
+from pai_modelscope import limits
 from pai_modelscope.adapters.embeddings import Embedding
 from pai_modelscope.errors import UserError
+from pai_modelscope.text.characters import check_text
 from pai_modelscope.text.expand import single_word
+from pai_modelscope.text.loras import lora_tags
+from pai_modelscope.text.weights import BREAK
 
 _GRAMMAR = "()[]{}（）［］\\"
 
@@ -34,6 +41,16 @@ def load_embedding(pipe: Any, embedding: Embedding, token: str | None = None) ->
     return names
 
 
+def load_embeddings(pipe: Any, embeddings: Sequence[Embedding]) -> list[str]:
+    """Teach `pipe` the words of several embeddings, or on a `UserError` none of them; gives the words."""
+    if len(embeddings) > 1:  # one that fits alone may not fit beside the others
+        tried = copy.deepcopy(pipe.tokenizer)
+        for each in embeddings:
+            _check_width(each, pipe.text_encoder.get_input_embeddings().embedding_dim)
+            add_words(tried, each.token, len(each.vectors))
+    return [load_embedding(pipe, each)[0] for each in embeddings]
+
+
 def add_words(tokenizer: Any, token: str, count: int) -> list[str]:
     """Teach `tokenizer` a token of `count` vectors: `<猫>`, `<猫>_1`, ...; gives the names.
 
@@ -41,10 +58,13 @@ def add_words(tokenizer: Any, token: str, count: int) -> list[str]:
     """
     from tokenizers import AddedToken
 
+    if not 1 <= count <= limits.EMBEDDING_VECTORS:
+        raise UserError(f"{token!r} is to have {count} vectors; valid are 1 to {limits.EMBEDDING_VECTORS}.")
     names = [token, *(f"{token}_{i}" for i in range(1, count))]
     _check_names(tokenizer, token, names)
     # Normalised, BERT's tokenizer would look for '< 小 奶 猫 >', and find the vectors after the first nowhere.
-    tokenizer.add_tokens([AddedToken(name, normalized=False, single_word=single_word(name)) for name in names])
+    alone = single_word(token)
+    tokenizer.add_tokens([AddedToken(name, normalized=False, single_word=alone) for name in names])
     return names
 
 
@@ -57,8 +77,13 @@ def _check_width(embedding: Embedding, width: int) -> None:
 
 
 def _check_names(tokenizer: Any, token: str, names: list[str]) -> None:
-    if not token or re.search(r"\s", token) or set(token) & set(_GRAMMAR):
-        raise UserError(f"{token!r} can't be a prompt's word: give token='<猫>', without spaces and brackets ( ) [ ].")
+    check_text(token)
+    unseen = any(character.isspace() or unicodedata.category(character) in ("Cc", "Cf") for character in token)
+    if not token or unseen or set(token) & set(_GRAMMAR) or token == BREAK[0] or lora_tags(token):
+        raise UserError(
+            f"{token!r} can't be a prompt's word: give token='<猫>', without spaces, brackets ( ) [ ] and characters "
+            "that nobody sees."
+        )
     vocabulary = tokenizer.get_vocab()
     # One more than needed: a vector that some other embedding named so would be taken for this one's.
     taken = [name for name in [*names, f"{token}_{len(names)}"] if name in vocabulary]

@@ -45,7 +45,7 @@ def add_parser(commands: Any) -> None:
 
 def run_inspect(args: argparse.Namespace) -> None:
     from pai_modelscope.adapters import inspect
-    from pai_modelscope.text.unknown import shorten
+    from pai_modelscope.text.characters import shorten
 
     found = inspect(args.file)
     if args.json:

@@ -3,6 +3,7 @@
 They are short and say little, so that what all pictures share is left for the word.
 """
 
+import functools
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -11,6 +12,9 @@ from pai_modelscope.data.examples import Example, TrainingSet
 from pai_modelscope.data.records import Listed
 from pai_modelscope.errors import UserError
 from pai_modelscope.text import expand
+from pai_modelscope.text.characters import shorten
+from pai_modelscope.text.chunks import token_ids
+from pai_modelscope.text.expand import said, vector_names
 
 OBJECT_TEMPLATES = (
     "一张{}的照片",
@@ -64,14 +68,40 @@ def template_captions(word: str, learnable_property: str = "object") -> list[str
 def with_word(training_set: TrainingSet, word: str, tokenizer: Any, learnable_property: str = "object") -> TrainingSet:
     """`training_set` with `word` in every caption, and each of its vectors written out for `tokenizer`.
 
+    Making an example raises `UserError` where the tokenizer doesn't read the word: its vectors would learn nothing.
+
     A picture keeps those of its captions that say the word and something else; where none does, all templates are its
     captions, of which the source draws one by the sample's key whenever it shows the picture.
     """
     templates = template_captions(word, learnable_property)
 
+    def spelled(caption: str, where: str = "") -> str:
+        text = expand(tokenizer, caption)
+        if not _is_read(tokenizer, word, text):
+            raise UserError(
+                f"{where}the tokenizer doesn't read the word {word!r} in the caption {shorten(caption)!r}, so it would "
+                "learn nothing: give another placeholder_token, such as <小奶猫>"
+            )
+        return text
+
+    @functools.cache
+    def of_templates() -> tuple[str, ...]:
+        return tuple(map(spelled, templates))
+
     def make(place: int) -> Example:
         example = training_set[place]
-        captions = [caption for caption in example.captions if word in caption and caption != word] or templates
-        return replace(example, captions=tuple(expand(tokenizer, caption) for caption in captions))
+        told = [caption for caption in example.captions if word in said(tokenizer, caption)]
+        more = [caption for caption in told if caption.strip().casefold() != word.casefold()]
+        captions = tuple(spelled(caption, f"{example.name}: ") for caption in more)
+        return replace(example, captions=captions or of_templates())
 
     return Listed([partial(make, place) for place in range(len(training_set))])
+
+
+def _is_read(tokenizer: Any, word: str, text: str) -> bool:
+    """Whether the ids of all vectors of the word stand in a text, one after the other."""
+    names = vector_names(tokenizer, word)
+    wanted = tokenizer.convert_tokens_to_ids(names)
+    ids = token_ids(tokenizer, [text])[0]
+    places = range(len(ids) - len(wanted) + 1)
+    return bool(names) and any(ids[place : place + len(wanted)] == wanted for place in places)

@@ -10,6 +10,7 @@ import torch
 from diffusers import UNet2DConditionModel
 from torch import nn
 
+from pai_modelscope import limits
 from pai_modelscope.adapters import Embedding, load_embedding, write_embedding
 from pai_modelscope.adapters.files import write_new
 from pai_modelscope.adapters.tokens import add_words
@@ -45,8 +46,8 @@ class TextualInversion(Denoising):
             options: as of `Denoising`, but that no caption is dropped unless `caption_dropout` says so.
         """
         super().__init__(unet.requires_grad_(False), *parts, **{"caption_dropout": 0.0, **options})
-        if num_vectors < 1:
-            raise UserError(f"num_vectors is {num_vectors}; it must be at least 1")
+        if not 1 <= num_vectors <= limits.EMBEDDING_VECTORS:
+            raise UserError(f"num_vectors is {num_vectors}; give a whole number from 1 to {limits.EMBEDDING_VECTORS}")
         encoder: Any = self.text_encoder
         table = encoder.get_input_embeddings()
         vectors = initial_vectors(tokenizer, table, initializer, num_vectors)

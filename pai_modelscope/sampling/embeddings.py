@@ -3,14 +3,16 @@
 import hashlib
 import json
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from pai_modelscope.adapters import load_embedding, read_embedding
+from pai_modelscope.adapters import read_embeddings
+from pai_modelscope.adapters.tokens import load_embeddings
 from pai_modelscope.config.option import shown
 from pai_modelscope.errors import UserError
 from pai_modelscope.images.infotext import RememberedFile
+from pai_modelscope.text.expand import said
 
 
 def settle_embeddings(given: Any) -> tuple[str, ...]:
@@ -29,7 +31,10 @@ class Embeddings:
     files: dict[str, tuple[str, str]] = field(default_factory=dict)  # word to path and digest
 
     def add(self, source: str | os.PathLike[str], token: str | None = None) -> str:
-        """Learn an embedding's word, and give it; a file that was learned already is not read again."""
+        """Learn the words of an embedding's file, and give the first; a file that was learned is not read again.
+
+        `token` is another name for the word. Raises `UserError` where a file holds several and `token` is given.
+        """
         if not isinstance(source, str | os.PathLike) or not isinstance(token, str | None):
             raise UserError(f"an embedding is {shown(source)} and its word {shown(token)}; give a file and a text")
         path, digest = os.path.abspath(source), _digest(Path(source))
@@ -38,14 +43,19 @@ class Embeddings:
         known = [word for word, file in self.files.items() if file == (path, digest)]
         if known and token in (None, known[0]):
             return known[0]
-        word = load_embedding(self.pipe, read_embedding(source), token)[0]
-        self.files[word] = path, digest
-        return word
+        found = read_embeddings(source)
+        if token is not None and len(found) > 1:
+            names = ", ".join(repr(each.token) for each in found)
+            raise UserError(f"{source} holds {len(found)} embeddings, {names}: leave token out, and use these words")
+        words = load_embeddings(self.pipe, found if token is None else [replace(found[0], token=token)])
+        self.files |= dict.fromkeys(words, (path, digest))
+        return words[0]
 
     def remembered(self, *texts: str) -> str | None:
         """The files of the words that the texts use, for an infotext."""
-        used = [RememberedFile.write(*self.files[word]) for word in self.files if any(word in text for text in texts)]
-        return json.dumps(used, ensure_ascii=False) if used else None
+        used = set[str]().union(*(said(self.pipe.tokenizer, text) for text in texts))
+        files = dict.fromkeys(file for word, file in self.files.items() if word in used)
+        return json.dumps([RememberedFile.write(*file) for file in files], ensure_ascii=False) if files else None
 
 
 def _digest(path: Path) -> str:

@@ -12,7 +12,6 @@ from pai_modelscope.adapters.purpose import made_for_lcm
 from pai_modelscope.config import GENERATION_FALLBACKS, GenerationOptions
 from pai_modelscope.config.option import (
     bounds_of,
-    half_characters,
     kind_of,
     plain_number,
     problem,
@@ -26,6 +25,7 @@ from pai_modelscope.sampling.schedulers import scheduler_name
 from pai_modelscope.sampling.seeds import deal_seeds
 from pai_modelscope.sampling.stills import finished_size, settle_stills
 from pai_modelscope.sampling.upscale import settle_upscale
+from pai_modelscope.text.characters import problem_of_text
 
 OPTIONS = tuple(field.name for field in dataclasses.fields(GenerationOptions))
 _OTHER_NAMES = {
@@ -139,8 +139,8 @@ def _read(request: Any) -> tuple[str, dict[str, Any], list[str]]:
         return "", own, ["the dict has no 'text'"]
     if not isinstance(text, str):
         return "", own, [f"'text' is {type(text).__name__}; give a string"]
-    if half_characters(text):
-        return "", own, [f"the text {shown(text)} holds half a character: give UTF-8"]
+    if problem := problem_of_text(text):
+        return "", own, [f"the text {problem}"]
     return text, own, [] if text.strip() else ["the text is empty: say in Chinese what to draw"]
 
 
@@ -224,6 +224,8 @@ def _problems(options: Mapping[str, Any], limits: Limits) -> list[str]:
     ]
     if not isinstance(options["negative_prompt"], str):
         faults.append("negative_prompt must be a string")
+    elif len(options["negative_prompt"]) > bounds.PROMPT_CHARACTERS:
+        faults.append(f"negative_prompt {problem_of_text(options['negative_prompt'])}")
     layers, rows = limits.text_layers, 1 if options["batch_size"] is None else options["batch_size"]
     for name, most in (("clip_skip", layers - 1), ("batch_pos", rows - 1 if _is_int(rows) else None)):
         if _is_int(options[name]) and most is not None and options[name] > most:

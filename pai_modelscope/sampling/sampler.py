@@ -27,6 +27,7 @@ from pai_modelscope.sampling.jobs import Job, Limits, Text, plan
 from pai_modelscope.sampling.load import display_name, load_controlnet, load_pipeline, pick_device, pick_dtype
 from pai_modelscope.sampling.loras import Loras
 from pai_modelscope.sampling.progress import Progress
+from pai_modelscope.sampling.prompts import check_prompts
 from pai_modelscope.sampling.safety import SafetyCheck, build_safety
 from pai_modelscope.sampling.schedulers import SCHEDULERS, on_cpu, own_name
 from pai_modelscope.sampling.settings import check_types, own_settings
@@ -160,6 +161,8 @@ class Sampler:
                 self._embeddings.add(file)
             for control in job.options.control or ():
                 self._controlnet(control.model)
+        requests = {id(job.options): job for job in jobs}.values()  # the pictures of a text share its options
+        check_prompts(self.pipe.tokenizer, [self._texts(job) for job in requests])
         return self._run(self._batches(jobs), callback)
 
     @property

@@ -6,7 +6,10 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from pai_modelscope import limits
 from pai_modelscope.errors import UserError
+from pai_modelscope.text.characters import check_text
+from pai_modelscope.text.expand import expand_all
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -31,17 +34,32 @@ def chunk_ids(
 
 
 def content_length(tokenizer: "PreTrainedTokenizerBase") -> int:
-    """Tokens that fit between the first and last token of a chunk: 30 of 32."""
-    return tokenizer.model_max_length - 2
+    """Tokens that fit between the first and last token of a chunk: 30 of 32.
+
+    Raises:
+        UserError: the tokenizer says no length, or one that leaves no room.
+    """
+    length = tokenizer.model_max_length
+    if not isinstance(length, int) or not 3 <= length <= limits.TOKENS:
+        raise UserError(
+            f"The tokenizer's model_max_length is {length}; give the text encoder's number of positions, from 3 to "
+            f"{limits.TOKENS}, in its tokenizer_config.json."
+        )
+    return length - 2
 
 
 def token_ids(tokenizer: "PreTrainedTokenizerBase", prompts: Sequence[str]) -> list[list[int]]:
-    """Content tokens of each prompt, of any length, without [CLS] and [SEP]."""
+    """Content tokens of each prompt, of any length, without [CLS] and [SEP]; embeddings' words with all their vectors.
+
+    Raises:
+        UserError: half a character, more than `limits.PROMPT_CHARACTERS`.
+    """
     if not prompts:
         return []
+    prompts = expand_all(tokenizer, [check_text(prompt) for prompt in prompts])
     # `verbose` silences the warning about sequences beyond the encoder's length: chunks are made of them next.
     return tokenizer(
-        list(prompts),
+        prompts,
         add_special_tokens=False,
         return_attention_mask=False,
         return_token_type_ids=False,
@@ -56,12 +74,13 @@ def separator_ids(tokenizer: "PreTrainedTokenizerBase") -> frozenset[int]:
 
 def split_tokens(ids: Sequence[int], room: int, breaks: frozenset[int]) -> list[Sequence[int]]:
     """Cut into pieces of at most `room` tokens; a full piece ends after a separator where one is near its end."""
-    pieces = []
-    while len(ids) > room:
-        cut = next((i for i in range(room, room - BACKTRACK - 1, -1) if i > 0 and ids[i - 1] in breaks), room)
-        pieces.append(ids[:cut])
-        ids = ids[cut:]
-    return [*pieces, ids]
+    pieces, start = [], 0
+    while len(ids) - start > room:
+        ends = range(start + room, max(start, start + room - BACKTRACK - 1), -1)
+        cut = next((end for end in ends if ids[end - 1] in breaks), start + room)
+        pieces.append(ids[start:cut])
+        start = cut
+    return [*pieces, ids[start:]]
 
 
 def pack_chunks(

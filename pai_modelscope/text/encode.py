@@ -5,7 +5,11 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from pai_modelscope import limits
+from pai_modelscope.errors import UserError
+from pai_modelscope.text.characters import check_text, shorten
 from pai_modelscope.text.chunks import content_length, pack_chunks, separator_ids, split_tokens, token_ids
+from pai_modelscope.text.expand import expand
 from pai_modelscope.text.unknown import warn_of_unknown
 from pai_modelscope.text.weights import BREAK, parse_weights
 
@@ -55,8 +59,13 @@ def encode_ids(text_encoder: torch.nn.Module, ids: torch.Tensor, clip_skip: int 
 
 
 def weighted_chunks(tokenizer: "PreTrainedTokenizerBase", prompt: str) -> list[Chunk]:
-    """The prompt's tokens with their weights, cut at BREAK and at the encoder's length."""
-    parts = parse_weights(prompt)
+    """The prompt's tokens with their weights, cut at BREAK and at the encoder's length.
+
+    Raises:
+        UserError: more than `limits.PROMPT_CHUNKS` chunks, and what `parse_weights` and `token_ids` refuse.
+    """
+    parts = parse_weights(expand(tokenizer, check_text(prompt)))
+    _check_count(1 + parts.count(BREAK) - (parts[-1:] == [BREAK]), tokenizer, prompt)
     read = token_ids(tokenizer, [text for text, _ in parts])
     sections: list[tuple[list[int], list[float]]] = [([], [])]
     for part, ids in zip(parts, read, strict=True):
@@ -67,7 +76,17 @@ def weighted_chunks(tokenizer: "PreTrainedTokenizerBase", prompt: str) -> list[C
             sections[-1][1].extend([part[1]] * len(ids))
     if len(sections) > 1 and not sections[-1][0]:
         sections.pop()
-    return [chunk for ids, weights in sections for chunk in _split(tokenizer, ids, weights)]
+    chunks = [chunk for ids, weights in sections for chunk in _split(tokenizer, ids, weights)]
+    _check_count(len(chunks), tokenizer, prompt)
+    return chunks
+
+
+def _check_count(count: int, tokenizer: "PreTrainedTokenizerBase", prompt: str) -> None:
+    if count > limits.PROMPT_CHUNKS:
+        raise UserError(
+            f"The text {shorten(prompt)!r} needs {count} chunks of {content_length(tokenizer)} tokens; valid are up to "
+            f"{limits.PROMPT_CHUNKS}: shorten it."
+        )
 
 
 def count_chunks(tokenizer: "PreTrainedTokenizerBase", *prompts: str) -> int:

@@ -1,36 +1,116 @@
-"""Embeddings of several vectors are several tokens: `<小奶猫>` stands for `<小奶猫> <小奶猫>_1 ...`."""
+"""Embeddings' words in a text: found as the WebUI finds them, and written out as the tokenizer wants them.
+
+An embedding of several vectors is several tokens: `<小奶猫>` stands for `<小奶猫> <小奶猫>_1 ...`.
+"""
 
 import re
+from collections.abc import Iterator, Sequence
 from typing import Any
+
+from pai_modelscope import limits
+from pai_modelscope.errors import UserError
+from pai_modelscope.text.characters import shorten, visible
+
+_ASCII_WORD = re.compile(r"[A-Za-z0-9_]")
+_NUMBER = re.compile(r"_[0-9]+\Z")
 
 
 def expand(tokenizer: Any, text: str) -> str:
     """`text` with each embedding's token followed by its others, as diffusers' `maybe_convert_prompt` does.
 
-    Unlike it, expanding twice is the same as once, and a token inside another token is left alone.
+    Unlike it, expanding twice is the same as once, and a token inside another token is left alone. A Latin word is
+    set apart by spaces, so that the tokenizer finds it beside Chinese characters, and written as the embedding is
+    called, for case does not matter.
+
+    Raises:
+        UserError: with all vectors the text has more than `limits.PROMPT_CHARACTERS`.
     """
+    return expand_all(tokenizer, [text])[0]
+
+
+def expand_all(tokenizer: Any, texts: Sequence[str]) -> list[str]:
+    """`expand` of several texts."""
+    words = _words(tokenizer)
+    return [_expand(words, text) for text in texts] if words else list(texts)
+
+
+def _expand(words: dict[str, list[str]], text: str) -> str:
+    text, made, size, end = visible(text), list[str](), 0, 0
+    for start, stop, token in _found(text, words):
+        full = " ".join([token, *words[token]])
+        if single_word(token):
+            before = " " if start and not text[start - 1].isspace() else ""
+            after = " " if stop < len(text) and not text[stop].isspace() else ""
+            full = before + full + after
+        made += [text[end:start], full]
+        size, end = size + start - end + len(full), stop
+        if size > limits.PROMPT_CHARACTERS:
+            raise UserError(
+                f"The text {shorten(text)!r} has more than {limits.PROMPT_CHARACTERS} characters once all vectors of "
+                f"{token!r} are written out: say the word less often."
+            )
+    return "".join([*made, text[end:]])
+
+
+def said(tokenizer: Any, text: str) -> set[str]:
+    """The embeddings' tokens that a text says, each by its first vector's name."""
+    return {token for _, _, token in _found(visible(text), _words(tokenizer))}
+
+
+def vector_names(tokenizer: Any, token: str) -> list[str]:
+    """The tokens of all vectors of an embedding's word; none where the tokenizer has not learned it."""
     added = tokenizer.added_tokens_encoder
-    others = {token: _others(token, added) for token in sorted(added, key=len, reverse=True)}
-    if not any(others.values()):
-        return text
-    # The tokenizer takes the longest token that begins at a place, and so do alternatives in this order.
-    pattern = "|".join(_pattern(token, rest) for token, rest in others.items())
-    return re.sub(pattern, lambda match: _full(match[0].split()[0], others), text)
+    return [token, *_others(token, added)] if token in added else []
 
 
 def single_word(token: str) -> bool:
-    """Whether a token is a bare Latin word, which must not be found inside other words as `<...>` may."""
-    return re.fullmatch(r"[A-Za-z0-9_]+", token) is not None
+    """Whether a token begins or ends as a Latin word, which must not be found inside other words as `<...>` may."""
+    return not token.startswith("<") and bool(_ASCII_WORD.match(token) or _ASCII_WORD.match(token[-1:]))
 
 
-def _pattern(token: str, rest: list[str]) -> str:
-    """The token, with its others where they follow already."""
-    found = re.escape(token) + ("(?:" + "".join(rf"\s+{re.escape(name)}" for name in rest) + ")?" if rest else "")
-    return rf"(?<!\w){found}(?!\w)" if single_word(token) else found
+def _words(tokenizer: Any) -> dict[str, list[str]]:
+    """Each token that was added to the tokenizer's own, and the tokens of its other vectors; the longest first."""
+    added, special = tokenizer.added_tokens_encoder, set(tokenizer.all_special_tokens)
+    return {token: _others(token, added) for token in sorted(added, key=len, reverse=True) if token not in special}
 
 
-def _full(token: str, others: dict[str, list[str]]) -> str:
-    return " ".join([token, *others[token]])
+def _found(text: str, words: dict[str, list[str]]) -> Iterator[tuple[int, int, str]]:
+    """Where tokens stand: start, end with the others where they follow already, and the token as it was added."""
+    if not words:
+        return
+    by_case = {token.casefold(): token for token in reversed(words)} | {token: token for token in words}
+    further = {name for others in words.values() for name in others}
+    # The tokenizer takes the longest token that begins at a place, and so do alternatives in this order. Further
+    # vectors are no alternatives of their own: a word may have a thousand.
+    pattern = re.compile("|".join(_pattern(token) for token in words if token not in further), re.IGNORECASE)
+    place = 0
+    while match := pattern.search(text, place):
+        number = _NUMBER.search(match[0])
+        ends = [match.end()] if number is None else [match.end(), match.start() + number.start()]
+        place = match.end()
+        for end in ends:
+            said = text[match.start() : end]
+            token = by_case.get(said, by_case.get(said.casefold()))
+            if token and not (end < match.end() and single_word(token)):  # inkcat_7 is another word
+                others = words[token]
+                place = rest.end() if others and (rest := _rest(tuple(others)).match(text, end)) else end
+                yield match.start(), place, token
+                break
+
+
+def _pattern(token: str) -> str:
+    """A token, maybe with the number of a further vector.
+
+    One that begins or ends as a Latin word does so at no ASCII letter, digit or `_`.
+    """
+    alone = single_word(token)
+    before = r"(?<![A-Za-z0-9_])" if alone and _ASCII_WORD.match(token) else ""
+    after = r"(?![A-Za-z0-9_])" if alone and _ASCII_WORD.match(token[-1]) else ""
+    return f"{before}{re.escape(token)}(?:_[0-9]++)?{after}"
+
+
+def _rest(names: tuple[str, ...]) -> re.Pattern[str]:
+    return re.compile("".join(rf"\s+{re.escape(name)}" for name in names), re.IGNORECASE)
 
 
 def _others(token: str, added: dict[str, int]) -> list[str]:

@@ -4,8 +4,11 @@ import math
 import re
 
 from pai_modelscope.errors import UserError
+from pai_modelscope.text.characters import visible
 
-_TAG = re.compile(r"<lora:([^:<>]+)(?::([^<>]*))?>")
+_ANGLES = re.compile(r"<[^<>]*+>")
+# `<lyco:` is what an extension of the WebUI wanted for LyCORIS files until the WebUI itself read them.
+_TAG = re.compile(r"<(?:lora|lyco):([^:<>]+)(?::([^<>]*))?>", re.IGNORECASE)
 
 
 def split_loras(prompt: str) -> tuple[str, dict[str, float]]:
@@ -15,18 +18,33 @@ def split_loras(prompt: str) -> tuple[str, dict[str, float]]:
         UserError: for a weight that is no number, and for a LoRA named twice.
     """
     weights: dict[str, float] = {}
-    for name, given in _TAG.findall(prompt):
-        name = name.strip()
-        try:
-            weight = float(given) if given.strip() else 1.0
-        except ValueError:
-            weight = math.nan
-        if not math.isfinite(weight):
-            raise UserError(f"<lora:{name}:{given}> has no weight that is a number: write <lora:{name}:0.8>")
+    pieces, end = list[str](), 0
+    for match in _ANGLES.finditer(prompt):
+        tag = _TAG.fullmatch(visible(match[0]))
+        if not tag:
+            continue
+        name, weight = tag[1].strip(), _weight(tag)
         if name in weights:
             raise UserError(f"the LoRA {name!r} is named twice in the prompt: give it once, with the weight you mean")
         weights[name] = weight
+        pieces.append(prompt[end : match.start()].rstrip(" ,，"))
+        end = match.end()
     if not weights:
         return prompt, weights
-    text = re.sub(r"[ ,，]*" + _TAG.pattern, "", prompt)
-    return text.strip(" ,，"), weights
+    return "".join([*pieces, prompt[end:]]).strip(" ,，"), weights
+
+
+def lora_tags(text: str) -> list[str]:
+    """The tags that stand in a text."""
+    return [match[0] for match in _ANGLES.finditer(text) if _TAG.fullmatch(visible(match[0]))]
+
+
+def _weight(tag: re.Match[str]) -> float:
+    given = tag[2] or ""
+    try:
+        weight = float(given) if given.strip() else 1.0
+    except ValueError:
+        weight = math.nan
+    if not math.isfinite(weight) or "_" in given:
+        raise UserError(f"{tag[0]} has no weight that is a number: write <lora:{tag[1].strip()}:0.8>")
+    return weight

@@ -6,6 +6,8 @@ import warnings
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from pai_modelscope.text.characters import check_text, shorten
+from pai_modelscope.text.expand import expand
 from pai_modelscope.text.weights import plain_text
 
 if TYPE_CHECKING:
@@ -13,6 +15,7 @@ if TYPE_CHECKING:
 
 # Marks, joiners and controls leave no trace in BERT's reading and are not seen by a reader either.
 _WORD = re.compile(r"<[^<>\s:]+>")  # with a colon it is a tag, such as <lora:水墨:1>
+_MOST_SHOWN = 20  # unknown characters in one warning
 _UNSEEN = {"Cc", "Cf", "Mn", "Me", "Zs", "Zl", "Zp"}
 
 
@@ -20,10 +23,11 @@ def unknown_characters(tokenizer: "PreTrainedTokenizerBase", prompt: str) -> lis
     """What of `prompt` (weight syntax aside) the model cannot read, each once, in order of appearance.
 
     Characters mostly; a whole word where known letters are lost with it (abc한, or one beyond BERT's 100 letters).
+    Raises `UserError` for what `characters.problem_of_text` names.
     """
-    text = plain_text(prompt)
+    text = expand(tokenizer, plain_text(check_text(prompt)))
     found: dict[str, None] = {}
-    for piece in _lost_pieces(tokenizer, text):
+    for piece in dict.fromkeys(_lost_pieces(tokenizer, text)):
         lost = _lost_characters(tokenizer, piece)
         found.update(dict.fromkeys(lost))
         if len(lost) < len({char for char in piece if _is_seen(char)}):
@@ -33,24 +37,25 @@ def unknown_characters(tokenizer: "PreTrainedTokenizerBase", prompt: str) -> lis
 
 def warn_of_unknown(tokenizer: "PreTrainedTokenizerBase", prompts: Iterable[str]) -> None:
     """One visible warning for each prompt with unknown characters, or with an embedding's word that is not loaded."""
+    known = tokenizer.added_tokens_encoder
     for prompt in dict.fromkeys(prompts):
-        if words := [word for word in _WORD.findall(prompt) if word not in tokenizer.added_tokens_encoder]:
+        if words := [word for word in _WORD.findall(prompt) if word not in known]:
             warnings.warn(
-                f"No embedding {' '.join(words)} is loaded (in {shorten(prompt)!r}): it is read letter by letter. Load "
+                f"No embedding {_listed(words)} is loaded (in {shorten(prompt)!r}): it is read letter by letter. Load "
                 "it (add_embedding, --embedding), or leave the brackets out.",
                 stacklevel=3,
             )
         if lost := unknown_characters(tokenizer, prompt):
-            names = " ".join(lost)
             warnings.warn(
-                f"The model's vocabulary lacks {names} (in {shorten(prompt)!r}): it cannot draw what these say. "
-                "Write it in other words; traditional characters usually have a simplified form.",
+                f"The model's vocabulary lacks {_listed(lost)} (in {shorten(prompt)!r}): it cannot draw what these say."
+                " Write it in other words; traditional characters usually have a simplified form.",
                 stacklevel=3,
             )
 
 
-def shorten(text: str, length: int = 40) -> str:
-    return text if len(text) <= length else text[: length - 1] + "…"
+def _listed(names: list[str]) -> str:
+    shown = " ".join(shorten(name) for name in dict.fromkeys(names[:_MOST_SHOWN]))
+    return f"{shown} and {len(names) - _MOST_SHOWN} more" if len(names) > _MOST_SHOWN else shown
 
 
 def _lost_pieces(tokenizer: "PreTrainedTokenizerBase", text: str) -> list[str]:

@@ -1,0 +1,36 @@
+"""What a text is made of: half characters and endless texts are refused, characters that nobody sees are left out."""
+
+from pai_modelscope import limits
+from pai_modelscope.config.option import half_characters
+from pai_modelscope.errors import UserError
+
+# Zero-width spaces and joiners, soft hyphens, marks of the writing's direction (Unicode's category Cf). They come with
+# copied text, show nothing, and BERT reads none of them.
+_INVISIBLE = dict.fromkeys(
+    [0x00AD, 0x061C, 0x180E, *range(0x200B, 0x2010), *range(0x202A, 0x202F), *range(0x2060, 0x2070), 0xFEFF]
+)
+
+
+def problem_of_text(text: str) -> str | None:
+    """One phrase on why no tokenizer can read a text: a half character, or too many; None if it can."""
+    if len(text) > limits.PROMPT_CHARACTERS:
+        return f"{shorten(text)!r} has {len(text)} characters; valid are up to {limits.PROMPT_CHARACTERS}: shorten it"
+    if half_characters(text):
+        return f"{shorten(text)!r} holds half a character: give UTF-8"
+    return None
+
+
+def check_text(text: str) -> str:
+    """The text itself. Raises `UserError` for what `problem_of_text` names."""
+    if problem := problem_of_text(text):
+        raise UserError(f"The text {problem}.")
+    return text
+
+
+def visible(text: str) -> str:
+    """The text without characters of no width."""
+    return text if text.isascii() else text.translate(_INVISIBLE)
+
+
+def shorten(text: str, length: int = 40) -> str:
+    return text if len(text) <= length else text[: length - 1] + "…"
