@@ -30,7 +30,7 @@ def pipe(pipeline: Any) -> Any:
 def test_a_text_a_dict_and_a_list_give_the_same_pictures(pipe: Any):
     text = "雾蒙蒙的日出在湖面上"
     plain = pipe(text, seed=3, **QUICK)
-    assert plain.keys() == {"output_imgs", "seeds", "infotext", "flagged"}
+    assert plain.keys() == {"output_imgs", "output", "seeds", "infotext", "flagged"}
     image = plain["output_imgs"][0]
     assert (image.shape, image.dtype, image.flags.c_contiguous) == ((64, 96, 3), np.uint8, True)
     for given in ({"text": text}, {"text": text, "seed": 3, **QUICK}):

@@ -1,6 +1,7 @@
 """The three things in which training methods differ: parameters, loss, what is saved."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ class Method(nn.Module, ABC):
     Parts that must not train are frozen with `requires_grad_(False)` by the method's constructor.
     """
 
+    lr_factor: Callable[[int], float] | None = None  # of the learning rate, by the step, in place of lr_scheduler
     channels_last = True  # whether its convolutions may lie so on a GPU, where that is faster
 
     @abstractmethod

@@ -18,9 +18,12 @@ _SYNONYMS = {"img": "image", "prompt": "text", "mask_image": "mask"}
 
 class _Editing(PaiDiffusionPipeline):
     needs: ClassVar[tuple[str, ...]]
+    without_text: ClassVar[str | None] = None  # what is drawn where no text is given; None: it must be given
 
     def request(self, each: Text, options: dict[str, Any]) -> dict[str, Any]:
-        renamed = {_SYNONYMS.get(name, name): value for name, value in super().request(each, options).items()}
+        renamed = _renamed(super().request(each, options))
+        if renamed.get("text") is None and self.without_text is not None:
+            renamed["text"] = self.without_text
         for name in self.needs:
             if renamed.get(name) is None and options.get(name) is None:
                 raise UserError(
@@ -30,13 +33,34 @@ class _Editing(PaiDiffusionPipeline):
 
     def __call__(self, input: Any, **options: Any) -> Any:
         """As `PaiDiffusionPipeline`, with `img` or `image` (and `mask`) in the dict or among the options: a path, a PIL
-        picture, a BGR array, bytes or a data URL. The result has the first picture as `output_img`, too.
+        picture, a BGR array, bytes or a data URL. `text` or `prompt` may stand among the options, too. The result has
+        the first picture as `output_img` and `output`.
         """
-        options = {_SYNONYMS.get(name, name): value for name, value in options.items()}
+        options = _renamed(options)
+        text = options.pop("text", None)
+        if text is not None:
+            input = [_with_text(each, text) for each in input] if isinstance(input, list) else _with_text(input, text)
         found = super().__call__(input, **options)
         for result in found if isinstance(found, list) else [found] if isinstance(found, dict) else []:
-            result[OutputKeys.OUTPUT_IMG] = result[OutputKeys.OUTPUT_IMGS][0]
+            result[OutputKeys.OUTPUT_IMG] = result[OutputKeys.OUTPUT] = result[OutputKeys.OUTPUT_IMGS][0]
         return found
+
+
+def _renamed(given: dict[str, Any]) -> dict[str, Any]:
+    """What was given, by our names. Raises `UserError` for two names of one thing."""
+    found: dict[str, Any] = {}
+    for name, value in given.items():
+        ours = _SYNONYMS.get(name, name)
+        if ours in found:
+            raise UserError(f"{name!r} is given beside another name of {ours!r}: give it once")
+        found[ours] = value
+    return found
+
+
+def _with_text(each: Any, text: Any) -> Any:
+    """The input with a text that was given beside it, where it has none of its own."""
+    own = isinstance(each, dict) and (each.get("text") is not None or each.get("prompt") is not None)
+    return {**each, "text": text} if isinstance(each, dict) and not own else each
 
 
 class PaiDiffusionImg2ImgPipeline(_Editing):
@@ -48,10 +72,12 @@ class PaiDiffusionImg2ImgPipeline(_Editing):
 class PaiDiffusionInpaintPipeline(_Editing):
     """The white part of a mask drawn anew: `pipe({'text': '太阳', 'image': 'sky.png', 'mask': 'mask.png'})`.
 
-    Outside the mask every pixel comes back unchanged.
+    Outside the mask every pixel comes back unchanged. Without a text, as ModelScope's own pipelines of this task take
+    it, the model fills the mask by the picture around it.
     """
 
     needs = ("image", "mask")
+    without_text = ""
 
 
 class PaiDiffusionControlNetPipeline(_Editing):
@@ -70,7 +96,7 @@ class PaiDiffusionControlNetPipeline(_Editing):
         self.kind, self.controlnet = kind, controlnet
 
     def request(self, each: Text, options: dict[str, Any]) -> dict[str, Any]:
-        renamed = {_SYNONYMS.get(name, name): value for name, value in (each if isinstance(each, dict) else {}).items()}
+        renamed = _renamed(each if isinstance(each, dict) else {})
         if renamed.get("control") is None and options.get("control") is None and renamed.get("image") is not None:
             picture = renamed.pop("image")
             renamed["control"] = {self.kind: {"image": picture, "model": self.controlnet}}

@@ -57,6 +57,8 @@ class PaiDiffusionPipeline(Pipeline):
         # Pipeline.__init__ would look for ModelScope's own model and preprocessor classes in the folder.
         from pai_modelscope.sampling import Sampler
 
+        if not isinstance(device, str):
+            raise UserError(f"device is {device!r}; give 'gpu', 'cpu' or such as 'cuda:1'")
         if unknown := sorted(others.keys() - _FROM_MODELSCOPE):
             valid = "model, device, torch_dtype, safety, model_revision, revision"
             raise UserError(f"unknown option {', '.join(unknown)}; valid are {valid}")
@@ -79,8 +81,9 @@ class PaiDiffusionPipeline(Pipeline):
 
         Returns {'output_imgs': [...], 'seeds': [...], 'infotext': [...], 'flagged': [...]}, each with one item a
         picture: BGR uint8 arrays of (height, width, 3), or PIL pictures for `output_type='pil'`; the seed that draws
-        it again; its parameters in A1111's form; whether the safety check objected to it. For a list, one such dict
-        a text, in order: as every ModelScope pipeline does. An MsDataset gives a generator of them.
+        it again; its parameters in A1111's form; whether the safety check objected to it. 'output' is what ModelScope's
+        contract of the task asks for, here 'output_imgs' again. For a list, one such dict a text, in order: as every
+        ModelScope pipeline does. An MsDataset gives a generator of them.
         """
         if isinstance(input, MsDataset):
             return self._each(input, options)
@@ -122,6 +125,7 @@ def _result(pictures: list[Any], output_type: str) -> dict[str, Any]:
     images = [picture.image if output_type == "pil" else _bgr(picture.image) for picture in pictures]
     return {
         OutputKeys.OUTPUT_IMGS: images,
+        OutputKeys.OUTPUT: images,
         "seeds": [picture.seed for picture in pictures],
         "infotext": [picture.infotext for picture in pictures],
         "flagged": [picture.flagged for picture in pictures],

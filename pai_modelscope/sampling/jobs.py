@@ -87,7 +87,9 @@ def plan(texts: Text | Sequence[Text], options: Mapping[str, Any], limits: Limit
     settled = [_settle(own, options, limits) for _, own, _ in read]
     found = [_problems(values, limits) for values in settled]
     opened: dict[int, Any] = {}
-    for (_, own, _), values, faults in zip(read, settled, found, strict=True):
+    for (text, own, wrong), values, faults in zip(read, settled, found, strict=True):
+        if not wrong and not text.strip() and values["mask"] is None:  # under a mask, the picture around it says enough
+            faults.append("the text is empty: say in Chinese what to draw")
         faults += _stills(values, own, options, limits, opened)
     plain = [
         _loras(text, values, faults, limits) for (text, _, _), values, faults in zip(read, settled, found, strict=True)
@@ -141,7 +143,7 @@ def _read(request: Any) -> tuple[str, dict[str, Any], list[str]]:
         return "", own, [f"'text' is {type(text).__name__}; give a string"]
     if problem := problem_of_text(text):
         return "", own, [f"the text {problem}"]
-    return text, own, [] if text.strip() else ["the text is empty: say in Chinese what to draw"]
+    return text, own, []
 
 
 def _unknown(names: Iterable[str]) -> list[str]:

@@ -1,9 +1,15 @@
 """ModelScope's configuration of a training, in the words of our options."""
 
+import math
+import os
+import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from pai_modelscope.errors import UserError
+from pai_modelscope.config.option import shown
+from pai_modelscope.config.training import TrainingConfig
+from pai_modelscope.errors import UserError, reason
+from pai_modelscope.untrusted import read_json, read_yaml
 
 # Places in the section "train" of a configuration.json, and the option that each sets.
 PLACES = {
@@ -34,6 +40,69 @@ def empty_sections() -> dict[str, Any]:
         for name in place.split(".")[:-1]:
             section = section.setdefault(name, {})
     return made
+
+
+def read_settings(path: Any) -> dict[str, Any]:
+    """A configuration.json, or the same in YAML.
+
+    Raises `UserError`: not there, no such form. A configuration in Python, which ModelScope would run, is none.
+    """
+    if not isinstance(path, str | os.PathLike):
+        raise UserError(f"cfg_file is {shown(path)}; give the path of a configuration.json")
+    if os.path.splitext(path)[1] not in (".json", ".yaml", ".yml"):
+        raise UserError(f"cfg_file is {os.fspath(path)}; valid are files that end in .json, .yaml or .yml")
+    found = read_json(path) if os.fspath(path).endswith(".json") else read_yaml(path)
+    if not isinstance(found, dict) or not all(isinstance(name, str) for name in found):
+        raise UserError(f"{os.fspath(path)} holds {shown(found)}; it must be an object of sections, such as 'train'")
+    return found
+
+
+def take_lr_lambda(train: Mapping[str, Any]) -> tuple[dict[str, Any], Callable[[int], float] | None]:
+    """The section without the scheduler `{'type': 'LambdaLR', 'lr_lambda': ..., 'last_epoch': -1}`, and its function.
+
+    Raises `UserError` for a scheduler of PyTorch that is not known here, and for one of these values that can't be.
+    """
+    section = train.get("lr_scheduler")
+    kind = section.get("type") if isinstance(section, Mapping) else None
+    if not isinstance(section, Mapping) or kind is None:
+        return dict(train), None
+    if kind != "LambdaLR":
+        _check_scheduler(kind)
+        return dict(train), None
+    given = dict(section)
+    factor, last = given.get("lr_lambda"), given.get("last_epoch", -1)
+    more = given.keys() - {"type", "lr_lambda", "last_epoch", "options"}
+    if not callable(factor):
+        raise UserError(f"train.lr_scheduler.lr_lambda is {shown(factor)}; give a function of the step")
+    if last != -1 or any(given[name] for name in more):
+        named = ", ".join(sorted(more)) or f"last_epoch {shown(last)}"
+        raise UserError(f"train.lr_scheduler is a LambdaLR with {named}; valid are lr_lambda, and last_epoch -1")
+    return {**train, "lr_scheduler": {"type": "constant"}}, factor
+
+
+def _check_scheduler(kind: Any) -> None:
+    problems = TrainingConfig(output_dir=".", max_train_steps=1, lr_scheduler=kind).problems()
+    for problem in problems:
+        if problem.startswith("lr_scheduler is"):
+            raise UserError(f"the configuration's train.{problem.replace(' is', '.type is', 1)}, 'LambdaLR'")
+
+
+def check_factor(factor: Callable[[int], float], steps: int) -> None:
+    """Ask for every step's factor before the first; warns of one that changes, as ModelScope counts epochs by default.
+
+    Raises `UserError` for a function that fails, or gives what no learning rate can be multiplied by.
+    """
+    found = set()
+    for step in range(steps + 1):
+        try:
+            value = float(factor(step))
+        except Exception as error:  # the user's own function
+            raise UserError(f"train.lr_scheduler's lr_lambda fails at step {step} ({reason(error)})") from None
+        if not 0 <= value < math.inf:
+            raise UserError(f"train.lr_scheduler's lr_lambda gives {value} at step {step}; give a number of at least 0")
+        found.add(value)
+    if len(found) > 1:
+        warnings.warn("train.lr_scheduler: LambdaLR's lr_lambda is called with the step, not the epoch", stacklevel=3)
 
 
 def options_in(train: Mapping[str, Any], options: frozenset[str]) -> dict[str, Any]:

@@ -1,7 +1,9 @@
 """ModelScope's trainers for models of our family: one class, a name for each method."""
 
+import math
 import os
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, ClassVar
@@ -14,8 +16,10 @@ from modelscope.utils.import_utils import LazyImportModule
 from modelscope.utils.logger import get_logger
 
 from pai_modelscope.config.methods import METHODS, parts_of
+from pai_modelscope.config.option import shown
 from pai_modelscope.errors import UserError
-from pai_modelscope.trainers.settings import empty_sections, options_in
+from pai_modelscope.trainers.settings import check_factor, empty_sections, options_in, read_settings, take_lr_lambda
+from pai_modelscope.trainers.text_log import TextLog
 
 OUTPUT = "output"  # below `work_dir`: where ModelScope's trainers leave what `pipeline` opens
 _FROM_MODELSCOPE = {
@@ -72,14 +76,22 @@ class PaiDiffusionTrainer(BaseTrainer):
         from pai_modelscope.training.setup import Run
         from pai_modelscope.training.sharding import launched
 
-        self.cfg = Config.from_file(os.fspath(cfg_file)) if cfg_file else Config({"train": empty_sections()})
+        _check_types(model, cfg_modify_fn, work_dir, device)
+        self.cfg = Config({"train": empty_sections()} if cfg_file is None else read_settings(cfg_file))
         if cfg_modify_fn:
             self.cfg = cfg_modify_fn(self.cfg)
         if self.cfg is None:
             raise UserError("cfg_modify_fn returned nothing: let it return the configuration that it was given")
+        if not isinstance(self.cfg, Config):
+            kind = type(self.cfg).__name__
+            raise UserError(f"cfg_modify_fn returned {kind}: let it return the configuration that it was given")
+        train = self.cfg.safe_get("train", {}) or {}
+        if not isinstance(train, Mapping):
+            raise UserError(f"the configuration's train is {shown(train)}; it must be a section")
+        train, factor = take_lr_lambda(train)
         self.logger = get_logger()
         names = frozenset(field.name for part in parts_of(self.method) for field in fields(part))
-        given: dict[str, Any] = options_in(self.cfg.safe_get("train", {}) or {}, names)
+        given: dict[str, Any] = options_in(train, names)
         given |= {name: value for name, value in options.items() if name not in _FROM_MODELSCOPE}
         own = {
             "pretrained_model_name_or_path": model,
@@ -93,6 +105,10 @@ class PaiDiffusionTrainer(BaseTrainer):
         settled = settle(self.method, given)
         accelerator = launched(settled.loop, cpu=device == "cpu")
         self.run = Run(settled, accelerator)
+        if factor is not None:
+            check_factor(factor, self.run.config.max_train_steps)
+            self.run.method.lr_factor = factor
+        self.timestamp = time.strftime("%Y%m%d_%H%M%S", time.localtime())
         self.work_dir = settled.loop.output_dir
         self.eval_dataset = eval_dataset
 
@@ -101,11 +117,23 @@ class PaiDiffusionTrainer(BaseTrainer):
         'finished': False when Ctrl-C or SIGTERM came first."""
         from pai_modelscope.files import publish
 
-        done = self.run.go()
+        accelerator = self.run.accelerator
+        log = self._text_log()
+        accelerator.trackers = [*accelerator.trackers, log]
+        try:
+            done = self.run.go()
+        finally:
+            accelerator.trackers = [each for each in accelerator.trackers if each is not log]
         if self.run.accelerator.is_main_process:
             publish(Path(self.work_dir) / "result", Path(self.work_dir) / OUTPUT)
         self.run.accelerator.wait_for_everyone()
         return done
+
+    def _text_log(self) -> TextLog:
+        config, accelerator = self.run.config, self.run.accelerator
+        samples = config.train_batch_size * config.gradient_accumulation_steps * accelerator.num_processes
+        iters = max(1, math.ceil(sum(self.run.source.lengths) / samples))
+        return TextLog(Path(self.work_dir) / f"{self.timestamp}.log.json", iters, samples)
 
     def evaluate(self, checkpoint_path: str | None = None, *args: Any, **kwargs: Any) -> dict[str, float]:
         """The loss on `eval_dataset`, at the same noise and timesteps at every call: 'loss', and by bands of timesteps.
@@ -121,6 +149,17 @@ class PaiDiffusionTrainer(BaseTrainer):
             load_trained(self.run.method, Path(checkpoint_path))
         batch = self.run.config.train_batch_size
         return held_out_loss(self.run.method, self.run.held_out(self.eval_dataset), self.run.accelerator, batch)
+
+
+def _check_types(model: Any, cfg_modify_fn: Any, work_dir: Any, device: Any) -> None:
+    if model is not None and not isinstance(model, str | os.PathLike):
+        raise UserError(f"model is {shown(model)}; give a folder, a name of the zoo or a hub id")
+    if cfg_modify_fn is not None and not callable(cfg_modify_fn):
+        raise UserError(f"cfg_modify_fn is {shown(cfg_modify_fn)}; give a function from configuration to configuration")
+    if work_dir is not None and not isinstance(work_dir, str | os.PathLike):
+        raise UserError(f"work_dir is {shown(work_dir)}; give a folder")
+    if not isinstance(device, str):
+        raise UserError(f"device is {shown(device)}; give 'gpu' or 'cpu'")
 
 
 # `pai-diffusion-full` and so on; `force`, because a reload registers the names again. ModelScope warns at every use of

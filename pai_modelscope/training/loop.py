@@ -10,7 +10,6 @@ from typing import Any, Protocol
 import torch
 from accelerate import Accelerator
 from accelerate.utils import set_seed
-from diffusers.optimization import get_scheduler
 from tqdm.auto import tqdm
 
 from pai_modelscope.config import TrainingConfig
@@ -25,7 +24,13 @@ from pai_modelscope.training.identity import Identity
 from pai_modelscope.training.interrupts import Agreement, Interrupts
 from pai_modelscope.training.journal import Journal
 from pai_modelscope.training.losses import Meter, Watch
-from pai_modelscope.training.optimizers import build_optimizer, check_processes, hold_in_bfloat16, settings_kept
+from pai_modelscope.training.optimizers import (
+    build_optimizer,
+    build_schedule,
+    check_processes,
+    hold_in_bfloat16,
+    settings_kept,
+)
 from pai_modelscope.training.order import Order
 from pai_modelscope.training.validation import Validation, untouched
 
@@ -141,14 +146,7 @@ class _Run:
         optimizer = build_optimizer(method, config, device)
         for group in optimizer.param_groups if config.scale_lr else []:
             group["lr"] *= self.order.batch_size
-        self.schedule = get_scheduler(
-            config.lr_scheduler,
-            optimizer,
-            num_warmup_steps=config.lr_warmup_steps,
-            num_training_steps=config.max_train_steps,
-            num_cycles=config.lr_num_cycles,
-            power=config.lr_power,
-        )
+        self.schedule = build_schedule(optimizer, config, method.lr_factor)
         if config.compile:
             for module in method.heavy():
                 module.compile(dynamic=False)

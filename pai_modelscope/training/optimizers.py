@@ -2,12 +2,13 @@
 
 import importlib.util
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import torch
 from accelerate import Accelerator
+from diffusers.optimization import get_scheduler
 from torch import nn
 from torch.optim.adamw import adamw
 from torch.optim.lr_scheduler import LambdaLR
@@ -41,6 +42,22 @@ def build_optimizer(method: Method, config: TrainingConfig, device: torch.device
     for group in made.param_groups:
         group["eps"] = config.adam_epsilon
     return made
+
+
+def build_schedule(
+    optimizer: torch.optim.Optimizer, config: TrainingConfig, factor: Callable[[int], float] | None = None
+) -> Any:
+    """A `LambdaLR`: as `config.lr_scheduler` names it, or the rate times `factor(step)`."""
+    if factor is not None:
+        return LambdaLR(optimizer, factor)
+    return get_scheduler(
+        config.lr_scheduler,
+        optimizer,
+        num_warmup_steps=config.lr_warmup_steps,
+        num_training_steps=config.max_train_steps,
+        num_cycles=config.lr_num_cycles,
+        power=config.lr_power,
+    )
 
 
 def _build(method: Method, config: TrainingConfig, device: torch.device) -> torch.optim.Optimizer:
