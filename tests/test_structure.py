@@ -29,7 +29,7 @@ FLOORS = [
     {"curation"},
     {"evaluation"},
     {"sampling"},
-    {"single_file"},
+    {"single_file", "compat"},
     {"adapters"},
     {"data"},
     {"text"},

@@ -69,16 +69,25 @@ def is_embedding(content: Any) -> bool:
     return bool(rows) and len(rows) == len(content) and len(widths) == 1
 
 
+def lora_of(content: Any, name: str = "the state dict") -> LoraFile:
+    """The LoRA in a dictionary of tensors, as `torch.load` gives of a file of 2023; the base model's own weights beside
+    it are left out. `name` says in messages what it is. Raises `UserError` as `read_lora`."""
+    return _lora(content, {}, Path(name), None, whole=True)
+
+
 def _read_file(file: Path) -> LoraFile:
     content, metadata = read_tensors(file)
+    config = config_of(file)
+    return _lora(content, metadata, file, config, is_whole(file) and config is None)
+
+
+def _lora(content: Any, metadata: dict[str, str], file: Path, config: dict[str, Any] | None, whole: bool) -> LoraFile:
     if is_embedding(content):
         raise UserError(f"{file} is a textual-inversion embedding, no LoRA: load it as an embedding.")
     tensors = {key: _plain(tensor) for key, tensor in _tensors(content, file).items()}
     if pti.is_pti(tensors):
         return check_tensors(pti.read(tensors, metadata, file), str(file))
-    config = config_of(file)
     named = canonical(tensors)
-    whole = is_whole(file) and config is None
     _check_names(list(tensors), named, file, whole)
     lora = LoraFile(_kind(list(tensors), config, named, whole), words=_words(named.words, file))
     settings = _settings(config if config is not None else _header_config(metadata, file), file)

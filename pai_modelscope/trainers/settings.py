@@ -62,6 +62,8 @@ def take_lr_lambda(train: Mapping[str, Any]) -> tuple[dict[str, Any], Callable[[
 
     Raises `UserError` for a scheduler of PyTorch that is not known here, and for one of these values that can't be.
     """
+    if not isinstance(train, Mapping):
+        raise UserError(f"the configuration's train is {shown(train)}; it must be a section")
     section = train.get("lr_scheduler")
     kind = section.get("type") if isinstance(section, Mapping) else None
     if not isinstance(section, Mapping) or kind is None:
@@ -87,8 +89,10 @@ def _check_scheduler(kind: Any) -> None:
             raise UserError(f"the configuration's train.{problem.replace(' is', '.type is', 1)}, 'LambdaLR'")
 
 
-def check_factor(factor: Callable[[int], float], steps: int) -> None:
-    """Ask for every step's factor before the first; warns of one that changes, as ModelScope counts epochs by default.
+def checked_factor(factor: Callable[[int], float], steps: int) -> Callable[[int], float]:
+    """The function itself, asked for the factor of every step before the first.
+
+    Warns of one that changes, as ModelScope counts epochs by default.
 
     Raises `UserError` for a function that fails, or gives what no learning rate can be multiplied by.
     """
@@ -103,6 +107,7 @@ def check_factor(factor: Callable[[int], float], steps: int) -> None:
         found.add(value)
     if len(found) > 1:
         warnings.warn("train.lr_scheduler: LambdaLR's lr_lambda is called with the step, not the epoch", stacklevel=3)
+    return factor
 
 
 def options_in(train: Mapping[str, Any], options: frozenset[str]) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 import math
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, ClassVar
@@ -18,7 +18,7 @@ from modelscope.utils.logger import get_logger
 from pai_modelscope.config.methods import METHODS, parts_of
 from pai_modelscope.config.option import shown
 from pai_modelscope.errors import UserError
-from pai_modelscope.trainers.settings import check_factor, empty_sections, options_in, read_settings, take_lr_lambda
+from pai_modelscope.trainers.settings import checked_factor, empty_sections, options_in, read_settings, take_lr_lambda
 from pai_modelscope.trainers.text_log import TextLog
 
 OUTPUT = "output"  # below `work_dir`: where ModelScope's trainers leave what `pipeline` opens
@@ -79,16 +79,8 @@ class PaiDiffusionTrainer(BaseTrainer):
         _check_types(model, cfg_modify_fn, work_dir, device)
         self.cfg = Config({"train": empty_sections()} if cfg_file is None else read_settings(cfg_file))
         if cfg_modify_fn:
-            self.cfg = cfg_modify_fn(self.cfg)
-        if self.cfg is None:
-            raise UserError("cfg_modify_fn returned nothing: let it return the configuration that it was given")
-        if not isinstance(self.cfg, Config):
-            kind = type(self.cfg).__name__
-            raise UserError(f"cfg_modify_fn returned {kind}: let it return the configuration that it was given")
-        train = self.cfg.safe_get("train", {}) or {}
-        if not isinstance(train, Mapping):
-            raise UserError(f"the configuration's train is {shown(train)}; it must be a section")
-        train, factor = take_lr_lambda(train)
+            self.cfg = _changed(self.cfg, cfg_modify_fn)
+        train, factor = take_lr_lambda(self.cfg.safe_get("train", {}) or {})
         self.logger = get_logger()
         names = frozenset(field.name for part in parts_of(self.method) for field in fields(part))
         given: dict[str, Any] = options_in(train, names)
@@ -105,9 +97,7 @@ class PaiDiffusionTrainer(BaseTrainer):
         settled = settle(self.method, given)
         accelerator = launched(settled.loop, cpu=device == "cpu")
         self.run = Run(settled, accelerator)
-        if factor is not None:
-            check_factor(factor, self.run.config.max_train_steps)
-            self.run.method.lr_factor = factor
+        self.run.method.lr_factor = factor and checked_factor(factor, self.run.config.max_train_steps)
         self.timestamp = time.strftime("%Y%m%d_%H%M%S", time.localtime())
         self.work_dir = settled.loop.output_dir
         self.eval_dataset = eval_dataset
@@ -149,6 +139,15 @@ class PaiDiffusionTrainer(BaseTrainer):
             load_trained(self.run.method, Path(checkpoint_path))
         batch = self.run.config.train_batch_size
         return held_out_loss(self.run.method, self.run.held_out(self.eval_dataset), self.run.accelerator, batch)
+
+
+def _changed(cfg: Config, change: Callable[[Any], Any]) -> Config:
+    """Raises `UserError` for a function that returns something else than a configuration."""
+    found = change(cfg)
+    if not isinstance(found, Config):
+        what = "nothing" if found is None else type(found).__name__
+        raise UserError(f"cfg_modify_fn returned {what}: let it return the configuration that it was given")
+    return found
 
 
 def _check_types(model: Any, cfg_modify_fn: Any, work_dir: Any, device: Any) -> None:
