@@ -14,6 +14,8 @@ YAML_BYTES = MIB // 4  # options; PyYAML reads some 100 KB a second
 DEPTH = 64  # of lists and objects within each other
 YAML_NODES = 100_000  # once aliases are written out
 PATH_CHARACTERS = 1024  # of a name in an archive, a metadata file or a hub's listing
+INFOTEXT_CHARACTERS = MIB // 2  # what a picture says of its making
+INFOTEXT_FILES = 256  # LoRAs, embeddings or control pictures that one picture remembers
 
 # Pictures, masks and control pictures.
 PICTURE_BYTES = 264 * MIB  # of one file: 8192 x 8192 pixels of four bytes, and a head

@@ -145,7 +145,7 @@ def cut(path: Path) -> None:
     [
         (lambda path: None, "no picture"),
         (lambda path: path.write_text("x"), "can't be read as a picture"),
-        (lambda path: path.mkdir(), "can't be read as a picture"),
+        (lambda path: path.mkdir(), "is a folder"),
         (bare, "no generation parameters"),
         (other_text, "names no Steps"),
         (bad_number, "Steps: 'many'"),

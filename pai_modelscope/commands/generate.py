@@ -1,6 +1,7 @@
 """`pai-modelscope generate`: pictures from Chinese texts, each saved as soon as it is finished."""
 
 import argparse
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -94,6 +95,8 @@ def wishes(args: argparse.Namespace) -> tuple[list[str], dict[str, Any], str, st
     dtype = args.dtype or remembered.get("torch_dtype")
     options = {k: v for k, v in remembered.items() if k not in ("text", "model", "torch_dtype")}
     flags = given(args)
+    if "scheduler" in options and "scheduler" not in flags:
+        options["scheduler"] = _nearest(options["scheduler"])
     if flags.get("upscaler", "hires") != "hires":  # another way to enlarge has no use for how this one did
         options.pop("upscale_strength", None)
     return texts, options | flags, model, dtype
@@ -114,7 +117,22 @@ def read_texts(path: Path) -> list[str]:
 
 
 def recall(path: Path) -> dict[str, Any]:
-    """What the PNG remembers of its making."""
+    """What the picture's file remembers of its making."""
     from pai_modelscope.images import infotext
 
     return infotext.read_png(path)
+
+
+def _nearest(name: str) -> str:
+    """The sampler that draws what a picture remembers another program's for, with a warning."""
+    from pai_modelscope.sampling.schedulers import nearest_scheduler, scheduler_name
+
+    nearest = nearest_scheduler(name)
+    if nearest is None:  # of the model's own kind, or an error that lists those there are
+        return name
+    try:
+        scheduler_name(name)
+    except UserError:
+        warnings.warn(f"There is no sampler {name[:100]!r} here: {nearest!r}, the nearest, draws it.", stacklevel=2)
+        return nearest
+    return name

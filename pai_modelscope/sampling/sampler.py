@@ -238,7 +238,7 @@ class Sampler:
             self._states.clear()  # a LoRA may change the text encoder
         cond, uncond = self._encode(rows)
         work = task(self.pipe, options, [self._controlnet(control.model) for control in options.control or ()])
-        work.pipe.scheduler = self._scheduler(options.scheduler)
+        work.use(self._scheduler(options.scheduler))
         try:
             with rescaled_guidance(self.pipe.unet, options.guidance_scale, options.guidance_rescale):
                 images = work.pipe(

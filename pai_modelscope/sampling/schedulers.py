@@ -1,8 +1,8 @@
 """Schedulers by the names that WebUI users know, each built from the model's own scheduler configuration.
 
-A model trained to pure noise (zero terminal SNR, Lin et al. 2023, arXiv:2305.08891) fixes the brightness of a picture
-in its very first step, so every scheduler here begins at pure noise if the model does. Where diffusers' class has no
-flag for that, or its formulas fail on such a first step, this file says so and mends it.
+A name is a sampler's, and after it the schedule of its noise where that is not the model's own: 'DPM++ 2M', 'DPM++ 2M
+Karras'. Which of diffusers' classes is which sampler follows the table of diffusers' documentation
+(api/schedulers/overview). Every scheduler here begins at pure noise if the model does, see `pure_noise`.
 """
 
 import copy
@@ -14,137 +14,171 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import diffusers as untyped_diffusers
-import numpy as np
-import torch
-from diffusers.schedulers.scheduling_utils import SchedulerOutput
 
 from pai_modelscope.errors import UserError
+from pai_modelscope.sampling import pure_noise
 
 diffusers: Any = untyped_diffusers  # its decorators hide its methods from type checkers
+_Builder = Callable[[Mapping[str, Any]], Any]
 
-# diffusers stands for pure noise by this alpha_bar, since most formulas divide by it: a sigma of 4096.
-_PURE_NOISE_ALPHA_BAR = 2**-24
-_PURE_NOISE_SIGMA = 1000.0  # at least; ordinary schedules end near 15
-# Where Karras' sigmas begin after the step from pure noise, near where evenly spaced timesteps go: on the shipped
-# model, 15 left three times the error of 40 in twenty steps, and 100 left too few steps for details in ten.
-_SECOND_SIGMA = 40.0
-
-
-class KarrasFromPureNoise(diffusers.DPMSolverMultistepScheduler):
-    """DPM++ 2M on the sigmas of Karras et al. 2022 (arXiv:2206.00364, eq. 5), kept useful from pure noise on.
-
-    Spread from a sigma of 4096, twelve of twenty steps would fall above t = 950. Here the first step is taken at pure
-    noise and the others are spread from a sigma of 40.
-    """
-
-    def _convert_to_karras(self, in_sigmas: Any, num_inference_steps: int) -> Any:
-        if in_sigmas[0] < _PURE_NOISE_SIGMA or num_inference_steps == 1:
-            return super()._convert_to_karras(in_sigmas, num_inference_steps)
-        rest = np.asarray([_SECOND_SIGMA, in_sigmas[-1]], dtype=in_sigmas.dtype)
-        return np.concatenate([in_sigmas[:1], super()._convert_to_karras(rest, num_inference_steps - 1)])
-
-
-class _StepInFloat32:  # a mixin of schedulers
-    """Steps in float32 whatever the model's type: from pure noise, half precision shifts the picture's brightness."""
-
-    def step(self, model_output: torch.Tensor, timestep: Any, sample: torch.Tensor, return_dict: bool = True) -> Any:
-        previous, *rest = super().step(  # type: ignore[misc]
-            model_output.float(), timestep, sample.float(), return_dict=False
-        )
-        previous = previous.to(model_output.dtype)
-        return SchedulerOutput(prev_sample=previous) if return_dict else (previous, *rest)
+# The original WebUI's seven (Euler, Euler a, DPM++, DDIM, DDPM, PNDM, Heun) and today's: the class and its options.
+_SAMPLERS: dict[str, tuple[Any, dict[str, Any]]] = {
+    "DPM++ 2M": (pure_noise.Multistep, {"algorithm_type": "dpmsolver++"}),
+    "DPM++ 2M SDE": (pure_noise.Multistep, {"algorithm_type": "sde-dpmsolver++"}),
+    "DPM++ 3M SDE": (pure_noise.Multistep, {"algorithm_type": "sde-dpmsolver++", "solver_order": 3}),
+    "DPM++ SDE": (pure_noise.Singlestep, {"algorithm_type": "sde-dpmsolver++", "lower_order_final": True}),
+    "UniPC": (pure_noise.UniPC, {}),
+    "Euler": (pure_noise.Euler, {}),
+    "Euler a": (diffusers.EulerAncestralDiscreteScheduler, {}),
+    "Heun": (pure_noise.Heun, {}),
+    "LMS": (pure_noise.LMS, {}),
+    "DPM2": (pure_noise.DPM2, {}),
+    "DPM2 a": (pure_noise.DPM2Ancestral, {}),
+    "DEIS": (pure_noise.DEIS, {"algorithm_type": "deis", "solver_type": "logrho"}),
+    "DDIM": (diffusers.DDIMScheduler, {}),
+    "DDPM": (diffusers.DDPMScheduler, {}),
+    "PNDM": (pure_noise.PNDM, {"skip_prk_steps": True}),
+    "LCM": (diffusers.LCMScheduler, {}),
+}
+# The WebUI's schedules that diffusers has, and the option of those classes that know them. Not Beta: it needs scipy,
+# and where it places two steps within one timestep, diffusers' classes lose count of the steps.
+_SCHEDULES: dict[str, dict[str, Any]] = {
+    "Karras": {"use_karras_sigmas": True},
+    "Exponential": {"use_exponential_sigmas": True},
+    "SGM Uniform": {"timestep_spacing": "trailing"},
+}
+_SPREAD = tuple(option for options in _SCHEDULES.values() for option in options if option.startswith("use_"))
 
 
-class LMSInFloat32(_StepInFloat32, diffusers.LMSDiscreteScheduler):
-    """Linear multistep (Katherine Crowson's k-diffusion), see `_StepInFloat32`."""
+def _build(cls: Any, options: Mapping[str, Any]) -> _Builder:
+    keys = cls._get_init_keys(cls)
 
-
-class PNDMInFloat32(_StepInFloat32, diffusers.PNDMScheduler):
-    """Pseudo numerical methods (Liu et al. 2022, arXiv:2202.09778), see `_StepInFloat32`."""
-
-
-class HeunFromPureNoise(_StepInFloat32, diffusers.HeunDiscreteScheduler):
-    """Heun's method whose step away from pure noise is Euler's.
-
-    Averaging the slopes at both ends of a step from a sigma of 4096 multiplies their difference by 2000.
-    """
-
-    timesteps: torch.Tensor
-    sigmas: torch.Tensor
-
-    def set_timesteps(self, *args: Any, **kwargs: Any) -> None:
-        super().set_timesteps(*args, **kwargs)
-        self._euler_first = bool(self.sigmas[0] > _PURE_NOISE_SIGMA) and len(self.timesteps) > 1
-        if self._euler_first:  # the second node comes twice: for the corrector, which is left out, and for its own step
-            self.timesteps = _without_second(self.timesteps)
-            self.sigmas = _without_second(self.sigmas)
-
-    def step(self, model_output: torch.Tensor, timestep: Any, sample: torch.Tensor, return_dict: bool = True) -> Any:
-        result = super().step(model_output, timestep, sample, return_dict)
-        if self._euler_first and self.step_index == 1:
-            self.prev_derivative = self.dt = self.sample = None
-        return result
-
-
-def _without_second(values: torch.Tensor) -> torch.Tensor:
-    return torch.cat([values[:1], values[2:]])
-
-
-def _build(cls: Any, **overrides: Any) -> Callable[[Mapping[str, Any]], Any]:
     def build(config: Mapping[str, Any]) -> Any:
         # Latents have no fixed range: clipping them, a default of several classes, would spoil every picture.
         changes = {"clip_sample": False, "thresholding": False, "trained_betas": config.get("trained_betas")}
-        if config.get("rescale_betas_zero_snr") and not _knows_zero_snr(cls):
-            changes["trained_betas"] = pure_noise_betas(config)
+        changes |= {option: False for option in (*_SPREAD, "use_beta_sigmas") if option in keys}
+        if config.get("rescale_betas_zero_snr") and "rescale_betas_zero_snr" not in keys:
+            changes["trained_betas"] = pure_noise.pure_noise_betas(config)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FutureWarning)
-            return cls.from_config(dict(config), **{**changes, **overrides})
+            return cls.from_config(dict(config), **{**changes, **options})
 
     return build
 
 
-# The original WebUI's seven (Euler, Euler a, DPM++, DDIM, DDPM, PNDM, Heun) and today's.
-SCHEDULERS: dict[str, Callable[[Mapping[str, Any]], Any]] = {
-    "DPM++ 2M": _build(diffusers.DPMSolverMultistepScheduler, algorithm_type="dpmsolver++", use_karras_sigmas=False),
-    "DPM++ 2M Karras": _build(KarrasFromPureNoise, algorithm_type="dpmsolver++", use_karras_sigmas=True),
-    "DPM++ 2M SDE": _build(
-        diffusers.DPMSolverMultistepScheduler, algorithm_type="sde-dpmsolver++", use_karras_sigmas=False
-    ),
-    "UniPC": _build(diffusers.UniPCMultistepScheduler),
-    "Euler": _build(diffusers.EulerDiscreteScheduler, use_karras_sigmas=False),
-    "Euler a": _build(diffusers.EulerAncestralDiscreteScheduler),
-    "Heun": _build(HeunFromPureNoise, use_karras_sigmas=False),
-    "LMS": _build(LMSInFloat32, use_karras_sigmas=False),
-    "DDIM": _build(diffusers.DDIMScheduler),
-    "DDPM": _build(diffusers.DDPMScheduler),
-    "PNDM": _build(PNDMInFloat32, skip_prk_steps=True),
-    "LCM": _build(diffusers.LCMScheduler),
-}
+def _builders() -> dict[str, _Builder]:
+    builders = {}
+    for name, (cls, options) in _SAMPLERS.items():
+        builders[name] = _build(cls, options)
+        if not issubclass(cls, pure_noise.SpreadSigmas | diffusers.EulerAncestralDiscreteScheduler):
+            continue  # not one of k-diffusion's kind, to which the WebUI's schedules apply
+        for schedule, of_schedule in _SCHEDULES.items():
+            if of_schedule.keys() <= cls._get_init_keys(cls):
+                builders[f"{name} {schedule}"] = _build(cls, {**options, **of_schedule})
+    return builders
 
 
+SCHEDULERS = _builders()
+
+# Other names: those of k-diffusion, of ComfyUI, of InvokeAI and of diffusers' classes, squeezed.
 _ALIASES = {
     "plms": "PNDM",
     "eulerancestral": "Euler a",
     "dpmpp": "DPM++ 2M",
     "dpmsolvermultistep": "DPM++ 2M",
-    "dpmpp2mkarras": "DPM++ 2M Karras",
     "unipcmultistep": "UniPC",
     "eulerdiscrete": "Euler",
     "eulerancestraldiscrete": "Euler a",
     "heundiscrete": "Heun",
     "lmsdiscrete": "LMS",
+    "deismultistep": "DEIS",  # `own_name` calls it so
+    "kdpm2": "DPM2",
+    "kdpm2a": "DPM2 a",
+    "kdpm2discrete": "DPM2",
+    "kdpm2ancestraldiscrete": "DPM2 a",
+    "dpm2ancestral": "DPM2 a",
+    "unipcbh2": "UniPC",
 }
+# Samplers of the WebUI, of Forge and of ComfyUI that diffusers has not, and what comes nearest: of the same family and
+# order, with fresh noise where they have it. diffusers' table names none for the first two.
+_NEAREST = {
+    "DPM++ 2S a": "DPM++ SDE",
+    "DPM++ 2S": "DPM++ 2M",
+    "DPM++ 3M": "DPM++ 2M",
+    "DPM fast": "DPM++ 2M",
+    "DPM adaptive": "DPM++ 2M",
+    "DPM++ 2M SDE Heun": "DPM++ 2M SDE",
+    "Restart": "Heun",
+    "HeunPP2": "Heun",
+    "IPNDM": "PNDM",
+    "IPNDM_V": "PNDM",
+    "DDIM CFG++": "DDIM",
+    "Euler CFG++": "Euler",
+    "Euler a CFG++": "Euler a",
+    "TCD": "LCM",
+    "SA Solver": "DPM++ 2M SDE",
+    "ER SDE": "DPM++ 3M SDE",
+    "Res Multistep": "DPM++ 2M",
+    "Seeds 2": "DPM++ SDE",
+    "Kohaku LoNyu Yog": "DPM++ 2M SDE",
+    "Gradient estimation": "Euler",
+}
+
+# The same of schedules: Align Your Steps and KL Optimal are as dense as Karras' where there is little noise; empty: the
+# sampler without a schedule.
+_NEAREST_SCHEDULES = {"KL Optimal": "Karras", "Align Your Steps": "Karras", "Beta": "", "DDIM": "", "Turbo": ""}
+# What `own_name` may answer; pictures remember other schedulers of model folders by their class.
+_OWN_NAMES = {"DPM++ 2M", "UniPC", "Euler", "Euler a", "Heun", "LMS", "DDIM", "DDPM", "PNDM", "LCM"}
 
 
 def scheduler_name(name: str) -> str:
-    """The name in SCHEDULERS that is meant: case, spaces and underscores are free, diffusers' class names are known."""
-    known = {_squeeze(known): known for known in SCHEDULERS} | _ALIASES
-    found = known.get(_squeeze(name).removesuffix("scheduler"))
-    if found is None:
-        close = difflib.get_close_matches(_squeeze(name), known, n=1)
-        hint = f" (did you mean {known[close[0]]!r}?)" if close else ""
-        raise UserError(f"scheduler {name!r} is unknown{hint}, valid are {', '.join(SCHEDULERS)}")
-    return found
+    """The name in SCHEDULERS that is meant: case, spaces and underscores are free, diffusers' class names are known.
+
+    Raises:
+        UserError: none of them is meant; it names the nearest.
+    """
+    if found := _known(name):
+        return found
+    valid = f"valid are {', '.join(_SAMPLERS)}; most also with {', '.join(_SCHEDULES)} after the name"
+    if nearest := nearest_scheduler(name):
+        raise UserError(f"scheduler {name[:100]!r} is not known here, the nearest is {nearest!r}; {valid}")
+    known = {_squeeze(each): each for each in SCHEDULERS}
+    close = difflib.get_close_matches(_squeeze(name[:100]), known, n=1)
+    hint = f" (did you mean {known[close[0]]!r}?)" if close else ""
+    raise UserError(f"scheduler {name[:100]!r} is unknown{hint}, {valid}")
+
+
+def nearest_scheduler(name: str) -> str | None:
+    """The name in SCHEDULERS that comes nearest to another program's sampler; None if nothing is known of it."""
+    if found := _known(name):
+        return found
+    sampler, schedule = _split(name, (*_SCHEDULES, *_NEAREST_SCHEDULES))
+    foreign = {_squeeze(each): nearest for each, nearest in _NEAREST.items()}
+    begins = [each for each in _SAMPLERS if re.match(re.escape(each) + r"[\s_]", sampler, re.IGNORECASE)]
+    near = foreign.get(_squeeze(sampler)) or _known(sampler) or max(begins, key=len, default=None)
+    if near is None:
+        return None
+    whole = f"{near} {_NEAREST_SCHEDULES.get(schedule, schedule)}".strip()
+    return whole if whole in SCHEDULERS else near
+
+
+def _known(name: str) -> str | None:
+    sampler, schedule = _split(name, tuple(_SCHEDULES))
+    known = {_squeeze(each): each for each in _SAMPLERS} | _ALIASES
+    text = _squeeze(sampler).removesuffix("scheduler").removesuffix("gpu")
+    found = known.get(text) or known.get(text.removeprefix("k"))  # k-diffusion's own: k_euler_a
+    whole = f"{found} {schedule}".strip()
+    return whole if whole in SCHEDULERS else None
+
+
+def _split(name: str, schedules: tuple[str, ...]) -> tuple[str, str]:
+    """A sampler and its schedule, empty where none is named: ('DPM++ 2M', 'Karras')."""
+    for schedule in schedules:
+        tail = r"[\s_]*" + schedule.replace(" ", r"[\s_]*") + r"\s*$"
+        found = re.search(tail, name[-100:], re.IGNORECASE)
+        if found and (sampler := name[: len(name) - len(found.group())]):
+            return sampler, schedule
+    return name, ""
 
 
 def on_cpu(scheduler: Any) -> Any:
@@ -169,19 +203,9 @@ def own_name(scheduler: Any) -> str:
         return {(0, 0): "DPM++ 2M", (0, 1): "DPM++ 2M Karras", (1, 0): "DPM++ 2M SDE"}.get((sde, karras), name)
     if config.get("use_karras_sigmas"):
         return f"{name} Karras"
-    return next((known for known in SCHEDULERS if _ALIASES.get(name.lower(), name) == known), name)
+    known = _ALIASES.get(name.lower(), name)
+    return known if known in _OWN_NAMES else name
 
 
 def _squeeze(name: str) -> str:
     return re.sub(r"[^a-z0-9]", "", name.lower().replace("++", "pp"))
-
-
-def pure_noise_betas(config: Mapping[str, Any]) -> list[float]:
-    """The betas of a zero-terminal-SNR schedule, for classes that can't rescale; the last is just below 1."""
-    alpha_bars = diffusers.DDIMScheduler.from_config(dict(config)).alphas_cumprod.double()
-    alpha_bars[-1] = _PURE_NOISE_ALPHA_BAR
-    return torch.cat([1 - alpha_bars[:1], 1 - alpha_bars[1:] / alpha_bars[:-1]]).tolist()
-
-
-def _knows_zero_snr(cls: Any) -> bool:
-    return "rescale_betas_zero_snr" in cls._get_init_keys(cls)

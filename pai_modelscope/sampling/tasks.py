@@ -29,11 +29,18 @@ _PIPELINES: dict[tuple[bool, bool, bool], type] = {
 
 @dataclass(frozen=True)
 class Task:
-    """A pipeline, the arguments that only it takes, and what becomes of its pictures."""
+    """A pipeline, the arguments that only it takes, what becomes of its pictures, and whether noise is all it starts
+    from."""
 
     pipe: Any
     inputs: dict[str, Any]
     finish: Callable[[Image.Image], Image.Image]
+    from_noise: bool = True
+
+    def use(self, scheduler: Any) -> None:
+        """Have the pipeline step by this scheduler."""
+        scheduler.from_noise = self.from_noise
+        self.pipe.scheduler = scheduler
 
 
 def task(base: Any, options: Any, controlnets: list[Any]) -> Task:
@@ -53,7 +60,10 @@ def task(base: Any, options: Any, controlnets: list[Any]) -> Task:
         inputs |= {**size, **_steering(start, options)}
     pipe: Any = _PIPELINES[start is not None, bool(start and start.mask), bool(controlnets)](**parts)
     pipe.set_progress_bar_config(disable=True)
-    return Task(pipe, inputs, start.finish if start else _as_drawn)
+    if start is None:
+        return Task(pipe, inputs, _as_drawn)
+    whole = int(options.num_inference_steps * options.strength) >= options.num_inference_steps  # as diffusers counts
+    return Task(pipe, inputs, start.finish, from_noise=whole)
 
 
 def _steering(start: Canvas | None, options: Any) -> dict[str, Any]:

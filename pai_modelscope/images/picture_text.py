@@ -1,0 +1,133 @@
+"""Where in a picture's file programs write how it was made, and how this one writes it.
+
+The WebUI writes `parameters` into PNG text, EXIF's UserComment in JPEG, WebP and AVIF, and a GIF's comment.
+"""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from PIL import Image, PngImagePlugin
+
+from pai_modelscope import limits
+from pai_modelscope.errors import UserError
+from pai_modelscope.files import new
+from pai_modelscope.images.infotext_syntax import Parameters, split_infotext
+from pai_modelscope.images.invokeai import read_invokeai
+from pai_modelscope.images.masks import MOST_PIXELS
+from pai_modelscope.untrusted import open_regular
+
+_FORMATS = ("PNG", "JPEG", "WEBP", "AVIF", "GIF")
+_EXIF, _USER_COMMENT = 0x8769, 0x9286  # tags of EXIF 2.32
+_GRAPHS = ("prompt", "workflow")  # ComfyUI's own chunks
+
+
+def read_parameters(path: str | os.PathLike[str]) -> Parameters:
+    """What a picture's file says of its making.
+
+    Raises:
+        UserError: no such file, no picture, damaged, too large, or without parameters.
+    """
+    texts = _read(path)
+    try:
+        if text := texts.get("parameters"):
+            return split_infotext(text)
+        found = read_invokeai(texts)
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from None
+    if found is not None:
+        return found
+    if any(name in texts for name in _GRAPHS):
+        raise UserError(
+            f"{path} holds a ComfyUI graph ({' and '.join(name for name in _GRAPHS if name in texts)}), no generation "
+            "parameters: save it in ComfyUI by a node that writes the WebUI's text, or give the text by hand."
+        )
+    raise UserError(
+        f"{path} holds no generation parameters: files as saved by this program or by the WebUI keep them, those that "
+        "were edited or sent on often don't."
+    )
+
+
+def write_png(image: Image.Image, path: str | os.PathLike[str], text: str) -> None:
+    """Save the picture with its text. Appears whole under its name or not at all, and never replaces a file.
+
+    Raises `UserError` if `path` exists or can't be written.
+    """
+    path = Path(path)
+    info = PngImagePlugin.PngInfo()
+    info.add_itxt("parameters", text)  # UTF-8; Latin-1 chunks could not hold Chinese
+    try:
+        with new(path) as made:
+            image.save(made, format="PNG", pnginfo=info)
+    except FileExistsError:
+        raise UserError(f"{path} exists and is not overwritten: give another name.") from None
+    except OSError as error:
+        raise UserError(
+            f"{path} can't be written ({error.strerror or error}): free space or give another folder."
+        ) from None
+
+
+def _read(path: str | os.PathLike[str]) -> dict[str, str]:
+    """The texts in a file by their names; that of EXIF and of a comment is called `parameters`."""
+    try:
+        with open_regular(path, limits.PICTURE_BYTES) as file:
+            Image.init()
+            with Image.open(file, formats=[kind for kind in _FORMATS if kind in Image.OPEN]) as image:
+                if image.width * image.height > MOST_PIXELS:
+                    raise UserError(
+                        f"{path} is too large ({image.width}x{image.height}); valid are up to {MOST_PIXELS >> 20} "
+                        "megapixels."
+                    )
+                image.load()  # PNG text may follow the pixels
+                return _texts(image)
+    except UserError:
+        raise
+    except FileNotFoundError:
+        raise UserError(f"There is no picture {path}.") from None
+    except Exception as error:  # decoders raise anything on damaged data
+        message = " ".join(str(error).split()) or type(error).__name__
+        raise UserError(f"{path} can't be read as a picture ({message[:200]}).") from None
+
+
+def _texts(image: Image.Image) -> dict[str, str]:
+    chunks: Mapping[Any, Any] = getattr(image, "text", {})
+    texts = {str(name): str(text) for name, text in chunks.items()}
+    if "parameters" not in texts and (comment := _user_comment(image) or _comment(image)):
+        texts["parameters"] = comment
+    return texts
+
+
+def _comment(image: Image.Image) -> str:
+    comment = image.info.get("comment", b"")
+    return comment.decode("utf-8", "ignore").strip("\0 ") if isinstance(comment, bytes) else ""
+
+
+def _user_comment(image: Image.Image) -> str:
+    try:
+        comment = image.getexif().get_ifd(_EXIF).get(_USER_COMMENT, b"")
+    except Exception:  # a picture with broken metadata is still a picture
+        return ""
+    if isinstance(comment, str):
+        return comment.strip("\0 ")
+    return _decoded(bytes(comment)) if isinstance(comment, bytes | bytearray) else ""
+
+
+def _decoded(comment: bytes) -> str:
+    """EXIF 2.32, UserComment: eight bytes that name the character code, then the text.
+
+    `UNICODE` is UTF-16 without a word on its byte order: piexif, and so the WebUI, writes the larger byte first, others
+    follow the file. The right one is the one that reads `Steps`.
+    """
+    code, text = comment[:8], comment[8:]
+    if code == b"UNICODE\0":
+        marks = {b"\xfe\xff": "utf-16-be", b"\xff\xfe": "utf-16-le"}
+        if text[:2] in marks:
+            return text[2:].decode(marks[text[:2]], "ignore").strip("\0 ")
+        both = [text.decode(order, "ignore") for order in ("utf-16-be", "utf-16-le")]
+        return next((found for found in both if "Steps" in found), both[0]).strip("\0 ")
+    if code in (b"ASCII\0\0\0", bytes(8)):
+        return text.decode("utf-8", "ignore").strip("\0 ")
+    if code == b"JIS\0\0\0\0\0":
+        return text.decode("iso2022_jp", "ignore").strip("\0 ")
+    return comment.decode("utf-8", "ignore").strip("\0 ")  # written without a code
