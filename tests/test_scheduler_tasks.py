@@ -14,7 +14,7 @@ import pytest
 import torch
 from PIL import Image, ImageDraw
 
-from pai_modelscope.sampling import SCHEDULERS
+from pai_modelscope.sampling import SCHEDULERS, Sampler
 from tests.drawings import array, drawing, marked
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of numpy, from within diffusers' KDPM2
@@ -41,8 +41,9 @@ CLASSES: dict[str, tuple[Any, dict[str, Any]]] = {
     "LCM": (diffusers.LCMScheduler, {}),
 }
 OWN_FIRST_STEP = ("Heun", "DPM2", "DPM2 a")
-PLAIN = [name for name in SCHEDULERS if name in CLASSES and name != "LCM"]
-SPREAD = [name for name in SCHEDULERS if name not in CLASSES]
+PLAIN = list(CLASSES)
+# The shipped model has the spacing of SGM Uniform anyway; the last test knows the others.
+SPREAD = [name for name in SCHEDULERS if name.endswith((" Karras", " Exponential"))]
 
 
 def betas(config) -> list[float]:
@@ -75,14 +76,15 @@ def art() -> Image.Image:
 
 @pytest.fixture(scope="module")
 def steered(sampler):
-    """The sampler with a ControlNet, 'lines', that does steer: its zero convolutions are no longer zero."""
+    """The sampler, open to LCM, with a ControlNet 'lines' that does steer: its zero convolutions are no longer zero."""
     net = diffusers.ControlNetModel.from_unet(sampler.pipe.unet)
     generator = torch.Generator().manual_seed(0)
     for name, weight in net.named_parameters():
         if "controlnet_" in name:
             weight.data += 0.02 * torch.randn(weight.shape, generator=generator)
-    sampler.add_controlnet(net.eval().requires_grad_(False).to(memory_format=torch.channels_last), "lines")
-    return sampler
+    made = Sampler(sampler.pipe, recommended={"scheduler": "LCM"})
+    made.add_controlnet(net.eval().requires_grad_(False).to(memory_format=torch.channels_last), "lines")
+    return made
 
 
 @pytest.fixture(scope="module")
@@ -131,7 +133,7 @@ def difference(sampler, pipes, name: str, task: str, art: Image.Image, strength:
     """The largest, over the pixels, in levels of 255."""
     from_noise = task in ("text", "control") or strength == 1
     ours, theirs = ask(task, art, strength)
-    shared = {"guidance_scale": 2.0 if task == "text" else 1.0}
+    shared = {"guidance_scale": 2.0 if (name, task) == ("Heun", "text") else 1.0}
     got = sampler(
         "太阳", seed=3, num_inference_steps=STEPS, height=64, width=64, guidance_rescale=0.0, scheduler=name,
         **shared, **ours,
