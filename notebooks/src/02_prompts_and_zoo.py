@@ -151,7 +151,10 @@ import time
 
 from pai_modelscope.sampling import SCHEDULERS
 
-chosen = ["DDIM", "DPM++ 2M", "UniPC", "Euler a"] if FAST else [name for name in SCHEDULERS if name != "LCM"]
+print("、".join(SCHEDULERS))
+chosen = ["DDIM", "DPM++ 2M", "UniPC", "Euler a"]
+if not FAST:
+    chosen += ["DPM++ 2M Karras", "DPM++ 2M SDE", "DPM++ SDE", "Euler", "Heun", "LMS", "DPM2 a", "DEIS", "DDPM", "PNDM"]
 pictures, labels = [], []
 for name in chosen:
     start = time.perf_counter()
