@@ -14,6 +14,7 @@ from pai_modelscope import UserError, limits
 from pai_modelscope.images.infotext import format_infotext, parse_infotext, read_png
 from pai_modelscope.images.infotext_syntax import split_infotext
 from pai_modelscope.images.remembered import RememberedFile
+from tests.command_line import generate
 
 LINE = "Steps: 1, Seed: 1, Size: 64x64"
 DIGEST = "0123456789abcdef"
@@ -213,6 +214,15 @@ def test_a_large_file_is_refused_by_its_size(tmp_path, monkeypatch):
 def test_the_error_names_the_file_and_the_parameter(tmp_path):
     with pytest.raises(UserError, match=r"a\.png: The picture's parameters hold Batch size: '1000000000'"):
         read_png(with_text(tmp_path / "a.png", f"猫\n{LINE}, Batch size: 1000000000, Batch pos: 0"))
+
+
+def test_bounds_of_options_are_told_with_the_file_and_flags_stand_for_them(tmp_path, capsys):
+    path = with_text(tmp_path / "a.png", "猫\nSteps: 5000, Seed: 1, Size: 8x64, CFG scale: 999")
+    assert generate("--like", path, "--output", tmp_path / "o") == 2
+    message = capsys.readouterr().err
+    assert message.count("\n") == 1 and all(each in message for each in ("a.png", "5000", "width is 8", "999"))
+    flags = ["--steps", 1, "--size", 64, "--guidance-scale", 5]
+    assert generate("--like", path, *flags, "--output", tmp_path / "o") == 0
 
 
 @pytest.mark.parametrize("text", ["[1]", '{"image": 3}', "null", "[" * 5000, "{", '{"seed": {"a": 1}, "steps": [1]}'])

@@ -95,6 +95,8 @@ def wishes(args: argparse.Namespace) -> tuple[list[str], dict[str, Any], str, st
     dtype = args.dtype or remembered.get("torch_dtype")
     options = {k: v for k, v in remembered.items() if k not in ("text", "model", "torch_dtype")}
     flags = given(args)
+    if args.like:
+        _check(args.like, {name: value for name, value in options.items() if name not in flags})
     if "scheduler" in options and "scheduler" not in flags:
         options["scheduler"] = _nearest(options["scheduler"])
     if flags.get("upscaler", "hires") != "hires":  # another way to enlarge has no use for how this one did
@@ -121,6 +123,16 @@ def recall(path: Path) -> dict[str, Any]:
     from pai_modelscope.images import infotext
 
     return infotext.read_png(path)
+
+
+def _check(path: Path, options: dict[str, Any]) -> None:
+    """Raises `UserError`, naming the picture, for what it remembers and no option can be."""
+    from pai_modelscope.images.infotext_values import check_bounds
+
+    try:
+        check_bounds(options)
+    except UserError as error:
+        raise UserError(f"{path}: the picture's parameters can't be: {error}") from None
 
 
 def _nearest(name: str) -> str:

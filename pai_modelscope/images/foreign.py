@@ -105,6 +105,8 @@ def translated(values: Mapping[str, str]) -> dict[str, str]:
     if "Init image" not in found and "Denoising strength" in found and _hires(found):
         # Drawn from text, a picture has no strength but its second pass's, which the WebUI calls so.
         found["Hires denoising strength"] = found.pop("Denoising strength")
+    if "Init image" not in found and _equal(found.get("Denoising strength", ""), "0"):
+        del found["Denoising strength"]  # that of no second pass
     if found.get("Inpaint area") == "Only masked":
         found["Mask only"] = "True"
     if "Masked area padding" in found:

@@ -1,7 +1,6 @@
 """The parameters of a picture as options: A1111's name for a value, and how it becomes options of ours.
 
-A reader raises `ValueError`, with the reason, for a value that can't be read. Numbers are finite and of few digits;
-what a reader gives is compared with the option's bounds.
+A reader raises `ValueError`, with the reason, for a value that can't be read. Numbers are finite and of few digits.
 """
 
 import dataclasses
@@ -16,9 +15,15 @@ from pai_modelscope.errors import UserError
 from pai_modelscope.images.remembered import RememberedFile
 from pai_modelscope.untrusted import parse_json
 
-_FIELDS = {field.name: field for field in dataclasses.fields(GenerationOptions)}
 _LONGEST_NUMBER = 40  # characters
-_LARGEST = {"batch_size": limits.INFOTEXT_BATCH, "batch_pos": limits.INFOTEXT_BATCH - 1}
+# Bounds beyond which nobody's value is honest. Options' own are compared where flags may stand for a picture's values.
+_HONEST = {
+    "batch_size": Bounds(minimum=1, maximum=limits.BATCH),
+    "batch_pos": Bounds(minimum=0, maximum=limits.BATCH - 1),
+    "width": Bounds(minimum=0, maximum=2**20),
+    "height": Bounds(minimum=0, maximum=2**20),
+    "upscale": Bounds(minimum=0, maximum=64),
+}
 _SHARES, _SHARE = ("scale", "start", "end"), Bounds(minimum=0, maximum=4)
 _DTYPES = ("float32", "float16", "bfloat16")
 
@@ -44,15 +49,19 @@ def options_of(values: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _problem(name: str, value: Any) -> str | None:
-    """One phrase on why an option can't have the value."""
-    if name in _LARGEST:
-        return problem_of_number(name, value, whole=True, bounds=Bounds(minimum=0, maximum=_LARGEST[name]))
-    field = _FIELDS.get(name)
-    if field is None or kind_of(field) not in (int, float, str, bool):
+    """One phrase on why no picture has the value."""
+    if name not in _HONEST:
         return None
-    if name == "upscale":  # the WebUI's may be broken: 1.5 is refused later, as any other
-        return problem_of_number(name, value, whole=False, bounds=Bounds(above=0, maximum=64))
-    return problem(field, value)
+    return problem_of_number(name, value, whole=name != "upscale", bounds=_HONEST[name])
+
+
+def check_bounds(options: Mapping[str, Any]) -> None:
+    """Compare what a picture remembers with the options' own bounds. Raises `UserError`, naming all that can't be."""
+    fields = {field.name: field for field in dataclasses.fields(GenerationOptions)}
+    single = (int, float, str, bool)
+    found = (problem(fields[each], value) for each, value in options.items() if kind_of(fields[each]) in single)
+    if wrong := [each for each in found if each]:
+        raise UserError("; ".join(wrong))
 
 
 def unreadable(name: str, value: str, reason: str = "") -> UserError:

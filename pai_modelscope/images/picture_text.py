@@ -3,6 +3,7 @@
 The WebUI writes `parameters` into PNG text, EXIF's UserComment in JPEG, WebP and AVIF, and a GIF's comment.
 """
 
+import io
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,10 +14,11 @@ from PIL import Image, PngImagePlugin
 from pai_modelscope import limits
 from pai_modelscope.errors import UserError
 from pai_modelscope.files import new
+from pai_modelscope.images import heads
+from pai_modelscope.images.decoding import check_size
 from pai_modelscope.images.infotext_syntax import Parameters, split_infotext
 from pai_modelscope.images.invokeai import read_invokeai
-from pai_modelscope.images.masks import MOST_PIXELS
-from pai_modelscope.untrusted import open_regular
+from pai_modelscope.untrusted import read_bytes
 
 _FORMATS = ("PNG", "JPEG", "WEBP", "AVIF", "GIF")
 _EXIF, _USER_COMMENT = 0x8769, 0x9286  # tags of EXIF 2.32
@@ -71,16 +73,15 @@ def write_png(image: Image.Image, path: str | os.PathLike[str], text: str) -> No
 def _read(path: str | os.PathLike[str]) -> dict[str, str]:
     """The texts in a file by their names; that of EXIF and of a comment is called `parameters`."""
     try:
-        with open_regular(path, limits.PICTURE_BYTES) as file:
-            Image.init()
-            with Image.open(file, formats=[kind for kind in _FORMATS if kind in Image.OPEN]) as image:
-                if image.width * image.height > MOST_PIXELS:
-                    raise UserError(
-                        f"{path} is too large ({image.width}x{image.height}); valid are up to {MOST_PIXELS >> 20} "
-                        "megapixels."
-                    )
-                image.load()  # PNG text may follow the pixels
-                return _texts(image)
+        content = read_bytes(path, limits.PICTURE_BYTES)
+        if wrong := heads.problem(content):
+            raise ValueError(wrong)
+        Image.init()
+        formats = [kind for kind in _FORMATS if kind in Image.OPEN]
+        with Image.open(io.BytesIO(heads.without_forged_exif(content)), formats=formats) as image:
+            check_size(*image.size, str(path))
+            image.load()  # PNG text may follow the pixels
+            return _texts(image)
     except UserError:
         raise
     except FileNotFoundError:
