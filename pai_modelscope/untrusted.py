@@ -3,6 +3,7 @@
 Every reader of a file from outside uses these. What they raise is one sentence that names the file.
 """
 
+import errno
 import json
 import os
 import stat
@@ -22,7 +23,7 @@ def check_regular(path: Name, most: int | None = None) -> int:
         UserError: a folder, a named pipe or a device, or a file of more than `most` bytes.
         OSError: it is not there, or not to be read.
     """
-    return _size(os.stat(path), path, most)
+    return _size(os.stat(_checked(path)), path, most)
 
 
 def open_regular(path: Name, most: int | None = None) -> BinaryIO:
@@ -30,7 +31,7 @@ def open_regular(path: Name, most: int | None = None) -> BinaryIO:
 
     Raises `UserError` and `OSError` as `check_regular`.
     """
-    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    descriptor = os.open(_checked(path), os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     try:
         _size(os.fstat(descriptor), path, most)
         return os.fdopen(descriptor, "rb")
@@ -143,6 +144,14 @@ def inside(folder: Name, name: str, *, links: bool = False) -> Path:
             raise ValueError
     except (OSError, ValueError, RuntimeError):  # a name too long for a file system, a loop of links
         raise UserError(f"{name[:200]!r} leads out of {folder}: only paths inside that folder are taken.") from None
+    return path
+
+
+def _checked(path: Name) -> Name:
+    """The name itself. Raises `OSError` for one that no file can have: Python has another error for it."""
+    name = os.fspath(path)
+    if (b"\0" if isinstance(name, bytes) else "\0") in name:  # type: ignore[operator]
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), name)
     return path
 
 

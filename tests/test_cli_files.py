@@ -1,12 +1,17 @@
 """Names and numbers on the command line: files with `=` and `,` in their names, numbers that are none."""
 
 import argparse
+import os
+import sys
+import warnings
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from pai_modelscope.commands import options
+from pai_modelscope.commands.generate import read_texts
+from pai_modelscope.errors import UserError
 
 
 def given(*arguments: str) -> dict[str, Any]:
@@ -99,3 +104,27 @@ def test_what_is_no_number_is_one_short_line(
     line = refused(capsys, f"{flag}={text}")
     assert flag in line and said in line
     assert len(line) < 1000
+
+
+PROMPTS = "# 注释\n熊猫在竹林里吃竹子\n\n一只白色的猫坐在窗台上\n"
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "gb18030"])
+def test_texts_of_a_file_are_read_in_its_encoding(tmp_path: Path, encoding: str) -> None:
+    (tmp_path / "prompts.txt").write_bytes(PROMPTS.encode(encoding))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        assert read_texts(tmp_path / "prompts.txt") == ["熊猫在竹林里吃竹子", "一只白色的猫坐在窗台上"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pipes and devices of POSIX")
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("pipe", "named pipe"), ("/dev/zero", "device"), ("", "folder"), ("none.txt", "cannot read"), ("large", "bytes")],
+)
+def test_texts_of_what_is_no_file_are_refused_at_once(tmp_path: Path, name: str, said: str) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with (tmp_path / "large").open("wb") as file:
+        file.truncate(2**40)
+    with pytest.raises(UserError, match=said):
+        read_texts(tmp_path / name)

@@ -105,13 +105,16 @@ def wishes(args: argparse.Namespace) -> tuple[list[str], dict[str, Any], str, st
 
 
 def read_texts(path: Path) -> list[str]:
-    """The lines of a UTF-8 file, without empty lines and comment lines."""
+    """The lines of a text file, in any encoding of Chinese, without empty lines and comment lines."""
+    from pai_modelscope import limits
+    from pai_modelscope.text_encoding import decode_text
+    from pai_modelscope.untrusted import read_bytes
+
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except UnicodeDecodeError:
-        raise UserError(f"{path} is no UTF-8 text: save it as UTF-8") from None
+        content = read_bytes(path, limits.TEXT_BYTES)
     except OSError as error:
         raise UserError(f"cannot read {path}: {(error.strerror or str(error)).lower()}") from None
+    lines = decode_text(content, str(path)).splitlines()
     texts = [line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#")]
     if not texts:
         raise UserError(f"{path} holds no text: write one a line")

@@ -1,14 +1,16 @@
 """`gallery/index.yaml`: which pictures the gallery shows, and the call that makes each of them."""
 
 import hashlib
+import re
 import shlex
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from pai_modelscope.errors import UserError, reason
+from pai_modelscope.config.option import Bounds, half_characters, problem_of_number, shown
+from pai_modelscope.errors import UserError
+from pai_modelscope.untrusted import read_yaml
 
 # Options of a picture that are flags of `pai-modelscope generate`; a picture with others is shown as Python alone.
 FLAGS = {
@@ -101,15 +103,9 @@ class Index:
 
 def read_index(path: Path) -> Index:
     """Read and check the declaration. Raises `UserError`: no such file, no YAML, or what in it cannot be understood."""
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        why = (error.strerror or str(error)).lower()
-        raise UserError(
-            f"cannot read {path} ({why}): build the gallery in a clone of the project, or name the file with --index"
-        ) from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} is no YAML in UTF-8 ({reason(error)}): mend it") from None
+    if not path.is_file():
+        raise UserError(f"cannot read {path}: build the gallery in a clone of the project, or name it with --index")
+    content = read_yaml(path)
     try:
         return _index(content)
     except _Unclear as error:
@@ -128,9 +124,12 @@ def _index(content: Any) -> Index:
         Card(**_fields(each, "a card", {"picture", "zh", "en", "link"}))
         for each in _list(top.get("cards", []), "cards")
     )
-    index = Index(top["title"], top["text"], top["model"], groups, pairs, dict(top.get("covers", {})), cards)
+    covers = top.get("covers", {})
+    if not isinstance(covers, dict) or not all(isinstance(part, str) for item in covers.items() for part in item):
+        raise _Unclear(f"covers is {shown(covers)}: it must name a picture by its id for each notebook")
+    index = Index(top["title"], top["text"], top["model"], groups, pairs, covers, cards)
     keys = [entry.key for entry in index.entries]
-    if twice := sorted({key for key in keys if keys.count(key) > 1}):
+    if twice := sorted({key for key, count in Counter(keys).items() if count > 1}):
         raise _Unclear(f"{', '.join(twice)}: declared twice; give each picture another id, prompt or seed")
     named = [*index.covers.values(), *(card.picture for card in cards)]
     if unknown := sorted(set(named) - set(keys)):
@@ -142,6 +141,7 @@ def _group(content: Any, model: str) -> Group:
     optional = {"text", "model", "seed", "notebook"}
     group = _fields(content, "a group of the wall", {"id", "title", "pictures"}, optional)
     common: dict[str, Any] = {name: group[name] for name in ("seed", "notebook") if name in group}
+    _name(group["id"], "id")
     pictures = _list(group["pictures"], f"pictures of {group['id']}")
     entries = tuple(_entry(each, group["id"], group.get("model", model), common) for each in pictures)
     return Group(group["id"], group["title"], group.get("text", ""), entries)
@@ -151,19 +151,25 @@ def _entry(content: Any, place: str, model: str, common: dict[str, Any] | None =
     """A picture: its prompt alone, or a mapping with what differs from its group."""
     own = {"prompt": content} if isinstance(content, str) else content
     if not isinstance(own, dict):
-        raise _Unclear(f"{content!r} in {place} is no picture: write its prompt, or prompt: and what else it needs")
+        raise _Unclear(f"{shown(content)} in {place} is no picture: write its prompt, or prompt: and what else it has")
     optional = {"id", "title", "alt", "model", "options", "python", "notebook"} | ({"start"} if pair else set())
     fields = _fields((common or {}) | own, f"a picture of {place}", {"prompt", "seed"}, optional)
     options, model = fields.pop("options", {}), fields.pop("model", model)
     prompt, seed = fields["prompt"], fields["seed"]
+    if not isinstance(options, dict) or not all(isinstance(name, str) and name.isidentifier() for name in options):
+        raise _Unclear(f"options of {prompt!r} is {shown(options)}: it must be a mapping of options")
     python = fields.pop("python", "")
     if python:
         _check_python(python, prompt, seed, pair)
     elif pair:
         raise _Unclear(f"the pair {prompt!r} needs python: that sets before and picture")
-    if fields.get("start", 50) not in range(101):
-        raise _Unclear(f"start of {prompt!r} is {fields['start']!r}: it must be a whole number from 0 to 100")
-    key = fields.pop("id", "") or hashlib.sha256(f"{model} {prompt} {seed} {options}".encode()).hexdigest()[:8]
+    start = fields.get("start", 50)
+    if problem_of_number("start", start, whole=True, bounds=Bounds(minimum=0, maximum=100)):
+        raise _Unclear(f"start of {prompt!r} is {shown(start)}: it must be a whole number from 0 to 100")
+    key = (
+        _name(fields.pop("id", ""), "id")
+        or hashlib.sha256(f"{model} {prompt} {seed} {options}".encode()).hexdigest()[:8]
+    )
     command = "" if python else _command(prompt, seed, model, options)
     return Entry(
         key=key, model=model, python=python or _python(prompt, seed, options), command=command, pair=pair, **fields
@@ -194,16 +200,34 @@ def _command(prompt: str, seed: int, model: str, options: dict[str, Any]) -> str
 def _fields(
     content: Any, place: str, needed: set[str], optional: frozenset[str] | set[str] = frozenset()
 ) -> dict[str, Any]:
+    """A mapping with these fields. Each is a text, but for those in `_OTHERS`, which their own readers look at."""
     if not isinstance(content, dict):
-        raise _Unclear(f"{place} is {content!r}: it must be a mapping of {', '.join(sorted(needed))}")
-    if unknown := sorted(map(str, set(content) - needed - optional)):
+        raise _Unclear(f"{place} is {shown(content)}: it must be a mapping of {', '.join(sorted(needed))}")
+    if unknown := sorted(shown(name) for name in content if name not in needed | optional):
         raise _Unclear(f"{place} says {', '.join(unknown)}; known are {', '.join(sorted(needed | optional))}")
     if missing := sorted(needed - set(content)):
         raise _Unclear(f"{place} lacks {', '.join(missing)}")
+    for name, value in content.items():
+        if name == "seed":
+            if said := problem_of_number(f"seed of {place}", value, whole=True, bounds=_SEEDS):
+                raise _Unclear(said)
+        elif name not in _OTHERS and (not isinstance(value, str) or half_characters(value)):
+            raise _Unclear(f"{name} of {place} is {shown(value)}: it must be a text")
     return dict(content)
+
+
+def _name(text: str, what: str) -> str:
+    """The text, of which files and links are named. Raises `_Unclear` where it leads elsewhere."""
+    if (text and not re.fullmatch(r"[\w.-]{1,100}", text)) or text.startswith("."):
+        raise _Unclear(f"{what} {shown(text)} is no name of letters, digits, '-', '_' and '.'")
+    return text
 
 
 def _list(content: Any, place: str) -> list[Any]:
     if not isinstance(content, list):
-        raise _Unclear(f"{place} is {content!r}: it must be a list")
+        raise _Unclear(f"{place} is {shown(content)}: it must be a list")
     return content
+
+
+_OTHERS = {"wall", "pairs", "covers", "cards", "pictures", "options", "start"}
+_SEEDS = Bounds(minimum=0, maximum=2**63 - 1)
