@@ -3,11 +3,16 @@
 import copy
 import subprocess
 import sys
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from pai_modelscope import Sampler, UserError, model_dir
+from pai_modelscope.cli import main
+from pai_modelscope.config.methods import ValidationOptions
+from pai_modelscope.config.option import problem
 from pai_modelscope.text import chunk_ids, encode_prompts, unknown_characters
 from tests.command_line import generate
 
@@ -44,6 +49,30 @@ def test_half_characters_are_refused_wherever_texts_enter(sampler, tmp_path: Pat
     (tmp_path / "bad.txt").write_bytes(b"\xff\xfe\xfd")
     assert generate("--from-file", tmp_path / "bad.txt", "--output", tmp_path) == 2
     assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_half_characters_in_training_options_are_one_line(tmp_path: Path, capsys):
+    Image.new("RGB", (64, 64)).save(tmp_path / "0.png")
+    (tmp_path / "0.txt").write_text("猫", encoding="utf-8")
+    for method, options in (
+        ("textual-inversion", '{"placeholder_token": "狗\\ud800", "initializer_token": "猫"}'),
+        ("textual-inversion", '{"placeholder_token": "<狗>", "initializer_token": "猫\\ud800"}'),
+    ):
+        (tmp_path / "options.yaml").write_text(options, encoding="utf-8")
+        flags = [
+            "--train_data_dir",
+            str(tmp_path),
+            "--config",
+            str(tmp_path / "options.yaml"),
+            "--max_train_steps",
+            "1",
+        ]
+        assert main(["train", method, *flags, "--output_dir", str(tmp_path / "out")]) == 2
+        error = capsys.readouterr().err
+        assert "half a character" in error and error.count("\n") == 1, error
+    (field,) = (field for field in fields(ValidationOptions) if field.name == "validation_prompts")
+    assert problem(field, ["猫", "狗"]) is None
+    assert "half a character" in str(problem(field, ["猫", "狗\ud800"]))
 
 
 def test_a_prompt_has_a_bound_of_characters_and_of_chunks(sampler):

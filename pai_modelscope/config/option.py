@@ -80,7 +80,8 @@ def problem(field: Field[Any], value: Any) -> str | None:
         return None if good else f"{field.name} is {shown(value)}; valid are {', '.join(map(repr, bounds.choices))}"
     if kind in (int, float):
         return problem_of_number(field.name, value, whole=kind is int, bounds=bounds)
-    if isinstance(value, str) and half_characters(value):
+    texts = value if isinstance(value, list | tuple) else (value,)
+    if any(isinstance(text, str) and half_characters(text) for text in texts):
         return f"{field.name} is {shown(value)}, which is no text: it holds half a character; give UTF-8"
     good = not isinstance(kind, type) or isinstance(value, kind) or (kind is str and isinstance(value, os.PathLike))
     return None if good else f"{field.name} is {shown(value)}; give {_KINDS.get(kind, kind.__name__)}"
