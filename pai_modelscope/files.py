@@ -1,48 +1,63 @@
 """Files and folders that are whole or absent, whatever moment the process ends at."""
 
+import hashlib
 import os
+import re
+import secrets
 import shutil
+import socket
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-PARTIAL = "partial-"  # what begins so is being written, or was when a run was killed
+PARTIAL = "partial-"  # what begins so is being written, or was when a process was killed
 
 
-def sweep(folder: Path) -> None:
-    """Remove what a killed run left half-written."""
+def sweep(folder: Path, pattern: str) -> None:
+    """Remove what `whole` of a killed process left half-written in `folder`: files whose names match `pattern`.
+
+    A name tells the machine and the process that wrote it. What others may still be writing stays.
+    """
+    leftover = re.compile(rf"{PARTIAL}{_machine()}-(?P<process>\d+)-(?:{pattern})")
     for path in folder.glob(f"{PARTIAL}*"):
-        remove(path)
+        match = leftover.fullmatch(path.name)
+        if match and not _lives(int(match["process"])):
+            path.unlink(missing_ok=True)
 
 
 def remove(path: Path) -> None:
-    if path.is_dir():
+    """A file, a folder with all that is in it, or a link, but not what it leads to."""
+    if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, ignore_errors=True)
     else:
         path.unlink(missing_ok=True)
 
 
-def remove_at_once(folder: Path) -> None:
-    """A folder that is being removed does not look like a whole one."""
-    going = folder.with_name(f"{PARTIAL}old-{folder.name}")
+def remove_at_once(folder: Path, room: Path | None = None) -> None:
+    """A folder that is being removed does not look like a whole one. Meanwhile it lies in `room`, or beside itself."""
+    room = room or folder.parent
+    going = room / f".{PARTIAL}{secrets.token_hex(8)}"  # a name that nobody else has
     folder.rename(going)
     remove(going)
 
 
-def publish(partial: Path, final: Path) -> None:
-    """Give what was written to `partial` its name, once it is on the disk."""
+def publish(partial: Path, final: Path, room: Path | None = None) -> None:
+    """Give what was written to `partial` its name, once it is on the disk. `room`: of `remove_at_once`."""
     _settle(partial)
     if final.is_dir():
-        remove_at_once(final)
+        remove_at_once(final, room)
     partial.replace(final)
 
 
 @contextmanager
-def whole(path: Path) -> Iterator[Path]:
-    """A place to write to, which gets the name `path` once the block has ended without an error. Makes the folder."""
+def whole(path: Path, room: Path | None = None) -> Iterator[Path]:
+    """A place to write to, which gets the name `path` once the block has ended without an error. Makes the folder.
+
+    The place lies in `room`, on the same disk, or beside `path`.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{PARTIAL}{os.getpid()}-{path.name}")
+    partial = (room or path.parent) / f"{PARTIAL}{_machine()}-{os.getpid()}-{path.name}"
     try:
         yield partial
         publish(partial, path)
@@ -72,8 +87,9 @@ def new(path: Path) -> Iterator[Path]:
         remove(room)
 
 
-def write_text(path: Path, text: str) -> None:
-    with whole(path) as partial:
+def write_text(path: Path, text: str, room: Path | None = None) -> None:
+    """As `whole`."""
+    with whole(path, room) as partial:
         partial.write_text(text, encoding="utf-8")
 
 
@@ -98,3 +114,20 @@ def _link(made: Path, path: Path) -> None:
         if path.exists():
             raise FileExistsError(path) from None
         made.rename(path)
+
+
+def _machine() -> str:
+    """Of this machine or container, among those that share a disk."""
+    return hashlib.sha256(socket.gethostname().encode()).hexdigest()[:8]
+
+
+def _lives(process: int) -> bool:
+    if os.name == "nt":  # there, os.kill ends it
+        return True
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):  # somebody else's; a number that no process has
+        return True
+    return True

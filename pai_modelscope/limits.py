@@ -16,6 +16,7 @@ YAML_NODES = 100_000  # once aliases are written out
 PATH_CHARACTERS = 1024  # of a name in an archive, a metadata file or a hub's listing
 INFOTEXT_CHARACTERS = MIB // 2  # what a picture says of its making
 INFOTEXT_FILES = 256  # LoRAs, embeddings or control pictures that one picture remembers
+LOG_LINE_BYTES = MIB  # of a log.jsonl, which itself may grow with its run
 
 # Pictures, masks and control pictures.
 PICTURE_BYTES = 264 * MIB  # of one file: 8192 x 8192 pixels of four bytes, and a head

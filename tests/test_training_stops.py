@@ -103,12 +103,17 @@ def test_kill_9_at_random_moments_loses_at_most_an_interval_and_no_file(tmp_path
 
 
 def test_what_a_killed_run_left_half_written_is_cleared_away(tmp_path):
+    """As version 0.1.0 called it; beside it, what only begins as its files did."""
     (tmp_path / "partial-checkpoint-3").mkdir()
     (tmp_path / "partial-checkpoint-3/optimizer.bin").write_text("half")
     (tmp_path / "partial-run.json").write_text("{")
+    (tmp_path / "partial-notes.txt").write_text("mine")
+    (tmp_path / "partial-checkpoint-4").mkdir()
+    (tmp_path / "partial-checkpoint-4/notes.txt").write_text("mine")
+    (tmp_path / "run.json").write_text('{"versions": {"pai_modelscope": "0.1.0"}, "config": {}}')
     (tmp_path / "log.jsonl").write_text('{"step": 5, "loss": 1.0}\n{"st')
     run(tmp_path)
-    assert not list(tmp_path.glob("partial-*"))
+    assert sorted(path.name for path in tmp_path.glob("partial-*")) == ["partial-checkpoint-4", "partial-notes.txt"]
     assert [json.loads(line)["step"] for line in (tmp_path / "log.jsonl").read_text().splitlines()] == [*range(1, 13)]
 
 

@@ -93,14 +93,20 @@ class Slow(Table):
         return super().batch(bucket, indices, device, keys)
 
 
-def forked(work, seconds: float | None) -> bool:
-    """Whether `work`, in a process of its own, came to its end before it was killed after `seconds`."""
+def forked(work, count: Path, batches: int | None, seconds: float) -> bool:
+    """Whether `work`, in a process of its own, came to its end before it was killed: `seconds` after so many batches,
+    which `count` counts; None never kills it."""
     child = os.fork()
     if not child:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
         work()
         os._exit(0)
-    if seconds is not None:
+    while batches is not None and count.stat().st_size < batches:
+        ended, status = os.waitpid(child, os.WNOHANG)
+        if ended:
+            return status == 0
+        time.sleep(0.001)
+    if batches is not None:
         time.sleep(seconds)
         os.kill(child, signal.SIGKILL)
     return os.waitpid(child, 0)[1] == 0
@@ -120,12 +126,13 @@ def killed_until_done(folder: Path, kills: int, seed: int) -> dict:
     def work(out: Path) -> None:
         run(out, 0.3, table=Slow(folder / "count"), **options)
 
-    assert forked(lambda: work(folder / "whole"), None)
+    assert forked(lambda: work(folder / "whole"), folder / "count", None, 0)
     done = False
     while not done:
         before = max(steps_saved(folder / "killed"), default=0)
         (folder / "count").write_bytes(b"")
-        done = forked(lambda: work(folder / "killed"), draw.uniform(0.02, 0.3) if report["kills"] < kills else None)
+        batches = draw.randint(0, 14) if report["kills"] < kills else None
+        done = forked(lambda: work(folder / "killed"), folder / "count", batches, draw.uniform(0, 0.02))
         saved = steps_saved(folder / "killed")
         if not done:
             report["kills"] += 1
@@ -135,7 +142,8 @@ def killed_until_done(folder: Path, kills: int, seed: int) -> dict:
         for step in saved:
             names = {path.name for path in (folder / f"killed/checkpoint-{step}").iterdir()}
             report["broken"] += [f"{step}: {name}" for name in whole - names]
-    report["left"] = [path.name for path in (folder / "killed").iterdir() if path.name.startswith("partial-")]
+    report["left"] = [str(path) for path in (folder / "killed").rglob("partial-*")]
+    report["left"] += [str(path) for path in (folder / "killed/.pai_modelscope/unfinished").iterdir()]
     return report
 
 

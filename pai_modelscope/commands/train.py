@@ -66,15 +66,11 @@ def run(args: argparse.Namespace) -> int:
 
     quieten_bars()
     given = options_of(args)
-    done = train(args.method, given)
+    done = train(args.method, given, flat=args.flat)
     folder = given["output_dir"]
     if not done["finished"]:
         print(f"{folder}: stopped after step {done['step']}")
         return 130
-    if args.flat:
-        from pai_modelscope.training.export import flatten
-
-        flatten(Path(folder), done["step"])
     print(folder if args.flat else f"{folder}/result")
     return 0
 

@@ -72,7 +72,9 @@ class PaiDiffusionTrainer(BaseTrainer):
         Raises:
             UserError: an option, model or data that can't work.
         """
+        from pai_modelscope.training.lock import claimed
         from pai_modelscope.training.options import settle
+        from pai_modelscope.training.ownership import RESULT
         from pai_modelscope.training.setup import Run
         from pai_modelscope.training.sharding import launched
 
@@ -96,7 +98,8 @@ class PaiDiffusionTrainer(BaseTrainer):
         given |= {name: value for name, value in own.items() if value is not None}
         settled = settle(self.method, given)
         accelerator = launched(settled.loop, cpu=device == "cpu")
-        self.run = Run(settled, accelerator)
+        with claimed(settled.loop.output_dir, accelerator, (RESULT, OUTPUT)):
+            self.run = Run(settled, accelerator)
         self.run.method.lr_factor = factor and checked_factor(factor, self.run.config.max_train_steps)
         self.timestamp = time.strftime("%Y%m%d_%H%M%S", time.localtime())
         self.work_dir = settled.loop.output_dir
@@ -105,18 +108,20 @@ class PaiDiffusionTrainer(BaseTrainer):
     def train(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """Train, and leave what `pipeline` opens in `work_dir/output`; returns the last logged values, with 'step' and
         'finished': False when Ctrl-C or SIGTERM came first."""
-        from pai_modelscope.files import publish
+        from pai_modelscope.training.lock import claimed
+        from pai_modelscope.training.ownership import RESULT
 
         accelerator = self.run.accelerator
         log = self._text_log()
-        accelerator.trackers = [*accelerator.trackers, log]
-        try:
-            done = self.run.go()
-        finally:
-            accelerator.trackers = [each for each in accelerator.trackers if each is not log]
-        if self.run.accelerator.is_main_process:
-            publish(Path(self.work_dir) / "result", Path(self.work_dir) / OUTPUT)
-        self.run.accelerator.wait_for_everyone()
+        with claimed(self.work_dir, accelerator, (RESULT, OUTPUT)) as folder:
+            accelerator.trackers = [*accelerator.trackers, log]
+            try:
+                done = self.run.go()
+            finally:
+                accelerator.trackers = [each for each in accelerator.trackers if each is not log]
+            if accelerator.is_main_process:
+                folder.put(folder.path / RESULT, OUTPUT)
+            accelerator.wait_for_everyone()
         return done
 
     def _text_log(self) -> TextLog:

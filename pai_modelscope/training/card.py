@@ -7,6 +7,9 @@ from typing import Any
 import pai_modelscope
 from pai_modelscope.config import TrainingConfig
 from pai_modelscope.files import write_text
+from pai_modelscope.training.options import Options
+from pai_modelscope.training.ownership import RESULT
+from pai_modelscope.zoo import lookup
 
 _SHOWN = (
     "train_batch_size",
@@ -33,6 +36,19 @@ class About:
     licence: str = ""  # of the base model, such as 'apache-2.0': what is trained from it inherits it
     usage: str = ""  # Python that uses the result
     options: dict[str, Any] = field(default_factory=dict)  # of model, data and method, by names, for run.json
+
+
+def about_run(options: Options, pictures: int) -> About:
+    """Of a run by its options, on so many `pictures`."""
+    entry, source = lookup(options.model), options.data.train_data_dir
+    result = Path(options.loop.output_dir) / RESULT
+    usage = f"""import pai_modelscope
+from modelscope.pipelines import pipeline
+
+pipe = pipeline('text-to-image-synthesis', {str(result)!r})
+pipe({{'text': '...'}})['output_imgs'][0]"""
+    data = f"{pictures} pictures of {source if isinstance(source, str) else f'a {type(source).__name__}'}"
+    return About(options.model, data, entry.licence if entry else "", usage, options.beside_the_loop())
 
 
 def write_card(

@@ -1,67 +1,51 @@
 """Checkpoints that are whole or absent, of what trains alone; finding, saving and loading them."""
 
-import re
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
 
 from accelerate import Accelerator
-from accelerate.utils import RNG_STATE_NAME, set_seed
-from accelerate.utils import load as read
+from accelerate.utils import OPTIMIZER_NAME, RNG_STATE_NAME, set_seed
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
+from torch.optim import Optimizer
 
+from pai_modelscope import untrusted
 from pai_modelscope.errors import UserError, reason
-from pai_modelscope.files import PARTIAL, publish, remove, remove_at_once
+from pai_modelscope.files import remove
 from pai_modelscope.methods import Method
+from pai_modelscope.training import checkpoint_files
 from pai_modelscope.training.disk import writing
-from pai_modelscope.training.identity import FILE, Identity
+from pai_modelscope.training.identity import Identity
 from pai_modelscope.training.interrupts import Agreement
-from pai_modelscope.training.sharding import load_options, save_options
+from pai_modelscope.training.ownership import CHECKPOINT, IDENTITY, RunFolder
+from pai_modelscope.training.sharding import cuts, load_options, save_options
 
-NAME = re.compile(r"checkpoint-(\d+)")
 WEIGHTS = "trained.safetensors"
 
 
 def step_of(folder: Path) -> int:
-    match = NAME.fullmatch(folder.name)
+    match = CHECKPOINT.fullmatch(folder.name)
     if match is None:
         raise UserError(f"{folder} is no checkpoint: give a folder called checkpoint-STEP, or 'latest'")
     return int(match.group(1))
 
 
-def all_in(output_dir: Path) -> list[Path]:
-    """From the oldest to the newest."""
-    return sorted((p for p in output_dir.glob("checkpoint-*") if NAME.fullmatch(p.name)), key=step_of)
+def newest(folder: RunFolder) -> Path | None:
+    return max(folder.checkpoints(), key=step_of, default=None)
 
 
-def newest(output_dir: Path) -> Path | None:
-    return max(all_in(output_dir), key=step_of, default=None)
+def exists(folder: RunFolder, step: int) -> bool:
+    return (folder.path / f"checkpoint-{step}").is_dir()
 
 
-def exists(output_dir: Path, step: int) -> bool:
-    return (output_dir / f"checkpoint-{step}").is_dir()
-
-
-def forget(output_dir: Path) -> None:
-    """Remove what an earlier run left: its checkpoints, log and validation pictures.
-
-    The newest checkpoint goes last, so that a run that is killed in between can still go on.
-    """
-    for old in all_in(output_dir):
-        remove_at_once(old)
-    remove(output_dir / "samples")
-    remove(output_dir / "log.jsonl")
-
-
-def choose(output_dir: Path, asked: str | None) -> Path | None:
+def choose(run: RunFolder, asked: str | None) -> Path | None:
     """The checkpoint that `resume_from_checkpoint` names, None for a fresh run.
 
     Raises:
         UserError: the folder is not there, or the run would mix with the checkpoints of another one.
     """
-    there = all_in(output_dir)
+    output_dir, there = run.path, run.checkpoints()
     if not asked:
         if there:
             raise UserError(
@@ -111,9 +95,14 @@ def load_trained(method: nn.Module, folder: Path) -> None:
 
     Raises `UserError` for a folder that is none, or one of another method or model.
     """
-    if not (folder / WEIGHTS).is_file():
+    file = folder / WEIGHTS
+    if not file.exists():
         raise UserError(f"{folder} is no checkpoint: it has no {WEIGHTS}")
-    stored, state = load_file(folder / WEIGHTS), state_of(method)
+    untrusted.check_regular(file)
+    try:
+        stored, state = load_file(file), state_of(method)
+    except (OSError, SafetensorError) as error:
+        raise UserError(f"{file} can't be read ({reason(error)}): {checkpoint_files.ADVICE}") from None
     if odd := [name for name, value in state.items() if name not in stored or stored[name].shape != value.shape]:
         raise UserError(f"{folder} is a checkpoint of another method or model: it lacks {odd[0]} in this shape")
     for name, value in state.items():
@@ -128,24 +117,25 @@ def state_of(method: nn.Module) -> dict[str, Any]:
 
 
 def save(
-    accelerator: Accelerator, output_dir: Path, step: int, identity: Identity, limit: int, agreement: Agreement
+    accelerator: Accelerator, run: RunFolder, step: int, identity: Identity, limit: int, agreement: Agreement
 ) -> Path:
     """Write to a temporary name, rename when every process has finished, then drop all but the `limit` newest.
 
     Raises:
         UserError: in every process, if one of them could not write; older checkpoints are as they were.
     """
-    final, partial = output_dir / f"checkpoint-{step}", output_dir / f"{PARTIAL}checkpoint-{step}"
-    last = newest(output_dir)
+    name = f"checkpoint-{step}"
+    final, partial = run.path / name, run.scratch / name
+    last = newest(run)
     kept = f"{last} is whole: resume_from_checkpoint='latest' goes on from it" if last else "there is no earlier one"
     accelerator.wait_for_everyone()
     problem: UserError | None = None
     what = f"the checkpoint of step {step}"
     try:
-        with writing(what, output_dir, kept):
+        with writing(what, run.path, kept):
             accelerator.save_state(str(partial), **save_options(accelerator))
             if accelerator.is_main_process:
-                (partial / FILE).write_text(identity.text(step, accelerator.num_processes), encoding="utf-8")
+                (partial / IDENTITY).write_text(identity.text(step, accelerator.num_processes), encoding="utf-8")
     except UserError as error:
         problem = error
     if agreement.any(problem is not None):
@@ -153,29 +143,36 @@ def save(
             remove(partial)
         raise problem or UserError(f"{what} could not be written by another process; {kept}")
     if accelerator.is_main_process:
-        with writing(what, output_dir, kept):
-            publish(partial, final)
-            for old in all_in(output_dir)[:-limit] if limit else []:
-                remove_at_once(old)
+        with writing(what, run.path, kept):
+            run.put(partial, name)
+            for old in run.checkpoints()[:-limit] if limit else []:
+                run.drop(old)
     accelerator.wait_for_everyone()
     return final
 
 
-def load(accelerator: Accelerator, folder: Path, identity: Identity) -> int:
+def load(accelerator: Accelerator, folder: Path, identity: Identity, optimizer: Optimizer) -> int:
     """Go on from `folder`; gives its step. On another number of processes the generators of random numbers are seeded
     anew: noise and order do not depend on them, only what a method draws without its samples' keys.
 
-    Raises `UserError` for a checkpoint of another training, and for one that lacks a file or has a damaged one.
+    Raises `UserError` for a checkpoint of another training, and for one that lacks a file or has one that is damaged
+    or holds more than tensors and plain values: no code of a file runs.
     """
     step, world_size = step_of(folder), identity.check(folder)
+    checkpoint_files.check(folder)
+    if not cuts(accelerator):
+        checkpoint_files.check_optimizer(folder / f"{OPTIMIZER_NAME}.bin", optimizer)
+    if world_size == accelerator.num_processes:
+        checkpoint_files.restore_random(folder / f"{RNG_STATE_NAME}_{accelerator.process_index}.pkl")
     try:
-        if world_size == accelerator.num_processes:  # accelerate goes on without these
-            read(folder / f"{RNG_STATE_NAME}_{accelerator.process_index}.pkl")
-        accelerator.load_state(str(folder), **load_options(accelerator))
-    except (OSError, EOFError, RuntimeError, ValueError, UnpicklingError, SafetensorError) as error:
+        with checkpoint_files.only_values():
+            accelerator.load_state(str(folder), **load_options(accelerator))
+    except UserError:
+        raise
+    except checkpoint_files.DAMAGED as error:
         raise UserError(
             f"{folder} can't be loaded ({reason(error)}): give the options that it was made with; if a file of it is "
-            "missing or damaged, remove the folder, and 'latest' takes the checkpoint before it or begins anew"
+            f"missing or damaged, {checkpoint_files.ADVICE}"
         ) from error
     if world_size != accelerator.num_processes:
         set_seed((identity.seed + step + accelerator.process_index) % 2**32)

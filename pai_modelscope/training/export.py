@@ -8,10 +8,11 @@ from typing import Any
 from accelerate import PartialState
 
 from pai_modelscope.adapters.tuned import Tuned, write_tuned
-from pai_modelscope.files import publish
+from pai_modelscope.errors import UserError
 from pai_modelscope.methods import ControlNetTraining, FullFineTuning, LoraTraining, Method, TextualInversion
 from pai_modelscope.methods.lora import LEGACY
 from pai_modelscope.methods.textual_inversion import fill_pipeline
+from pai_modelscope.training.ownership import RESULT, RunFolder
 from pai_modelscope.zoo.folders import configure, copy_model
 
 CONTROL = "control"  # what a ControlNet reads whose training set brought its own pictures
@@ -40,13 +41,33 @@ def exporter(
     return partial(_whole, base=base, name=name, scheduler=scheduler)
 
 
-def flatten(folder: Path, step: int) -> None:
-    """Move what lies in the run folder's `result` beside it, and 2023's state of a LoRA into the last checkpoint."""
+def flat_names(method: str, name: str, whole: bool) -> tuple[str, ...]:
+    """What `flatten` will give a place in the folder of a run called `name`, as far as it is known before."""
+    common = ("README.md", "configuration.json")
+    if whole:
+        return (*common, "model_index.json", "unet", "text_encoder", "vae", "tokenizer", "scheduler")
+    own = {
+        "controlnet": ("controlnet",),
+        "textual-inversion": ("learned_embeds.safetensors",),
+    }
+    return *common, *own.get(method, ("pytorch_lora_weights.safetensors", f"{name}.safetensors"))
+
+
+def flatten(folder: RunFolder, step: int) -> None:
+    """Move what lies in the run folder's `result` beside it, and 2023's state of a LoRA into the last checkpoint.
+
+    Raises `UserError` where something lies in its place that no run made; all then stays in `result`.
+    """
     if PartialState().is_main_process:
-        result = folder / "result"
-        for path in sorted(result.iterdir()):
-            place = folder / f"checkpoint-{step}" if path.name == LEGACY else folder
-            publish(path, place / path.name)
+        result = folder.path / RESULT
+        names = {path: path.name for path in sorted(result.iterdir())}
+        names |= {path: f"checkpoint-{step}/{LEGACY}" for path in names if path.name == LEGACY}
+        try:
+            folder.check(names.values())
+        except UserError as error:
+            raise UserError(f"the result stays in {result}: {error}") from None
+        for path, name in names.items():
+            folder.put(path, name)
         result.rmdir()
     PartialState().wait_for_everyone()
 

@@ -4,10 +4,10 @@ import torch
 from accelerate import Accelerator
 
 from pai_modelscope.methods.denoising import Denoising
-from pai_modelscope.training.loop import Source
 from pai_modelscope.training.losses import Meter
 from pai_modelscope.training.order import Order
 from pai_modelscope.training.sharding import autocast
+from pai_modelscope.training.source import Source
 from pai_modelscope.training.validation import untouched
 
 _SEED = 20_230_501  # none that somebody trains with

@@ -6,12 +6,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from pai_modelscope import untrusted
 from pai_modelscope.config import TrainingConfig
-from pai_modelscope.errors import UserError
+from pai_modelscope.config.option import shown
+from pai_modelscope.errors import UserError, reason
 from pai_modelscope.methods import Method
 from pai_modelscope.training.order import Order
+from pai_modelscope.training.ownership import IDENTITY
 
-FILE = "training.json"
+_SHOWN = 80  # characters of a value that are shown as they are
 _ADVICE = {
     "method": "use the method it was made with",
     "model": "open the model, and choose the rank and the parts to train, that it was made with",
@@ -70,14 +73,17 @@ class Identity:
 
     def check(self, folder: Path) -> int:
         """The number of processes that wrote the checkpoint. Raises `UserError`, naming all that differs."""
+        advice = "give a folder checkpoint-STEP of a run, or leave resume_from_checkpoint out"
+        if not (folder / IDENTITY).exists():
+            raise UserError(f"{folder} is no checkpoint of this training ({IDENTITY} is missing): {advice}")
         try:
-            theirs = json.loads((folder / FILE).read_text(encoding="utf-8"))
-            world_size, found = int(theirs["world_size"]), {name: theirs[name] for name in asdict(self)}
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise UserError(
-                f"{folder} is no checkpoint of this training ({FILE} is missing or unreadable): give a folder "
-                "checkpoint-STEP of a run, or leave resume_from_checkpoint out"
-            ) from error
+            found = untrusted.read_json(folder / IDENTITY)
+        except (UserError, OSError) as error:
+            raise UserError(f"{folder} is no checkpoint of this training ({reason(error)}): {advice}") from error
+        found = found if isinstance(found, dict) else {}
+        world_size = found.get("world_size")
+        if not isinstance(world_size, int) or world_size < 1 or not asdict(self).keys() <= found.keys():
+            raise UserError(f"{folder} is no checkpoint of this training ({IDENTITY} lacks values): {advice}")
         differing = [
             f"{_NAMES.get(name, name)} was {_short(found[name])} and is now {_short(mine)}: "
             + _ADVICE[name].format(theirs=_short(found[name]))
@@ -94,9 +100,9 @@ def _digest(value: Any) -> str:
 
 
 def _short(value: Any) -> str:
-    if isinstance(value, list):
-        return f"{sum(value)} in {len(value)}"
-    return str(value)
+    if isinstance(value, list) and all(isinstance(each, int) for each in value):
+        return shown(sum(value)) + f" in {len(value)}"
+    return value if isinstance(value, str) and len(value) < _SHOWN else shown(value)
 
 
 def _samples(method: Method) -> list[tuple[str, list[float]]]:

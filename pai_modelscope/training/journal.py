@@ -1,13 +1,13 @@
 """What a run tells while it goes: run.json, log.jsonl, samples and trackers, all by the main process."""
 
 from contextlib import AbstractContextManager
-from pathlib import Path
 from typing import Any
 
 from accelerate import Accelerator
 
 from pai_modelscope.config import TrainingConfig
 from pai_modelscope.training.disk import writing
+from pai_modelscope.training.ownership import RunFolder
 from pai_modelscope.training.runfolder import Log, write_run
 from pai_modelscope.training.trackers import Trackers
 from pai_modelscope.training.validation import grid, save_grid
@@ -15,9 +15,15 @@ from pai_modelscope.training.validation import grid, save_grid
 
 class Journal:
     def __init__(
-        self, accelerator: Accelerator, config: TrainingConfig, method: str, options: dict[str, Any], step: int
+        self,
+        accelerator: Accelerator,
+        folder: RunFolder,
+        config: TrainingConfig,
+        method: str,
+        options: dict[str, Any],
+        step: int,
     ):
-        self._writes, self._folder = accelerator.is_main_process, Path(config.output_dir)
+        self._writes, self._folder = accelerator.is_main_process, folder
         if self._writes:
             with self.writing("the run folder"):
                 self._log = Log(self._folder, step)
@@ -27,7 +33,7 @@ class Journal:
 
     def writing(self, what: str) -> AbstractContextManager[None]:
         """A full disk becomes a `UserError`."""
-        return writing(what, self._folder, "resume_from_checkpoint='latest' goes on from the newest checkpoint")
+        return writing(what, self._folder.path, "resume_from_checkpoint='latest' goes on from the newest checkpoint")
 
     def row(self, row: dict[str, Any]) -> None:
         """Values with their 'step'."""

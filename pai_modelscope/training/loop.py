@@ -2,10 +2,10 @@
 
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from accelerate import Accelerator
@@ -14,15 +14,15 @@ from tqdm.auto import tqdm
 
 from pai_modelscope.config import TrainingConfig
 from pai_modelscope.errors import UserError
-from pai_modelscope.files import PARTIAL, publish, sweep
 from pai_modelscope.methods import Method
 from pai_modelscope.training import checkpoints, sharding
 from pai_modelscope.training.average import Average
 from pai_modelscope.training.card import About, write_card
-from pai_modelscope.training.disk import writing
+from pai_modelscope.training.checkpoint_files import Checked
 from pai_modelscope.training.identity import Identity
 from pai_modelscope.training.interrupts import Agreement, Interrupts
 from pai_modelscope.training.journal import Journal
+from pai_modelscope.training.lock import claimed
 from pai_modelscope.training.losses import Meter, Watch
 from pai_modelscope.training.optimizers import (
     build_optimizer,
@@ -32,35 +32,9 @@ from pai_modelscope.training.optimizers import (
     settings_kept,
 )
 from pai_modelscope.training.order import Order
+from pai_modelscope.training.ownership import RESULT, RunFolder
+from pai_modelscope.training.source import Source
 from pai_modelscope.training.validation import Validation, untouched
-
-
-class Source(Protocol):
-    """Where batches come from. Samples lie in buckets; all samples of a bucket have one shape.
-
-    A source may also have `names(bucket, indices)`, a list of what samples are called: a loss that stops the run is
-    then reported with the files of its batch.
-    """
-
-    @property
-    def lengths(self) -> Sequence[int]:
-        """Samples in each bucket."""
-        ...
-
-    @property
-    def cycle(self) -> Sequence[int]:
-        """Bucket of each step, repeated for ever."""
-        ...
-
-    def batch(
-        self, bucket: int, indices: torch.Tensor, device: torch.device, keys: torch.Tensor
-    ) -> dict[str, torch.Tensor]:
-        """The samples `indices` (n,) of a bucket, on `device`.
-
-        `keys` (n,) int64, on the CPU: what a source draws at random for a sample (a crop, a flip, one of its captions)
-        is to follow from its key alone, so that it does not depend on processes and workers.
-        """
-        ...
 
 
 def train(
@@ -82,11 +56,14 @@ def train(
 
     Raises:
         UserError: for a configuration that cannot work, with every problem named; a checkpoint of another training; a
-            loss that is not finite or explodes; a disk that is full, where the last checkpoint stays whole.
+            loss that is not finite or explodes; a gradient that is always zero; a disk that is full, where the last
+            checkpoint stays whole; a folder that another run has, or in which something lies that no run made.
     """
     if problems := config.problems():
         raise UserError("training cannot start: " + "; ".join(problems))
-    return _Run(method, source, config, accelerator, validation, about or About(), export).go()
+    accelerator = accelerator or sharding.launched(config)
+    with claimed(config.output_dir, accelerator) as folder:
+        return _Run(method, source, config, accelerator, folder, validation, about or About(), export).go()
 
 
 class _Run:
@@ -97,35 +74,33 @@ class _Run:
         method: Method,
         source: Source,
         config: TrainingConfig,
-        accelerator: Accelerator | None,
+        accelerator: Accelerator,
+        folder: RunFolder,
         validation: Validation | None,
         about: About,
         export: Callable[[Path], object] | None,
     ):
         self.config, self.source, self.validation, self.about = config, source, validation, about
         self.export = export
-        self.accelerator = accelerator or sharding.launched(config)
-        self.output_dir = Path(config.output_dir)
-        with writing("the run folder", self.output_dir, "nothing was trained"):
-            self.output_dir.mkdir(parents=True, exist_ok=True)
+        self.accelerator, self.folder = accelerator, folder
         self.agreement = Agreement(self.accelerator.num_processes)
         if config.overwrite_output_dir and not config.resume_from_checkpoint:
             with self.accelerator.main_process_first():
                 if self.accelerator.is_main_process:
-                    checkpoints.forget(self.output_dir)
-        from_folder = checkpoints.choose(self.output_dir, config.resume_from_checkpoint)
+                    folder.forget()
+        from_folder = checkpoints.choose(folder, config.resume_from_checkpoint)
         set_seed((config.seed + self.accelerator.process_index) % 2**32)
         samples = config.train_batch_size * config.gradient_accumulation_steps * self.accelerator.num_processes
         self.order = Order(source.lengths, samples, config.seed, source.cycle)
         self.identity = Identity.of(method, config, self.order)
         self._prepare(method)
         with settings_kept(self.schedule):
-            self.step = checkpoints.load(self.accelerator, from_folder, self.identity) if from_folder else 0
+            self.step = 0
+            if from_folder:
+                self.step = checkpoints.load(accelerator, from_folder, self.identity, self.optimizer)
         self.watch = Watch(config.max_loss_ratio, config.train_batch_size, self.accelerator.device)
         self.meter = Meter()
-        if self.accelerator.is_main_process:
-            sweep(self.output_dir)
-        self.journal = Journal(self.accelerator, config, self.identity.method, about.options, self.step)
+        self.journal = Journal(self.accelerator, folder, config, self.identity.method, about.options, self.step)
         self.logged = self.journal.last
         self.accelerator.wait_for_everyone()
         self.started = time.monotonic()
@@ -153,10 +128,11 @@ class _Run:
         self.model, self.optimizer = self.accelerator.prepare(method, optimizer)
         self.parameters = method.trainable()
         checkpoints.only_what_trains(self.accelerator, method)
-        self.accelerator.register_for_checkpointing(self.schedule)
+        self.accelerator.register_for_checkpointing(Checked(self.schedule, "last_epoch", "base_lrs"))
         self.average = Average(self.parameters, config.ema_decay) if config.ema_decay else None
         if self.average:
-            self.accelerator.register_for_checkpointing(self.average)
+            kept = Checked(self.average, "optimization_step", "shadow_params")
+            self.accelerator.register_for_checkpointing(kept)
 
     def go(self) -> dict[str, Any]:
         config = self.config
@@ -164,7 +140,7 @@ class _Run:
             total=config.max_train_steps,
             initial=self.step,
             disable=not self.accelerator.is_local_main_process,
-            desc=self.output_dir.name,
+            desc=self.folder.path.name,
             unit="step",
             mininterval=1.0,
             dynamic_ncols=True,
@@ -203,7 +179,7 @@ class _Run:
                 self._save_checkpoint()
         if interrupts.received and not bar.disable:
             bar.write(f"{interrupts.received}: saving step {self.step}, then stopping", file=sys.stderr)
-        if not checkpoints.exists(self.output_dir, self.step):
+        if not checkpoints.exists(self.folder, self.step):
             self._save_checkpoint()
 
     def _optimize(self, step: int) -> None:
@@ -255,11 +231,11 @@ class _Run:
     def _save_checkpoint(self) -> None:
         self._stop_if_bad()
         begun, limit = time.monotonic(), self.config.checkpoints_total_limit
-        checkpoints.save(self.accelerator, self.output_dir, self.step, self.identity, limit, self.agreement)
+        checkpoints.save(self.accelerator, self.folder, self.step, self.identity, limit, self.agreement)
         self._aside(begun)
 
     def _stop_if_bad(self) -> None:
-        self.watch.stop_if_bad(self.accelerator, self.order, self.source, checkpoints.newest(self.output_dir))
+        self.watch.stop_if_bad(self.accelerator, self.order, self.source, checkpoints.newest(self.folder))
 
     def _validate(self) -> None:
         if self.validation is None or not self.config.validation_steps:
@@ -280,8 +256,7 @@ class _Run:
         return bool(limit) and time.monotonic() - self.started > limit
 
     def _save_result(self) -> None:
-        config, final = self.config, self.output_dir / "result"
-        partial = final.with_name(PARTIAL + final.name)
+        config, partial = self.config, self.folder.scratch / RESULT
         with self._averaged(), sharding.gathered(self.method):
             if self.accelerator.is_main_process:
                 with self.journal.writing("the result"):
@@ -293,5 +268,5 @@ class _Run:
                     write_card(
                         partial, self.identity.method, config, self.about, self.step, self.order.batch_size, loss
                     )
-                    publish(partial, final)
+                    self.folder.put(partial, RESULT)
         self.accelerator.wait_for_everyone()

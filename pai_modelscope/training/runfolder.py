@@ -2,9 +2,11 @@
 
 import importlib.metadata
 import json
+import math
 import platform
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,14 +16,17 @@ import torch
 from accelerate import Accelerator
 
 import pai_modelscope
+from pai_modelscope import limits, untrusted
 from pai_modelscope.config import TrainingConfig
-from pai_modelscope.files import write_text
+from pai_modelscope.errors import UserError
+from pai_modelscope.files import whole, write_text
+from pai_modelscope.training.ownership import LOG, RUN, RunFolder
 
 _PACKAGES = ("torch", "diffusers", "transformers", "accelerate", "peft", "safetensors", "numpy")
 
 
 def write_run(
-    output_dir: Path,
+    folder: RunFolder,
     config: TrainingConfig,
     method: str,
     options: dict[str, Any],
@@ -30,15 +35,13 @@ def write_run(
 ) -> None:
     """`run.json`: how the run began; each time it went on adds an entry to 'resumed'. With its 'options' and 'config',
     `fine_tune` makes the same run again."""
-    path = output_dir / "run.json"
+    path = folder.path / RUN
     now = {"step": step, **_surroundings(config, accelerator), "method": method, "options": options}
-    try:
-        before = json.loads(path.read_text(encoding="utf-8")) if step else None
-    except (OSError, ValueError):  # the checkpoint came from another folder, or someone edited the file
-        before = None
+    before = untrusted.read_json(path) if step and path.exists() else None  # none: the checkpoint is of another folder
     if isinstance(before, dict):
-        now = {**before, "resumed": [*before.get("resumed", []), now]}
-    write_text(path, json.dumps(now, indent=1, ensure_ascii=False, default=str) + "\n")
+        resumed = before.get("resumed")
+        now = {**before, "resumed": [*(resumed if isinstance(resumed, list) else []), now]}
+    write_text(path, json.dumps(now, indent=1, ensure_ascii=False, default=str) + "\n", folder.scratch)
 
 
 def _surroundings(config: TrainingConfig, accelerator: Accelerator) -> dict[str, Any]:
@@ -80,24 +83,35 @@ def git_state(folder: Path) -> dict[str, Any] | None:
 
 
 class Log:
-    """`log.jsonl`: a line for every logged step. What an interrupted run logged after its checkpoint is dropped."""
+    """`log.jsonl`: a line for every logged step. What an interrupted run logged after its checkpoint is dropped, and
+    lines that are none, such as the one that a run was killed in."""
 
-    def __init__(self, output_dir: Path, step: int):
-        self._path = output_dir / "log.jsonl"
+    def __init__(self, folder: RunFolder, step: int):
+        self._path = folder.path / LOG
         self.last: dict[str, Any] = {}  # of the rows with a loss
         if self._path.exists():
-            lines = self._path.read_text(encoding="utf-8", errors="replace").splitlines()
-            kept = [line for line in lines if 0 < _step(line) <= step]
-            write_text(self._path, "".join(f"{line}\n" for line in kept))
-            self.last = next((row for row in map(json.loads, reversed(kept)) if "loss" in row), {})
+            with whole(self._path, folder.scratch) as partial, open(partial, "w", encoding="utf-8") as file:
+                for row in _rows(self._path):
+                    if 0 < _number(row.get("step")) <= step:
+                        file.write(json.dumps(row) + "\n")
+                        self.last = row if math.isfinite(_number(row.get("loss"), math.nan)) else self.last
 
     def add(self, row: dict[str, Any]) -> None:
         with open(self._path, "a", encoding="utf-8") as file:
             file.write(json.dumps(row) + "\n")
 
 
-def _step(line: str) -> int:
-    try:
-        return int(json.loads(line)["step"])
-    except (ValueError, KeyError, TypeError):  # the line that was being written when the run was killed
-        return 0
+def _rows(path: Path) -> Iterator[dict[str, Any]]:
+    with untrusted.open_regular(path) as file:
+        while line := file.readline(limits.LOG_LINE_BYTES):
+            try:
+                row = untrusted.parse_json(line, str(path))
+            except UserError:
+                continue
+            if isinstance(row, dict):
+                yield row
+
+
+def _number(value: Any, other: float = 0) -> float:
+    """`value` if it is a number that a float can hold, else `other`."""
+    return value if isinstance(value, int | float) and abs(value) < 2**53 else other

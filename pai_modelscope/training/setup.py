@@ -35,28 +35,41 @@ from pai_modelscope.methods.denoising import Denoising
 from pai_modelscope.sampling import Sampler
 from pai_modelscope.sampling.load import load_controlnet, load_pipeline
 from pai_modelscope.text import chunk_ids
-from pai_modelscope.training.card import About
-from pai_modelscope.training.export import CONTROL, exporter
+from pai_modelscope.training.card import about_run
+from pai_modelscope.training.export import CONTROL, exporter, flat_names, flatten
+from pai_modelscope.training.lock import claimed
 from pai_modelscope.training.loop import train
 from pai_modelscope.training.optimizers import lighten
 from pai_modelscope.training.options import Options, settle
+from pai_modelscope.training.ownership import RESULT
 from pai_modelscope.training.pictures import PictureValidation
 from pai_modelscope.training.schedule import OPTIONS as OF_THE_SCHEDULE
 from pai_modelscope.training.schedule import schedule_of
 from pai_modelscope.training.sharding import launched
-from pai_modelscope.zoo import lookup, model_dir
+from pai_modelscope.training.trackers import asked_for
+from pai_modelscope.zoo import model_dir
 
 
-def run(method: str, given: Mapping[str, Any], accelerator: Accelerator | None = None) -> dict[str, Any]:
+def run(
+    method: str, given: Mapping[str, Any], accelerator: Accelerator | None = None, flat: bool = False
+) -> dict[str, Any]:
     """Train by `method`: 'full', 'lora', 'textual-inversion', 'dreambooth' or 'controlnet'; returns what `train` does.
 
     given: options by their names, see `config.methods` and `TrainingConfig`; `train_data_dir` and `replay_data_dir` may
-    also be objects with rows, such as a `datasets.Dataset`.
+    also be objects with rows, such as a `datasets.Dataset`. flat: see `flatten`, for a run that comes to its end.
 
     Raises:
         UserError: options, model or data that can't work.
     """
-    return Run(settle(method, given), accelerator).go()
+    options = settle(method, given)
+    accelerator = launched(options.loop, given=accelerator)
+    output_dir = Path(options.loop.output_dir)
+    beside = flat_names(method, output_dir.resolve().name, options.whole_model) if flat else ()
+    with claimed(output_dir, accelerator, (RESULT, *beside)) as folder:
+        done = Run(options, accelerator).go()
+        if flat and done["finished"]:
+            flatten(folder, done["step"])
+        return done
 
 
 def fine_tune(method: str, **options: Any) -> Path:
@@ -74,6 +87,7 @@ class Run:
     def __init__(self, options: Options, accelerator: Accelerator | None = None):
         self.options = options
         self.accelerator = launched(options.loop, given=accelerator)
+        asked_for(options.loop.report_to)
         self.precision = self.accelerator.mixed_precision
         for name, why in sorted(options.without_effect.items()):
             warnings.warn(f"{name} changes nothing: {why}", stacklevel=2)
@@ -93,6 +107,7 @@ class Run:
         if precision != self.precision:
             made = f"this run was prepared for mixed_precision {self.precision!r}"
             raise UserError(f"{made}, and another run has changed that to {precision!r} since: prepare it again")
+        about = about_run(options, len(self.pictures))
         export = exporter(
             self.method,
             self.folder,
@@ -101,7 +116,7 @@ class Run:
             reads=getattr(options.own, "annotator", None),
             whole=getattr(options.own, "save_as_full_pipeline", False),
         )
-        return train(self.method, self.source, self.config, self.accelerator, self._validation(), self._about(), export)
+        return train(self.method, self.source, self.config, self.accelerator, self._validation(), about, export)
 
     def _method(self) -> Denoising:
         options, pipe = self.options, self.pipe
@@ -264,18 +279,6 @@ class Run:
             width=self.options.data.resolution,
         )
 
-    def _about(self) -> About:
-        options = self.options
-        entry = lookup(options.model)
-        result = Path(options.loop.output_dir) / "result"
-        usage = f"""import pai_modelscope
-from modelscope.pipelines import pipeline
-
-pipe = pipeline('text-to-image-synthesis', {str(result)!r})
-pipe({{'text': '...'}})['output_imgs'][0]"""
-        data = f"{len(self.pictures)} pictures of {_called(options.data.train_data_dir)}"
-        return About(options.model, data, entry.licence if entry else "", usage, options.beside_the_loop())
-
 
 # Which of the options go to the method's constructor as they are.
 _TAKES = {
@@ -285,7 +288,3 @@ _TAKES = {
     "textual-inversion": ("num_vectors",),
     "controlnet": (),
 }
-
-
-def _called(source: Any) -> str:
-    return source if isinstance(source, str) else f"a {type(source).__name__}"

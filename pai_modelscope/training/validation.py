@@ -15,6 +15,7 @@ from torch import nn
 from pai_modelscope.files import whole
 from pai_modelscope.images import contact_sheet
 from pai_modelscope.methods import Method
+from pai_modelscope.training.ownership import SAMPLES, RunFolder
 
 CAPTION = "caption"  # in a picture's `info`: what stands under it in the grid
 
@@ -50,8 +51,8 @@ def grid(pictures: Sequence[Image.Image]) -> Image.Image:
     return contact_sheet(pictures, captions, columns=math.ceil(math.sqrt(len(pictures))))
 
 
-def save_grid(page: Image.Image, output_dir: Path, step: int) -> Path:
-    path = output_dir / "samples" / f"step-{step:06d}.png"
-    with whole(path) as partial:
+def save_grid(page: Image.Image, folder: RunFolder, step: int) -> Path:
+    path = folder.path / SAMPLES / f"step-{step:06d}.png"
+    with whole(path, folder.scratch) as partial:
         page.save(partial, format="PNG")
     return path

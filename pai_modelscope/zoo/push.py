@@ -10,7 +10,7 @@ from pai_modelscope.zoo.folders import json_if_readable, problem
 from pai_modelscope.zoo.hubs import reason
 
 # What training leaves in a folder and nobody needs to download.
-_PRIVATE = ["*.log", "logs/*", "checkpoint-*/*", "*.incomplete", "optimizer.bin", "events.out.*"]
+_PRIVATE = ["*.log", "logs/*", "checkpoint-*/*", ".pai_modelscope/*", "*.incomplete", "optimizer.bin", "events.out.*"]
 
 
 def push(

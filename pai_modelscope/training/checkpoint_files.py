@@ -1,0 +1,236 @@
+"""The files of a checkpoint, which may come from elsewhere: read as tensors and plain values, none of their code runs.
+
+PyTorch's own reader of that kind does it (`torch.load` with `weights_only`). accelerate and PyTorch's sharded
+checkpoints ask for the other one in places, so it is made the only one while they load.
+"""
+
+import os
+import pickle
+import random
+import re
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import is_dataclass
+from enum import Enum
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import Any
+
+import numpy as np
+import torch
+from accelerate.utils import load
+from safetensors import SafetensorError
+
+from pai_modelscope import limits, untrusted
+from pai_modelscope.errors import UserError, reason
+
+_PICKLES = {".pkl", ".bin", ".pt"}
+_FORCED, _FORBIDDEN = "TORCH_FORCE_WEIGHTS_ONLY_LOAD", "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD"
+# Classes of numbers in DeepSpeed's files. What a class of this list does when it is made or filled runs no other code.
+_DEEPSPEED = {
+    "deepspeed.runtime.fp16.loss_scaler": ("LossScaler", "DynamicLossScaler"),
+    "deepspeed.runtime.zero.config": ("ZeroStageEnum",),
+    "deepspeed.utils.tensor_fragment": ("fragment_address",),
+}
+# What the index of a sharded checkpoint consists of, beside types and layouts of tensors.
+_SHARDED = {"torch.distributed.checkpoint.metadata", "torch.distributed.checkpoint.filesystem"}
+
+ADVICE = "remove the folder, and 'latest' takes the checkpoint before it or begins anew"
+# What libraries raise for content that is not what they wrote.
+DAMAGED = (
+    OSError,
+    EOFError,
+    pickle.UnpicklingError,
+    SafetensorError,
+    RuntimeError,
+    ValueError,
+    LookupError,
+    AttributeError,
+    TypeError,
+    OverflowError,
+    MemoryError,
+)
+
+
+def check(folder: Path) -> None:
+    """Raise `UserError` that names the first file of a checkpoint that is not what a run writes: a named pipe, a link
+    to a folder, a pickle with more in it than tensors and plain values."""
+    for path in sorted(folder.rglob("*")):
+        if path.is_dir():
+            if path.is_symlink():
+                raise UserError(f"{path} leads out of the checkpoint: put the folder itself there")
+            continue
+        try:
+            untrusted.check_regular(path)
+        except OSError as error:
+            raise UserError(f"{path} can't be read ({reason(error)})") from None
+        if path.suffix in _PICKLES:
+            read(path)
+        elif path.name == ".metadata":
+            _check_sharded(path)
+
+
+def read(path: Path) -> Any:
+    """The value of a file that `torch.save` wrote; tensors stay on the disk until they are used.
+
+    Raises:
+        UserError: no such file, or one that asks for anything but tensors and plain values.
+    """
+    try:
+        untrusted.check_regular(path)
+        with zipfile.ZipFile(path) as archive:  # torch.save compresses nothing: the content is no larger than the file
+            if any(entry.compress_type != zipfile.ZIP_STORED for entry in archive.infolist()):
+                raise _unsafe(path, "it is compressed")
+        with only_values():
+            return load(str(path), map_location="cpu", mmap=True)
+    except UserError:
+        raise
+    except pickle.UnpicklingError as error:
+        wanted = re.search(r"GLOBAL ([\w.]+)", str(error))
+        raise _unsafe(path, f"it asks for {wanted[1]}" if wanted else reason(error)) from None
+    except zipfile.BadZipFile:
+        raise _unsafe(path, "it is cut, or no file of torch.save") from None
+    except DAMAGED as error:
+        raise UserError(f"{path} can't be read ({reason(error)}): {ADVICE}") from None
+
+
+@contextmanager
+def only_values() -> Iterator[None]:
+    """Whatever a library asks of it, `torch.load` reads nothing but tensors and plain values meanwhile."""
+    before = {name: os.environ.pop(name, None) for name in (_FORCED, _FORBIDDEN)}
+    os.environ[_FORCED] = "1"
+    try:
+        with torch.serialization.safe_globals(_classes_of_deepspeed()):
+            yield
+    finally:
+        os.environ.pop(_FORCED)
+        os.environ.update({name: value for name, value in before.items() if value is not None})
+
+
+def restore_random(path: Path) -> None:
+    """The generators of random numbers as they were; accelerate goes on without a word where it can't.
+
+    Raises `UserError` for a file that does not hold their states.
+    """
+    states = read(path)
+    try:
+        random.setstate(states["random_state"])
+        np.random.set_state(states["numpy_random_seed"])
+        torch.set_rng_state(states["torch_manual_seed"])
+    except DAMAGED as error:
+        raise UserError(f"{path} can't be read ({reason(error)}): {ADVICE}") from None
+
+
+def alike(theirs: Any, ours: Any) -> bool:
+    """Whether a plain value of a file may stand in the place of ours: of its kind, and as long as it is. Of dicts, the
+    values of the names that both have: versions of PyTorch differ in others."""
+    if isinstance(ours, dict):
+        shared = ours.keys() & theirs.keys() if isinstance(theirs, dict) else ()
+        return isinstance(theirs, dict) and all(alike(theirs[name], ours[name]) for name in shared)
+    if isinstance(ours, list | tuple):
+        same = isinstance(theirs, list | tuple) and len(theirs) == len(ours)
+        return same and all(alike(one, other) for one, other in zip(theirs, ours, strict=True))
+    if isinstance(ours, torch.Tensor):
+        return isinstance(theirs, torch.Tensor) and theirs.shape == ours.shape
+    if isinstance(ours, bool | None):
+        return isinstance(theirs, bool | None)
+    if isinstance(ours, int | float):
+        return _is_number(theirs) or (isinstance(theirs, float) and theirs == ours)  # infinity, where ours is
+    return type(theirs) is type(ours)
+
+
+def check_optimizer(path: Path, optimizer: torch.optim.Optimizer) -> None:
+    """Raise `UserError` for an optimizer's state that does not fit what it is to be the state of."""
+    state, own = read(path), optimizer.state_dict()
+    groups, values = (state.get(name) if isinstance(state, dict) else None for name in ("param_groups", "state"))
+    values = values if isinstance(values, dict) else {None: None}
+    good = isinstance(groups, list) and alike(groups, own["param_groups"])
+    pairs = zip(groups, own["param_groups"], strict=True) if good and groups else ()
+    good = good and all(_same_switches(one, other) for one, other in pairs)
+    weights = [weight for group in optimizer.param_groups for weight in group["params"]]
+    for place, of_weight in values.items() if good else ():
+        known = isinstance(place, int) and 0 <= place < len(weights) and isinstance(of_weight, dict)
+        good = good and known and all(_fits(value, weights[place]) for value in of_weight.values())
+    if not good:
+        raise UserError(f"{path} is no state of this optimizer for these weights: {ADVICE}")
+
+
+class Checked:
+    """What accelerate keeps in a checkpoint: the state of `part`, compared with its own before it goes there."""
+
+    def __init__(self, part: Any, *needed: str):
+        """`needed`: names without which a state is none."""
+        self._part, self._needed = part, needed
+
+    def state_dict(self) -> dict[str, Any]:
+        return dict(self._part.state_dict())
+
+    def load_state_dict(self, state: Any) -> None:
+        """Raises `ValueError` for a state of another form. What other versions of PyTorch keep besides is left out."""
+        own = self.state_dict()
+        theirs = {name: value for name, value in state.items() if name in own} if isinstance(state, dict) else {}
+        if not all(name in theirs for name in self._needed) or not alike(theirs, own):
+            raise ValueError(f"what it holds is no state of {type(self._part).__name__}")
+        self._part.load_state_dict(theirs)
+
+
+def _unsafe(path: Path, why: str) -> UserError:
+    return UserError(f"{path} is not read: {why}, where tensors and plain values are valid; {ADVICE}")
+
+
+def _fits(value: Any, weight: torch.Tensor) -> bool:
+    """One value of the state of a weight: a number, a tensor of one, or one of as many numbers as the weight has."""
+    if isinstance(value, torch.Tensor):
+        return value.numel() in (1, weight.numel()) and all(stride > 0 for stride in value.stride())
+    return value is None or _is_number(value)
+
+
+def _same_switches(theirs: Any, ours: dict[str, Any]) -> bool:
+    """Whether a group names its weights, and what is on or off is so in both."""
+    shared = [name for name in ours if isinstance(theirs, dict) and isinstance(theirs.get(name), bool)]
+    return (
+        isinstance(theirs, dict)
+        and "params" in theirs
+        and all(theirs[name] == ours[name] for name in shared if isinstance(ours[name], bool))
+    )
+
+
+def _is_number(value: Any) -> bool:
+    """Also False for nan and infinity."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 2**53
+
+
+def _classes_of_deepspeed() -> list[Any]:
+    """Where DeepSpeed is installed and imported."""
+    import sys
+
+    found = []
+    for module, names in _DEEPSPEED.items():
+        if module in sys.modules:
+            found += [each for name in names if (each := getattr(sys.modules[module], name, None)) is not None]
+    return found
+
+
+def _check_sharded(path: Path) -> None:
+    """The index of a sharded checkpoint, which PyTorch opens as a pickle."""
+    try:
+        with untrusted.open_regular(path, limits.JSON_BYTES) as file:
+            _Index(file).load()
+    except UserError:
+        raise
+    except DAMAGED as error:
+        raise UserError(f"{path} can't be read ({reason(error)}): {ADVICE}") from None
+
+
+class _Index(pickle.Unpickler):
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) == ("torch.serialization", "_get_layout"):
+            return torch.serialization._get_layout  # type: ignore[attr-defined]  # a look-up by name
+        if module == "pathlib" and name in ("PosixPath", "WindowsPath", "PurePosixPath", "PureWindowsPath"):
+            return PureWindowsPath if "Windows" in name else PurePosixPath
+        if "." not in name and (module == "torch" or module in _SHARDED):
+            found = getattr(__import__(module, fromlist=[name]), name, None)
+            plain = isinstance(found, type) and (is_dataclass(found) or issubclass(found, Enum))
+            if isinstance(found, torch.dtype) or found is torch.Size or (plain and found.__module__ == module):
+                return found
+        raise pickle.UnpicklingError(f"it asks for {module}.{name}")

@@ -1,0 +1,114 @@
+"""One run at a time in a folder: a lock of the operating system, which ends with its process, however that ends."""
+
+import json
+import os
+import socket
+import threading
+import warnings
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from accelerate import Accelerator
+from filelock import FileLock, Timeout
+
+from pai_modelscope import untrusted
+from pai_modelscope.errors import UserError, printable, reason
+from pai_modelscope.training.disk import writing
+from pai_modelscope.training.interrupts import Agreement
+from pai_modelscope.training.ownership import RESULT, RunFolder
+
+_LOCK, _HOLDER = "lock", "holder.json"
+_held: dict[Path, int] = {}  # folders that this process holds, and by which thread
+
+
+@contextmanager
+def claimed(
+    output_dir: Path | str, accelerator: Accelerator, results: Iterable[str] = (RESULT,)
+) -> Iterator[RunFolder]:
+    """The folder of a run, which no other run has meanwhile; to be entered by all processes of one launch, of which
+    the main one holds the lock. Entered again within itself, it is the same claim.
+
+    `results`: see `RunFolder.check`, by which the folder is checked. What a killed run left half-written is removed.
+
+    Raises:
+        UserError: in every process: another run has the folder; it can't be written; something there is not ours.
+    """
+    folder, key = RunFolder(output_dir), Path(output_dir).resolve()
+    if _held.get(key) == threading.get_ident():
+        yield folder
+        return
+    lock: FileLock | None = None
+    problem: UserError | None = None
+    if accelerator.is_main_process:
+        try:
+            lock = _take(folder, key)
+            folder.check(results)
+            folder.begin()
+        except UserError as error:
+            problem = error
+    try:
+        if Agreement(accelerator.num_processes).any(problem is not None):
+            raise problem or UserError(f"{output_dir} can't be trained in: the first process says why")
+        _held[key] = threading.get_ident()
+        try:
+            yield folder
+        finally:
+            del _held[key]
+    finally:
+        if lock is not None:
+            (folder.room / _HOLDER).unlink(missing_ok=True)
+            lock.release()
+
+
+def _take(folder: RunFolder, key: Path) -> FileLock | None:
+    """The lock, held; None where the file system has none. Raises `UserError` if another run holds it."""
+    if key in _held:
+        raise UserError(f"{folder.path} is in use by another run of this process: {_ADVICE}")
+    with writing("the run folder", folder.path, "nothing was trained"):
+        if folder.room.is_symlink():
+            folder.check(())
+        folder.room.mkdir(parents=True, exist_ok=True)
+        folder.scratch.mkdir(exist_ok=True)
+        (folder.room / _LOCK).touch()
+    holder = _read(folder)
+    lock: FileLock | None = FileLock(str(folder.room / _LOCK))
+    try:
+        assert lock is not None
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise UserError(f"{folder.path} is in use by {_told(holder)}: {_ADVICE}") from None
+    except (OSError, NotImplementedError) as error:
+        lock = None
+        warnings.warn(
+            f"{folder.path} can't be locked ({reason(error)}): see to it that no other run writes there.", stacklevel=4
+        )
+    if holder and holder.get("host") != socket.gethostname():
+        # Some network file systems keep the locks of each machine apart.
+        warnings.warn(f"{folder.path} was left by {_told(holder)}: if that goes on, stop it.", stacklevel=4)
+    now = datetime.now().astimezone().isoformat(" ", timespec="seconds")
+    with writing("the run folder", folder.path, "nothing was trained"):
+        text = json.dumps({"process": os.getpid(), "host": socket.gethostname(), "since": now})
+        folder.replace_text(_HOLDER, text)
+    return lock
+
+
+_ADVICE = "wait for its end, stop it, or give another output_dir"
+
+
+def _read(folder: RunFolder) -> dict[str, Any]:
+    """Who holds the folder, or held it when it was killed."""
+    try:
+        found = untrusted.read_json(folder.room / _HOLDER, 4096)
+    except UserError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _told(holder: dict[str, Any]) -> str:
+    if not holder:
+        return "another run"
+    known = {name: printable(str(holder.get(name, "unknown"))[:80]) for name in ("process", "host", "since")}
+    return f"another run, process {known['process']} on {known['host']}, since {known['since']}"

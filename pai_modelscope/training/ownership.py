@@ -1,0 +1,221 @@
+"""What in a run's folder a run of this program made: nothing else there is ever replaced or removed.
+
+The hidden folder `.pai_modelscope` in it is ours alone: a list of the files of results and checkpoints, the lock of the
+run that goes on, and what is being written. Runs of earlier versions had no list: their files are known by their names,
+beside a `run.json` that says whose it is.
+"""
+
+import hashlib
+import json
+import re
+import warnings
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from pai_modelscope import untrusted
+from pai_modelscope.errors import UserError
+from pai_modelscope.files import PARTIAL, publish, remove
+
+ROOM, _LIST = ".pai_modelscope", "made.json"
+RESULT, RUN, LOG, SAMPLES = "result", "run.json", "log.jsonl", "samples"
+CHECKPOINT = re.compile(r"checkpoint-(0|[1-9][0-9]{0,17})")
+SAMPLE = re.compile(r"step-\d{6,}\.png")
+IDENTITY = "training.json"  # of a checkpoint
+
+_IN_CHECKPOINTS = re.compile(
+    r"training\.json|trained\.safetensors|(optimizer|scheduler)(_\d+)?\.bin|scaler\.pt|random_states_\d+\.pkl"
+    r"|custom_checkpoint_\d+\.pkl|model(_\d+)?\.safetensors|pytorch_model(_fsdp)?(_\d+)?\.bin"
+    r"|(pytorch_model_fsdp|optimizer)_\d+/(\.metadata|__\d+_\d+\.distcp)"  # FSDP
+    r"|pytorch_model(_\d+)?/\w+\.pt|latest|zero_to_\w+\.py"  # DeepSpeed
+)
+_IN_EARLIER_RESULTS = re.compile(
+    r"README\.md|LICENSE(\.\w+)?|(.*/)?([^/]+\.safetensors(\.index\.json)?|[^/]*model[^/]*\.(bin|msgpack)(\.index\.json)?"
+    r"|(config|configuration|model_index|generation_config|\w+_config|tokenizer|special_tokens_map|added_tokens|vocab)"
+    r"\.json|vocab\.txt|merges\.txt)"
+)
+_OF_A_SYSTEM = {".DS_Store", "Thumbs.db", "desktop.ini"}  # what file managers leave in any folder
+_DIGESTED = 2**20  # bytes up to which a file is known by its content, not by its size alone
+
+
+class RunFolder:
+    """The folder of a run, and which of its files are ours. What it writes, only the main process does."""
+
+    def __init__(self, path: Path | str):
+        self.path = Path(path)
+        self.room = self.path / ROOM
+        self.scratch = self.room / "unfinished"
+
+    def check(self, results: Iterable[str] = (RESULT,)) -> None:
+        """Raise `UserError` for the first file that a run would replace or remove, and that no run made. `results`:
+        names of the files and folders that it will put here, see `put`."""
+        if self.room.is_symlink() or (self.room.exists() and not self.room.is_dir()):
+            raise _foreign(self.room)
+        ours = self.ours()
+        candidates: list[Path | None] = [None if ours else self._at(RUN), None if ours else self._at(LOG)]
+        candidates += [] if ours else sorted(self._samples())
+        candidates += [self.foreign_in_checkpoint(folder) for folder in self.checkpoints()]
+        candidates += [self.foreign_in(name) for name in results]
+        if found := next((path for path in candidates if path is not None), None):
+            raise _foreign(found)
+
+    def ours(self) -> bool:
+        """Whether a run wrote here before. Raises `UserError` for a list of ours that can't be read."""
+        if (self.room / _LIST).exists():
+            self._made()
+            return True
+        path = self.path / RUN
+        try:
+            found = untrusted.read_json(path) if path.is_file() else None
+        except UserError:
+            return False
+        found = found if isinstance(found, dict) else {}
+        versions, config = found.get("versions"), found.get("config")
+        return isinstance(versions, dict) and "pai_modelscope" in versions and isinstance(config, dict)
+
+    def checkpoints(self) -> list[Path]:
+        """What is called as a checkpoint is, from the oldest to the newest."""
+        found = [path for path in self.path.glob("checkpoint-*") if CHECKPOINT.fullmatch(path.name)]
+        return sorted(found, key=lambda path: int(path.name.partition("-")[2]))
+
+    def foreign_in_checkpoint(self, folder: Path) -> Path | None:
+        """The first thing in what is called a checkpoint that no run made."""
+        if folder.is_symlink() or not folder.is_dir():
+            return folder
+        made, ours = self._made(), self.ours() or (folder / IDENTITY).is_file()
+        for path, name in _files(folder):
+            if f"{folder.name}/{name}" not in made and not (ours and _IN_CHECKPOINTS.fullmatch(name)):
+                return path
+        return None
+
+    def foreign_in(self, name: str) -> Path | None:
+        """The first thing under `name`, a file or a folder, that no run made."""
+        place, made = self.path / name, self._made()
+        if not place.exists() and not place.is_symlink():
+            return None
+        if place.is_symlink() or not (place.is_dir() or place.is_file()):
+            return place
+        files = [(place, "")] if place.is_file() else list(_files(place))
+        listed = any(each == name or each.startswith(f"{name}/") for each in made)
+        for path, within in files:
+            whole = f"{name}/{within}".rstrip("/")
+            known = _stamp(path) in made.get(whole, []) if listed else self._of_earlier(place, whole, within or name)
+            if not known:
+                return path
+        return None
+
+    def begin(self) -> None:
+        """Make the room, and remove what a killed run left half-written; to be called under the lock."""
+        self.scratch.mkdir(parents=True, exist_ok=True)
+        for path in self.scratch.iterdir():
+            remove(path)
+        if not self.ours():
+            return
+        for path in self.path.glob(f"{PARTIAL}*"):  # an earlier version wrote beside the names
+            name = re.sub(rf"^{PARTIAL}(old-|\d+-)?", "", path.name)
+            files = _files(path) if path.is_dir() and not path.is_symlink() else []
+            known = _IN_CHECKPOINTS if CHECKPOINT.fullmatch(name) else _IN_EARLIER_RESULTS if name == RESULT else None
+            if name in (RUN, LOG) or (known and all(known.fullmatch(within) for _, within in files)):
+                remove(path)
+
+    def put(self, partial: Path, name: str) -> Path:
+        """Give the folder or file `partial` the place `name`, where nothing or an earlier one of ours lies.
+
+        Raises `UserError` for something else there; `partial` stays.
+        """
+        if found := self.foreign_in(name):
+            raise _foreign(found)
+        made, files = self._made(), _files(partial) if partial.is_dir() else [(partial, "")]
+        now = {f"{name}/{within}".rstrip("/"): [_stamp(path)] for path, within in files}
+        # Whichever of the two lies there when the process is killed, it is listed.
+        self._write({each: made.get(each, []) + now.get(each, []) for each in made | now})
+        publish(partial, self.path / name, self.scratch)
+        self._write(_without(made, name) | now)
+        return self.path / name
+
+    def forget(self) -> None:
+        """Remove an earlier run's checkpoints, log and validation pictures. The newest checkpoint goes last, so that a
+        run that is killed in between can still go on. Raises `UserError` where anything else lies among them."""
+        self.check(())
+        for folder in self.checkpoints():
+            self.drop(folder)
+        for path in self._samples():
+            path.unlink(missing_ok=True)
+        if (samples := self.path / SAMPLES).is_dir() and not any(samples.iterdir()):
+            samples.rmdir()
+        (self.path / LOG).unlink(missing_ok=True)
+
+    def drop(self, checkpoint: Path) -> None:
+        """Remove a checkpoint; one that holds something else stays, with a warning."""
+        if found := self.foreign_in_checkpoint(checkpoint):
+            warnings.warn(f"{checkpoint} is kept: {found} was made by no run.", stacklevel=2)
+            return
+        going = self.scratch / checkpoint.name
+        remove(going)
+        checkpoint.rename(going)
+        self._write(_without(self._made(), checkpoint.name))
+        remove(going)
+
+    def _at(self, name: str) -> Path | None:
+        path = self.path / name
+        return path if path.exists() or path.is_symlink() else None
+
+    def _samples(self) -> list[Path]:
+        return [path for path in (self.path / SAMPLES).glob("step-*.png") if SAMPLE.fullmatch(path.name)]
+
+    def _of_earlier(self, place: Path, whole: str, within: str) -> bool:
+        """Whether a file is an earlier version's, which kept no list: named as its results, under a card of ours."""
+        card = place / "README.md" if place.is_dir() else self.path / "README.md"
+        return self.ours() and _is_our_card(card) and _IN_EARLIER_RESULTS.fullmatch(within) is not None
+
+    def _made(self) -> dict[str, list[str]]:
+        path = self.room / _LIST
+        if not path.exists():
+            return {}
+        found = untrusted.read_json(path)
+        files = found.get("files") if isinstance(found, dict) else None
+        if not isinstance(files, dict) or not all(isinstance(stamps, list) for stamps in files.values()):
+            raise UserError(f"{path} is damaged: move the results and checkpoints in {self.path} away, and remove it.")
+        return files
+
+    def _write(self, files: dict[str, list[str]]) -> None:
+        about = "what runs of pai_modelscope wrote here, and may replace; by size, small files by digest"
+        self.replace_text(_LIST, json.dumps({"about": about, "files": files}, indent=1) + "\n")
+
+    def replace_text(self, name: str, text: str) -> None:
+        """A small file of the room, whole or as it was if the process is killed; it does not wait for the disk."""
+        partial = self.scratch / name
+        partial.write_text(text, encoding="utf-8")
+        partial.replace(self.room / name)
+
+
+def _without(made: dict[str, list[str]], name: str) -> dict[str, list[str]]:
+    return {each: stamps for each, stamps in made.items() if each != name and not each.startswith(f"{name}/")}
+
+
+def _files(folder: Path) -> Iterator[tuple[Path, str]]:
+    """All in a folder that is no folder, and its name within; links are not followed."""
+    for path in sorted(folder.rglob("*")):
+        if (path.is_symlink() or not path.is_dir()) and path.name not in _OF_A_SYSTEM:
+            yield path, path.relative_to(folder).as_posix()
+
+
+def _stamp(path: Path) -> str:
+    """By what a file is known again: its size, and up to a MiB its content."""
+    if path.is_symlink() or not path.is_file():
+        return ""
+    size = path.stat().st_size
+    return f"{size} {hashlib.sha256(path.read_bytes()).hexdigest()}" if size <= _DIGESTED else str(size)
+
+
+def _is_our_card(path: Path) -> bool:
+    try:
+        return path.is_file() and "\n- pai_modelscope\n---\n" in untrusted.read_text(path, _DIGESTED)
+    except UserError:
+        return False
+
+
+def _foreign(path: Path) -> UserError:
+    return UserError(
+        f"{path} was made, or changed, by no run of this program, which would replace or remove it: move it away, or "
+        "give another output_dir"
+    )
