@@ -7,6 +7,7 @@ import errno
 import json
 import os
 import stat
+from collections import Counter
 from pathlib import Path, PureWindowsPath
 from typing import Any, BinaryIO
 
@@ -184,6 +185,9 @@ def _unfolded(node: Any, name: str, counted: dict[int, int], depth: int) -> int:
         counted[id(node)] = 0
         values = node.value if isinstance(node.value, list) else []
         inner = [each for value in values for each in (value if isinstance(value, tuple) else (value,))]
+        keys = Counter((value[0].tag, str(value[0].value)) for value in values if isinstance(value, tuple))
+        if twice := [key for (tag, key), count in keys.items() if count > 1 and not tag.endswith("merge")]:
+            raise UserError(f"{name} gives {twice[0][:80]!r} twice in one place: leave one.")
         counted[id(node)] = 1 + sum(_unfolded(each, name, counted, depth + 1) for each in inner)
     if counted[id(node)] > limits.YAML_NODES:
         raise UserError(f"{name} unfolds to more than {limits.YAML_NODES} values: write out fewer aliases.")

@@ -7,9 +7,10 @@ from dataclasses import MISSING, Field, fields
 from pathlib import Path
 from typing import Any
 
+from pai_modelscope import untrusted
 from pai_modelscope.commands.terminal import quieten_bars
 from pai_modelscope.config.methods import ALIASES, METHODS, NO_EFFECT, NOT_HERE, comments, parts_of
-from pai_modelscope.config.option import kind_of
+from pai_modelscope.config.option import kind_of, shown
 from pai_modelscope.errors import UserError
 
 _SWITCHES = {"use_8bit_adam", "use_ema"}
@@ -94,18 +95,14 @@ def _own(name: str) -> str:
 
 def read_yaml(path: Path, method: str) -> dict[str, Any]:
     """Options by their names. Raises `UserError` for no such file, no such form, or one for another method."""
-    import yaml
-
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UserError(f"--config {path} can't be read ({error.strerror}); give a YAML file of options") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"--config {path} is no YAML ({' '.join(str(error).split())})") from None
+        content = untrusted.read_yaml(path)
+    except UserError as error:
+        raise UserError(f"--config: {error}") from None
     if not isinstance(content, dict) or not all(isinstance(name, str) for name in content):
         raise UserError(f"--config {path} must hold options by their names, such as 'train_data_dir: pictures'")
     if (named := content.pop("method", method)) != method:
-        raise UserError(f"--config {path} is for the method {named!r}, not {method!r}: run 'train {named}'")
+        raise UserError(f"--config {path} is for the method {shown(named)}, not {method!r}: run 'train' with that one")
     return content
 
 
@@ -128,7 +125,7 @@ def _add_flag(group: Any, field: Field[Any], said: str) -> None:
         group.add_argument(*_names(field.name), action=argparse.BooleanOptionalAction, **settings)
         return
     many = typing.get_origin(kind) is list
-    settings |= {"nargs": "+", "type": str} if many else {"type": kind}
+    settings |= {"nargs": "+"} if many else {}  # texts, which `settle` makes numbers of
     if field.name in _ALONE:
         settings |= {"nargs": "?", "const": _ALONE[field.name]}
     group.add_argument(*_names(field.name), metavar=field.name.rsplit("_", 1)[-1].upper(), **settings)

@@ -9,9 +9,20 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Any
 
-from pai_modelscope.config.training import TrainingConfig
+from pai_modelscope.config.option import option
+from pai_modelscope.config.training import MOST, TrainingConfig
 
-_FIELD = re.compile(r"\s+(?P<name>\w+):.*?  # (?P<comment>.*)")
+_FIELD = re.compile(r"\s+(?P<name>\w+): .*?(?:  # (?P<comment>.*))?")
+_ABOVE = re.compile(r"\s+# (?P<comment>.*)")
+
+MOST_PIXELS = 8192  # a side
+MOST_RANK = 4096  # few layers have more rows or columns
+MOST_VECTORS = 75  # more than a prompt's chunk holds
+MOST_WORKERS = 256
+MOST_IMAGES = 10**6
+SAMPLINGS = ("uniform", "logit-normal")
+TARGETS = ("attention", "all-linear", "conv")
+TRAINED = ("all", "attention")
 
 
 @dataclass
@@ -23,33 +34,37 @@ class DataOptions:
     caption_column: str = "text"  # of tables and metadata files
     conditioning_image_column: str | None = None  # what a ControlNet is to follow
     mask_column: str | None = None  # where the loss counts
-    max_train_samples: int | None = None  # only the first so many
+    max_train_samples: int | None = option(None, minimum=1, maximum=MOST)  # only the first so many
     replay_data_dir: str | None = None  # what the model knows already, shown in between so that it is not forgotten
-    replay_share: float = 0.5  # of the samples that come from there
-    resolution: int = 256  # pixels a side, or the root of the area of other shapes
+    replay_share: float = option(0.5, above=0, below=1)  # of the samples that come from there
+    # pixels a side, or the root of the area of other shapes
+    resolution: int = option(256, minimum=8, maximum=MOST_PIXELS)
     aspect_buckets: bool = False  # several shapes, so that little is cropped
     center_crop: bool = True  # else from anywhere
     random_flip: bool = False  # half of the time as in a mirror; not for pictures with writing in them
     shuffle_tags: bool = False  # what stands between commas in random order
-    keep_tags: int = 0  # the first so many tags stay in their places
-    on_broken: str = "stop"  # 'stop' at a picture that can't be read, or 'skip' and count it
+    keep_tags: int = option(0, minimum=0, maximum=MOST)  # the first so many tags stay in their places
+    on_broken: str = option("stop", choices=("stop", "skip"))  # 'stop' at a picture that can't be read, or 'skip' it
     cache_latents: bool = False  # encode every picture, and every caption, once, on disk; for a centre crop
     cache_dir: str | None = None  # of that; None: in output_dir. Runs may share one
-    dataloader_num_workers: int = 4  # threads that read pictures
+    dataloader_num_workers: int = option(4, minimum=0, maximum=MOST_WORKERS)  # threads that read pictures
 
 
 @dataclass
 class DenoisingOptions:
     """What all methods share."""
 
-    caption_dropout: float = 0.1  # share of captions left out, for guidance
-    offset_noise: float = 0.0  # noise that is the same all over a channel, such as 0.1: darker and lighter pictures
-    input_perturbation: float = 0.0  # more noise than the network must tell, such as 0.1
-    snr_gamma: float | None = None  # weigh the loss by Min-SNR, such as 5
-    timestep_sampling: str = "uniform"  # 'uniform' | 'logit-normal'
+    caption_dropout: float = option(0.1, minimum=0, maximum=1)  # share of captions left out, for guidance
+    # noise that is the same all over a channel, such as 0.1: darker and lighter pictures
+    offset_noise: float = option(0.0, minimum=0, maximum=1)
+    input_perturbation: float = option(0.0, minimum=0, maximum=1)  # more noise than the network must tell, such as 0.1
+    snr_gamma: float | None = option(None, above=0)  # weigh the loss by Min-SNR, such as 5
+    timestep_sampling: str = option("uniform", choices=SAMPLINGS)  # 'uniform' | 'logit-normal'
     gradient_checkpointing: bool = False  # less memory, slower steps
-    text_encoder_lr: float | None = None  # a learning rate of its own for what trains in the text encoder
-    prediction_type: str | None = None  # 'epsilon' | 'v_prediction'; None: the model's own
+    # a learning rate of its own for what trains in the text encoder
+    text_encoder_lr: float | None = option(None, above=0)
+    # 'epsilon' | 'v_prediction'; None: the model's own
+    prediction_type: str | None = option(None, choices=("epsilon", "v_prediction"))
     rescale_betas_zero_snr: bool | None = None  # let the last timestep be pure noise; None: as the model has it
 
 
@@ -57,7 +72,7 @@ class DenoisingOptions:
 class FullOptions:
     """Every weight learns."""
 
-    train: str = "all"  # 'all' of the UNet, or only its 'attention' layers
+    train: str = option("all", choices=TRAINED)  # 'all' of the UNet, or only its 'attention' layers
     train_text_encoder: bool = False  # the text encoder learns too
 
 
@@ -65,11 +80,11 @@ class FullOptions:
 class LoraOptions:
     """Small matrices beside chosen layers learn."""
 
-    rank: int = 16  # of the matrices
-    alpha: float | None = None  # what is learned counts alpha / rank times; None: once
-    targets: str = "attention"  # 'attention' | 'all-linear' | 'conv'
+    rank: int = option(16, minimum=1, maximum=MOST_RANK)  # of the matrices
+    alpha: float | None = option(None, above=0)  # what is learned counts alpha / rank times; None: once
+    targets: str = option("attention", choices=TARGETS)  # 'attention' | 'all-linear' | 'conv'
     use_dora: bool = False  # length and direction apart: slower, often better at low ranks
-    text_rank: int = 0  # in the text encoder; 0: it stays as it is
+    text_rank: int = option(0, minimum=0, maximum=MOST_RANK)  # in the text encoder; 0: it stays as it is
     legacy: bool = False  # write the file of 2023's attention processors too
 
 
@@ -79,8 +94,9 @@ class TextualInversionOptions:
 
     placeholder_token: str = ""  # the word, such as <小奶猫>
     initializer_token: str = ""  # a word that comes near, such as 猫; of several characters each gives its share
-    num_vectors: int = 1  # vectors of the word
-    learnable_property: str = "object"  # 'object' | 'style': which sentences the word stands in
+    num_vectors: int = option(1, minimum=1, maximum=MOST_VECTORS)  # vectors of the word
+    # 'object' | 'style': which sentences the word stands in
+    learnable_property: str = option("object", choices=("object", "style"))
     save_as_full_pipeline: bool = False  # write the whole model too, whose tokenizer knows the word
 
 
@@ -90,14 +106,15 @@ class DreamBoothOptions:
 
     instance_prompt: str = ""  # of pictures that have no caption: a rare word and the class, such as 一只糯糯猫
     class_prompt: str = ""  # the class alone, such as 一只猫; empty: no pictures of the class
-    num_class_images: int = 100  # what is missing is drawn by the model itself before the training
+    # what is missing is drawn by the model itself before the training
+    num_class_images: int = option(100, minimum=1, maximum=MOST_IMAGES)
     class_data_dir: str | None = None  # where they are kept, for other runs too, or your own lie; None: in output_dir
-    prior_loss_weight: float = 1.0  # how much a picture of the class counts
-    rank: int = 0  # of a LoRA; 0: the weights themselves learn
-    alpha: float | None = None  # what a LoRA learned counts alpha / rank times; None: once
-    targets: str = "all-linear"  # of a LoRA: 'attention' | 'all-linear' | 'conv'
-    text_rank: int = 0  # of a LoRA in the text encoder
-    train: str = "all"  # without a LoRA: 'all' of the UNet, or only its 'attention' layers
+    prior_loss_weight: float = option(1.0, minimum=0)  # how much a picture of the class counts
+    rank: int = option(0, minimum=0, maximum=MOST_RANK)  # of a LoRA; 0: the weights themselves learn
+    alpha: float | None = option(None, above=0)  # what a LoRA learned counts alpha / rank times; None: once
+    targets: str = option("all-linear", choices=TARGETS)  # of a LoRA: 'attention' | 'all-linear' | 'conv'
+    text_rank: int = option(0, minimum=0, maximum=MOST_RANK)  # of a LoRA in the text encoder
+    train: str = option("all", choices=TRAINED)  # without a LoRA: 'all' of the UNet, or only its 'attention' layers
     train_text_encoder: bool = False  # without a LoRA: the text encoder learns too
 
 
@@ -107,7 +124,8 @@ class ControlNetOptions:
 
     annotator: str | None = None  # 'canny', 'lineart', ...: read from the pictures themselves what is to be followed
     controlnet_model_name_or_path: str | None = None  # one to train on; None: a copy of the UNet's encoder
-    rank: int | None = None  # keep the copy as it is and learn matrices of that rank; None: all of it learns
+    # keep the copy as it is and learn matrices of that rank; None: all of it learns
+    rank: int | None = option(None, minimum=1, maximum=MOST_RANK)
 
 
 @dataclass
@@ -116,7 +134,7 @@ class ValidationOptions:
 
     validation_prompts: list[str] | None = None  # a picture of each, before, every validation_steps, and at the end
     validation_images: list[str] | None = None  # for a ControlNet: the picture to follow, one a prompt
-    validation_inference_steps: int = 20  # denoising steps of such a picture
+    validation_inference_steps: int = option(20, minimum=1, maximum=1000)  # denoising steps of such a picture
 
 
 METHODS: dict[str, type] = {
@@ -195,7 +213,11 @@ def parts_of(method: str) -> tuple[type, ...]:
 
 
 def comments(options: Any) -> dict[str, str]:
-    """What the source says of each field of a dataclass, beside its default."""
-    lines = (_FIELD.fullmatch(line) for line in inspect.getsource(options).splitlines())
-    said = {line["name"]: line["comment"] for line in lines if line}
+    """What the source says of each field of a dataclass, beside its default or above it."""
+    said: dict[str, str] = {}
+    before = None
+    for line in inspect.getsource(options).splitlines():
+        if found := _FIELD.fullmatch(line):
+            said.setdefault(found["name"], found["comment"] or (before["comment"] if before else ""))
+        before = _ABOVE.fullmatch(line)
     return {field.name: said.get(field.name, "") for field in fields(options)}

@@ -9,7 +9,7 @@ import math
 import operator
 import os
 import typing
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, Field, dataclass
 from typing import Any
 
@@ -85,6 +85,17 @@ def problem(field: Field[Any], value: Any) -> str | None:
         return f"{field.name} is {shown(value)}, which is no text: it holds half a character; give UTF-8"
     good = not isinstance(kind, type) or isinstance(value, kind) or (kind is str and isinstance(value, os.PathLike))
     return None if good else f"{field.name} is {shown(value)}; give {_KINDS.get(kind, kind.__name__)}"
+
+
+def problems_of(options: Any) -> list[str]:
+    """`problem` of each field of a dataclass of options, where there is one."""
+    return problems_in(options, vars(options))
+
+
+def problems_in(options: Any, values: Mapping[str, Any]) -> list[str]:
+    """`problem` of those of `values` that are fields of the dataclass `options`."""
+    named = ((field, values[field.name]) for field in dataclasses.fields(options) if field.name in values)
+    return [found for field, value in named if (found := problem(field, value))]
 
 
 def problem_of_number(name: str, value: Any, *, whole: bool, bounds: Bounds) -> str | None:

@@ -9,6 +9,8 @@ from diffusers import ControlNetModel, UNet2DConditionModel
 from torch import nn
 
 from pai_modelscope.adapters.control import attach_control_lora, is_control_lora, write_control_lora
+from pai_modelscope.config.methods import ControlNetOptions
+from pai_modelscope.config.option import problems_in
 from pai_modelscope.errors import UserError
 from pai_modelscope.methods.denoising import Denoising
 
@@ -28,10 +30,8 @@ class ControlNetTraining(Denoising):
         """`controlnet`: one to train on; None begins with a copy of the UNet's encoder whose outputs are zero.
         `rank`: the copy itself stays, and learns by matrices of that rank; None trains all of it.
         `seed`: of the first values of what no UNet has: the layers that read the picture, and the matrices."""
-        if rank is not None and rank < 1:
-            raise UserError(
-                f"rank is {rank}; it must be positive, such as 16, or left out: all of the copy learns then"
-            )
+        if found := problems_in(ControlNetOptions, {"rank": rank}):
+            raise UserError(f"{found[0]}, or leave it out: all of the copy learns then")
         super().__init__(unet.requires_grad_(False), *parts, **options)
         with torch.random.fork_rng():
             torch.manual_seed(seed)

@@ -7,6 +7,8 @@ import torch
 from diffusers import DDIMScheduler, DDPMScheduler, UNet2DConditionModel
 from torch import nn
 
+from pai_modelscope.config.methods import DenoisingOptions
+from pai_modelscope.config.option import problems_in
 from pai_modelscope.diffusion import (
     add_noise,
     logit_normal_timesteps,
@@ -21,7 +23,6 @@ from pai_modelscope.methods.base import Method
 from pai_modelscope.text import encode_ids
 
 NOISE, TIMESTEP, CAPTION, OFFSET, PERTURBATION = range(5)  # streams of a sample's key
-SAMPLINGS = ("uniform", "logit-normal")
 
 
 class Denoising(Method):
@@ -162,18 +163,9 @@ class Denoising(Method):
         steps, found = len(self.alphas_cumprod), []
         if not 0 <= self.first <= self.last < steps:
             found.append(f"timestep_range is {(self.first, self.last)}; give two of 0 to {steps - 1}, the lower first")
-        if self.timestep_sampling not in SAMPLINGS:
-            valid = ", ".join(map(repr, SAMPLINGS))
-            found.append(f"timestep_sampling is {self.timestep_sampling!r}; valid are {valid}")
-        if self.snr_gamma is not None and not self.snr_gamma > 0:
-            found.append(f"snr_gamma is {self.snr_gamma}; it must be positive, such as 5")
+        found += problems_in(DenoisingOptions, vars(self))
         if not self.logit_std > 0:
             found.append(f"logit_std is {self.logit_std}; it must be positive, such as 1")
-        if self.text_encoder_lr is not None and not self.text_encoder_lr > 0:
-            found.append(f"text_encoder_lr is {self.text_encoder_lr}; it must be positive")
-        for name, least, most in (("caption_dropout", 0, 1), ("offset_noise", 0, 1), ("input_perturbation", 0, 1)):
-            if not least <= getattr(self, name) <= most:
-                found.append(f"{name} is {getattr(self, name)}; it must be in [{least}, {most}]")
         if not 0 <= self.bands <= steps:
             found.append(f"bands is {self.bands}; it must be in [0, {steps}]")
         if found:

@@ -7,10 +7,9 @@ from diffusers import UNet2DConditionModel
 from diffusers.models.attention_processor import Attention
 from torch import nn
 
+from pai_modelscope.config.methods import TRAINED
 from pai_modelscope.errors import UserError
 from pai_modelscope.methods.denoising import Denoising
-
-TRAINED = ("all", "attention")
 
 
 class FullFineTuning(Denoising):

@@ -12,10 +12,11 @@ from torch import nn
 from pai_modelscope.adapters import LoraFile, write_lora
 from pai_modelscope.adapters.attach import attach_lora
 from pai_modelscope.adapters.lora import MAGNITUDE, A, B, State, modules
+from pai_modelscope.config.methods import TARGETS, LoraOptions
+from pai_modelscope.config.option import problems_in
 from pai_modelscope.errors import UserError
 from pai_modelscope.methods.denoising import Denoising
 
-TARGETS = ("attention", "all-linear", "conv")
 LEGACY = "pytorch_model.bin"
 _NAME = "default"  # PEFT's own for an adapter
 _ATTENTION = {
@@ -128,8 +129,8 @@ def _means(target: str, name: str) -> bool:
 
 def _attach(model: nn.Module, layers: list[str], rank: int, alpha: float | None, use_dora: bool, seed: int) -> None:
     alpha = rank if alpha is None else alpha
-    if rank < 1 or not alpha > 0:
-        raise UserError(f"rank is {rank} and alpha {alpha:g}; both must be positive, such as 16")
+    if found := problems_in(LoraOptions, {"rank": rank, "alpha": alpha}):
+        raise UserError(f"this LoRA can't be trained: {'; '.join(found)}")
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         values = "gaussian"  # as diffusers' scripts

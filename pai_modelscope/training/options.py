@@ -4,7 +4,7 @@ import os
 import typing
 from collections.abc import Mapping
 from dataclasses import Field, dataclass, fields
-from typing import Any
+from typing import Any, SupportsFloat, SupportsIndex
 
 from pai_modelscope.config import TrainingConfig
 from pai_modelscope.config.methods import (
@@ -18,11 +18,15 @@ from pai_modelscope.config.methods import (
     ValidationOptions,
     parts_of,
 )
-from pai_modelscope.config.option import kind_of
+from pai_modelscope.config.option import kind_of, problem, shown
+from pai_modelscope.data.geometry import LATENT
 from pai_modelscope.errors import UserError
+from pai_modelscope.images.annotators import ANNOTATORS
 
 DEFAULT_MODEL = "pai-diffusion-mini-zh"
 MODEL, REVISION = "pretrained_model_name_or_path", "revision"
+_SETS = ("train_data_dir", "replay_data_dir")
+_NAMED, _LONG = 10, 80  # unknown options that are named, and their characters
 
 
 @dataclass
@@ -54,43 +58,76 @@ class Options:
 def settle(method: str, given: Mapping[str, Any]) -> Options:
     """`given`: options of any part by their names, or by those of diffusers' example scripts; None leaves one open.
 
-    Raises one `UserError` that names every option that is unknown, missing, or of the wrong kind.
+    Raises one `UserError` that names every option that is unknown, missing, or not valid.
     """
     if method not in METHODS:
         raise UserError(f"there is no method {method!r}; valid are {', '.join(METHODS)}")
     rest = {name: value for name, value in given.items() if value is not None}
     without_effect = {name: NO_EFFECT[name] for name in rest.keys() & NO_EFFECT.keys() if rest.pop(name)}
     rest = _renamed(rest)
-    model, revision = os.fspath(rest.pop(MODEL, DEFAULT_MODEL)), rest.pop(REVISION, None)
+    model, revision = rest.pop(MODEL, DEFAULT_MODEL), rest.pop(REVISION, None)
     known = {field.name: field for part in parts_of(method) for field in fields(part)}
     asked = [name for name in sorted(rest.keys() & NOT_HERE.keys()) if rest.pop(name)]
     problems = [f"{name} is not known here: {NOT_HERE[name]}" for name in asked]
     if unknown := sorted(rest.keys() - known.keys()):
         valid = sorted([*known, MODEL, REVISION])
-        problems.append(f"unknown option {', '.join(unknown)} of {method}; valid are {', '.join(valid)}")
+        more = f" and {len(unknown) - _NAMED} more" if len(unknown) > _NAMED else ""
+        named = ", ".join(name[:_LONG] for name in unknown[:_NAMED]) + more
+        problems.append(f"unknown option {named} of {method}; valid are {', '.join(valid)}")
     # Where nobody chose, the launcher's choice stands: `accelerate launch --mixed_precision bf16`.
     rest.setdefault("mixed_precision", os.environ.get("ACCELERATE_MIXED_PRECISION", TrainingConfig.mixed_precision))
-    values = {}
-    for name in rest.keys() & known.keys():
-        try:
-            values[name] = typed(known[name], rest[name])
-        except ValueError as error:
-            problems.append(str(error))
-    if not values.get("train_data_dir"):
+    values = {name: typed(field, rest[name]) for name, field in known.items() if name in rest}
+    problems += [found for name, value in values.items() if (found := _problem(known[name], value))]
+    for name, value in ((MODEL, model), (REVISION, revision)):
+        if not isinstance(value, str | os.PathLike | None):
+            problems.append(f"{name} is {shown(value)}; give a text")
+    if not _given(values.get("train_data_dir")):
         problems.append("train_data_dir must be given: what to learn from")
     if not values.get("output_dir"):
         problems.append("output_dir must be given: the folder of the run")
     if not values.get("max_train_steps") and not values.get("num_train_epochs"):
         problems.append("max_train_steps or num_train_epochs must be given: how long to train")
+    values.setdefault("max_train_steps", 0)
+    if not problems:
+        made = [part(**{f.name: values[f.name] for f in fields(part) if f.name in values}) for part in parts_of(method)]
+        data, own, shared, loop, validation = made
+        settled = Options(method, os.fspath(model), revision, data, shared, own, loop, validation, without_effect)
+        problems = _together(settled)
     if problems:
         raise UserError("training cannot start: " + "; ".join(problems))
-    values.setdefault("max_train_steps", 0)
-    made = [part(**{f.name: values[f.name] for f in fields(part) if f.name in values}) for part in parts_of(method)]
-    data, own, shared, loop, validation = made
-    settled = Options(method, model, revision, data, shared, own, loop, validation, without_effect)
-    if problems := _without_use(settled):
-        raise UserError("training cannot start: " + "; ".join(problems))
     return settled
+
+
+def _problem(field: Field[Any], value: Any) -> str | None:
+    """As `problem`, for lists of texts too; a training set may be an object with rows."""
+    if field.name in _SETS:
+        return f"{field.name} is {shown(value)}; give a text" if isinstance(value, int | float | dict) else None
+    if typing.get_origin(kind_of(field)) is list:
+        good = isinstance(value, list) and all(isinstance(each, str) for each in value)
+        return None if good else f"{field.name} is {shown(value)}; give a text or a list of texts"
+    if isinstance(value, str) and "\0" in value:
+        return f"{field.name} is {shown(value)}; give a text without NUL"
+    return problem(field, value)
+
+
+def _given(source: Any) -> bool:
+    """Whether there is a training set; an object with rows may be empty, which is said when it is opened."""
+    return source is not None and source != "" if isinstance(source, str | None) else True
+
+
+def _together(options: Options) -> list[str]:
+    """What can't work together, or would do nothing, of values that are each valid."""
+    found = options.loop.problems_together()
+    if options.data.resolution % LATENT:
+        found.append(f"resolution is {options.data.resolution}; give a multiple of {LATENT}, such as 256 or 512")
+    annotator = getattr(options.own, "annotator", None)
+    if annotator is not None and annotator not in ANNOTATORS:
+        found.append(f"annotator is {shown(annotator)}; valid are {', '.join(ANNOTATORS)}")
+    if options.validation.validation_images and options.method != "controlnet":
+        found.append(f"validation_images are for a ControlNet, not for {options.method}: leave them out")
+    if options.method == "dreambooth" and not options.own.instance_prompt:
+        found.append("instance_prompt must be given: a rare word and the class, such as 一只糯糯猫")
+    return found + _without_use(options)
 
 
 def _without_use(options: Options) -> list[str]:
@@ -127,30 +164,24 @@ def _without_use_in_dreambooth(options: Options) -> list[str]:
 
 
 def typed(field: Field[Any], value: Any) -> Any:
-    """`value` as the field's type. YAML reads 1e-4 as a text, and a YAML or Python whole number may be meant as 1.0.
-
-    Raises `ValueError` that names the option.
-    """
+    """`value` as the field's type, where it can be meant so: YAML reads 1e-4 as a text, the command line gives texts,
+    and a YAML or Python whole number may be meant as 1.0. What can't be is as it was, for `problem` to say."""
     kind = kind_of(field)
     if typing.get_origin(kind) is list:
-        found = value if isinstance(value, list | tuple) else [value]
-        if not all(isinstance(each, str | os.PathLike) for each in found):
-            raise ValueError(f"{field.name} is {value!r}; it must be a text or a list of texts")
-        return [os.fspath(each) for each in found]
-    if kind is Any or (isinstance(value, kind) and not (kind is not bool and isinstance(value, bool))):
-        return value
-    if kind is str and isinstance(value, os.PathLike):
+        found = list(value) if isinstance(value, list | tuple) else [value]
+        return [os.fspath(each) if isinstance(each, os.PathLike) else each for each in found]
+    if isinstance(value, os.PathLike) and kind is str:
         return os.fspath(value)
     try:
-        if kind is float and isinstance(value, int | str) and not isinstance(value, bool):
+        if kind is float and isinstance(value, str | SupportsFloat) and not isinstance(value, bool):
             return float(value)
-        if kind is int and (isinstance(value, str) or (isinstance(value, float) and value == int(value))):
+        if kind is int and isinstance(value, str | SupportsIndex) and not isinstance(value, bool):
             return int(value)
-    except (ValueError, OverflowError):  # no number; infinity
+        if kind is int and isinstance(value, float) and value == int(value):
+            return int(value)
+    except (ValueError, OverflowError, TypeError):  # no number; infinity; an array
         pass
-    if field.name in ("train_data_dir", "replay_data_dir"):  # an object with rows: a datasets.Dataset, a training set
-        return value
-    raise ValueError(f"{field.name} is {value!r}; it must be {_KINDS[kind]}")
+    return value
 
 
 def _renamed(given: dict[str, Any]) -> dict[str, Any]:
@@ -159,13 +190,13 @@ def _renamed(given: dict[str, Any]) -> dict[str, Any]:
     called: dict[str, str] = {}
     for name, value in given.items():
         own, into = ALIASES.get(name, (name, None))
-        if into is not None and (value := into(value)) is None:
-            continue
+        if into is not None:
+            if not isinstance(value, bool):
+                raise UserError(f"{name} is {shown(value)}; give true or false")
+            if (value := into(value)) is None:
+                continue
         if found.setdefault(own, value) is not value and found[own] != value:
             other = f"{called[own]} and {name} mean the same and differ"
-            raise UserError(f"{other} ({found[own]!r} and {value!r}); give one")
+            raise UserError(f"{other} ({shown(found[own])} and {shown(value)}); give one")
         called[own] = name
     return found
-
-
-_KINDS = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}

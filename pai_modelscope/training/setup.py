@@ -177,16 +177,12 @@ class Run:
         if options.method == "dreambooth" and options.own.class_prompt:
             found = with_class_pictures(found, self._class_pictures(), options.own.prior_loss_weight)
         if data.replay_data_dir:
-            if not 0 < data.replay_share < 1:
-                raise UserError(f"replay_share is {data.replay_share}; it must lie between 0 and 1, such as 0.5")
             found = mix(found, self._open(data.replay_data_dir, None, None), data.replay_share)
         return found
 
     def _caption(self) -> str | None:
         """Of pictures in a plain folder without any texts."""
         own = self.options.own
-        if self.options.method == "dreambooth" and not own.instance_prompt:
-            raise UserError("instance_prompt must be given: a rare word and the class, such as 一只糯糯猫")
         return getattr(own, "instance_prompt", None) or getattr(own, "placeholder_token", None)
 
     def _open(self, source: Any, limit: int | None, caption: str | None) -> TrainingSet:
@@ -201,8 +197,6 @@ class Run:
             limit=limit,
             caption=caption,
         )
-        if data.on_broken not in ("stop", "skip"):
-            raise UserError(f"on_broken is {data.on_broken!r}; valid are 'stop' and 'skip'")
         # The package's own pictures are sound, and to draw them takes longer than to read a file.
         return scan(opened, on_broken=data.on_broken, quick=str(source).startswith("shipped:"))
 
@@ -266,8 +260,6 @@ class Run:
         told = self.options.validation
         if not told.validation_prompts:
             return None
-        if told.validation_images and self.options.method != "controlnet":
-            raise UserError(f"validation_images are for a ControlNet, not for {self.options.method}: leave them out")
         reads = getattr(self.options.own, "annotator", None) or CONTROL
         return PictureValidation(
             self.folder,
