@@ -19,6 +19,7 @@ from pai_modelscope.training import checkpoints, sharding
 from pai_modelscope.training.average import Average
 from pai_modelscope.training.card import About, write_card
 from pai_modelscope.training.checkpoint_files import Checked
+from pai_modelscope.training.gradients import GradientWatch
 from pai_modelscope.training.identity import Identity
 from pai_modelscope.training.interrupts import Agreement, Interrupts
 from pai_modelscope.training.journal import Journal
@@ -99,6 +100,7 @@ class _Run:
             if from_folder:
                 self.step = checkpoints.load(accelerator, from_folder, self.identity, self.optimizer)
         self.watch = Watch(config.max_loss_ratio, config.train_batch_size, self.accelerator.device)
+        self.gradients = GradientWatch(self.parameters, self.accelerator.device, self.step)
         self.meter = Meter()
         self.journal = Journal(self.accelerator, folder, config, self.identity.method, about.options, self.step)
         self.logged = self.journal.last
@@ -170,6 +172,8 @@ class _Run:
                 torch.compiler.set_stance("eager_on_recompile")
             bar.update()
             last = self.step == config.max_train_steps
+            if self.gradients.wonders:
+                self._stop_if_bad()
             if self.step % config.logging_steps == 0 or last:
                 self._log()
                 bar.set_postfix(loss=f"{self.logged['loss']:.4f}", images=f"{self.logged['images_per_second']:.1f}/s")
@@ -200,11 +204,14 @@ class _Run:
                 accelerator.backward(metrics["loss"] / len(mine))
             losses.append(metrics["loss"].detach())
             self.meter.add(metrics)
-        self.watch.see(torch.stack(losses).mean(), step)
+        loss, norm = torch.stack(losses).mean(), None
+        self.watch.see(loss, step)
         if config.max_grad_norm:
             norm = accelerator.clip_grad_norm_(self.parameters, config.max_grad_norm)
             if norm is not None:
-                self.meter.add({"grad_norm": sharding.whole(torch.as_tensor(norm, device=accelerator.device))})
+                norm = sharding.whole(torch.as_tensor(norm, device=accelerator.device))
+                self.meter.add({"grad_norm": norm})
+        self.gradients.see(loss, norm)
         self.optimizer.step()
         self.schedule.step()
         self.optimizer.zero_grad(set_to_none=True)
@@ -236,6 +243,7 @@ class _Run:
 
     def _stop_if_bad(self) -> None:
         self.watch.stop_if_bad(self.accelerator, self.order, self.source, checkpoints.newest(self.folder))
+        self.gradients.stop_if_idle(self.accelerator, self.step == self.config.max_train_steps)
 
     def _validate(self) -> None:
         if self.validation is None or not self.config.validation_steps:
