@@ -203,7 +203,7 @@ def test_values_that_cannot_work_are_refused(pipe):
         ({"targets": ["to_("]}, "neither a name nor a pattern"),
         ({"targets": []}, "empty"),
         ({"rank": 0}, "rank is 0"),
-        ({"alpha": -1.0}, "alpha -1"),
+        ({"alpha": -1.0}, "alpha is -1"),
         ({"name": "a/b"}, "name is 'a/b'"),
         ({"legacy": True, "use_dora": True}, "attention alone"),
     ):

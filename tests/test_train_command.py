@@ -190,8 +190,18 @@ def test_the_command_of_diffusers_controlnet_is_understood():
 
 
 def test_a_switch_of_diffusers_dreambooth_is_a_number_here():
-    assert settle("dreambooth", flags("dreambooth", "--offset_noise --snr_gamma=5")).shared.offset_noise == 0.1
-    assert settle("dreambooth", flags("dreambooth", "--offset_noise=0.05")).shared.offset_noise == 0.05
+    assert (
+        settle(
+            "dreambooth", flags("dreambooth", "--instance_prompt 一只糯糯猫 --offset_noise --snr_gamma=5")
+        ).shared.offset_noise
+        == 0.1
+    )
+    assert (
+        settle(
+            "dreambooth", flags("dreambooth", "--instance_prompt 一只糯糯猫 --offset_noise=0.05")
+        ).shared.offset_noise
+        == 0.05
+    )
 
 
 def test_flags_of_diffusers_that_are_not_kept_say_what_to_do_instead():
@@ -209,35 +219,6 @@ def test_values_become_what_the_option_is(name, value, found):
     options = settle("lora", {**GIVEN, name: value})
     got = getattr(options.own if name == "rank" else options.loop, name)
     assert got == found and type(got) is type(found)
-
-
-@pytest.mark.parametrize(
-    ("method", "told", "message"),
-    [
-        (
-            "dreambooth",
-            {"rank": 4, "train_text_encoder": True},
-            "train_text_encoder are for training without a LoRA.*text_rank",
-        ),
-        ("dreambooth", {"text_rank": 4, "targets": "conv"}, "targets, text_rank are of a LoRA: give its rank"),
-        ("dreambooth", {"with_prior_preservation": True}, "class_prompt must be given"),
-        ("dreambooth", {"class_data_dir": "cats"}, "class_prompt must be given"),
-        ("lora", {"text_encoder_lr": 1e-5}, "text_encoder_lr is given, but the text encoder does not learn"),
-        ("controlnet", {"validation_prompts": ["猫"]}, "1 validation_prompts and 0 validation_images"),
-        ("controlnet", {"validation_images": ["a.png"]}, "0 validation_prompts and 1 validation_images"),
-    ],
-)
-def test_options_that_would_do_nothing_are_refused(method, told, message):
-    with pytest.raises(UserError, match=message):
-        settle(method, {**GIVEN, **told})
-
-
-def test_options_at_their_defaults_are_no_harm():
-    told = {"targets": "all-linear", "text_rank": 0, "train": "all", "train_text_encoder": False}
-    for rank in (0, 4):
-        assert settle("dreambooth", {**GIVEN, **told, "rank": rank}).own.rank == rank
-    learns = {"text_rank": 2, "rank": 2, "class_prompt": "猫", "with_prior_preservation": True, "text_encoder_lr": 1e-5}
-    assert settle("dreambooth", {**GIVEN, **learns}).shared.text_encoder_lr == 1e-5
 
 
 def test_the_launchers_precision_stands_where_none_is_chosen(monkeypatch):
@@ -268,7 +249,9 @@ def test_a_yaml_file_tells_what_flags_do_not(tmp_path, capsys):
 
 def test_a_flag_goes_before_the_file_by_whatever_name(tmp_path):
     path = tmp_path / "run.yaml"
-    path.write_text("noise_offset: 0.1\nmodel: a\ncaption_dropout: 0.3\noptimizer: prodigy\n", encoding="utf-8")
+    path.write_text(
+        "noise_offset: 0.1\nmodel: a\ncaption_dropout: 0.3\noptimizer: prodigy\nlearning_rate: 1\n", encoding="utf-8"
+    )
     options = settle("lora", flags("lora", f"--config {path} --offset_noise 0.2 --use_8bit_adam"))
     assert (options.model, options.shared.offset_noise, options.loop.optimizer) == ("a", 0.2, "adamw-8bit")
     assert options.shared.caption_dropout == 0.3

@@ -137,6 +137,36 @@ def test_what_does_not_fit_together_is_said(method, options, said):
     assert found and said in found and len(found) < 4000
 
 
+@pytest.mark.parametrize(
+    ("method", "told", "message"),
+    [
+        (
+            "dreambooth",
+            {"rank": 4, "train_text_encoder": True},
+            "train_text_encoder are for training without a LoRA.*text_rank",
+        ),
+        ("dreambooth", {"text_rank": 4, "targets": "conv"}, "targets, text_rank are of a LoRA: give its rank"),
+        ("dreambooth", {"with_prior_preservation": True}, "class_prompt must be given"),
+        ("dreambooth", {"class_data_dir": "cats"}, "class_prompt must be given"),
+        ("lora", {"text_encoder_lr": 1e-5}, "text_encoder_lr is given, but the text encoder does not learn"),
+        ("controlnet", {"validation_prompts": ["猫"]}, "1 validation_prompts and 0 validation_images"),
+        ("controlnet", {"validation_images": ["a.png"]}, "0 validation_prompts and 1 validation_images"),
+    ],
+)
+def test_options_that_would_do_nothing_are_refused(method, told, message):
+    with pytest.raises(UserError, match=message):
+        settle(method, {**GIVEN, **told})
+
+
+def test_options_at_their_defaults_are_no_harm():
+    told = {"targets": "all-linear", "text_rank": 0, "train": "all", "train_text_encoder": False}
+    told["instance_prompt"] = "一只糯糯猫"
+    for rank in (0, 4):
+        assert settle("dreambooth", {**GIVEN, **told, "rank": rank}).own.rank == rank
+    learns = {"text_rank": 2, "rank": 2, "class_prompt": "猫", "with_prior_preservation": True, "text_encoder_lr": 1e-5}
+    assert settle("dreambooth", {**GIVEN, **told, **learns}).shared.text_encoder_lr == 1e-5
+
+
 def test_numbers_of_numpy_and_texts_are_numbers():
     options = settle(
         "lora", {**GIVEN, "rank": np.int64(3), "learning_rate": np.float32(0.5), "seed": "7", "alpha": "2"}
