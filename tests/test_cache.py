@@ -2,11 +2,14 @@
 
 import copy
 import shutil
+import subprocess
+import sys
 import threading
 
 import pytest
 import torch
 
+from pai_modelscope import files
 from pai_modelscope.data import Geometry, open_training_set
 from pai_modelscope.data.cache import ShardCache, key_of, weights_digest
 from pai_modelscope.data.cached import CachedSource
@@ -63,6 +66,9 @@ def test_interrupted_and_resumed_gives_the_same_bytes(tmp_path) -> None:
         build(tmp_path / "parts", Made(fail_at=4))
     assert len(content(tmp_path / "parts")) == 3
     (tmp_path / "parts" / "partial-77-0123.safetensors").write_bytes(b"half of a shard")
+    killed = subprocess.Popen([sys.executable, "-c", ""])
+    killed.wait()
+    (tmp_path / "parts" / f"partial-{files._machine()}-{killed.pid}-{'0' * 32}.safetensors").touch()  # swept
     _, made = build(tmp_path / "parts")
     assert made.calls == 3
     (tmp_path / "parts" / "partial-77-0123.safetensors").unlink()

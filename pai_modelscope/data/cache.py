@@ -19,7 +19,7 @@ from torch import nn
 from tqdm.auto import tqdm
 
 from pai_modelscope.errors import UserError
-from pai_modelscope.files import PARTIAL, whole
+from pai_modelscope.files import PARTIAL, sweep, whole
 from pai_modelscope.untrusted import check_regular, parse_json
 
 Compute = Callable[[Sequence[int]], dict[str, torch.Tensor]]
@@ -98,6 +98,7 @@ class ShardCache:
             part = sorted(key for key, place in missing.items() if groups[place] == group)
             shards += [part[start : start + per_shard] for start in range(0, len(part), per_shard)]
         wait()  # all have planned before the first writes
+        sweep(self.folder, r"[0-9a-f]{32}\.safetensors")  # other runs may share the folder, and go on writing
         try:
             mine = shards[process_index::num_processes]
             for shard in tqdm(mine, desc=desc, disable=None if process_index == 0 and mine else True):

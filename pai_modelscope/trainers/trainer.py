@@ -72,9 +72,7 @@ class PaiDiffusionTrainer(BaseTrainer):
         Raises:
             UserError: an option, model or data that can't work.
         """
-        from pai_modelscope.training.lock import claimed
         from pai_modelscope.training.options import settle
-        from pai_modelscope.training.ownership import RESULT
         from pai_modelscope.training.setup import Run
         from pai_modelscope.training.sharding import launched
 
@@ -98,7 +96,7 @@ class PaiDiffusionTrainer(BaseTrainer):
         given |= {name: value for name, value in own.items() if value is not None}
         settled = settle(self.method, given)
         accelerator = launched(settled.loop, cpu=device == "cpu")
-        with claimed(settled.loop.output_dir, accelerator, (RESULT, OUTPUT)):
+        with _claimed(settled.loop.output_dir, accelerator):
             self.run = Run(settled, accelerator)
         self.run.method.lr_factor = factor and checked_factor(factor, self.run.config.max_train_steps)
         self.timestamp = time.strftime("%Y%m%d_%H%M%S", time.localtime())
@@ -108,19 +106,16 @@ class PaiDiffusionTrainer(BaseTrainer):
     def train(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """Train, and leave what `pipeline` opens in `work_dir/output`; returns the last logged values, with 'step' and
         'finished': False when Ctrl-C or SIGTERM came first."""
-        from pai_modelscope.training.lock import claimed
-        from pai_modelscope.training.ownership import RESULT
-
         accelerator = self.run.accelerator
         log = self._text_log()
-        with claimed(self.work_dir, accelerator, (RESULT, OUTPUT)) as folder:
+        with _claimed(self.work_dir, accelerator) as folder:
             accelerator.trackers = [*accelerator.trackers, log]
             try:
                 done = self.run.go()
             finally:
                 accelerator.trackers = [each for each in accelerator.trackers if each is not log]
             if accelerator.is_main_process:
-                folder.put(folder.path / RESULT, OUTPUT)
+                folder.put(folder.path / "result", OUTPUT)
             accelerator.wait_for_everyone()
         return done
 
@@ -164,6 +159,13 @@ def _check_types(model: Any, cfg_modify_fn: Any, work_dir: Any, device: Any) -> 
         raise UserError(f"work_dir is {shown(work_dir)}; give a folder")
     if not isinstance(device, str):
         raise UserError(f"device is {shown(device)}; give 'gpu' or 'cpu'")
+
+
+def _claimed(work_dir: str, accelerator: Any) -> Any:
+    """The run's folder, which no other run has meanwhile, and in which `train` may write its output."""
+    from pai_modelscope.training.lock import claimed
+
+    return claimed(work_dir, accelerator, ("result", OUTPUT))
 
 
 # `pai-diffusion-full` and so on; `force`, because a reload registers the names again. ModelScope warns at every use of
