@@ -4,12 +4,14 @@ import json
 import warnings
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image, PngImagePlugin, features
 
 from pai_modelscope import UserError
 from pai_modelscope.images.infotext import parse_infotext, read_png
 from pai_modelscope.sampling.schedulers import scheduler_name
+from tests.command_line import generate, pixels
 
 TEXT = "猫\nNegative prompt: 狗\nSteps: 2, Sampler: Euler, CFG scale: 5, Seed: 7, Size: 64x64"
 READ = parse_infotext(TEXT)
@@ -127,3 +129,22 @@ def test_a_graph_of_comfyui_is_called_one(tmp_path):
     with pytest.raises(UserError, match=r"a\.png holds a ComfyUI graph \(prompt and workflow\)"):
         read_png(png(tmp_path / "a.png", prompt=graph, workflow=graph))
     assert read_png(png(tmp_path / "b.png", prompt=graph, workflow=graph, parameters=TEXT)) == READ
+
+
+# Drawn again
+
+
+def test_a_jpeg_is_drawn_as_a_png_that_says_the_same_and_the_nearest_sampler_is_told(tmp_path, capsys):
+    text = TEXT.replace("Euler", "DPM++ 2S a Karras")
+    png(tmp_path / "a.png", parameters=text)
+    PICTURE.save(tmp_path / "a.jpg", exif=exif(b"UNICODE\0" + text.encode("utf-16-be")))
+    told = "warning: There is no sampler 'DPM++ 2S a Karras' here: 'DPM++ SDE Karras', the nearest, draws it."
+    for name in ("a.png", "a.jpg"):
+        assert generate("--like", tmp_path / name, "--output", tmp_path / "out") == 0
+        assert told in capsys.readouterr().err
+    flags = ["--scheduler", "DPM++ SDE Karras", "--output", tmp_path / "out"]
+    assert generate("--like", tmp_path / "a.jpg", *flags) == 0
+    assert "warning" not in capsys.readouterr().err
+    first, *others = sorted((tmp_path / "out").iterdir())
+    assert len(others) == 2 and all(np.array_equal(pixels(first), pixels(other)) for other in others)
+    assert read_png(first)["scheduler"] == "DPM++ SDE Karras"
