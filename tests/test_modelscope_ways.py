@@ -80,7 +80,6 @@ def test_a_result_has_what_the_contract_of_its_task_names(task: str, given: dict
         (5, {}, "lacks 'image'"),
         ({5: 6}, {}, "lacks"),
     ],
-    ids=str,
 )
 def test_inputs_that_are_none(inpaint: Any, given: Any, options: dict[str, Any], said: str) -> None:
     with pytest.raises(UserError, match=re.escape(said)):
@@ -92,7 +91,7 @@ def test_an_empty_text_without_a_mask_is_still_refused() -> None:
         pipeline("text-to-image-synthesis", str(MINI), device="cpu")("", **QUICK)
 
 
-@pytest.mark.parametrize("options", [{"device": 5}, {"torch_dtype": 5}, {"safety": 5}, {"nothing": 1}], ids=str)
+@pytest.mark.parametrize("options", [{"device": 5}, {"torch_dtype": 5}, {"safety": 5}, {"nothing": 1}])
 def test_arguments_of_the_pipeline(options: dict[str, Any]) -> None:
     with pytest.raises(UserError):
         pipeline("text-to-image-synthesis", str(MINI), **options)
@@ -162,7 +161,6 @@ def test_a_lambda_is_followed_step_by_step_as_pytorch_follows_it(pictures: Path)
         ({"type": "LambdaLR", "lr_lambda": lambda step: 1 / (step - 2)}, "gives -0.5 at step 0"),
         ({"type": "LambdaLR", "lr_lambda": lambda: 1}, "fails at step 0"),
     ],
-    ids=str,
 )
 def test_schedulers_that_cannot_be(pictures: Path, scheduler: Any, said: str) -> None:
     with pytest.raises(UserError, match=said):
@@ -204,7 +202,6 @@ def test_a_run_writes_the_log_that_modelscopes_trainers_write(pictures: Path) ->
         ({"rank": "x"}, "rank"),
         ({"nothing": 1}, "nothing"),
     ],
-    ids=str,
 )
 def test_arguments_of_the_trainer(pictures: Path, options: dict[str, Any], said: str) -> None:
     with pytest.raises(UserError, match=re.escape(said)) as caught:

@@ -109,7 +109,6 @@ def test_texts_that_are_none(sampler: Any, texts: Any, said: str) -> None:
         ({"loras": {"a\0b": 1}}, "a\\x00b"),
         ({"image": "a\0b"}, "a\\x00b"),
     ],
-    ids=str,
 )
 def test_values_that_are_too_much_or_none(sampler: Any, options: dict[str, Any], said: str) -> None:
     assert said in refused(sampler, "猫", **options)
@@ -176,7 +175,6 @@ def test_arguments_of_the_sampler(sampler: Any, call: Any) -> None:
         SafetySettings(threshold=math.nan),
         SafetySettings(action="explode"),  # type: ignore[arg-type]
     ],
-    ids=str,
 )
 def test_safety_settings(safety: Any) -> None:
     assert "threshold (0 to 1)" in refused(build_safety, safety)
@@ -193,7 +191,6 @@ def test_safety_settings(safety: Any) -> None:
         ({"generation": {"height": 1e999}}, "height is inf"),
         ({"generation": {"scheduler": 5}}, "scheduler is 5"),
     ],
-    ids=str,
 )
 def test_what_a_models_folder_may_not_recommend(settings: Any, said: str, tmp_path: Path) -> None:
     (tmp_path / "configuration.json").write_text(json.dumps(settings))
