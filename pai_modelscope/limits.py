@@ -79,3 +79,10 @@ TOKENS = 4096  # of a text encoder's length
 EMBEDDING_BYTES = 64 * MIB  # one file
 EMBEDDING_VECTORS = 1024  # of one word; no prompt holds more
 EMBEDDING_PIXELS = 8 * MIB  # of a picture that carries one
+
+# Model folders.
+CONFIG_NUMBER = 2**20  # in a configuration: widths, vocabularies, positions
+UNSTORED_NUMBERS = 2**24  # that a model may have beyond twice those in its files: heads that no picture passes
+TIMESTEPS = 100_000  # of a scheduler's training
+HINT_CHANNELS = 4096  # of a layer by which a ControlNet reads its picture, and of such layers
+PART_TENSORS = 1000  # of a part of a Stable Diffusion 1.x, whose UNet has 686

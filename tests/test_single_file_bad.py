@@ -144,7 +144,7 @@ def test_a_header_decides_on_no_other_file(single: Path, tensors: State, tmp_pat
             {"model_index.json": json.dumps(index | {"text_encoder": ["os", "system"]})},
             "names .*system.* for the text_e",
         ),
-        ({"unet/config.json": "{"}, "unet/config.json of .* can't be read as a JSON object"),
+        ({"unet/config.json": "{"}, "unet/config.json of .* can't be read as JSON"),
         ({"unet/config.json": '{"block_out_channels": 3}'}, "unet's config.json is not understood"),
     ):
         texts = {f"pai_modelscope.{path}": text for path, text in broken.items()}

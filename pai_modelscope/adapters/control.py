@@ -13,14 +13,39 @@ import torch
 from diffusers import ControlNetModel, UNet2DConditionModel
 from torch import nn
 
+from pai_modelscope import limits
 from pai_modelscope.adapters.attach import attach_lora
 from pai_modelscope.adapters.files import read_tensors, save_safetensors, write_new
 from pai_modelscope.adapters.lora import A, B, shorten
-from pai_modelscope.errors import UserError
+from pai_modelscope.adapters.shapes import model_shapes, problem
+from pai_modelscope.adapters.tuned import read_tuned
+from pai_modelscope.errors import UserError, reason
+from pai_modelscope.zoo.weights import read_json
 
 FILE = "control_lora.safetensors"
 _NAME = "control"
 _OWN = "controlnet_"  # what begins so is not the UNet's
+
+
+def controlnet_folder(folder: Path) -> Path:
+    """The ControlNet of a training result, which names it in its configuration.json; every other folder as it is.
+
+    Raises `UserError` for a result of several.
+    """
+    tuned = read_tuned(folder)
+    nets = sorted(set(tuned.controlnets.values())) if tuned else []
+    if len(nets) > 1:
+        raise UserError(f"{folder} holds {len(nets)} ControlNets ({', '.join(nets)}): give the folder of one of them.")
+    return Path(nets[0]) if nets else folder
+
+
+def hint_channels(folder: Path) -> tuple[int, ...]:
+    """The widths of the layers by which a ControlNet reads its picture. Raises `UserError` where none are named."""
+    found = read_json(folder / "config.json").get("conditioning_embedding_out_channels")
+    widths = found if isinstance(found, list) and 0 < len(found) <= limits.HINT_CHANNELS else [None]
+    if not all(type(width) is int and 0 < width <= limits.HINT_CHANNELS for width in widths):
+        raise UserError(f"{folder / 'config.json'} has no conditioning_embedding_out_channels: copy it again.")
+    return tuple(widths)
 
 
 def attach_control_lora(controlnet: ControlNetModel, rank: int) -> None:
@@ -77,7 +102,8 @@ def read_control_lora(folder: Path, unet: UNet2DConditionModel) -> ControlNetMod
         UserError: if the file is damaged, or was made for a UNet of another shape.
     """
     stored, _ = read_tensors(folder / FILE)
-    config: Any = ControlNetModel.load_config(folder)
+    config: Any = read_json(folder / "config.json")
+    _check_config(folder, config, stored, unet)
     net = ControlNetModel.from_config(config)
     own = {name.replace(".base_layer.", "."): value for name, value in unet.state_dict().items()}
     state = {name: stored.get(name, own.get(name)) for name in net.state_dict()}
@@ -101,3 +127,19 @@ def read_control_lora(folder: Path, unet: UNet2DConditionModel) -> ControlNetMod
             f"The control adapter in {folder} is for another model: its matrices don't fit this UNet ({error.args[0]})."
         ) from None
     return net
+
+
+def _check_config(folder: Path, config: dict[str, Any], stored: dict[str, Any], unet: UNet2DConditionModel) -> None:
+    """Compare what a configuration describes with the UNet's tensors and those of the file, before it is built."""
+    known = {name.replace(".base_layer.", "."): value.shape for name, value in unet.state_dict().items()}
+    known |= {name: value.shape for name, value in stored.items()}
+    try:
+        if wrong := problem(config, len(known)):
+            raise ValueError(f"config.json {wrong}")
+        for name, shape in model_shapes(ControlNetModel, config).items():
+            if tuple(known.get(name, ())) != shape:
+                raise ValueError(f"{name} is {list(known.get(name, ()))}, by config.json {list(shape)}")
+    except Exception as error:  # whatever a damaged configuration sets off in there
+        raise UserError(
+            f"The control adapter in {folder} is for another model: it does not fit this UNet ({reason(error)[:200]})."
+        ) from None

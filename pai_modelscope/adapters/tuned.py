@@ -5,6 +5,7 @@ Its `configuration.json` is a model's with two more entries: `base_model`, a fol
 "controlnets": {"canny": "controlnet"}}. So a result of any method opens as a model does.
 """
 
+import math
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -42,13 +43,15 @@ def read_tuned(folder: Path) -> Tuned | None:
         tuned = Tuned(base, **adapters)
         loras = {str(file): float(weight) for file, weight in tuned.loras.items()}
         embeddings, controlnets = list(map(str, tuned.embeddings)), dict(tuned.controlnets)
-    except (KeyError, TypeError, ValueError, AttributeError):
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
         return None
+    if not all(map(math.isfinite, loras.values())):
+        raise UserError(f"{folder / CONFIGURATION} names a weight that is no finite number; copy the folder again.")
     return Tuned(
         base,
-        {_inside(folder, file): weight for file, weight in loras.items()},
-        [_inside(folder, file) for file in embeddings],
-        {kind: _inside(folder, str(net)) for kind, net in controlnets.items()},
+        {own_file(folder, file): weight for file, weight in loras.items()},
+        [own_file(folder, file) for file in embeddings],
+        {kind: own_file(folder, str(net)) for kind, net in controlnets.items()},
     )
 
 
@@ -58,12 +61,20 @@ def lineage(folder: Path) -> str | None:
     return base if isinstance(base, str) and base else None
 
 
-def _inside(folder: Path, name: str) -> str:
+def own_file(folder: Path, name: str) -> str:
+    """The whole path of a file that the folder's configuration.json names.
+
+    In Hugging Face's cache it is a link to a file of the same model. Raises `UserError` for one that is missing, or
+    lies outside of the folder.
+    """
+    home = folder.parents[1] if folder.parent.name == "snapshots" else folder
     try:
-        path = inside(folder, name)
-        if path.exists():
-            return str(path)
-    except UserError:
-        pass
-    source = folder / CONFIGURATION
-    raise UserError(f"{source} names {name[:200]!r}, which is not in that folder; copy the whole folder again.")
+        path = inside(folder, name, links=True)
+        if not path.resolve().is_relative_to(home.resolve()) or not path.exists():
+            raise UserError
+    except (UserError, OSError, RuntimeError):
+        source = folder / CONFIGURATION
+        raise UserError(
+            f"{source} names {name[:200]!r}, which is not in that folder; copy the whole folder again."
+        ) from None
+    return str(path)

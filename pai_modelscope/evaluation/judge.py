@@ -8,8 +8,11 @@ import numpy as np
 import torch
 from PIL import Image
 
+from pai_modelscope import limits
+from pai_modelscope.adapters.shapes import problem
 from pai_modelscope.errors import UserError
 from pai_modelscope.evaluation.metrics import border_colour
+from pai_modelscope.zoo.weights import read_json
 
 SHIPPED_JUDGE = Path(__file__).parents[1] / "assets" / "judge"
 STYLE_LAYERS = 6  # best of 1 to 14 on held-out drawings: 0.67 of 11 styles recognised, 0.20 from the last layer
@@ -41,6 +44,9 @@ class Judge:
             raise UserError(
                 f"{folder} is no judge: it lacks {', '.join(missing)}. Give the folder of a VisionTextDualEncoderModel."
             )
+        # The towers are of the classes that the configuration names, which may not be the folder's own code.
+        if wrong := problem(read_json(folder / "config.json"), limits.PART_TENSORS):
+            raise UserError(f"{folder / 'config.json'} {wrong}: download or copy it again.")
         with quiet():
             # transformers reads fp16 files as fp16, which CPUs compute slowly and less exactly.
             model = VisionTextDualEncoderModel.from_pretrained(folder, dtype=torch.float32)

@@ -236,7 +236,8 @@ def _depth_model(name: str) -> tuple[Any, Any]:
     from transformers import AutoImageProcessor, AutoModelForDepthEstimation
 
     try:
-        return AutoImageProcessor.from_pretrained(name), AutoModelForDepthEstimation.from_pretrained(name).eval()
+        processor = AutoImageProcessor.from_pretrained(name, trust_remote_code=False)
+        return processor, AutoModelForDepthEstimation.from_pretrained(name, trust_remote_code=False).eval()
     except (OSError, ValueError, KeyError, ImportError) as error:
         reason = " ".join(str(error).split())[:160]
         raise UserError(f"The depth model {name!r} can't be loaded ({reason}): give another id or folder.") from None

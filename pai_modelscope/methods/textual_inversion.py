@@ -16,6 +16,7 @@ from pai_modelscope.adapters.files import write_new
 from pai_modelscope.adapters.tokens import add_words
 from pai_modelscope.errors import UserError
 from pai_modelscope.methods.denoising import Denoising
+from pai_modelscope.sampling.configs import part_class
 from pai_modelscope.text.chunks import token_ids
 from pai_modelscope.text.unknown import unknown_characters
 from pai_modelscope.zoo import model_dir
@@ -129,12 +130,10 @@ def save_pipeline(model: str | os.PathLike[str], embedding: Embedding, folder: s
 
 def fill_pipeline(made: Path, source: Path, embedding: Embedding) -> None:
     """As `save_pipeline`, into a folder that is there."""
-    import transformers
-
     copy_model(source, made, but=("text_encoder", "tokenizer"))
     index = read_json(source / "model_index.json")
     opened = {
-        part: getattr(transformers, index[part][1]).from_pretrained(source / part, **options)
+        part: part_class(source, part, index.get(part)).from_pretrained(source / part, local_files_only=True, **options)
         for part, options in (("tokenizer", {}), ("text_encoder", {"torch_dtype": "auto"}))
     }
     load_embedding(_Text(**opened), embedding)

@@ -1,16 +1,15 @@
 """A model folder looked over before anything is loaded: every fault is one line that names the file."""
 
-import json
-import struct
 from pathlib import Path
 from typing import Any
 
 from pai_modelscope.adapters.files import read_pickle, refuse_pointer
+from pai_modelscope.adapters.shapes import safetensors_header
 from pai_modelscope.errors import UserError
+from pai_modelscope.sampling.configs import check_scheduler, check_tokenizer
 from pai_modelscope.zoo.weights import AGAIN, WEIGHT_STEMS, read_json, weight_files
 
 PARTS = ("scheduler", "text_encoder", "tokenizer", "unet", "vae")
-_LARGEST_HEADER = 100_000_000  # bytes, by the format's definition
 
 
 def check_folder(folder: Path) -> dict[str, Any]:
@@ -25,6 +24,8 @@ def check_folder(folder: Path) -> dict[str, Any]:
             read_json(folder / name / config, missing=f"{folder / name / config} is missing. {AGAIN}")
     if not any((folder / "tokenizer" / name).is_file() for name in ("vocab.txt", "tokenizer.json", "vocab.json")):
         raise UserError(f"{folder / 'tokenizer'} holds no vocabulary (vocab.txt or tokenizer.json). {AGAIN}")
+    check_scheduler(folder / "scheduler/scheduler_config.json")
+    check_tokenizer(folder / "tokenizer")
     for name in WEIGHT_STEMS:
         for path in weight_files(folder / name):
             check_weights(path)
@@ -42,29 +43,9 @@ def check_weights(path: Path) -> None:
         raise UserError(f"{path} is missing. {AGAIN}")
     refuse_pointer(path)
     if path.suffix == ".safetensors":
-        _check_safetensors(path)
+        safetensors_header(path)
     else:
         read_pickle(path, map_location="meta", mmap=_is_zip(path))  # mapped, not read
-
-
-def _check_safetensors(path: Path) -> None:
-    """The header says where the last tensor ends, which is where the file must end."""
-    size = path.stat().st_size
-    try:
-        with path.open("rb") as file:
-            length = struct.unpack("<Q", file.read(8))[0]
-            header = json.loads(file.read(length)) if length < size else None
-        if header is not None:
-            tensors = [entry for name, entry in header.items() if name != "__metadata__"]
-            expected = 8 + length + max((entry["data_offsets"][1] for entry in tensors), default=0)
-    except (struct.error, ValueError, KeyError, TypeError, AttributeError):
-        raise UserError(f"{path} is no safetensors file or a corrupt one. {AGAIN}") from None
-    if size > 8 and length > _LARGEST_HEADER:
-        raise UserError(f"{path} is no safetensors file. {AGAIN}")
-    if header is None or size < expected:
-        raise UserError(f"{path} is cut short: {size} bytes are not all of it. {AGAIN}")
-    if size > expected:
-        raise UserError(f"{path} is corrupt: {size} bytes where its header says {expected}. {AGAIN}")
 
 
 def _entry(index: dict[str, Any], name: str) -> bool:

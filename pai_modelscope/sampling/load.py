@@ -1,6 +1,6 @@
 """A model folder becomes a StableDiffusionPipeline; whatever is wrong with it becomes one line."""
 
-import importlib
+import math
 import warnings
 from pathlib import Path
 from typing import Any
@@ -8,14 +8,18 @@ from typing import Any
 import torch
 
 from pai_modelscope.adapters import control
+from pai_modelscope.adapters.shapes import check_config
 from pai_modelscope.errors import UserError, reason
-from pai_modelscope.sampling.files import check_folder, check_weights, weight_files, weights_variant
+from pai_modelscope.sampling.configs import check_schedule, fit_length, part_class
+from pai_modelscope.sampling.files import PARTS, check_folder, check_weights, weight_files, weights_variant
 from pai_modelscope.sampling.quiet import quiet
+from pai_modelscope.zoo.weights import WEIGHT_STEMS
 
 with quiet():  # the import alone tells of torchvision, which nothing here needs
-    from diffusers import StableDiffusionPipeline
+    from diffusers import ControlNetModel, StableDiffusionPipeline
 
 _DTYPES = {"fp32": "float32", "fp16": "float16", "half": "float16", "bf16": "bfloat16"}
+_DEVICES = ("cpu", "cuda", "mps")
 # Heads that no picture passes through: a checkpoint may lack them.
 _UNUSED = ("pooler.", "position_ids")
 
@@ -27,8 +31,13 @@ def load_pipeline(folder: Path, device: torch.device, dtype: torch.dtype) -> Any
     lacks a part, has damaged weights, or whose parts don't fit each other.
     """
     index = check_folder(folder)
-    parts = {name: _load_part(folder / name, index[name], dtype) for name in ("text_encoder", "unet", "vae")}
-    parts |= {name: _load_part(folder / name, index[name], None) for name in ("scheduler", "tokenizer")}
+    classes = {name: part_class(folder, name, index[name]) for name in PARTS}
+    for name in WEIGHT_STEMS:
+        check_config(folder / name, classes[name])
+    parts = {
+        name: _load_part(folder / name, cls, dtype if name in WEIGHT_STEMS else None) for name, cls in classes.items()
+    }
+    check_schedule(folder / "scheduler/scheduler_config.json", parts["scheduler"])
     _check_fit(folder, parts)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # it mends old scheduler settings itself, at length
@@ -47,17 +56,20 @@ def load_pipeline(folder: Path, device: torch.device, dtype: torch.dtype) -> Any
 def load_controlnet(folder: Path, pipe: Any) -> Any:
     """A ControlNet beside `pipe`, on its device and in its dtype.
 
-    A low-rank control adapter takes the rest of its weights from the pipeline's own UNet.
+    The folder may be a training result, which names its ControlNet. A low-rank control adapter takes the rest of its
+    weights from the pipeline's own UNet.
 
     Raises `UserError` for a folder that is none, has damaged weights, or was made for a UNet of another shape.
     """
+    folder = control.controlnet_folder(folder)
     if (folder / control.FILE).is_file():
         with quiet():
             net: Any = control.read_control_lora(folder, pipe.unet).to(pipe.dtype).eval().requires_grad_(False)
     else:
         for file in weight_files(folder):
             check_weights(file)
-        net = _load_part(folder, ["diffusers", "ControlNetModel"], pipe.dtype)
+        check_config(folder, ControlNetModel)
+        net = _load_part(folder, ControlNetModel, pipe.dtype)
     for what in ("cross_attention_dim", "block_out_channels", "in_channels"):
         got, wanted = (_plain(part.config[what]) for part in (net, pipe.unet))
         repaints = what == "in_channels" and wanted == 2 * int(got) + 1
@@ -88,10 +100,12 @@ def pick_device(device: str | torch.device | None) -> torch.device:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         picked = torch.device(device)
+        if picked.type not in _DEVICES:
+            raise RuntimeError("no pictures are drawn on such a device")
         torch.empty(1, device=picked)
-    except (RuntimeError, AssertionError, TypeError, NotImplementedError) as error:
+    except (RuntimeError, AssertionError, TypeError, ValueError, NotImplementedError, ImportError) as error:
         raise UserError(
-            f"device {str(device)!r} can't be used here ({reason(error)}): give 'cpu', 'cuda' or 'auto'."
+            f"device {str(device)[:80]!r} can't be used here ({reason(error)[:200]}): give 'cpu', 'cuda' or 'auto'."
         ) from None
     return picked
 
@@ -108,17 +122,24 @@ def pick_dtype(dtype: str | torch.dtype | None, device: torch.device) -> torch.d
     return dtype
 
 
-def _load_part(part: Path, named: list[str], dtype: torch.dtype | None) -> Any:
-    cls = _part_class(part, named)
+def _load_part(part: Path, cls: Any, dtype: torch.dtype | None) -> Any:
+    """`dtype`: None for a part without weights."""
     try:
         with quiet():
             if dtype is None:
-                return cls.from_pretrained(part)
+                return cls.from_pretrained(part, local_files_only=True)
             loaded, report = cls.from_pretrained(
-                part, torch_dtype=dtype, variant=weights_variant(part), output_loading_info=True
+                part,
+                torch_dtype=dtype,
+                variant=weights_variant(part),
+                output_loading_info=True,
+                local_files_only=True,
             )
-    except Exception as error:  # whatever a damaged configuration, vocabulary or tensor sets off in there
-        raise UserError(f"{part} can't be loaded ({reason(error)}). Download or copy it again.") from error
+    except BaseException as error:  # whatever a damaged configuration, vocabulary or tensor sets off in there
+        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":  # Rust's, of tokenizers
+            raise
+        part = part / "scheduler_config.json" if part.name == "scheduler" else part
+        raise UserError(f"{part} can't be loaded ({reason(error)[:300]}). Download or copy it again.") from error
     missing = [name for name in report["missing_keys"] if not any(unused in name for unused in _UNUSED)]
     if missing:
         raise UserError(
@@ -126,18 +147,6 @@ def _load_part(part: Path, named: list[str], dtype: torch.dtype | None) -> Any:
             "configuration or library version. Download the folder again, or save it anew with the version in use."
         )
     return loaded.eval().requires_grad_(False)
-
-
-def _part_class(part: Path, named: list[str]) -> Any:
-    library, name = named
-    if library in ("diffusers", "transformers"):
-        found = getattr(importlib.import_module(library), name, None)
-        if isinstance(found, type):
-            return found
-    raise UserError(
-        f"model_index.json in {part.parent} wants {library}.{name} for {part.name}, which is not known here: only "
-        "classes of diffusers and transformers are loaded, no code from a model folder."
-    )
 
 
 def _check_fit(folder: Path, parts: dict[str, Any]) -> None:
@@ -149,8 +158,8 @@ def _check_fit(folder: Path, parts: dict[str, Any]) -> None:
             f"{folder / 'tokenizer'} has {len(tokenizer)} tokens, but the text encoder knows {known}: it is another "
             "model's tokenizer. Copy the one that belongs to this text encoder."
         )
-    # Some tokenizers name no length at all; none may exceed the encoder's.
-    tokenizer.model_max_length = min(tokenizer.model_max_length, encoder.config.max_position_embeddings)
+    fit_length(folder, tokenizer, encoder.config.max_position_embeddings)
+    _check_numbers(folder, unet, vae)
     for what, got, wanted in (
         ("text_encoder's hidden size", encoder.config.hidden_size, unet.config.cross_attention_dim),
         # A repainting UNet takes the masked picture's latents and the mask beside the latents.
@@ -165,3 +174,18 @@ def _check_fit(folder: Path, parts: dict[str, Any]) -> None:
                 f"The parts of {folder} don't fit: {what} is {got}, its unet expects {wanted}. They come from "
                 "different models, or this one does not draw from text alone: download it again or give another."
             )
+
+
+def _check_numbers(folder: Path, unet: Any, vae: Any) -> None:
+    """What the pipeline reckons with, though no tensor has it as a shape."""
+    size = unet.config.sample_size
+    sides = size if isinstance(size, list | tuple) else (size, size)
+    if len(sides) != 2 or not all(type(side) is int and side > 0 for side in sides):
+        raise UserError(
+            f"{folder / 'unet/config.json'} gives sample_size as {str(size)[:40]}; give a number of latents or two."
+        )
+    scale = vae.config.scaling_factor
+    if type(scale) not in (int, float) or not math.isfinite(scale) or scale <= 0:
+        raise UserError(
+            f"{folder / 'vae/config.json'} gives scaling_factor as {str(scale)[:40]}; give a number above 0."
+        )

@@ -8,6 +8,7 @@ from typing import Any
 from pai_modelscope.config import GenerationOptions
 from pai_modelscope.config.option import problem, shown
 from pai_modelscope.errors import UserError
+from pai_modelscope.sampling.configs import own_loras
 from pai_modelscope.sampling.files import read_json
 
 # Files and numbers of one picture: those are the user's to name, not a folder's.
@@ -36,6 +37,8 @@ def own_settings(folder: Path) -> tuple[Any, dict[str, Any]]:
             faults.append(said)
     if faults:
         raise UserError(f"{file}: generation: {'; '.join(faults)}")
+    if recommended.get("loras") is not None:
+        recommended = {**recommended, "loras": own_loras(folder, recommended["loras"])}
     return settings.get("safety"), recommended
 
 

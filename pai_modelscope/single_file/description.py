@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pai_modelscope.errors import UserError
+from pai_modelscope import limits
+from pai_modelscope.errors import UserError, reason
 from pai_modelscope.single_file.names import TEXT_TOWERS, Slot, slots
+from pai_modelscope.untrusted import parse_json, read_bytes
 from pai_modelscope.zoo.folders import CONFIGURATION, SMALLEST
 
 KEY = "pai_modelscope."  # what begins the entries of a file's header that hold these texts
@@ -45,12 +47,11 @@ class Description:
     def json(self, path: str) -> dict[str, Any]:
         """The object in one of the texts."""
         try:
-            content = json.loads(self.texts[path])
-            assert isinstance(content, dict)
+            content = parse_json(self.texts[path], f"{path} of {self.source}")
         except KeyError:
             raise UserError(f"{self.source} lacks {path}: it is incomplete.") from None
-        except (ValueError, AssertionError):
-            raise UserError(f"{path} of {self.source} can't be read as a JSON object: it is damaged.") from None
+        if not isinstance(content, dict):
+            raise UserError(f"{path} of {self.source} can't be read as a JSON object: it is damaged.")
         return content
 
     def parts(self) -> dict[str, dict[str, Slot]]:
@@ -58,7 +59,7 @@ class Description:
         try:
             if not self.is_model:
                 return {"controlnet": slots("controlnet", self.json(CONTROLNET))}
-            tower = self.json(INDEX)["text_encoder"][1]
+            tower = self.json(INDEX)["text_encoder"][1]  # one of `_CLASSES`, see `_as_written`
             return {part: slots(part, self.json(f"{part}/config.json"), tower) for part in _CLASSES}
         except UserError as error:
             raise UserError(f"{self.source} can't be converted: {error}") from None
@@ -93,9 +94,9 @@ def header(described: Description) -> dict[str, str]:
 
 def _read(path: Path) -> str:
     try:
-        return path.read_bytes().decode("utf-8")
+        return read_bytes(path, limits.JSON_BYTES).decode("utf-8")  # byte for byte, as it is written again
     except (OSError, ValueError) as error:
-        raise UserError(f"{path} can't be read as text ({error}). Download or copy it again.") from None
+        raise UserError(f"{path} can't be read as text ({reason(error)}). Download or copy it again.") from None
 
 
 def _as_written(texts: dict[str, str], source: str) -> Description:
@@ -128,7 +129,7 @@ def _is_part(part: str, named: Any) -> bool:
 
 
 def _changed(text: str | None, content: dict[str, Any]) -> bool:
-    return text is None or json.loads(text) != content
+    return text is None or parse_json(text, "it") != content
 
 
 def _dump(content: dict[str, Any]) -> str:

@@ -19,6 +19,7 @@ from diffusers.loaders.single_file_utils import (
     convert_ldm_vae_checkpoint,
 )
 
+from pai_modelscope import limits
 from pai_modelscope.adapters.ldm_names import (
     UNET_PREFIX,
     attention_modules,
@@ -28,6 +29,7 @@ from pai_modelscope.adapters.ldm_names import (
     middle,
     unet_names,
 )
+from pai_modelscope.adapters.shapes import model_shapes, problem
 from pai_modelscope.errors import UserError, reason
 
 PREFIXES = {
@@ -89,19 +91,19 @@ def clip_name(name: str) -> str:
 
 def _shapes(part: str, config: dict[str, Any], tower: str) -> dict[str, torch.Size]:
     """Names and shapes of a model that is built without its memory."""
-    with torch.device("meta"):
-        if part != "text_encoder":
-            model = _CLASSES[part].from_config(config)
-        else:
-            cls: Any = getattr(importlib.import_module("transformers"), tower)
-            model = cls(cls.config_class.from_dict(config.get("text_config", config)))
+    if wrong := problem(config, limits.PART_TENSORS):
+        raise ValueError(f"it {wrong}")
+    cls = _CLASSES[part] if part != "text_encoder" else getattr(importlib.import_module("transformers"), tower)
     clip = part == "text_encoder" and tower == "CLIPTextModel"
-    return {clip_name(name) if clip else name: tensor.shape for name, tensor in model.state_dict().items()}
+    shapes = model_shapes(cls, config)
+    return {clip_name(name) if clip else name: torch.Size(shape) for name, shape in shapes.items()}
 
 
 def controlnet_config(unet: dict[str, Any]) -> dict[str, Any]:
     """Of a ControlNet that was copied from a UNet with this configuration, and reads pictures as the first ones did."""
     with _understood("unet"), torch.device("meta"):
+        if wrong := problem(unet, limits.PART_TENSORS):
+            raise ValueError(f"it {wrong}")
         net: Any = ControlNetModel.from_unet(UNet2DConditionModel.from_config(unet), load_weights_from_unet=False)
     config: dict[str, Any] = json.loads(net.to_json_string())
     return config

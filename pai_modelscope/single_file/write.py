@@ -10,9 +10,11 @@ import torch
 from diffusers import UNet2DConditionModel
 
 from pai_modelscope.adapters.control import FILE as CONTROL_LORA
-from pai_modelscope.adapters.control import read_control_lora
+from pai_modelscope.adapters.control import controlnet_folder, read_control_lora
 from pai_modelscope.adapters.files import check_free, read_part, save_safetensors, write_new
 from pai_modelscope.adapters.lora import State, architecture, shorten
+from pai_modelscope.adapters.shapes import check_config
+from pai_modelscope.adapters.tuned import lineage
 from pai_modelscope.errors import UserError
 from pai_modelscope.single_file.description import CONTROLNET, Description, header, of_folder
 from pai_modelscope.single_file.fit import MEANINGLESS, fit
@@ -40,14 +42,15 @@ def to_single_file(
     if path.suffix != ".safetensors":
         raise UserError(f"{path} does not end in .safetensors, which is what is written. Add the ending.")
     check_free(path)
-    folder = model_dir(model)
+    whole = model_dir(model)
+    folder = controlnet_folder(whole)
     described = of_folder(folder, str(folder))
     if base and not (folder / CONTROL_LORA).is_file():
         raise UserError(f"--base is for reading a file and for control adapters; {folder} is neither: leave it away")
     tensors: State = {}
     for part, places in described.parts().items():
         place = folder / part if described.is_model else folder
-        stored = _expanded(folder, base) if (place / CONTROL_LORA).is_file() else read_part(place)
+        stored = _expanded(folder, base or lineage(whole)) if (place / CONTROL_LORA).is_file() else read_part(place)
         tensors |= _original(stored, place, part, places)
     metadata = _modelspec(described, path.stem, licence(folder)) | header(described)
     return write_new(path, lambda made: save_safetensors(tensors, made, metadata))
@@ -62,7 +65,9 @@ def _expanded(folder: Path, base: str | os.PathLike[str] | None) -> State:
             f"{folder} is a control adapter of low rank, kept as what it adds to a UNet: give --base with the model "
             "that it was made for."
         )
-    unet = UNet2DConditionModel.from_pretrained(model_dir(source) / "unet", torch_dtype=torch.float32)
+    part = model_dir(source) / "unet"
+    check_config(part, UNet2DConditionModel)
+    unet = UNet2DConditionModel.from_pretrained(part, torch_dtype=torch.float32, local_files_only=True)
     return dict(read_control_lora(folder, unet).state_dict())
 
 

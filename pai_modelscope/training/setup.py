@@ -12,7 +12,7 @@ from accelerate import Accelerator
 from diffusers import ControlNetModel
 
 from pai_modelscope.adapters.control import FILE as CONTROL_ADAPTER
-from pai_modelscope.adapters.control import load_control_lora
+from pai_modelscope.adapters.control import controlnet_folder, hint_channels, load_control_lora
 from pai_modelscope.config import TrainingConfig
 from pai_modelscope.data import Geometry, TrainingSet, open_training_set, scan
 from pai_modelscope.data.cached import CachedSource
@@ -152,7 +152,7 @@ class Run:
         own = self.options.own
         if not own.controlnet_model_name_or_path:
             return ControlNetTraining(**parts, rank=own.rank, seed=self.options.loop.seed, **shared)
-        folder = model_dir(own.controlnet_model_name_or_path)
+        folder = controlnet_folder(model_dir(own.controlnet_model_name_or_path))
         is_adapter = (folder / CONTROL_ADAPTER).is_file()
         if not own.rank:
             return ControlNetTraining(**parts, controlnet=load_controlnet(folder, self.pipe), **shared)
@@ -160,9 +160,7 @@ class Run:
             raise UserError(
                 f"rank is {own.rank}, but {folder} is a whole ControlNet, all of which must learn: leave rank out"
             )
-        config: Any = ControlNetModel.load_config(folder)
-        eyes = tuple(config["conditioning_embedding_out_channels"])
-        net = ControlNetModel.from_unet(self.pipe.unet, conditioning_embedding_out_channels=eyes)
+        net = ControlNetModel.from_unet(self.pipe.unet, conditioning_embedding_out_channels=hint_channels(folder))
         made = ControlNetTraining(**parts, controlnet=net, rank=own.rank, **shared)
         load_control_lora(made.controlnet, folder)
         return made

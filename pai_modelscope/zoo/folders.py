@@ -9,7 +9,10 @@ from fnmatch import fnmatch
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from pai_modelscope.zoo.weights import read_json
+from pai_modelscope import untrusted
+from pai_modelscope.errors import UserError
+from pai_modelscope.untrusted import inside
+from pai_modelscope.zoo.weights import read_json, shard_names
 
 CONFIGURATION = "configuration.json"
 PIPELINE_TYPE = "pai-diffusion"  # what a configuration.json of ours names
@@ -32,8 +35,8 @@ _CARD = ("README.md", "*.png", "*.jpg", "*.jpeg", "*.gif", "*.webp")
 def json_if_readable(path: Path) -> dict[str, Any] | None:
     """The object in a JSON file, or None when there is no such file or nothing readable in it."""
     try:
-        value = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError):
+        value = untrusted.read_json(path)
+    except UserError:
         return None
     return value if isinstance(value, dict) else None
 
@@ -139,15 +142,17 @@ def _missing(part: Path, classes: tuple[str, str]) -> list[str]:
     if wanted == ("config.json",):
         if not any(True for _ in _weights(part.glob("*"))):
             lacking.append(f"{part.name}'s weights")
-        elif _missing_shards(part):
-            lacking.append(f"some of {part.name}'s weights")
+        elif said := _missing_shards(part):
+            lacking.append(f"some of {part.name}'s weights ({said})")
     return lacking
 
 
 def _missing_shards(folder: Path) -> str | None:
     for index in folder.glob("*.index.json"):
-        names = set((json_if_readable(index) or {}).get("weight_map", {}).values())
-        absent = sorted(name for name in names if not (folder / name).is_file())
+        try:
+            absent = [name for name in shard_names(index) if not inside(folder, name, links=True).is_file()]
+        except UserError as error:
+            return str(error).rstrip(".")
         if absent:
             return f"it lacks {', '.join(absent)}"
     return None

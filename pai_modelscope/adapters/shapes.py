@@ -1,0 +1,157 @@
+"""What a configuration describes compared with the weights beside it, before any memory is taken for either.
+
+A configuration of a few bytes may name a million layers. The header of the weights says how many tensors there are and
+how large: the model is built without memory, and only where its layers can be as many.
+"""
+
+import math
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from pai_modelscope import limits
+from pai_modelscope.adapters.files import read_pickle
+from pai_modelscope.errors import UserError, reason
+from pai_modelscope.untrusted import check_regular, parse_json
+from pai_modelscope.zoo.weights import AGAIN, read_json, weight_files
+
+Shapes = dict[str, tuple[int, ...]]
+
+# What would have a library load more than the part: code of the folder, kernels of a hub, another way of storing.
+_FOREIGN = ("auto_map", "attn_implementation", "_attn_implementation", "experts_implementation", "quantization_config")
+
+
+def check_config(part: Path, cls: Any) -> None:
+    """Compare `config.json` of a part of a model with the weights beside it.
+
+    cls: the class of diffusers or transformers that opens it.
+
+    Raises:
+        UserError: a configuration that is not understood, or describes another model than the weights are of.
+    """
+    path = part / "config.json"
+    config, stored = read_json(path), stored_shapes(part)
+    if (part / "adapter_config.json").exists():  # transformers would open the model that it names
+        raise UserError(f"{part} holds an adapter_config.json: it is an adapter's folder, no part of a model.")
+    if wrong := problem(config, max(len(stored), 1)):
+        raise UserError(f"{path} {wrong}: it does not belong to the weights beside it. {AGAIN}")
+    try:
+        wanted = model_shapes(cls, config)
+    except Exception as error:  # whatever a damaged configuration sets off in there
+        raise UserError(f"{path} is not understood ({reason(error)[:200]}). {AGAIN}") from None
+    ours = {_plain(name): shape for name, shape in stored.items()}
+    for name, shape in wanted.items():
+        if _plain(name) in ours and _count(ours[_plain(name)]) != _count(shape):
+            raise UserError(
+                f"{path} describes another model than the weights in {part}: by it, {name} is {list(shape)}, stored "
+                f"is {list(ours[_plain(name)])}. {AGAIN}"
+            )
+    if sum(map(_count, wanted.values())) > 2 * sum(map(_count, ours.values())) + limits.UNSTORED_NUMBERS:
+        raise UserError(f"{path} describes a model far larger than the weights in {part}. {AGAIN}")
+
+
+def model_shapes(cls: Any, config: Mapping[str, Any]) -> Shapes:
+    """Names and shapes of the model that a class of diffusers or transformers makes of a configuration.
+
+    It is built without its memory. Raises whatever a configuration sets off in there.
+    """
+    with torch.device("meta"):
+        if hasattr(cls, "from_config"):
+            model = cls.from_config(dict(config))
+        else:
+            model = cls(cls.config_class.from_dict(dict(config.get("text_config", config))))
+    return {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
+
+
+def stored_shapes(part: Path) -> Shapes:
+    """Names and shapes of the tensors in the weight files of a part of a model. Raises `UserError`."""
+    shapes: Shapes = {}
+    for file in weight_files(part):
+        if file.suffix == ".safetensors":
+            entries = safetensors_header(file)
+            shapes |= {name: tuple(entry["shape"]) for name, entry in entries.items() if name != "__metadata__"}
+        else:
+            content = read_pickle(file, map_location="meta", mmap=_is_zip(file))
+            tensors = content.items() if isinstance(content, dict) else ()
+            shapes |= {str(name): tuple(value.shape) for name, value in tensors if isinstance(value, torch.Tensor)}
+    return shapes
+
+
+def safetensors_header(path: Path) -> dict[str, Any]:
+    """The header of a safetensors file that is whole: every tensor lies in it, and nothing else.
+
+    Raises `UserError` for a file that is cut short, no safetensors file, or damaged.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    size = check_regular(path)
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        text = file.read(length) if length <= limits.HEADER_BYTES else b""
+    if size >= 8 and length > max(size, limits.HEADER_BYTES):
+        raise UserError(f"{path} is no safetensors file. {AGAIN}")
+    if size < 8 + length:
+        raise UserError(f"{path} is cut short: {size} bytes are not all of it. {AGAIN}")
+    if length > limits.HEADER_BYTES:
+        raise UserError(f"{path} has a header of {length} bytes; valid are up to {limits.HEADER_BYTES}.")
+    header = parse_json(text, f"the header of {path}")
+    try:
+        end = (
+            8 + length + max((e["data_offsets"][1] for name, e in header.items() if name != "__metadata__"), default=0)
+        )
+        if size != end:
+            how = "cut short" if size < end else "corrupt"
+            raise UserError(f"{path} is {how}: it has {size} bytes, its header says {end}. {AGAIN}")
+        with safe_open(path, framework="pt"):  # holes, overlaps, dtypes and shapes
+            return dict(header)
+    except (SafetensorError, KeyError, TypeError, AttributeError, IndexError, OSError) as error:
+        raise UserError(f"{path} is no safetensors file or a corrupt one ({reason(error)[:200]}). {AGAIN}") from None
+
+
+def problem(config: Mapping[str, Any], tensors: int) -> str | None:
+    """What no honest configuration of a model of so many tensors says; None where nothing is wrong."""
+    if foreign := [key for key, _ in _walk(config) if key in _FOREIGN]:
+        return f"names {foreign[0]}, which is not opened"
+    layers, blocks = 1, 1
+    for key, value in _walk(config):
+        if isinstance(value, list):
+            blocks = max(blocks, len(value))
+        if isinstance(value, float) and not math.isfinite(value):
+            return f"gives {key} as {value}"
+        if isinstance(value, int) and not isinstance(value, bool):
+            most = tensors if "layers" in key else limits.CONFIG_NUMBER
+            if value > most or (value < 0 and not key.endswith("_id")):
+                return f"gives {key} as {str(value)[:40]}"
+    for key in {key for key, value in _walk(config) if "layers" in key and "vision" not in key}:
+        numbers = [value for name, value in _walk(config) if name == key and type(value) is int]
+        layers *= max([1, *numbers])
+    if layers * blocks > max(tensors, 64) * 4:
+        return f"describes {layers * blocks} layers or more"
+    return None
+
+
+def _walk(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
+    """Each value with the name under which it stands, those within lists and objects among them."""
+    yield key, value
+    if isinstance(value, Mapping):
+        for name, inner in value.items():
+            yield from _walk(inner, str(name))
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _walk(inner, key)
+
+
+def _plain(name: str) -> str:
+    """CLIP's tensors are called with and without this by several versions of transformers."""
+    return name.removeprefix("text_model.")
+
+
+def _count(shape: tuple[int, ...]) -> int:
+    return math.prod(shape)
+
+
+def _is_zip(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(2) == b"PK"

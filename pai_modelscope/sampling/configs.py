@@ -1,0 +1,135 @@
+"""What a model folder's small files may say: its classes, its scheduler, its tokenizer, the LoRAs it recommends."""
+
+import importlib
+import math
+from pathlib import Path
+from typing import Any
+
+from pai_modelscope import limits
+from pai_modelscope.adapters.tuned import own_file
+from pai_modelscope.config.option import Bounds, problem_of_number
+from pai_modelscope.errors import UserError, reason
+from pai_modelscope.untrusted import check_regular
+from pai_modelscope.zoo.folders import CONFIGURATION
+from pai_modelscope.zoo.weights import AGAIN, read_json
+
+# What model_index.json may name: classes that released models of this family have, and diffusers' schedulers for them.
+_CLASSES: dict[str, dict[str, tuple[str, ...]]] = {
+    "transformers": {
+        "text_encoder": ("CLIPTextModel", "BertModel"),
+        "tokenizer": ("BertTokenizer", "BertTokenizerFast", "CLIPTokenizer", "CLIPTokenizerFast"),
+    },
+    "diffusers": {"unet": ("UNet2DConditionModel",), "vae": ("AutoencoderKL",), "controlnet": ("ControlNetModel",)},
+}
+_CHOICES = {
+    "prediction_type": ("epsilon", "v_prediction", "sample"),
+    "timestep_spacing": ("linspace", "leading", "trailing"),
+}
+_SHORTEST = 3  # tokens that a text encoder reads at once: the first, the last, and one of the text
+
+
+def part_class(folder: Path, part: str, named: Any) -> Any:
+    """The class that model_index.json names for a part, if it is one of those that are known here.
+
+    Raises `UserError` for any other.
+    """
+    library, name = named if isinstance(named, list) and len(named) == 2 else (None, None)
+    valid = _schedulers() if part == "scheduler" else _CLASSES.get(str(library), {}).get(part, ())
+    home = "diffusers" if part == "scheduler" else library
+    if library == home and name in valid:
+        found = getattr(importlib.import_module(str(library)), str(name), None)
+        if isinstance(found, type):
+            return found
+    said = f"{library}.{name}"[:200]
+    others = {"scheduler": _schedulers()} | {key: names for kinds in _CLASSES.values() for key, names in kinds.items()}
+    raise UserError(
+        f"model_index.json in {folder} wants {said} for {part}, which is not known here: no code of a model folder is "
+        f"run; valid are {', '.join(others.get(part, ()))}."
+    )
+
+
+def check_scheduler(path: Path) -> None:
+    """Raise `UserError` for a scheduler_config.json whose values no schedule can be made of."""
+    config = read_json(path)
+    wrong = [
+        f"{key} is {str(config[key])[:60]!r}; valid are {', '.join(valid)}"
+        for key, valid in _CHOICES.items()
+        if key in config and config[key] not in valid
+    ]
+    steps = config.get("num_train_timesteps", 1000)
+    bounds = {"num_train_timesteps": (steps, True, Bounds(minimum=1, maximum=limits.TIMESTEPS))}
+    betas = config.get("trained_betas")
+    if betas is not None:
+        good = isinstance(betas, list) and type(steps) is int and len(betas) == steps
+        if not good or not all(type(each) is float and 0 <= each <= 1 for each in betas):
+            wrong.append("trained_betas are no numbers from 0 to 1, one a timestep")
+    for key in ("beta_start", "beta_end"):
+        if config.get(key) is not None:
+            bounds[key] = config[key], False, Bounds(above=0, maximum=1)
+    if config.get("steps_offset") is not None:
+        bounds["steps_offset"] = config["steps_offset"], True, Bounds(minimum=0, maximum=limits.TIMESTEPS)
+    for key, (value, whole, within) in bounds.items():
+        wrong += [said] if (said := problem_of_number(key, value, whole=whole, bounds=within)) else []
+    for key, value in config.items():
+        if isinstance(value, int | float) and key not in bounds and not abs(value) <= limits.CONFIG_NUMBER:
+            wrong.append(f"{key} is {str(value)[:40]}")
+        elif isinstance(value, list | dict) and key not in ("trained_betas", "_use_default_values"):
+            wrong.append(f"{key} is a {type(value).__name__}")
+    if wrong:
+        raise UserError(f"{path} can't be used: {'; '.join(wrong)}. {AGAIN}")
+
+
+def check_schedule(path: Path, scheduler: Any) -> None:
+    """Raise `UserError` where the scheduler that was made of scheduler_config.json can't make a schedule."""
+    import copy
+
+    try:
+        copy.deepcopy(scheduler).set_timesteps(2)
+    except Exception as error:  # whatever its values set off in there
+        raise UserError(f"{path} can't be used ({reason(error)[:200]}). {AGAIN}") from None
+
+
+def check_tokenizer(folder: Path) -> None:
+    """Raise `UserError` for a tokenizer's files that are too large, no regular files, or nest too deeply."""
+    for file in sorted(folder.iterdir()):
+        if file.suffix == ".json":
+            read_json(file)
+        elif file.name in ("vocab.txt", "merges.txt"):
+            check_regular(file, limits.JSON_BYTES)
+    length = read_json(folder / "tokenizer_config.json") if (folder / "tokenizer_config.json").exists() else {}
+    value = length.get("model_max_length")
+    if value is None:
+        return
+    whole = not isinstance(value, bool) and isinstance(value, int | float) and value >= _SHORTEST
+    if not whole or (isinstance(value, float) and not value.is_integer()):
+        raise UserError(
+            f"{folder / 'tokenizer_config.json'} gives model_max_length as {str(value)[:40]!r}; give a whole number "
+            f"from {_SHORTEST} on."
+        )
+
+
+def fit_length(folder: Path, tokenizer: Any, most: Any) -> None:
+    """Set the tokenizer's length, which it need not name, to at most what its text encoder reads.
+
+    Raises `UserError` where no text fits.
+    """
+    if type(most) is not int or most < _SHORTEST:
+        raise UserError(
+            f"{folder / 'text_encoder/config.json'} gives max_position_embeddings as {str(most)[:40]}; valid are "
+            f"numbers from {_SHORTEST} on."
+        )
+    tokenizer.model_max_length = int(min(tokenizer.model_max_length, most))
+
+
+def own_loras(folder: Path, given: Any) -> dict[str, float]:
+    """The LoRAs that a folder's configuration.json recommends, as whole paths. Raises `UserError` for other files."""
+    if not isinstance(given, dict) or not all(type(n) in (int, float) and math.isfinite(n) for n in given.values()):
+        path = folder / CONFIGURATION
+        raise UserError(f"{path}: generation.loras is no object of files in that folder and their weights.")
+    return {own_file(folder, name): float(weight) for name, weight in given.items()}
+
+
+def _schedulers() -> tuple[str, ...]:
+    from diffusers.schedulers import KarrasDiffusionSchedulers
+
+    return (*(each.name for each in KarrasDiffusionSchedulers), "LCMScheduler", "TCDScheduler")
