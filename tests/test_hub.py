@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from pai_modelscope import model_dir
+from pai_modelscope import UserError, model_dir
 from tests.hub_server import Files, HubServer, read_folder
 
 ID = "PAI/pai-diffusion-artist-large-zh"
@@ -129,6 +129,44 @@ def test_of_several_cached_revisions_the_newest_is_taken(hub: HubServer, files: 
     assert found(run(hub, tmp_path, "print(model_dir('someone/model', revision='v2'))")).name == "v2"
 
 
+def cached(cache: Path, files: Files, commit: str) -> Path:
+    """A snapshot as somebody copied it, without the names that pointed to it."""
+    made = cache / "huggingface/hub/models--someone--tiny-zh/snapshots" / commit
+    for name in files.keys() - {"unet/diffusion_pytorch_model.bin", "all-in-one.ckpt"}:
+        (made / name).parent.mkdir(parents=True, exist_ok=True)
+        (made / name).write_bytes(files[name])
+    return made
+
+
+def test_a_hugging_face_cache_without_refs_opens_and_asks_nobody(hub: HubServer, files: Files, tmp_path: Path):
+    only = cached(tmp_path, files, "01" * 20)
+    opened = "print(model_dir('someone/tiny-zh', local_files_only=True))"
+    assert found(run(hub, tmp_path, opened)) == only
+    newer = cached(tmp_path, files, "00" * 20)
+    os.utime(only, (1, 1))
+    assert found(run(hub, tmp_path, opened, HF_HUB_OFFLINE="1")) == newer
+    refs = only.parent.parent / "refs"
+    refs.mkdir()
+    (refs / "main").write_text("01" * 20)
+    assert found(run(hub, tmp_path, opened)) == only
+    (refs / "main").write_text("../../../model")
+    (tmp_path / "huggingface" / "model").mkdir()
+    assert "leads out of" in user_error(run(hub, tmp_path, opened))
+    assert hub.requests == []
+
+
+@pytest.mark.parametrize("name", ["someone/..", "someone/a..b", "../models", "some\x1bone/x", "a/b\0c"])
+def test_an_id_that_would_be_a_path_is_none(name: str):
+    with pytest.raises(UserError, match="there is no folder"):
+        model_dir(name)
+
+
+@pytest.mark.parametrize("revision", ["../x", "/etc", "a/../b", "\x1b", "a b"])
+def test_a_revision_that_would_be_a_path_is_none(revision: str):
+    with pytest.raises(UserError, match="give a branch, a tag or a commit"):
+        model_dir("some/model", revision=revision, local_files_only=True)
+
+
 @pytest.fixture
 def folder(files: Files, tmp_path: Path) -> Path:
     """A model folder on disk, fit to be pushed."""
@@ -153,6 +191,14 @@ def test_a_pushed_model_arrives_whole_and_is_not_sent_twice(hub: HubServer, fold
     hub.requests.clear()
     assert run(hub, tmp_path, push).returncode == 0
     assert not [line for line in hub.requests if line.startswith("PUT")]
+
+
+def test_a_push_sends_nothing_from_outside_of_the_folder(hub: HubServer, folder: Path, tmp_path: Path):
+    (tmp_path / "secret").write_text("mine")
+    (folder / "notes.txt").symlink_to(tmp_path / "secret")
+    push = f"zoo.push({str(folder)!r}, 'me/mine', token='ms-token')"
+    assert "notes.txt is a link out of the folder" in user_error(run(hub, tmp_path, push))
+    assert hub.requests == []
 
 
 def test_a_refused_push_is_one_line(hub: HubServer, folder: Path, tmp_path: Path):

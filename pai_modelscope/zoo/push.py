@@ -6,6 +6,7 @@ import zipfile
 from pathlib import Path
 
 from pai_modelscope.errors import UserError
+from pai_modelscope.untrusted import read_text
 from pai_modelscope.zoo.folders import json_if_readable, problem
 from pai_modelscope.zoo.hubs import reason
 
@@ -72,18 +73,20 @@ def faults(folder: Path) -> list[str]:
             "its README.md lacks a licence" if (folder / "README.md").is_file() else "it has no README.md (model card)"
         )
     found.append(_configuration_fault(folder))
+    home = folder.parents[1] if folder.parent.name == "snapshots" else folder  # Hugging Face's cache is of links
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
         if path.is_file() and not any(fnmatch.fnmatch(name, pattern) for pattern in _PRIVATE):
-            found.append(_weights_fault(path, name))
+            outside = not path.resolve().is_relative_to(home.resolve())
+            found.append(f"{name} is a link out of the folder" if outside else _weights_fault(path, name))
     return [each for each in found if each]
 
 
 def licence(folder: Path) -> str | None:
     """The `license:` of the card's YAML head, between two lines of three dashes; None when there is none."""
     try:
-        lines = (folder / "README.md").read_text("utf-8").splitlines()
-    except (OSError, ValueError):
+        lines = read_text(folder / "README.md").splitlines()
+    except UserError:
         return None
     if not lines or lines[0].strip() != "---" or "---" not in lines[1:]:
         return None
