@@ -10,42 +10,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 from diffusers import UNet2DConditionModel
 from PIL import Image
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 
 from pai_modelscope import Sampler, UserError, model_dir
 from pai_modelscope.adapters.control import read_control_lora
 from pai_modelscope.adapters.tuned import Tuned, write_tuned
 from pai_modelscope.single_file import to_single_file
+from tests.model_folder import MINI, QUICK, SCHEDULER, TEXT, TOKENIZER, UNET, VAE, Values, copy_mini, edit, refused
 
-MINI = model_dir("pai-diffusion-mini-zh")
-QUICK = {"num_inference_steps": 1, "height": 64, "width": 64, "seed": 0}
-Values = dict[str, Any]
-UNET, VAE, TEXT = "unet/config.json", "vae/config.json", "text_encoder/config.json"
-SCHEDULER, TOKENIZER = "scheduler/scheduler_config.json", "tokenizer/tokenizer_config.json"
 DEEP = '{"a":' + "[" * 100_000
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """The shipped model, its weights linked."""
-    made = tmp_path / "model"
-    shutil.copytree(MINI, made, ignore=shutil.ignore_patterns("*.safetensors"))
-    for weights in MINI.rglob("*.safetensors"):
-        (made / weights.relative_to(MINI)).symlink_to(weights)
-    return made
-
-
-def edit(path: Path, values: Values) -> None:
-    path.write_text(json.dumps({**json.loads(path.read_text("utf-8")), **values}))
-
-
-def refused(folder: Path, words: str) -> None:
-    with pytest.raises(UserError, match=words) as error:
-        Sampler.from_pretrained(folder, device="cpu")
-    assert "\n" not in str(error.value) and len(str(error.value)) < 600
+    return copy_mini(tmp_path / "model")
 
 
 def opened_in_little(folder: Path, answer: str = "") -> subprocess.CompletedProcess[str]:
@@ -121,108 +101,13 @@ def test_a_part_that_is_an_adapter_of_another_model_is_refused(folder: Path) -> 
     refused(folder, "adapter_config.json")
 
 
-# Configurations
-
-
-@pytest.mark.parametrize(
-    ("path", "values"),
-    [
-        (TEXT, {"num_hidden_layers": 1_000_000}),
-        (TEXT, {"num_hidden_layers": 50}),
-        (TEXT, {"num_hidden_layers": "3"}),
-        (TEXT, {"vocab_size": 10**9}),
-        (TEXT, {"vocab_size": -4}),
-        (TEXT, {"hidden_size": 10**6, "num_attention_heads": 1}),
-        (TEXT, {"num_attention_heads": 0}),
-        (TEXT, {"num_attention_heads": 7}),
-        (TEXT, {"max_position_embeddings": 10**6}),
-        (TEXT, {"max_position_embeddings": None}),
-        (TEXT, {"hidden_act": "evil"}),
-        (TEXT, {"layer_norm_eps": float("nan")}),
-        (TEXT, {"num_labels": 10**9}),
-        (TEXT, {"id2label": 3}),
-        (UNET, {"block_out_channels": [10**9, 10**9, 10**9]}),
-        (UNET, {"block_out_channels": 96}),
-        (UNET, {"block_out_channels": [[96], [128], [192]]}),
-        (UNET, {"block_out_channels": []}),
-        (UNET, {"layers_per_block": 10**6}),
-        (UNET, {"layers_per_block": 100, "transformer_layers_per_block": 100}),
-        (UNET, {"transformer_layers_per_block": [10**5] * 3}),
-        (UNET, {"attention_head_dim": 0}),
-        (UNET, {"attention_head_dim": -3}),
-        (UNET, {"norm_num_groups": 0}),
-        (UNET, {"down_block_types": ["DownBlock2D"] * 10**5, "up_block_types": ["UpBlock2D"] * 10**5}),
-        (UNET, {"down_block_types": "DownBlock2D"}),
-        (UNET, {"cross_attention_dim": 10**18}),
-        (UNET, {"in_channels": None}),
-        (UNET, {"sample_size": 0}),
-        (UNET, {"sample_size": "32"}),
-        (UNET, {"sample_size": [1, 2, 3]}),
-        (UNET, {"sample_size": None}),
-        (UNET, {"act_fn": "evil"}),
-        (VAE, {"latent_channels": 10**9}),
-        (VAE, {"latent_channels": 0}),
-        (VAE, {"scaling_factor": "much"}),
-        (VAE, {"scaling_factor": 0}),
-        (VAE, {"scaling_factor": float("inf")}),
-        (VAE, {"block_out_channels": [10**6] * 4}),
-    ],
-    ids=lambda value: str(value)[:70],
-)
-def test_a_configuration_is_compared_with_its_weights_first(folder: Path, path: str, values: Values) -> None:
-    edit(folder / path, values)
-    refused(folder, f"(model/{path}|model/{Path(path).parent} |vae's latent channels)")
-
-
 def test_a_million_layers_take_no_memory(folder: Path) -> None:
     edit(folder / TEXT, {"num_hidden_layers": 1_000_000})
     done = opened_in_little(folder)
     assert done.returncode == 2 and TEXT in done.stderr.splitlines()[-1]
 
 
-@pytest.mark.parametrize(
-    "values",
-    [
-        {"prediction_type": "evil"},
-        {"prediction_type": ["epsilon"]},
-        {"beta_schedule": "evil"},
-        {"beta_schedule": None},
-        {"num_train_timesteps": 10**12},
-        {"num_train_timesteps": 0},
-        {"num_train_timesteps": "1000"},
-        {"num_train_timesteps": None},
-        {"beta_start": float("nan")},
-        {"beta_end": 7},
-        {"beta_start": "0.1"},
-        {"trained_betas": [0.5] * 10**6},
-        {"trained_betas": "many"},
-        {"trained_betas": [[0.1]] * 1000},
-        {"timestep_spacing": "evil"},
-        {"steps_offset": 10**12},
-        {"steps_offset": -1},
-        {"clip_sample_range": float("inf")},
-        {"dynamic_thresholding_ratio": [1]},
-        {"_class_name": ["a"]},
-    ],
-    ids=lambda value: str(value)[:50],
-)
-def test_a_scheduler_that_makes_no_schedule_is_named(folder: Path, values: Values) -> None:
-    edit(folder / SCHEDULER, values)
-    refused(folder, SCHEDULER)
-
-
-@pytest.mark.parametrize("length", [0, 2, -1, "32", True, 3.5, [32]], ids=str)
-def test_a_tokenizers_length_is_from_three_on(folder: Path, length: Any) -> None:
-    edit(folder / TOKENIZER, {"model_max_length": length})
-    refused(folder, f"{TOKENIZER} gives model_max_length")
-
-
-@pytest.mark.parametrize("length", [None, 10**30, 1e30, 3])
-def test_a_tokenizer_need_not_name_its_length(folder: Path, length: Any) -> None:
-    edit(folder / TOKENIZER, {"model_max_length": length})
-    sampler = Sampler.from_pretrained(folder, device="cpu")
-    assert sampler.pipe.tokenizer.model_max_length == min(length or 32, 32)
-    assert sampler("猫", **QUICK)
+# Files
 
 
 def deep(path: str) -> Callable[[Path], object]:
@@ -254,59 +139,6 @@ def test_a_vocabulary_larger_than_its_bound_is_not_read(folder: Path) -> None:
     with (folder / "tokenizer" / "vocab.txt").open("wb") as file:
         file.truncate(2**30)
     refused(folder, "vocab.txt has 1073741824 bytes")
-
-
-# configuration.json
-
-
-@pytest.mark.parametrize(
-    ("values", "words"),
-    [
-        ({"generation": [1]}, "generation is a list"),
-        ({"generation": "fast"}, "generation is a str"),
-        ({"generation": {"num_inference_steps": "many"}}, "num_inference_steps is 'many'"),
-        ({"generation": {"guidance_scale": float("nan")}}, "guidance_scale is nan"),
-        ({"generation": {"negative_prompt": 3}}, "negative_prompt is 3"),
-        ({"generation": {"image": "/etc/passwd"}}, "image is the user's"),
-        ({"generation": {"control": {"canny": "/etc/passwd"}}}, "control is the user's"),
-        ({"generation": {"embeddings": ["/etc/passwd"]}}, "embeddings is the user's"),
-        ({"generation": {"loras": {"/etc/passwd": 1}}}, "'/etc/passwd', which is not in that folder"),
-        ({"generation": {"loras": {"../a.safetensors": 1}}}, "not in that folder"),
-        ({"generation": {"loras": {"a\0": 1}}}, "not in that folder"),
-        ({"generation": {"loras": ["a"]}}, "generation.loras"),
-        ({"generation": {"loras": {"README.md": float("inf")}}}, "generation.loras"),
-        ({"safety": 3}, "safety is 3"),
-        ({"safety": {"threshold": float("nan")}}, "safety is"),
-        ({"safety": {"threshold": 0.5, "action": ["blur"]}}, "safety is"),
-    ],
-    ids=lambda value: str(value)[:60],
-)
-def test_what_a_folder_recommends_is_compared_with_the_options(folder: Path, values: Values, words: str) -> None:
-    edit(folder / "configuration.json", values)
-    refused(folder, words)
-
-
-def test_an_option_that_is_none_is_told(folder: Path) -> None:
-    edit(folder / "configuration.json", {"generation": {"nothing": 1}})
-    with pytest.warns(UserWarning, match="1 options that are not known here: 'nothing'"):
-        Sampler.from_pretrained(folder, device="cpu")
-
-
-@pytest.mark.parametrize(
-    "values",
-    [
-        {"base_model": "x", "adapters": {"loras": {"a.safetensors": 10**400}}},
-        {"base_model": "x", "adapters": {"loras": {"a\0": 1}}},
-        {"base_model": "x", "adapters": {"loras": {"a.safetensors": float("nan")}}},
-        {"base_model": {"a": 1}, "adapters": {"loras": [1]}},
-        {"base_model": "../../x", "adapters": {}},
-    ],
-    ids=lambda value: str(value)[:60],
-)
-def test_a_training_result_of_a_stranger_is_one_line(tmp_path: Path, values: Values) -> None:
-    save_file({"a": torch.ones(1)}, tmp_path / "a.safetensors")
-    (tmp_path / "configuration.json").write_text(json.dumps(values))
-    refused(tmp_path, ".")
 
 
 # Weights

@@ -143,7 +143,8 @@ def _missing(part: Path, classes: tuple[str, str]) -> list[str]:
         if not any(True for _ in _weights(part.glob("*"))):
             lacking.append(f"{part.name}'s weights")
         elif said := _missing_shards(part):
-            lacking.append(f"some of {part.name}'s weights ({said})")
+            why = "" if said.startswith("it lacks") else f" ({said})"
+            lacking.append(f"some of {part.name}'s weights{why}")
     return lacking
 
 
