@@ -135,6 +135,35 @@ def test_any_file_that_is_no_object_is_named(folder: Path, path: str, change: An
     refused(folder, path)
 
 
+def change_vocabulary(folder: Path, vocabulary: Any) -> None:
+    file = folder / "tokenizer" / "tokenizer.json"
+    content = json.loads(file.read_text("utf-8"))
+    content["model"]["vocab"] = vocabulary(content["model"]["vocab"])
+    file.write_text(json.dumps(content))
+
+
+@pytest.mark.parametrize(
+    "vocabulary",
+    [
+        lambda found: {word: number * 10**6 for word, number in found.items()},
+        lambda found: {word: -number for word, number in found.items()},
+        lambda found: {word: str(number) for word, number in found.items()},
+        lambda found: {},
+        lambda found: [["a", 0.1]],
+    ],
+    ids=["sparse", "negative", "texts", "empty", "list"],
+)
+def test_a_vocabulary_that_is_not_the_text_encoders_is_named(folder: Path, vocabulary: Any) -> None:
+    change_vocabulary(folder, vocabulary)
+    refused(folder, "model/tokenizer")
+
+
+@pytest.mark.parametrize("values", [{"cls_token": None}, {"pad_token": None}, {"unk_token": 5}], ids=str)
+def test_a_tokenizer_without_its_own_tokens_is_named(folder: Path, values: Values) -> None:
+    edit(folder / TOKENIZER, values)
+    refused(folder, "model/tokenizer")
+
+
 def test_a_vocabulary_larger_than_its_bound_is_not_read(folder: Path) -> None:
     with (folder / "tokenizer" / "vocab.txt").open("wb") as file:
         file.truncate(2**30)

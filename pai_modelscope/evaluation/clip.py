@@ -4,6 +4,7 @@ from pathlib import Path
 
 import torch
 
+from pai_modelscope.adapters.files import read_part
 from pai_modelscope.errors import UserError
 from pai_modelscope.evaluation.judge import Judge
 
@@ -30,7 +31,7 @@ class ChineseClip(Judge):
         model = VisionTextDualEncoderModel(VisionTextDualEncoderConfig.from_pretrained(IMAGE_TOWER))
         text = {
             f"text_model.{name.removeprefix('text_model.')}": value
-            for name, value in load_file(folder / "text_encoder/model.safetensors").items()
+            for name, value in read_part(folder / "text_encoder").items()
         }
         try:
             model.load_state_dict({**load_file(IMAGE_TOWER / "model.safetensors"), **text})

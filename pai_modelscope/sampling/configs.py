@@ -108,6 +108,28 @@ def check_tokenizer(folder: Path) -> None:
         )
 
 
+def check_vocabulary(folder: Path, tokenizer: Any, known: int) -> None:
+    """Raise `UserError` for a tokenizer that gives numbers which its text encoder has no vectors for, or none at all.
+
+    known: tokens of the text encoder.
+    """
+    numbers = tokenizer.get_vocab().values()
+    if len(tokenizer) > known or not all(0 <= number < known for number in numbers):
+        most = max(len(tokenizer), *numbers, 0)
+        raise UserError(
+            f"{folder} has {most} tokens, but the text encoder knows {known}: it is another model's tokenizer. Copy "
+            "the one that belongs to this text encoder."
+        )
+    first = tokenizer.bos_token_id if tokenizer.cls_token_id is None else tokenizer.cls_token_id
+    last = tokenizer.eos_token_id if tokenizer.sep_token_id is None else tokenizer.sep_token_id
+    try:
+        tokenizer("猫 cat <x>")
+    except Exception as error:  # tokenizers' own, of no family
+        raise UserError(f"{folder} reads no text ({reason(error)[:200]}). {AGAIN}") from None
+    if None in (first, last, tokenizer.pad_token_id):
+        raise UserError(f"{folder} names no token to begin, to end or to fill up a text with. {AGAIN}")
+
+
 def fit_length(folder: Path, tokenizer: Any, most: Any) -> None:
     """Set the tokenizer's length, which it need not name, to at most what its text encoder reads.
 

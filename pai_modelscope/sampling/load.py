@@ -10,7 +10,7 @@ import torch
 from pai_modelscope.adapters import control
 from pai_modelscope.adapters.shapes import check_config
 from pai_modelscope.errors import UserError, reason
-from pai_modelscope.sampling.configs import check_schedule, fit_length, part_class
+from pai_modelscope.sampling.configs import check_schedule, check_vocabulary, fit_length, part_class
 from pai_modelscope.sampling.files import PARTS, check_folder, check_weights, weight_files, weights_variant
 from pai_modelscope.sampling.quiet import quiet
 from pai_modelscope.zoo.weights import WEIGHT_STEMS
@@ -152,12 +152,7 @@ def _load_part(part: Path, cls: Any, dtype: torch.dtype | None) -> Any:
 def _check_fit(folder: Path, parts: dict[str, Any]) -> None:
     """Parts of different models may each load and still draw noise: compare the sizes by which they meet."""
     tokenizer, encoder, unet, vae = (parts[name] for name in ("tokenizer", "text_encoder", "unet", "vae"))
-    known = encoder.get_input_embeddings().num_embeddings
-    if len(tokenizer) > known or tokenizer.pad_token_id is None:
-        raise UserError(
-            f"{folder / 'tokenizer'} has {len(tokenizer)} tokens, but the text encoder knows {known}: it is another "
-            "model's tokenizer. Copy the one that belongs to this text encoder."
-        )
+    check_vocabulary(folder / "tokenizer", tokenizer, encoder.get_input_embeddings().num_embeddings)
     fit_length(folder, tokenizer, encoder.config.max_position_embeddings)
     _check_numbers(folder, unet, vae)
     for what, got, wanted in (

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from pai_modelscope import limits
-from pai_modelscope.errors import UserError, reason
+from pai_modelscope.errors import UserError, printable, reason
 from pai_modelscope.single_file.names import TEXT_TOWERS, Slot, slots
 from pai_modelscope.untrusted import parse_json, read_bytes
 from pai_modelscope.zoo.folders import CONFIGURATION, SMALLEST
@@ -106,9 +106,8 @@ def _as_written(texts: dict[str, str], source: str) -> Description:
     for part, allowed in _CLASSES.items():
         named = index.get(part)
         if not isinstance(named, list) or len(named) != 2 or named[1] not in allowed:
-            raise UserError(
-                f"{source} can't be converted: its {INDEX} names {named} for the {part}, not {' or '.join(allowed)}."
-            )
+            said, valid = str(named)[:80], " or ".join(allowed)
+            raise UserError(f"{source} can't be converted: its {INDEX} names {said} for the {part}, not {valid}.")
     # No single file holds a safety checker.
     plain = {part: [None, None] if _is_part(part, named) else named for part, named in index.items()}
     if "requires_safety_checker" in plain:
@@ -133,4 +132,5 @@ def _changed(text: str | None, content: dict[str, Any]) -> bool:
 
 
 def _dump(content: dict[str, Any]) -> str:
-    return json.dumps(content, ensure_ascii=False, indent=2) + "\n"
+    text = json.dumps(content, ensure_ascii=False, indent=2) + "\n"
+    return text if text == printable(text) else json.dumps(content, indent=2) + "\n"  # halves of characters

@@ -107,7 +107,7 @@ def _modelspec(described: Description, title: str, terms: str | None) -> dict[st
         metadata["modelspec.license"] = terms
     if described.is_model:
         prediction = described.json("scheduler/scheduler_config.json").get("prediction_type", "epsilon")
-        metadata["modelspec.prediction_type"] = _PREDICTIONS.get(prediction, prediction)
+        metadata["modelspec.prediction_type"] = _PREDICTIONS.get(str(prediction), str(prediction)[:80])
         metadata["modelspec.resolution"] = _resolution(unet, described.json("vae/config.json"))
     return metadata
 
@@ -115,6 +115,7 @@ def _modelspec(described: Description, title: str, terms: str | None) -> dict[st
 def _resolution(unet: dict[str, Any], vae: dict[str, Any]) -> str:
     """Width x height in pixels."""
     size, levels = unet.get("sample_size"), vae.get("block_out_channels")
-    height, width = size if isinstance(size, list) else (size, size)
+    height, width = size if isinstance(size, list) and len(size) == 2 else (size, size)
     scale = 2 ** (len(levels) - 1) if isinstance(levels, list) else 8
-    return f"{int(width or 64) * scale}x{int(height or 64) * scale}"
+    sides = [side if type(side) is int and side > 0 else 64 for side in (width, height)]
+    return f"{sides[0] * scale}x{sides[1] * scale}"
