@@ -214,7 +214,7 @@ def unreadable_config(folder):
         (garbage, "unet/diffusion_pytorch_model.safetensors is no safetensors"),
         (pointer, "git lfs pull"),
         (code_in_a_pickle, r"unet/diffusion_pytorch_model.bin is a pickle .*\(.*print\).* not loaded"),
-        (cut_bin, "unet/diffusion_pytorch_model.bin is corrupt or cut short"),
+        (cut_bin, "unet/diffusion_pytorch_model.bin is damaged, cut short or no PyTorch file"),
         (tensors_missing, "text_encoder lack"),
         (tensors_missing_from_the_unet, "unet"),
         (wrong_tokenizer, "tokenizer"),

@@ -118,8 +118,8 @@ def test_a_tokenizer_need_not_name_its_length(folder: Path, length: Any) -> None
 @pytest.mark.parametrize(
     ("values", "words"),
     [
-        ({"generation": [1]}, "generation is a list"),
-        ({"generation": "fast"}, "generation is a str"),
+        ({"generation": [1]}, r"generation is \[1\]"),
+        ({"generation": "fast"}, r"generation is 'fast'"),
         ({"generation": {"num_inference_steps": "many"}}, "num_inference_steps is 'many'"),
         ({"generation": {"guidance_scale": float("nan")}}, "guidance_scale is nan"),
         ({"generation": {"negative_prompt": 3}}, "negative_prompt is 3"),
@@ -140,12 +140,6 @@ def test_a_tokenizer_need_not_name_its_length(folder: Path, length: Any) -> None
 def test_what_a_folder_recommends_is_compared_with_the_options(folder: Path, values: Values, words: str) -> None:
     edit(folder / "configuration.json", values)
     refused(folder, words)
-
-
-def test_an_option_that_is_none_is_told(folder: Path) -> None:
-    edit(folder / "configuration.json", {"generation": {"nothing": 1}})
-    with pytest.warns(UserWarning, match="1 options that are not known here: 'nothing'"):
-        Sampler.from_pretrained(folder, device="cpu")
 
 
 @pytest.mark.parametrize(

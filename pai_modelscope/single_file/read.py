@@ -10,9 +10,8 @@ from typing import Any
 
 import torch
 
-from pai_modelscope.adapters.files import PICKLES, check_free, read_tensors, refuse_pointer, save_safetensors, write_new
+from pai_modelscope.adapters.files import PICKLES, check_free, read_tensors, save_safetensors, write_new
 from pai_modelscope.adapters.lora import State, base_name, shorten
-from pai_modelscope.adapters.shapes import safetensors_header
 from pai_modelscope.errors import UserError
 from pai_modelscope.single_file.description import CONTROLNET, INDEX, Description, of_folder, of_header
 from pai_modelscope.single_file.fit import MEANINGLESS, fit
@@ -63,9 +62,6 @@ def _open(path: Path) -> tuple[State, dict[str, str]]:
         raise UserError(f"There is no file {path}.")
     if path.suffix not in ENDINGS:
         raise UserError(f"{path} is no checkpoint: give a file that ends in {', '.join(ENDINGS)}.")
-    if path.suffix == ".safetensors":
-        refuse_pointer(path)
-        safetensors_header(path)
     content, metadata = read_tensors(path)
     if isinstance(content, dict):
         content = content.get("state_dict", content)
