@@ -165,6 +165,12 @@ def test_a_bundled_word_is_learned_with_its_lora(pipe: Any, tmp_path: Path) -> N
         adapters.write_lora(again, tmp_path / "d", "diffusers")
 
 
+def test_a_bundled_word_is_not_merged_without_a_word(pipe: Any, tmp_path: Path) -> None:
+    lora = adapters.read_lora(bundled(tmp_path, pipe))
+    with pytest.warns(UserWarning, match=r"bundles embeddings \(sksink\), which are not merged"):
+        adapters.merge_lora(pipe, lora, 0.5)
+
+
 def test_a_word_that_does_not_fit_loads_nothing(pipe: Any, tmp_path: Path) -> None:
     sampler = Sampler.from_pretrained(MODEL, device="cpu")
     before = {key: tensor.clone() for key, tensor in sampler.pipe.unet.state_dict().items()}

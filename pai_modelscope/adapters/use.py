@@ -86,6 +86,11 @@ def merge_lora(pipe: Any, lora: LoraFile, weight: float = 1.0) -> None:
     """
     _check_weight("to merge", weight)
     fitted = fit(pipe, check_tensors(lora, "This LoRA"))
+    if lora.words:
+        warnings.warn(
+            f"The LoRA bundles embeddings ({', '.join(lora.words)}), which are not merged: load them beside the model.",
+            stacklevel=2,
+        )
     if not weight:
         return
     with contextlib.ExitStack() as stack:
