@@ -78,7 +78,7 @@ def _check_form(lora: LoraFile, form: str, path: Path) -> None:
             )
         if dora := sum(count for kind, count in kinds.items() if "DoRA" in kind):
             warnings.warn(
-                f"{path} holds DoRA ({dora} modules, dora_scale). The WebUI (AUTOMATIC1111's) and older ComfyUI "
+                f"{path.name} holds DoRA ({dora} modules, dora_scale). The WebUI (AUTOMATIC1111's) and older ComfyUI "
                 "take the norm over the other axis where dora_scale has one number for each output, and draw something "
                 "else without an error; LyCORIS, today's ComfyUI and this program read it rightly.",
                 stacklevel=3,
