@@ -16,13 +16,15 @@ resource.setrlimit(resource.RLIMIT_AS, (6 << 30, 6 << 30))
 from pai_modelscope import UserError, limits, model_dir
 from pai_modelscope.data.tables import modelscope_folder
 from pai_modelscope.data import open_training_set
-limits.HUB_SILENCE_SECONDS, limits.HUB_PATIENCE_SECONDS, limits.HUB_SPEED_SECONDS = 1, 3, 2
 
 def said(call, *args):
     try:
         return f'OPENED {call(*args)}'
     except UserError as error:
         return str(error)
+"""
+IMPATIENT = """
+limits.HUB_SILENCE_SECONDS, limits.HUB_PATIENCE_SECONDS, limits.HUB_SPEED_SECONDS = 1, 3, 2
 """
 HASH = "ab" * 32
 SAFE = {"Type": "blob", "Size": 3, "Sha256": HASH}
