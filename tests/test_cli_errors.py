@@ -76,6 +76,16 @@ def test_a_hub_that_is_down(tmp_path: Path) -> None:
     assert model in line
 
 
+@pytest.mark.parametrize("flag", ["--model", "--output", "--image", "--mask", "--lora", "--from-file", "--like", "--dtype"])
+def test_an_empty_value_is_no_default(flag: str, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    """What a shell makes of a variable that is not set."""
+    (tmp_path / "out").mkdir()
+    beside = ["--image", "pai_modelscope/assets/none.png"] if flag == "--mask" else []
+    assert generate("熊猫", *QUICK, "--output", tmp_path / "out", *beside, flag, "") == 2
+    assert len(capsys.readouterr().err.splitlines()) == 1
+    assert names(tmp_path / "out") == []
+
+
 def test_output_that_is_no_folder(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     (tmp_path / "file").write_text("mine")
     assert generate("熊猫", "--output", tmp_path / "file" / "out") == 2

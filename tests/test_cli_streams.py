@@ -58,6 +58,7 @@ def harmless(text: str) -> bool:
         ["evaluate", "--model", f"./{EVIL}"],
         ["convert", f"./{EVIL}", "x.safetensors"],
         ["gallery", "build", "--index", EVIL],
+        ["generate", "猫", "--output", f"afile/{EVIL}"],
     ],
     ids=lambda arguments: " ".join(arguments[:3]).replace(EVIL, "EVIL"),
 )
@@ -65,6 +66,7 @@ def test_control_characters_of_the_command_line_come_back_written_out(
     arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "afile").touch()
     (line,) = lines(capsys, *arguments)
     assert harmless(line) and "\\x1b" in line
 
@@ -111,6 +113,7 @@ def test_what_is_no_utf_8_is_refused_everywhere(argument: bytes) -> None:
         (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 9 GiB"), "not enough memory"),
         (RecursionError("maximum recursion depth exceeded"), "nests too deeply"),
         (OSError(28, "No space left on device", "/a/b"), "/a/b can't be read or written (no space left on device)"),
+        (FileNotFoundError(2, "No such file", "/a/b"), "/a/b can't be read or written (no such file or directory)"),
         (PermissionError(13, "Permission denied", f"/a/{EVIL}"), "permission denied"),
         (ModuleNotFoundError("No module named 'cv2'", name="cv2"), "cv2 is needed and not installed"),
         (UserError("two\nlines"), "two lines"),
@@ -126,7 +129,7 @@ def test_an_error_of_the_machine_is_one_line(
 
 
 @pytest.mark.parametrize(
-    "error", [ValueError("x"), KeyError("x"), RuntimeError("x"), ModuleNotFoundError(name="pai_modelscope.x")]
+    "error", [ValueError("x"), KeyError("x"), FileNotFoundError("x"), RuntimeError("x"), ModuleNotFoundError(name="pai_modelscope.x")]
 )
 def test_an_error_of_our_own_stays_a_traceback(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(zoo, "run_list", lambda args: (_ for _ in ()).throw(error))

@@ -21,6 +21,8 @@ class Folder:
         Raises:
             UserError: the folder cannot be made or written to.
         """
+        if not str(path).strip():
+            raise UserError("the folder to write to has no name: give one with --output")
         self.path = Path(path)
         try:
             self.path.mkdir(parents=True, exist_ok=True)
@@ -59,5 +61,5 @@ class Folder:
         return self.save(contact_sheet(images, labels, columns), "sheet")
 
     def _last(self) -> int:
-        numbers = (re.match(r"(\d{5,})-", entry.name) for entry in self.path.iterdir())
+        numbers = (re.match(r"([0-9]{5,12})-", entry.name) for entry in self.path.iterdir())
         return max((int(match[1]) for match in numbers if match), default=0)

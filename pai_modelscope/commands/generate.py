@@ -86,13 +86,13 @@ def draw(sampler: "Sampler", texts: list[str], options: dict[str, Any]) -> "Iter
 
 def wishes(args: argparse.Namespace) -> tuple[list[str], dict[str, Any], str, str | None]:
     """Texts, options, model and dtype: what the flags say, else what the `--like` picture remembers."""
-    texts = [*args.texts, *(read_texts(args.from_file) if args.from_file else [])]
-    remembered = recall(args.like) if args.like else {}
+    texts = [*args.texts, *(read_texts(args.from_file) if args.from_file is not None else [])]
+    remembered = recall(args.like) if args.like is not None else {}
     texts = texts or [remembered.get("text", "")][: len(remembered)]
     if not texts:
         raise UserError("no text: give one, as in pai-modelscope generate '熊猫', or use --from-file or --like")
-    model = args.model or remembered.get("model") or DEFAULT_MODEL
-    dtype = args.dtype or remembered.get("torch_dtype")
+    model = (remembered.get("model") or DEFAULT_MODEL) if args.model is None else args.model
+    dtype = remembered.get("torch_dtype") if args.dtype is None else args.dtype
     options = {k: v for k, v in remembered.items() if k not in ("text", "model", "torch_dtype")}
     flags = given(args)
     if args.like:

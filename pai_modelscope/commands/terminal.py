@@ -113,7 +113,8 @@ def line_of(error: BaseException) -> str | None:
         return f"not enough memory ({reason(error)}): ask for fewer or smaller pictures, or free memory"
     if isinstance(error, RecursionError):
         return f"an input nests too deeply ({reason(error)}): give one of fewer levels"
-    if isinstance(error, OSError) and error.errno in _OF_THE_MACHINE and error.errno:
+    gone = isinstance(error, FileNotFoundError) and error.filename is not None  # while we worked
+    if isinstance(error, OSError) and error.errno and (gone or error.errno in _OF_THE_MACHINE):
         names = " to ".join(str(name) for name in (error.filename, error.filename2) if name is not None)
         return f"{names or 'a file'} can't be read or written ({os.strerror(error.errno).lower()})"
     if isinstance(error, ModuleNotFoundError) and not str(error.name).startswith("pai_modelscope"):

@@ -88,6 +88,8 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         if options.limit < 1:
             raise UserError(f"--limit is {options.limit}; give at least 1 prompt a row.")
+        if options.batch is not None and options.batch < 1:
+            raise UserError(f"--batch is {options.batch}; give at least 1 picture at a time.")
         evaluate(options)
     except UserError as error:
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr)

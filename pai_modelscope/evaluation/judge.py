@@ -10,7 +10,7 @@ from PIL import Image
 
 from pai_modelscope import limits
 from pai_modelscope.adapters.shapes import problem
-from pai_modelscope.errors import UserError
+from pai_modelscope.errors import UserError, reason
 from pai_modelscope.evaluation.metrics import border_colour
 from pai_modelscope.zoo.weights import read_json
 
@@ -47,10 +47,14 @@ class Judge:
         # The towers are of the classes that the configuration names, which may not be the folder's own code.
         if wrong := problem(read_json(folder / "config.json"), limits.PART_TENSORS):
             raise UserError(f"{folder / 'config.json'} {wrong}: download or copy it again.")
-        with quiet():
-            # transformers reads fp16 files as fp16, which CPUs compute slowly and less exactly.
-            model = VisionTextDualEncoderModel.from_pretrained(folder, dtype=torch.float32)
-        return cls(model, BertTokenizer.from_pretrained(folder), device)
+        try:
+            with quiet():
+                # transformers reads fp16 files as fp16, which CPUs compute slowly and less exactly.
+                model = VisionTextDualEncoderModel.from_pretrained(folder, dtype=torch.float32)
+                tokenizer = BertTokenizer.from_pretrained(folder)
+        except Exception as error:  # whatever a damaged configuration, vocabulary or tensor sets off in there
+            raise UserError(f"{folder} can't be loaded as a judge ({reason(error)}). Copy it again.") from error
+        return cls(model, tokenizer, device)
 
     @torch.inference_mode()
     def images(self, images: Sequence[Image.Image] | torch.Tensor, batch: int = 256) -> torch.Tensor:

@@ -1,18 +1,20 @@
 """Real pictures: records of the full set or of the shipped one, and their rendering, many at a time."""
 
-import json
 import lzma
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 
-from pai_modelscope.errors import UserError
+from pai_modelscope import limits
+from pai_modelscope.errors import UserError, reason
 from pai_modelscope.images.colours import NAMED_COLOURS
+from pai_modelscope.untrusted import parse_json
 
 SHIPPED = "shipped"
 PIXELS = 256  # side of a rendered picture
@@ -110,14 +112,24 @@ def open_pictures(data: str) -> Pictures:
     if not path.is_file():
         raise UserError(f"There is no file {data}. Give '{SHIPPED}' or the pictures.jsonl.xz of recipes/mini.")
     try:
-        with lzma.open(path, "rt", encoding="utf-8") as lines:
-            rows = [json.loads(line) for line in lines]
+        rows = list(_rows(path))
         records = [_record(row, path.parent) for row in rows]
-    except (lzma.LZMAError, ValueError, KeyError) as error:
+    except (lzma.LZMAError, EOFError, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(
-            f"{data} is no list of pictures ({error!r}). Give the pictures.jsonl.xz of recipes/mini."
+            f"{data} is no list of pictures ({reason(error)}). Give the pictures.jsonl.xz of recipes/mini."
         ) from error
     return Pictures(records, f"the full data set ({len(rows)} pictures)")
+
+
+def _rows(path: Path) -> Iterator[Any]:
+    """The rows of a `.jsonl.xz`, a line at a time: what its bytes unfold to has a bound."""
+    read = 0
+    with lzma.open(path) as lines:
+        while line := lines.readline(limits.LINE_BYTES + 1):
+            read += len(line)
+            if len(line) > limits.LINE_BYTES or read > limits.METADATA_BYTES:
+                raise ValueError(f"a line of more than {limits.LINE_BYTES} bytes, or more than {limits.METADATA_BYTES}")
+            yield parse_json(line, str(path))
 
 
 def _record(row: dict, folder: Path = Path()) -> Record:

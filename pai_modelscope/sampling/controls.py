@@ -83,7 +83,9 @@ def _control(given: Any, base: str, own: Mapping[str, str]) -> Control:
             f"control {kind!r}: start is {shown(start)} and end is {shown(end)}; give shares of the steps, "
             "0 <= start < end <= 1"
         )
-    model = given.get("model") or own.get(kind) or _known(kind, base)
+    model = given.get("model")
+    if model is None:
+        model = own.get(kind) or _known(kind, base)
     if not isinstance(model, str | os.PathLike):
         raise UserError(f"control {kind!r}: model is {shown(model)}; give a folder, a name of the zoo or a hub id")
     still = open_still(given["image"], "image")
