@@ -76,7 +76,9 @@ def test_a_hub_that_is_down(tmp_path: Path) -> None:
     assert model in line
 
 
-@pytest.mark.parametrize("flag", ["--model", "--output", "--image", "--mask", "--lora", "--from-file", "--like", "--dtype"])
+@pytest.mark.parametrize(
+    "flag", ["--model", "--output", "--image", "--mask", "--lora", "--from-file", "--like", "--dtype"]
+)
 def test_an_empty_value_is_no_default(flag: str, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     """What a shell makes of a variable that is not set."""
     (tmp_path / "out").mkdir()

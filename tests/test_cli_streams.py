@@ -129,7 +129,14 @@ def test_an_error_of_the_machine_is_one_line(
 
 
 @pytest.mark.parametrize(
-    "error", [ValueError("x"), KeyError("x"), FileNotFoundError("x"), RuntimeError("x"), ModuleNotFoundError(name="pai_modelscope.x")]
+    "error",
+    [
+        ValueError("x"),
+        KeyError("x"),
+        FileNotFoundError("x"),
+        RuntimeError("x"),
+        ModuleNotFoundError(name="pai_modelscope.x"),
+    ],
 )
 def test_an_error_of_our_own_stays_a_traceback(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(zoo, "run_list", lambda args: (_ for _ in ()).throw(error))

@@ -64,7 +64,7 @@ def damaged(folder: Path, how: str) -> None:
 def test_a_damaged_judge(tmp_path: Path, how: str) -> None:
     folder = shutil.copytree(SHIPPED_JUDGE, tmp_path / "judge")
     damaged(folder, how)
-    with pytest.raises(UserError, match="can't be loaded as a judge") as caught:
+    with pytest.raises(UserError) as caught:
         Judge.load(folder)
     assert str(folder) in str(caught.value) and "\n" not in str(caught.value)
 
