@@ -182,9 +182,12 @@ def test_validation_pictures_are_drawn_by_the_schedule_that_is_learned(tmp_path)
     assert np.array_equal(np.asarray(shown), pixels(opened, "猫"))
 
 
-@pytest.mark.parametrize(("method", "rank"), [("lora", 4), ("dreambooth", 4), ("controlnet", None)])
-def test_a_schedule_that_the_result_can_t_bring_along_is_refused(tmp_path, method, rank):
-    told = {"prediction_type": "epsilon", "rescale_betas_zero_snr": False, "rank": rank}
+@pytest.mark.parametrize(
+    ("method", "own"),
+    [("lora", {"rank": 4}), ("dreambooth", {"rank": 4, "instance_prompt": "一只糯糯猫"}), ("controlnet", {})],
+)
+def test_a_schedule_that_the_result_can_t_bring_along_is_refused(tmp_path, method, own):
+    told = {"prediction_type": "epsilon", "rescale_betas_zero_snr": False, **own}
     with pytest.raises(UserError, match="and rescale_betas_zero_snr False is not the model's own"):
         trained(method, tmp_path / "run", **told)
     told = {"prediction_type": "v_prediction", "rescale_betas_zero_snr": True}  # the model's own
