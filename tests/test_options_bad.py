@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -204,3 +205,15 @@ def test_the_whole_model_with_such_a_folder_is_refused(tmp_path: Path) -> None:
     assert "num_inference_steps is -1" in refused(Sampler.from_pretrained, folder, device="cpu")
     (folder / "configuration.json").write_text('{"generation": {"num_inference_steps": 7, "of_others": [1]}}')
     assert Sampler.from_pretrained(folder, device="cpu").recommended["num_inference_steps"] == 7
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes and devices of POSIX")
+@pytest.mark.parametrize("name", ["pipe", "pipe.safetensors", "pipe.png", "/dev/zero", "/dev/null", ""])
+@pytest.mark.parametrize("option", ["image", "mask", "embeddings", "loras", "control"])
+def test_what_is_no_file_is_refused_before_it_is_read(sampler: Any, tmp_path: Path, name: str, option: str) -> None:
+    """A pipe would be waited for, and a device has no end."""
+    if name.startswith("pipe"):
+        os.mkfifo(tmp_path / name)
+    given = str(tmp_path / name)
+    values: dict[str, Any] = {"loras": {given: 1}, "control": {"canny": given}}
+    refused(sampler, "猫", **({"image": ART} if option == "mask" else {}), **{option: values.get(option, given)})

@@ -13,6 +13,7 @@ from pai_modelscope.config.option import shown
 from pai_modelscope.errors import UserError
 from pai_modelscope.images.infotext import RememberedFile
 from pai_modelscope.text.expand import said
+from pai_modelscope.untrusted import open_regular
 
 
 def settle_embeddings(given: Any) -> tuple[str, ...]:
@@ -62,8 +63,9 @@ def _digest(path: Path) -> str:
     if path.is_dir():
         path = next(iter(sorted(path.glob("learned_embeds.*"))), path)
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()[:16]
-    except (OSError, ValueError) as error:  # of a name with a NUL
-        why = (getattr(error, "strerror", None) or str(error)).lower()
+        with open_regular(path) as file:
+            content: Any = file
+            return hashlib.file_digest(content, "sha256").hexdigest()[:16]
+    except OSError as error:
+        why = (error.strerror or str(error)).lower()
         raise UserError(f"{path} can't be read ({why}): give an embedding's file") from None
