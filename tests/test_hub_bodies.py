@@ -180,6 +180,16 @@ def test_a_data_set_of_a_hub_opens(hub: HubServer, pictures: Files, tmp_path: Pa
     assert len(hub.downloads()) - asked < 3  # what `datasets` asks of a card; no picture again
 
 
+def test_an_id_asks_modelscope_and_then_hugging_face(hub: HubServer, pictures: Files, tmp_path: Path) -> None:
+    del hub.datasets["some/data", "master"]  # ModelScope's
+    code = """
+captions = [each.captions[0] for each in open_training_set('some/data')]
+print(json.dumps([captions, said(open_training_set, 'a/nowhere')]))"""
+    (captions, said), _ = tried(hub, tmp_path, code)
+    assert captions == ["0号", "1号"]
+    assert said.index("can't be fetched from ModelScope") < said.index("can't be loaded from Hugging Face")
+
+
 @pytest.mark.parametrize("where", ["here", "elsewhere"])
 def test_a_data_sets_card_names_only_files_of_the_hub(hub: HubServer, pictures: Files, tmp_path: Path, where: str):
     (tmp_path / "secret.csv").write_text("image,text\n1,2\n")

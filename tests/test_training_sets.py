@@ -185,27 +185,6 @@ class MsLike:
         return self.table
 
 
-def test_ids_ask_modelscope_and_then_hugging_face(tmp_path, monkeypatch) -> None:
-    import modelscope_hub
-
-    asked = []
-
-    def download(self, repo_id, repo_type):
-        asked.append((repo_id, repo_type))
-        if repo_id != "a/here":
-            raise OSError("no such repository")
-        return write_metadata(tmp_path / "snapshot", 2)
-
-    table = datasets.Dataset.from_list([{"image": {"bytes": png(2)}, "text": "三"}])
-    monkeypatch.setattr(modelscope_hub.HubApi, "download_repo", download)
-    monkeypatch.setattr(datasets, "load_dataset", lambda name, split: table if name == "a/there" else 1 / 0)
-    assert len(open_training_set("a/here")) == len(open_training_set("modelscope:a/here")) == 2
-    assert open_training_set("a/there")[0].captions == open_training_set("huggingface:a/there")[0].captions == ("三",)
-    assert asked == [("a/here", "dataset")] * 2 + [("a/there", "dataset")]
-    with pytest.raises(UserError, match=r"no such repository.*Hugging Face"):
-        open_training_set("a/nowhere")
-
-
 def test_a_turned_photograph_has_its_upright_size(tmp_path) -> None:
     folder = write_plain(tmp_path, 1)
     (folder / "0.png").unlink()
