@@ -209,6 +209,13 @@ except UserError as error:
             "mediapipe",
         ),
         ("from pai_modelscope.images.realesrgan import check_installed; check_installed()", ["ncnn"], "ncnn"),
+        (
+            "import os; os.environ['ACCELERATE_USE_DEEPSPEED'] = 'true'; "
+            "from pai_modelscope.training.sharding import launched; from pai_modelscope.config import TrainingConfig; "
+            "launched(TrainingConfig(output_dir='o', max_train_steps=1))",
+            ["deepspeed"],
+            "pai_modelscope[distributed]",
+        ),
         ("from pai_modelscope.training.trackers import asked_for; asked_for('wandb')", ["wandb"], "wandb"),
     ],
     ids=lambda value: str(value)[:40],

@@ -14,7 +14,7 @@ from torch import nn
 from torch.distributed.tensor import DTensor, distribute_tensor
 
 from pai_modelscope.config import TrainingConfig
-from pai_modelscope.errors import UserError
+from pai_modelscope.errors import UserError, need
 
 HALVES = {"bf16": torch.bfloat16, "fp16": torch.float16}  # by what accelerate calls the precision
 
@@ -44,6 +44,8 @@ def _launched(config: TrainingConfig, cpu: bool) -> Accelerator:
     together = DistributedDataParallelKwargs(gradient_as_bucket_view=True, bucket_cap_mb=200)
     # The others wait while one draws validation's or DreamBooth's pictures: NCCL's ten minutes may be too short for it.
     patient = InitProcessGroupKwargs(timeout=timedelta(hours=1))
+    if os.environ.get("ACCELERATE_USE_DEEPSPEED") == "true":
+        need("distributed", "DeepSpeed, which the launcher asks for,", "deepspeed")
     return Accelerator(mixed_precision=config.mixed_precision, cpu=cpu, kwargs_handlers=[together, patient])
 
 
