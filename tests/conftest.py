@@ -14,6 +14,7 @@ import pytest
 
 from tests.browser import browser as browser  # fixtures for all tests
 from tests.gallery_site import small_gallery as small_gallery
+from tests.hub_child import hub as hub
 
 
 @pytest.fixture

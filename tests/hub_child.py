@@ -1,14 +1,17 @@
-"""Python code in a process of its own whose hub clients know only a server of the tests."""
+"""A server that speaks both hubs' protocols, and Python code in a process of its own whose clients know no other."""
 
 import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from tests.hub_server import HubServer, _Handler
+import pytest
+
+from pai_modelscope import model_dir
+from tests.hub_server import HubServer, _Handler, read_folder
 
 TRY = """
 import json, sys, resource
@@ -58,3 +61,11 @@ def at(words: str, reply: Callable[[_Handler], None]) -> Callable[[_Handler], bo
         return False
 
     return answer
+
+
+@pytest.fixture
+def hub() -> Iterator[HubServer]:
+    """A server that has the shipped model as `some/model`, on the branches of both hubs."""
+    files = read_folder(model_dir("pai-diffusion-mini-zh"))
+    with HubServer({("some/model", "master"): files, ("some/model", "main"): files}) as server:
+        yield server

@@ -41,6 +41,7 @@ def test_likeness_to_a_text_and_to_pictures(critic):
     assert critic.likeness(same[:1], same[1:]).mean() > critic.likeness(other[:1], same[1:]).mean()
 
 
+@pytest.mark.slow
 def test_a_program_without_a_main_guard_runs_once(tmp_path):
     """Enough drawings are looked at that they were once rendered by processes, each of which ran the program anew."""
     program = tmp_path / "program.py"

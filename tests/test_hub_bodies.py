@@ -4,27 +4,14 @@ import io
 import json
 import re
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from PIL import Image
 
-from pai_modelscope import model_dir
 from tests.hub_child import IMPATIENT, SAFE, at, tried
-from tests.hub_server import Files, HubServer, _Handler, read_folder
-
-
-@pytest.fixture(scope="module")
-def files() -> Files:
-    return read_folder(model_dir("pai-diffusion-mini-zh"))
-
-
-@pytest.fixture
-def hub(files: Files) -> Iterator[HubServer]:
-    with HubServer({("some/model", "master"): files, ("some/model", "main"): files}) as server:
-        yield server
+from tests.hub_server import Files, HubServer, _Handler
 
 
 def picture_bytes(number: int) -> bytes:

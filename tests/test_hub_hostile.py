@@ -2,27 +2,13 @@
 
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pai_modelscope import model_dir
 from tests.hub_child import SAFE, tried, written
-from tests.hub_server import Files, HubServer, _Handler, read_folder
-
-
-@pytest.fixture(scope="module")
-def files() -> Files:
-    return read_folder(model_dir("pai-diffusion-mini-zh"))
-
-
-@pytest.fixture
-def hub(files: Files) -> Iterator[HubServer]:
-    with HubServer({("some/model", "master"): files, ("some/model", "main"): files}) as server:
-        yield server
-
+from tests.hub_server import Files, HubServer, _Handler
 
 # Paths
 

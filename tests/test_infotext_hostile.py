@@ -15,6 +15,7 @@ from pai_modelscope.images.infotext import format_infotext, parse_infotext, read
 from pai_modelscope.images.infotext_syntax import split_infotext
 from pai_modelscope.images.remembered import RememberedFile
 from tests.command_line import generate
+from tests.hub_child import tried
 
 LINE = "Steps: 1, Seed: 1, Size: 64x64"
 DIGEST = "0123456789abcdef"
@@ -223,6 +224,28 @@ def test_bounds_of_options_are_told_with_the_file_and_flags_stand_for_them(tmp_p
     assert message.count("\n") == 1 and all(each in message for each in ("a.png", "5000", "width is 8", "999"))
     flags = ["--steps", 1, "--size", 64, "--guidance-scale", 5]
     assert generate("--like", path, *flags, "--output", tmp_path / "o") == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "flag"),
+    [
+        ("Model", "some/model", "--model"),
+        ("Lora files", json.dumps([f"some/model#{DIGEST}"]), "--lora"),
+        ("Controls", json.dumps([{"kind": "canny", "model": "some/model", "image": f"a#{DIGEST}"}]), "--control"),
+    ],
+)
+def test_nothing_is_downloaded_for_the_sake_of_a_picture(tmp_path, hub, name, value, flag):
+    path = with_text(tmp_path / "a.png", format_infotext("猫", "", {"Steps": 1, "Seed": 1, name: value}))
+    code = f"""
+import contextlib, io
+from pai_modelscope.cli import main
+with contextlib.redirect_stderr(io.StringIO()) as told:
+    status = main(['generate', '--like', {str(path)!r}, '--output', {str(tmp_path / "o")!r}])
+print(json.dumps([status, told.getvalue()]))"""
+    (status, told), _ = tried(hub, tmp_path / "cache", code)
+    assert status == 2 and told.count("\n") == 1
+    assert all(each in told for each in ("some/model", "nothing is downloaded", flag, "a.png"))
+    assert not hub.requests
 
 
 @pytest.mark.parametrize("text", ["[1]", '{"image": 3}', "null", "[" * 5000, "{", '{"seed": {"a": 1}, "steps": [1]}'])

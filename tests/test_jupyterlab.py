@@ -87,6 +87,7 @@ def wait_until_run(page: Any) -> list[int]:
     pytest.fail(f"the cells have not ended after {SECONDS} s: {prompts}")
 
 
+@pytest.mark.slow
 def test_a_reader_runs_the_first_notebook_uses_the_box_and_runs_it_again(lab: str, browser: Any) -> None:
     with visit(browser, viewport={"width": 1400, "height": 1000}) as visited:
         page = visited.page

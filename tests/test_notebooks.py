@@ -15,6 +15,8 @@ from tests import notebook_rules as rules
 
 SOURCES = build.sources()
 WITH_PAIRS = {"06_editing", "09_food"}
+# Of GPUs, and of the past: what they show, other tests show as well.
+RUN_APART = {"11_big_checkpoints", "12_how_the_model_was_made"}
 each = pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.stem)
 
 
@@ -47,7 +49,11 @@ def test_pictures_before_and_after() -> None:
     assert {path.stem for path in SOURCES if rules.tagged(read(build.target(path)), "before-after")} == WITH_PAIRS
 
 
-@each
+@pytest.mark.parametrize(
+    "source",
+    [pytest.param(path, marks=[pytest.mark.slow] if path.stem in RUN_APART else []) for path in SOURCES],
+    ids=lambda path: path.stem,
+)
 def test_runs(source: Path, tmp_path: Path) -> None:
     found = execute.run(source, fast=True, results=tmp_path)
     executed = read(tmp_path / build.target(source).name)

@@ -159,6 +159,7 @@ def test_every_sampler_in_every_task_is_diffusers_own(steered, pipes, art, name)
     assert {task: levels for task, levels in found.items() if levels > 1} == {}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SPREAD)
 def test_every_schedule_from_text_and_from_a_picture_is_diffusers_own(steered, pipes, art, name):
     tasks = [("text", 1.0), ("image", 0.5)]
@@ -166,6 +167,7 @@ def test_every_schedule_from_text_and_from_a_picture_is_diffusers_own(steered, p
     assert {task: levels for task, levels in found.items() if levels > 1} == {}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PLAIN)
 def test_the_second_pass_of_hires_is_diffusers_own(steered, pipes, name):
     options = {"num_inference_steps": STEPS, "guidance_scale": 1.0, "guidance_rescale": 0.0, "scheduler": name}

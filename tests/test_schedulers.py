@@ -189,6 +189,7 @@ def converged():
     return sampler, np.asarray(sampler("熊猫,蓝色背景", scheduler="UniPC", num_inference_steps=50, **SMALL)[0].image)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [*SAMPLERS, "DPM++ 2M Karras", "DPM++ SDE Karras", "DEIS Exponential"])
 def test_the_shipped_model_draws_the_same_with_every_method(converged, name):
     """Methods that solve the equation agree on the picture; those that add noise agree on its background."""

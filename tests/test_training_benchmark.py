@@ -22,6 +22,7 @@ def bench(tmp_path, monkeypatch):
     AcceleratorState._reset_state(True)  # accelerate keeps the precision of a process for all later runs
 
 
+@pytest.mark.slow
 def test_rows_are_measured_side_by_side_and_failures_lose_none(bench, monkeypatch, capsys):
     monkeypatch.setitem(training.CASES, "8-bit", training.Case({"optimizer": "sgd"}))
     rows = {row["method"]: row for row in bench("--methods", "plain", "full", "8-bit", "few-bits", "lora")}

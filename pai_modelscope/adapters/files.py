@@ -45,22 +45,26 @@ def refuse_pointer(path: Path) -> None:
         raise UserError(f"{path} can't be read ({error.strerror or reason(error)}).") from None
 
 
-def check_header(path: Path) -> None:
-    """Raise `UserError` where a safetensors file's header is cut short or larger than `limits.HEADER_BYTES`."""
+def header_length(path: Path) -> int:
+    """Bytes of a safetensors file's header.
+
+    Raises `UserError` where the header is cut short or larger than `limits.HEADER_BYTES`.
+    """
     with open_regular(path) as file:
         size = os.fstat(file.fileno()).st_size
         length = int.from_bytes(file.read(8), "little")
     if size < 8 or length > size - 8:
-        raise UserError(f"{path} is corrupt, cut short or no safetensors file. {AGAIN}")
+        raise UserError(f"{path} is cut short or no safetensors file. {AGAIN}")
     if length > limits.HEADER_BYTES:
         raise UserError(f"{path} has a header of {length} bytes; valid are up to {limits.HEADER_BYTES}.")
+    return length
 
 
 def read_metadata(path: Path) -> dict[str, str]:
     """A safetensors header's own entries. Raises `UserError` for what is no safetensors file."""
     from safetensors import SafetensorError, safe_open
 
-    check_header(path)
+    header_length(path)
     try:
         with safe_open(path, framework="pt") as file:
             return dict(file.metadata() or {})
@@ -71,7 +75,7 @@ def read_metadata(path: Path) -> dict[str, str]:
 def _read_safetensors(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
     from safetensors import SafetensorError, safe_open
 
-    check_header(path)
+    header_length(path)
     try:
         with safe_open(path, framework="pt", device="cpu") as file:
             names = list(file.keys())

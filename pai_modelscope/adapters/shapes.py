@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from pai_modelscope import limits
-from pai_modelscope.adapters.files import read_pickle
+from pai_modelscope.adapters.files import header_length, read_pickle
 from pai_modelscope.errors import UserError, reason
 from pai_modelscope.untrusted import check_regular, parse_json
 from pai_modelscope.zoo.weights import AGAIN, read_json, weight_files
@@ -86,16 +86,10 @@ def safetensors_header(path: Path) -> dict[str, Any]:
     """
     from safetensors import SafetensorError, safe_open
 
-    size = check_regular(path)
+    size, length = check_regular(path), header_length(path)
     with path.open("rb") as file:
-        length = int.from_bytes(file.read(8), "little")
-        text = file.read(length) if length <= limits.HEADER_BYTES else b""
-    if size >= 8 and length > max(size, limits.HEADER_BYTES):
-        raise UserError(f"{path} is no safetensors file. {AGAIN}")
-    if size < 8 + length:
-        raise UserError(f"{path} is cut short: {size} bytes are not all of it. {AGAIN}")
-    if length > limits.HEADER_BYTES:
-        raise UserError(f"{path} has a header of {length} bytes; valid are up to {limits.HEADER_BYTES}.")
+        file.seek(8)
+        text = file.read(length)
     header = parse_json(text, f"the header of {path}")
     try:
         end = (

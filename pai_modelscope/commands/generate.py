@@ -1,6 +1,7 @@
 """`pai-modelscope generate`: pictures from Chinese texts, each saved as soon as it is finished."""
 
 import argparse
+import os
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -44,16 +45,13 @@ def run(args: argparse.Namespace) -> int:
         UserError: bad input, before any work where that can be known.
     """
     texts, options, model, dtype = wishes(args)
+    if args.like is not None:
+        _check_here(args.like, options | ({"model": model} if args.model is None else {}), given(args))
     folder = Folder(args.output)
     from pai_modelscope.sampling import Sampler
 
     quieten_bars()
-    try:
-        sampler = Sampler.from_pretrained(model, device=args.device, torch_dtype=dtype)
-    except UserError as error:
-        if args.model or not args.like:
-            raise
-        raise UserError(f"{error} (this is the name that the picture remembers; --model says where it is)") from None
+    sampler = Sampler.from_pretrained(model, device=args.device, torch_dtype=dtype)
     pictures: list[Picture] = []
     try:
         for picture in draw(sampler, texts, options):
@@ -136,6 +134,30 @@ def _check(path: Path, options: dict[str, Any]) -> None:
         check_bounds(options)
     except UserError as error:
         raise UserError(f"{path}: the picture's parameters can't be: {error}") from None
+
+
+def _check_here(path: Path, remembered: dict[str, Any], flags: dict[str, Any]) -> None:
+    """Raises `UserError` for a model or a LoRA that the picture names and that is not on this machine.
+
+    A picture may be a stranger's: nothing is downloaded for its sake.
+    """
+    from pai_modelscope.zoo import model_dir
+
+    named = {"--model": [remembered.get("model")]}
+    if "loras" not in flags:
+        named["--lora"] = list(remembered.get("loras", ()))
+    if "control" not in flags:
+        named["--control"] = [each.get("model") for each in remembered.get("control", ())]
+    for flag, names in named.items():
+        for name in filter(None, names):
+            try:
+                if not os.path.exists(name):
+                    model_dir(name, local_files_only=True)
+            except UserError as error:
+                raise UserError(
+                    f"{error} ({path} remembers this name, and nothing is downloaded for a picture's sake: {flag} says "
+                    "where it is)"
+                ) from None
 
 
 def _nearest(name: str) -> str:
