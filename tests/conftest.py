@@ -15,6 +15,7 @@ import pytest
 from tests.browser import browser as browser  # fixtures for all tests
 from tests.gallery_site import small_gallery as small_gallery
 from tests.hub_child import hub as hub
+from tests.hub_child import shipped_files as shipped_files
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from pai_modelscope import model_dir
-from tests.hub_server import HubServer, _Handler, read_folder
+from tests.hub_server import Files, HubServer, _Handler, read_folder
 
 TRY = """
 import json, sys, resource
@@ -63,9 +63,13 @@ def at(words: str, reply: Callable[[_Handler], None]) -> Callable[[_Handler], bo
     return answer
 
 
+@pytest.fixture(scope="session")
+def shipped_files() -> Files:
+    return read_folder(model_dir("pai-diffusion-mini-zh"))
+
+
 @pytest.fixture
-def hub() -> Iterator[HubServer]:
+def hub(shipped_files: Files) -> Iterator[HubServer]:
     """A server that has the shipped model as `some/model`, on the branches of both hubs."""
-    files = read_folder(model_dir("pai-diffusion-mini-zh"))
-    with HubServer({("some/model", "master"): files, ("some/model", "main"): files}) as server:
+    with HubServer({("some/model", "master"): shipped_files, ("some/model", "main"): shipped_files}) as server:
         yield server

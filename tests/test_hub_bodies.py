@@ -101,14 +101,14 @@ def test_pages_of_a_data_set_that_are_always_full_end(hub: HubServer, tmp_path: 
 @pytest.mark.parametrize("reply", [crawling, silent, failing], ids=lambda reply: reply.__name__)
 @pytest.mark.parametrize(("there", "words"), [("master", "FilePath="), ("main", "/resolve/")], ids=["ms", "hf"])
 def test_a_file_that_does_not_come_is_given_up_and_named(
-    hub: HubServer, files: Files, tmp_path: Path, there: str, words: str, reply
+    hub: HubServer, shipped_files: Files, tmp_path: Path, there: str, words: str, reply
 ):
-    hub.repositories = {("some/model", there): files}
+    hub.repositories = {("some/model", there): shipped_files}
     hub.answer = at(words, reply)
     began = time.monotonic()
     said, log = tried(hub, tmp_path, IMPATIENT + "print(json.dumps(said(model_dir, 'some/model')))")
     assert time.monotonic() - began < 100  # without limits: hours
-    assert any(name in said for name in files), said
+    assert any(name in said for name in shipped_files), said
     assert "Fetching " in log or reply is not crawling
     assert not {"\x1b", "\x07"} & set(said + log)
 
@@ -116,11 +116,11 @@ def test_a_file_that_does_not_come_is_given_up_and_named(
 @pytest.mark.parametrize(("there", "words"), [("master", "FilePath="), ("main", "/resolve/")], ids=["ms", "hf"])
 @pytest.mark.parametrize("change", ["other", "shorter", "longer"])
 def test_a_file_of_other_bytes_than_listed_is_no_model(
-    hub: HubServer, files: Files, tmp_path: Path, there: str, words: str, change: str
+    hub: HubServer, shipped_files: Files, tmp_path: Path, there: str, words: str, change: str
 ):
-    good = files["model_index.json"]
+    good = shipped_files["model_index.json"]
     other = {"other": bytes(reversed(good)), "shorter": good[:-1], "longer": good + b"x"}[change]
-    hub.repositories = {("some/model", there): files}
+    hub.repositories = {("some/model", there): shipped_files}
 
     def send(handler: _Handler) -> None:
         handler.send_response(200)

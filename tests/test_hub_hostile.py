@@ -99,9 +99,9 @@ def test_a_size_or_a_hash_that_is_none_is_refused(hub: HubServer, tmp_path: Path
     ids=str,
 )
 def test_a_hash_or_a_commit_that_is_a_path_never_reaches_the_client(
-    hub: HubServer, files: Files, tmp_path: Path, headers: dict[str, str]
+    hub: HubServer, shipped_files: Files, tmp_path: Path, headers: dict[str, str]
 ):
-    hub.repositories = {("some/model", "main"): files}
+    hub.repositories = {("some/model", "main"): shipped_files}
     outside = tmp_path / "outside"
     headers = {key: value.replace("/somewhere", str(outside)) for key, value in headers.items()}
 

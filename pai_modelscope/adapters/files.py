@@ -53,8 +53,10 @@ def header_length(path: Path) -> int:
     with open_regular(path) as file:
         size = os.fstat(file.fileno()).st_size
         length = int.from_bytes(file.read(8), "little")
-    if size < 8 or length > size - 8:
-        raise UserError(f"{path} is cut short or no safetensors file. {AGAIN}")
+    if length > max(size, limits.HEADER_BYTES):
+        raise UserError(f"{path} is no safetensors file. {AGAIN}")
+    if size < 8 + length:
+        raise UserError(f"{path} is cut short: {size} bytes are not all of it. {AGAIN}")
     if length > limits.HEADER_BYTES:
         raise UserError(f"{path} has a header of {length} bytes; valid are up to {limits.HEADER_BYTES}.")
     return length
