@@ -105,6 +105,53 @@ def test_impossible_matrices_are_refused(value: Any, message: str, tmp_path: Pat
         adapters.read_lora(tmp_path / "a.safetensors")
 
 
+@pytest.mark.parametrize("names", [("lora_A", "lora_B"), ("lora_down", "lora_up")])
+@pytest.mark.parametrize("shape", [(), (4,)])
+def test_numbers_and_rows_are_no_matrices(names: tuple[str, str], shape: tuple[int, ...], tmp_path: Path) -> None:
+    save_file({f"{Q}.{name}.weight": torch.ones(shape) for name in names}, tmp_path / "a.safetensors")
+    with pytest.raises(UserError, match=re.escape(Q)):
+        adapters.read_lora(tmp_path / "a.safetensors")
+
+
+LOHA = {"hada_w1_a": (128, 4), "hada_w1_b": (4, 128), "hada_w2_a": (128, 4), "hada_w2_b": (4, 128)}
+TUCKER = dict.fromkeys(LOHA, (4, 128)) | {"hada_t1": (4, 4, 1, 1), "hada_t2": (4, 4, 1, 1)}
+
+
+@pytest.mark.parametrize(
+    "shapes",
+    [
+        LOHA | {"hada_w2_a": (1, 4)},
+        TUCKER | {"hada_w1_b": (1, 128)},
+        {"oft_blocks": (4, 32, 1)},
+        {"oft_blocks": (2, 1, 32, 32)},
+        {"oft_blocks": (4, 32, 32), "rescale": (1, 1)},
+        {"ia3_l": (1, 1)},
+        {"boft_R": (1, 16, 8, 1), "boft_s": (128, 1)},
+        {"boft_R": (1, 16, 8, 8), "boft_s": (1, 1)},
+        {"a1.weight": (1, 4), "a2.weight": (4, 128), "b1.weight": (128, 4), "b2.weight": (4, 128)},
+    ],
+    ids=str,
+)
+def test_sizes_of_one_are_not_repeated(shapes: dict[str, tuple[int, ...]], pipe: Any, tmp_path: Path) -> None:
+    """PyTorch would stretch them to any size, and a damaged file would draw something."""
+    save_file({f"unet.{Q}.{name}": torch.ones(shape) for name, shape in shapes.items()}, tmp_path / "a.safetensors")
+    with pytest.raises(UserError, match=re.escape(Q)):
+        adapters.load_lora(pipe, adapters.read_lora(tmp_path / "a.safetensors"), "a")
+
+
+@pytest.mark.parametrize("use", [lambda pipe, lora: adapters.load_lora(pipe, lora, "a"), adapters.merge_lora])
+def test_changes_that_are_not_finite_are_named_and_change_nothing(use: Any, pipe: Any, tmp_path: Path) -> None:
+    """The stored numbers are finite, their product is not; another layer of the file is in order."""
+    content = {"conv_in.diff": torch.ones_like(pipe.unet.conv_in.weight)}
+    content |= {f"{Q}.{name}": torch.full(shape, 1e30) for name, shape in LOHA.items()}
+    save_file({f"unet.{name}": tensor for name, tensor in content.items()}, tmp_path / "a.safetensors")
+    before = {name: tensor.clone() for name, tensor in pipe.unet.state_dict().items()}
+    with pytest.raises(UserError, match=f"{re.escape(Q)} by numbers that are not finite"):
+        use(pipe, adapters.read_lora(tmp_path / "a.safetensors"))
+    after = pipe.unet.state_dict()
+    assert after.keys() == before.keys() and all(torch.equal(after[name], before[name]) for name in before)
+
+
 def test_folders_that_hold_no_one_lora(pipe: Any, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="holds no LoRA"):
         adapters.read_lora(tmp_path)

@@ -14,6 +14,8 @@ import torch
 
 from pai_modelscope.adapters.kinds import Change
 from pai_modelscope.adapters.layers import weighted_layers
+from pai_modelscope.errors import UserError
+from pai_modelscope.zoo.weights import AGAIN
 
 _ATTRIBUTE = "weight_changes"  # of the model, as `peft_config` is
 Changes = Mapping[str, Change]  # by the layer's name
@@ -70,8 +72,10 @@ def merge_changes(model: Any, changes: Changes, weight: float) -> None:
         return
     with changes_off(model):
         layers = weighted_layers(model)
+        for path, change in changes.items():  # all of them first: a file that is damaged leaves the model as it was
+            _changed(layers[path], path, _originals(layers[path]), [(change, weight)])
         for path, change in changes.items():
-            _add(layers[path], _originals(layers[path]), [(change, weight)])
+            _store(layers[path], _changed(layers[path], path, _originals(layers[path]), [(change, weight)]))
 
 
 @contextmanager
@@ -95,10 +99,18 @@ def _apply(layer: Any, path: str, deltas: Deltas, weights: Mapping[str, float]) 
         getattr(layer, name).copy_(original)
     deltas.applied.pop(path, None)
     if weights:
-        _add(layer, originals, [(deltas.added[name][path], weight) for name, weight in weights.items()])
+        changes = [(deltas.added[name][path], weight) for name, weight in weights.items()]
+        _store(layer, _changed(layer, path, originals, changes))
         deltas.applied[path] = dict(weights)
     else:
         del deltas.originals[path]
+
+
+@torch.no_grad()
+def _store(layer: Any, changed: Mapping[str, torch.Tensor]) -> None:
+    """Rounded once, to the layer's type."""
+    for name, value in changed.items():
+        getattr(layer, name).copy_(value)
 
 
 def _originals(layer: Any) -> dict[str, torch.Tensor]:
@@ -107,14 +119,28 @@ def _originals(layer: Any) -> dict[str, torch.Tensor]:
 
 
 @torch.no_grad()
-def _add(layer: Any, originals: Mapping[str, torch.Tensor], changes: list[tuple[Change, float]]) -> None:
-    """Computed in float32, or in the layer's type where that is finer, and rounded once."""
+def _changed(
+    layer: Any, path: str, originals: Mapping[str, torch.Tensor], changes: list[tuple[Change, float]]
+) -> dict[str, torch.Tensor]:
+    """Weight and bias with the changes: computed in float32, or in the layer's type where that is finer.
+
+    Raises `UserError` where a change is no finite number.
+    """
     device, finer = layer.weight.device, torch.promote_types(layer.weight.dtype, torch.float32)
     whole = {name: value.to(device, finer) for name, value in originals.items()}
     sums: dict[str, torch.Tensor] = {}
     for change, weight in changes:
-        for name, delta in zip(("weight", "bias"), change.on(whole["weight"], whole.get("bias")), strict=True):
+        try:
+            deltas = change.on(whole["weight"], whole.get("bias"))
+        except torch.linalg.LinAlgError as error:  # of numbers so large that a matrix has no inverse
+            raise _damaged(path) from error
+        for name, delta in zip(("weight", "bias"), deltas, strict=True):
             if delta is not None:
                 sums[name] = sums.get(name, 0) + weight * delta
-    for name, delta in sums.items():
-        getattr(layer, name).copy_(whole[name] + delta)
+    if not all(bool(delta.isfinite().all()) for delta in sums.values()):
+        raise _damaged(path)
+    return {name: whole[name] + delta for name, delta in sums.items()}
+
+
+def _damaged(path: str) -> UserError:
+    return UserError(f"This LoRA changes {path} by numbers that are not finite: its file is damaged. {AGAIN}")

@@ -6,7 +6,7 @@ Tucker factors: Yeh et al. 2023 (LyCORIS), arXiv:2309.14859. OFT: Qiu et al. 202
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -133,8 +133,15 @@ def sparse(tensors: State, weight: Tensor) -> Tensor:
     return full.reshape(weight.shape)
 
 
+def _check_equal(first: Sequence[int], second: Sequence[int]) -> None:
+    """Raise `ValueError` for sizes that PyTorch would make equal by repeating what is one."""
+    if tuple(first) != tuple(second):
+        raise ValueError(f"{tuple(first)} is not {tuple(second)}")
+
+
 def _tucker(core: Tensor, left: Tensor, right: Tensor) -> Tensor:
     """(out, in, ...) of `core` (r, s, ...), `left` (r, out) and `right` (s, in)."""
+    _check_equal(core.shape[:2], (left.shape[0], right.shape[0]))
     if core[0].numel() * left.shape[1] > limits.FACTOR_NUMBERS:
         raise ValueError("factors too large for what they make")
     return torch.einsum("rs...,ro,si->oi...", core, left, right)
@@ -151,6 +158,7 @@ def _loha(t: State, weight: Tensor, options: dict[str, Any]) -> Tensor:
         first, second = (_tucker(t[f"hada_t{i}"], t[f"hada_w{i}_a"], t[f"hada_w{i}_b"]) for i in (1, 2))
     else:
         first, second = (t[f"hada_w{i}_a"].flatten(1) @ t[f"hada_w{i}_b"].flatten(1) for i in (1, 2))
+    _check_equal(first.shape, second.shape)
     return first * second
 
 
@@ -173,6 +181,7 @@ def _glora(t: State, weight: Tensor, options: dict[str, Any]) -> Tensor:
     if first.shape[0] != weight.shape[1]:
         first, second, below, above = second, first, t["b1"], t["b2"].flatten(1)
     plain = _tucker(t["bm"], above.T, below.flatten(1)) if "bm" in t else above @ below.flatten(1)
+    _check_equal((*first.shape, second.shape[1]), (weight.shape[1], second.shape[0], weight.shape[1]))
     turned = torch.einsum("oi...,ir,rj->oj...", weight, first, second)
     return turned + plain.reshape(weight.shape)
 
@@ -188,13 +197,19 @@ def _norm(t: State, weight: Tensor, options: dict[str, Any]) -> Tensor:
 def _ia3(t: State, weight: Tensor, options: dict[str, Any]) -> Tensor:
     """W times numbers for each output, or for each input; LyCORIS keeps them less 1."""
     numbers = t["ia3_l"].reshape(-1) - 1 if "ia3_l" in t else t["weight"].reshape(-1)
-    shape = [1] * weight.ndim
-    shape[1 if options["on_input"] else 0] = -1
-    return weight * numbers.reshape(shape)
+    return _scaled(weight, numbers, dim=1 if options["on_input"] else 0)
+
+
+def _scaled(weight: Tensor, numbers: Tensor, dim: int = 0) -> Tensor:
+    """The weight times a number for each output, or for each input (`dim` 1)."""
+    numbers = numbers.reshape(-1)
+    _check_equal(numbers.shape, (weight.shape[dim],))
+    return weight * numbers.reshape([-1 if each == dim else 1 for each in range(weight.ndim)])
 
 
 def _cayley(blocks: Tensor, constraint: float) -> Tensor:
     """(I + Q)(I - Q)^-1 of Q = B - B^T, whose norm may be held below a constraint: orthogonal blocks."""
+    _check_equal(blocks.shape[-2:], blocks.shape[:-3:-1])
     skew = blocks - blocks.mT
     if constraint > 0:
         norm = torch.linalg.vector_norm(skew) + 1e-8
@@ -218,13 +233,14 @@ def _boft(t: State, weight: Tensor, options: dict[str, Any]) -> Tensor:
     for stage, turns in enumerate(_cayley(t["oft_blocks"], options["constraint"] * weight.shape[0])):
         step = 2**stage * (size // 2)
         shuffled = turned.unflatten(0, (-1, 2, step)).transpose(1, 2).flatten(0, 2).unflatten(0, (-1, size))
+        _check_equal(turns.shape[:1], shuffled.shape[:1])
         shuffled = torch.einsum("bij,bj...->bi...", turns, shuffled).flatten(0, 1)
         turned = shuffled.unflatten(0, (-1, step, 2)).transpose(1, 2).flatten(0, 2)
     return _rescaled(turned, t) - weight
 
 
 def _rescaled(weight: Tensor, t: State) -> Tensor:
-    return weight * t["rescale"].reshape(-1, *[1] * (weight.ndim - 1)) if "rescale" in t else weight
+    return _scaled(weight, t["rescale"]) if "rescale" in t else weight
 
 
 def _peft_oft(t: State, weight: Tensor, options: dict[str, Any]) -> Tensor:
@@ -259,6 +275,7 @@ def _peft_boft(t: State, weight: Tensor, options: dict[str, Any]) -> Tensor:
 
     stages, count, size, _ = t["boft_R"].shape
     columns = weight.flatten(1).T
+    _check_equal((count * size, size), (len(columns), t["boft_R"].shape[-1]))
     skew = 0.5 * (t["boft_R"] - t["boft_R"].mT)
     one = torch.eye(size, dtype=weight.dtype, device=weight.device)
     for stage, turns in enumerate(torch.linalg.solve(one + skew, one - skew, left=False)):
@@ -267,8 +284,7 @@ def _peft_boft(t: State, weight: Tensor, options: dict[str, Any]) -> Tensor:
         back = torch.argsort(order).to(weight.device)
         columns = columns[back].reshape(count, size, -1)
         columns = (turns @ columns).flatten(0, 1)[order.to(weight.device)]
-    turned = columns.T.reshape(weight.shape) * t["boft_s"].reshape(-1, *[1] * (weight.ndim - 1))
-    return turned - weight
+    return _scaled(columns.T.reshape(weight.shape), t["boft_s"]) - weight
 
 
 Formula = Callable[[State, Tensor, dict[str, Any]], Tensor]

@@ -10,6 +10,7 @@ import torch
 from pai_modelscope.adapters.kinds import Change, State
 from pai_modelscope.adapters.lora import MAGNITUDE, A, B, LoraFile
 from pai_modelscope.errors import UserError
+from pai_modelscope.zoo.weights import AGAIN
 
 # How a kind is known, what else its tensors may be; the first that fits.
 _SIGNS: dict[str, tuple[str, set[str], set[str]]] = {
@@ -59,6 +60,10 @@ def add_module(lora: LoraFile, name: str, piece: State, said: Strength, where: s
     numbers = {what: number_of(piece[what], f"{where}.{what}") for what in _NUMBERS if what in piece}
     tensors = {what: tensor for what, tensor in piece.items() if what not in numbers}
     kind = _kind(piece.keys(), where)
+    for what, tensor in tensors.items():
+        if tensor.ndim < (2 if what in ("lora_A", "lora_B") else 1):
+            shape = list(tensor.shape)
+            raise UserError(f"{where}.{what} has the shape {shape}, that of no matrix: the file is damaged. {AGAIN}")
     alpha = numbers.get("alpha") if said.alpha is None else said.alpha
     if kind == "LoRA" and _is_plain(tensors):
         _add_lora(lora, name, tensors, alpha, numbers)
