@@ -44,6 +44,11 @@ class Strength:
     options: dict[str, Any] = field(default_factory=dict)
 
 
+def names_a_module(key: str) -> bool:
+    """Whether a tensor's name is one of an adapter's: of a layer, and of what belongs to one of the kinds."""
+    return "lora" in key or not _SIGNS.keys().isdisjoint(key.split(".")[1:])
+
+
 def rank_of(piece: State) -> int | None:
     """The rank that a module's tensors have; None for kinds without one."""
     if "a1" in piece:

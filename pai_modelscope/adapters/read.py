@@ -13,7 +13,7 @@ from pai_modelscope.adapters.files import read_tensors
 from pai_modelscope.adapters.find import CONFIG, config_of, find_lora, is_whole
 from pai_modelscope.adapters.kinds import State
 from pai_modelscope.adapters.lora import PARTS, LoraFile, check_numbers, check_tensors, shorten
-from pai_modelscope.adapters.modules import add_module
+from pai_modelscope.adapters.modules import add_module, names_a_module
 from pai_modelscope.adapters.names import Named, canonical, is_kohya
 from pai_modelscope.adapters.peft_config import PeftConfig, strength
 from pai_modelscope.errors import UserError
@@ -61,7 +61,9 @@ def is_embedding(content: Any) -> bool:
         return True
     if not isinstance(content, dict):
         return False
-    if _EMBEDDING_KEYS & content.keys() or (len(content) == 1 and "lora" not in str(next(iter(content)))):
+    if _EMBEDDING_KEYS & content.keys():
+        return True
+    if len(content) == 1 and not names_a_module(str(next(iter(content)))):
         return True
     # Words and their vectors; layers have names with dots.
     rows = [value for name, value in content.items() if isinstance(value, torch.Tensor) and "." not in str(name)]
