@@ -28,6 +28,7 @@ PICTURE_SCANS = 200  # of a JPEG: each goes over all pixels; honest ones have ab
 EXIF_SEGMENTS = 64  # of a JPEG; Pillow joins them in quadratic time
 COMMENT_BYTES = 2**16  # of a GIF; likewise
 IFD_ENTRIES = 1024  # tags of a TIFF or of EXIF
+TILE_PIXELS = 2**22  # 2048 x 2048: of a TIFF's tile, or twice the picture's pixels if those are more
 ICC_BYTES = 4 * MIB  # a colour profile
 ANNOTATED_PIXELS = 2**25  # of a picture whose edges are drawn: filters take some 80 bytes a pixel
 ANNOTATED_SIDE = 8192  # pixels; the filters of longer pictures are no wider

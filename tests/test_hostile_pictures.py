@@ -17,7 +17,7 @@ from pai_modelscope import UserError, limits
 from pai_modelscope.data import open_training_set, scan
 from pai_modelscope.images import open_image, open_mask
 from pai_modelscope.images.annotators import annotate
-from pai_modelscope.images.heads import tags_fit
+from pai_modelscope.images.heads import tags_fit, tile_pixels
 from tests.limited import answers_within
 from tests.picture_files import picture
 
@@ -66,6 +66,24 @@ def directory(count: int, size: int, start: int = 0x4000) -> bytes:
     """EXIF whose tags all name the same bytes."""
     entries = b"".join(struct.pack("<HHII", start + tag, 7, size, 0) for tag in range(count))
     return b"II*\0\x08\0\0\0" + struct.pack("<H", count) + entries + bytes(4)
+
+
+def tiff(layout: list[tuple[int, int, int]], rows: bytes) -> bytes:
+    """A TIFF of 8x8 pixels of four bytes, deflated; `layout`: tag, type and value of further tags."""
+    size = 322 if any(tag == 322 for tag, _, _ in layout) else 278
+    offsets, counts = (324, 325) if size == 322 else (273, 279)
+    own = [(256, 3, 8), (257, 3, 8), (259, 3, 8), (262, 3, 2), (277, 3, 4), (284, 3, 1), (338, 3, 2), *layout]
+    place = 8 + 2 + 12 * (len(own) + 3) + 4
+    entries = [(258, 3, 4, place), (offsets, 4, 1, place + 8), (counts, 4, 1, len(rows))]
+    entries += [(tag, kind, 1, value) for tag, kind, value in own]
+    entries.sort(key=lambda entry: entry[0])
+    body = b"".join(struct.pack("<HHII", *entry) for entry in entries)
+    return b"II*\0\x08\0\0\0" + struct.pack("<H", len(entries)) + body + bytes(4) + struct.pack("<4H", *[8] * 4) + rows
+
+
+def deflated_zeros(mebibytes: int) -> bytes:
+    deflate = zlib.compressobj(1)
+    return b"".join(deflate.compress(bytes(2**20)) for _ in range(mebibytes)) + deflate.flush()
 
 
 @pytest.mark.parametrize("kind", ["PNG", "interlaced", "JPEG", "progressive", "TIFF"])
@@ -164,6 +182,34 @@ def test_bombs_are_refused_or_opened_in_bounded_memory(tmp_path: Path) -> None:
     assert all(answer.startswith("UserError: The image ") for name, answer in answers.items() if name not in sound)
     assert "has too many segments" in answers["segments"] and "has too many scans" in answers["scans"]
     assert "has too long comments" in answers["comment"] and "has too many chunks" in answers["chunks"]
+
+
+def test_tiffs_of_tiles_far_larger_than_the_picture_are_refused_before_one_is_decoded(tmp_path: Path) -> None:
+    """Pillow looks at the last of tags that are there twice, and libtiff, which decodes, at the first."""
+    large, zeros = 10_240, deflated_zeros(400)
+    files = {
+        "tile": tiff([(322, 4, large), (323, 4, large)], zeros),
+        "signed": tiff([(322, 9, large), (323, 9, large)], zeros),
+        "twice": tiff([(322, 4, large), (322, 4, 16), (323, 4, large), (323, 4, 16)], zeros),
+        "strip": tiff([(278, 4, large * large)], zeros),  # no strip is longer than the picture
+        "sound": tiff([(322, 3, 2048), (323, 3, 2048)], deflated_zeros(16)),
+    }
+    for name, content in files.items():
+        (tmp_path / name).write_bytes(content)
+    setup = "from pai_modelscope.images import open_image\n"
+    setup += f"call = lambda name: open_image({str(tmp_path)!r} + '/' + name).size"
+    answers = answers_within(setup, list(files))
+    assert answers["sound"] == answers["strip"] == "(8, 8)"
+    assert "is 8x8 pixels in tiles of 104857600 each; valid are tiles of up to 4194304" in answers["tile"]
+    assert "has a tag on the layout of its pixels that is no whole number" in answers["signed"]
+    assert "has a tag on the layout of its pixels twice" in answers["twice"]
+
+
+def test_the_size_of_tiles_in_either_order_of_bytes() -> None:
+    little = tiff([(322, 3, 48), (323, 4, 32)], b"")
+    big = b"MM\0*\0\0\0\x08\0\x02" + struct.pack(">HHIHHHHII", 322, 3, 1, 48, 0, 323, 4, 1, 32) + bytes(4)
+    assert tile_pixels(little) == tile_pixels(big) == 48 * 32
+    assert tile_pixels(coded(NOISE, "TIFF")) == tile_pixels(b"II*") == 0
 
 
 def test_tags_that_point_to_themselves_or_to_further_tags_are_counted() -> None:

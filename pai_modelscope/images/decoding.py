@@ -9,7 +9,7 @@ from PIL import Image, UnidentifiedImageError
 from pai_modelscope import limits
 from pai_modelscope.errors import UserError
 from pai_modelscope.images.completeness import is_whole, least_bytes
-from pai_modelscope.images.heads import problem, tags_fit, without_forged_exif
+from pai_modelscope.images.heads import problem, tags_fit, tile_pixels, without_forged_exif
 
 # Not EPS and its like, which run programs; not SVG, which Pillow can't read.
 FORMATS = ("PNG", "JPEG", "WEBP", "AVIF", "BMP", "GIF", "TIFF", "JPEG2000", "PPM")
@@ -124,6 +124,11 @@ def _open(content: bytes, name: str) -> Image.Image:
     except Exception as error:  # decoders raise anything on damaged data
         raise _damaged(name, error) from None
     check_size(*picture.size, name)
+    if (pixels := tile_pixels(content)) > max(limits.TILE_PIXELS, 2 * picture.width * picture.height):
+        raise UserError(
+            f"{name} is {_by(picture.size)} pixels in tiles of {pixels} each; valid are tiles of up to "
+            f"{limits.TILE_PIXELS}: save it anew without tiles."
+        )
     if len(content) < least_bytes(picture):
         raise _cut_off(picture, name)
     return picture

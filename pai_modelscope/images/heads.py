@@ -14,6 +14,9 @@ _SCAN = re.compile(rb"\xff\xda\x00[\x08\x0a\x0c\x0e][\x01-\x04]")
 _ALONE = {0x01, *range(0xD0, 0xD9)}  # JPEG's markers without a length
 _TYPES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8}  # TIFF's, in bytes
 _INNER = {34665, 34853, 40965}  # tags that point to EXIF's further directories, which Pillow reads with the first
+# How a TIFF's pixels are laid out: sizes, bits, samples, strips, planes, tiles. SHORT, LONG and LONG8 may say so.
+_LAYOUT, _WHOLE = {256, 257, 258, 277, 278, 284, 322, 323}, {3, 4, 16}
+_TILE_WIDTH, _TILE_LENGTH = 322, 323
 
 
 def problem(content: bytes) -> str:
@@ -25,9 +28,7 @@ def problem(content: bytes) -> str:
         return "too many chunks" if count > limits.PICTURE_BLOCKS else ""
     if content[:3] == b"GIF":
         return "too long comments" if _gif_comments(content) > limits.COMMENT_BYTES else ""
-    if content[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+") and not tags_fit(content):
-        return "its tags claim more than the file holds"
-    return ""
+    return _tiff(content) if content[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+") else ""
 
 
 def tags_fit(content: bytes) -> bool:
@@ -37,9 +38,7 @@ def tags_fit(content: bytes) -> bool:
     """
     if content[:2] not in (b"II", b"MM") or len(content) < 16:
         return True
-    order = "<" if content[:2] == b"II" else ">"
-    big = struct.unpack_from(f"{order}H", content, 2)[0] == 43
-    offset = struct.unpack_from(f"{order}Q", content, 8)[0] if big else struct.unpack_from(f"{order}I", content, 4)[0]
+    order, big, offset = _first_directory(content)
     total, waiting, seen = 0, [offset], set()
     while waiting:
         offset = waiting.pop()
@@ -52,6 +51,19 @@ def tags_fit(content: bytes) -> bool:
         total += sum(_TYPES.get(kind, 1) * count for _, kind, count, _ in entries)
         waiting += [value for tag, _, _, value in entries if tag in _INNER]
     return total <= 2 * len(content)
+
+
+def tile_pixels(content: bytes) -> int:
+    """Of each tile of a TIFF, all of which are decoded whole: the picture may be smaller. 0 for what has no tiles."""
+    if content[:2] not in (b"II", b"MM") or len(content) < 16:
+        return 0
+    order, big, offset = _first_directory(content)
+    sides = {
+        tag: _number(content, kind, count, value, order, big)
+        for tag, kind, count, value in _entries(content, offset, order, big) or []
+        if tag in (_TILE_WIDTH, _TILE_LENGTH)
+    }
+    return sides.get(_TILE_WIDTH, 0) * sides.get(_TILE_LENGTH, 0)
 
 
 def png_chunks(content: bytes) -> Iterator[tuple[bytes, memoryview]]:
@@ -75,6 +87,22 @@ def without_forged_exif(content: bytes) -> bytes:
     for start, end in reversed(parts):
         content = content[:start] + content[end:]
     return content
+
+
+def _tiff(content: bytes) -> str:
+    """Pillow checks what it reads in the tags, and libtiff, which reads them for itself, decodes: both must see the
+    same. Of a tag that is there twice, Pillow takes the last and libtiff the first."""
+    if not tags_fit(content):
+        return "tags that claim more than the file holds"
+    if len(content) < 16:
+        return ""
+    order, big, offset = _first_directory(content)
+    layout = [(tag, kind) for tag, kind, _, _ in _entries(content, offset, order, big) or [] if tag in _LAYOUT]
+    if len({tag for tag, _ in layout}) < len(layout):
+        return "a tag on the layout of its pixels twice"
+    if any(kind not in _WHOLE for _, kind in layout):
+        return "a tag on the layout of its pixels that is no whole number"
+    return ""
 
 
 def _jpeg(content: bytes) -> str:
@@ -125,6 +153,21 @@ def _gif_blocks(content: bytes, place: int) -> int:
 
 def _colours(flags: int) -> int:
     return 3 * 2 ** (1 + (flags & 7)) if flags & 0x80 else 0
+
+
+def _first_directory(content: bytes) -> tuple[str, bool, int]:
+    """The order of bytes of a TIFF as `struct` writes it, whether it is a BigTIFF, and where its directory begins."""
+    order = "<" if content[:2] == b"II" else ">"
+    big = struct.unpack_from(f"{order}H", content, 2)[0] == 43
+    (offset,) = struct.unpack_from(f"{order}Q", content, 8) if big else struct.unpack_from(f"{order}I", content, 4)
+    return order, big, offset
+
+
+def _number(content: bytes, kind: int, count: int, value: int, order: str, big: bool) -> int:
+    """The first whole number of an entry, which stands in it if it fits there, else where its value points."""
+    size, field = _TYPES.get(kind, 1), struct.pack(f"{order}{'Q' if big else 'I'}", value)
+    found = field[:size] if size * count <= len(field) else content[value : value + size]
+    return int.from_bytes(found, "little" if order == "<" else "big")
 
 
 def _entries(content: bytes, offset: int, order: str, big: bool) -> list[tuple[int, int, int, int]] | None:
