@@ -90,7 +90,37 @@ def bomb() -> bytes:
     return file.getvalue()
 
 
+def behind(content: bytes) -> bytes:
+    """An old file with a harmless archive behind it, which Python finds and PyTorch does not."""
+    import io
+
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as made:
+        made.writestr("archive/data.pkl", b"\x80\x02}.")
+    old = b"\x80\x02\x8a\x0a" + (0x1950A86A20F9469CFC6C).to_bytes(10, "little") + b".\x80\x02M\xe9\x03.\x80\x02}."
+    return old + content + archive.getvalue()
+
+
+def shifted() -> bytes:
+    """Two archives in a row: Python reads the second, and PyTorch the first one's list of entries."""
+    whole = saved({"a": torch.ones(3)})
+    return whole + whole
+
+
+def named(key: bytes) -> bytes:
+    return b"\x80\x02(X\x07\0\0\0storagectorch\nFloatStorage\n" + key + b"X\x03\0\0\0cpuK\x01tQ."
+
+
+LETTER = b"X\x01\0\0\0a"
+DOUBLED = b"q\0h\0\x86" * 40  # a pair of twice the same, forty times
 PICKLES = {
+    "a tuple of tuples as a storage's name": named(LETTER + b"2\x86" * 40),
+    "a tuple of tuples as a key, before an archive": behind(b"\x80\x02}" + LETTER + DOUBLED + b"K\x01s."),
+    "two archives": shifted(),
+    "an archive with a comment": saved({"a": torch.ones(3)})[:-2] + b"\x05\0about",
+    "a size of thousands of digits": named(b"X\x01\0\0\0a").replace(
+        b"K\x01t", b"\x8b\xd0\x07\0\0" + b"\x01" * 2000 + b"t"
+    ),
     "strided": strided(False),
     "strided, of old": strided(True),
     "expanded": saved({"a": torch.zeros(1, 4).expand(100, 4), "b": torch.ones(1)}),

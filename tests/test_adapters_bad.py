@@ -139,6 +139,33 @@ def test_sizes_of_one_are_not_repeated(shapes: dict[str, tuple[int, ...]], pipe:
         adapters.load_lora(pipe, adapters.read_lora(tmp_path / "a.safetensors"), "a")
 
 
+REMAINDER = {"bias_indices": torch.zeros(2, 1), "bias_values": torch.ones(1)}
+
+
+@pytest.mark.parametrize(
+    "size",
+    [torch.full((800_000,), 9e18), torch.tensor([128 + 0j, 128]), torch.tensor([float("inf"), 1]), torch.zeros(0)],
+    ids=["long", "complex", "infinite", "empty"],
+)
+def test_a_sparse_remainder_of_no_size_is_refused(size: torch.Tensor, pipe: Any, tmp_path: Path) -> None:
+    """LyCORIS' remainder of an extracted LoRA: the sizes of what it belongs to."""
+    content = {"lora_down.weight": torch.ones(4, 128), "lora_up.weight": torch.ones(128, 4), **REMAINDER}
+    save_file({f"unet.{Q}.{name}": t for name, t in {**content, "bias_size": size}.items()}, tmp_path / "a.safetensors")
+    with pytest.raises(UserError, match=re.escape(Q)):
+        adapters.load_lora(pipe, adapters.read_lora(tmp_path / "a.safetensors"), "a")
+
+
+@pytest.mark.parametrize("shape", [(40, 16, 8, 8), (3, 128, 1, 1), (8, 1, 128, 128), (0, 16, 8, 8)])
+def test_butterflies_of_impossible_shapes_are_refused(shape: tuple[int, ...], pipe: Any, tmp_path: Path) -> None:
+    content = {"boft_R": torch.zeros(shape), "boft_s": torch.ones(128, 1)}
+    save_file(
+        {f"base_model.model.{Q}.{name}": t for name, t in content.items()}, tmp_path / "adapter_model.safetensors"
+    )
+    (tmp_path / "adapter_config.json").write_text('{"peft_type": "BOFT", "alpha": 8, "r": 8}')
+    with pytest.raises(UserError, match=re.escape(Q)):
+        adapters.load_lora(pipe, adapters.read_lora(tmp_path), "a")
+
+
 @pytest.mark.parametrize("use", [lambda pipe, lora: adapters.load_lora(pipe, lora, "a"), adapters.merge_lora])
 def test_changes_that_are_not_finite_are_named_and_change_nothing(use: Any, pipe: Any, tmp_path: Path) -> None:
     """The stored numbers are finite, their product is not; another layer of the file is in order."""

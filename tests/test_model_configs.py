@@ -8,7 +8,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from pai_modelscope import Sampler
+from pai_modelscope import Sampler, UserError
 from tests.model_folder import QUICK, SCHEDULER, TEXT, TOKENIZER, UNET, VAE, Values, copy_mini, edit, refused
 
 
@@ -90,12 +90,49 @@ def test_a_configuration_is_compared_with_its_weights_first(folder: Path, path: 
         {"clip_sample_range": float("inf")},
         {"dynamic_thresholding_ratio": [1]},
         {"_class_name": ["a"]},
+        {"dynamic_thresholding_ratio": 5},
+        {"sample_max_value": "x"},
+        {"solver_order": 0},
+        {"solver_order": 9},
+        {"solver_order": "x"},
+        {"solver_type": "evil"},
+        {"variance_type": "learned_range"},
+        {"original_inference_steps": 0},
+        {"timestep_scaling": "x"},
+        {"timestep_scaling": 0.0},
+        {"lambda_min_clipped": "x"},
+        {"use_karras_sigmas": "no"},
+        {"rescale_betas_zero_snr": 1.5},
+        {"final_sigmas_type": "evil"},
     ],
     ids=lambda value: str(value)[:50],
 )
 def test_a_scheduler_that_makes_no_schedule_is_named(folder: Path, values: Values) -> None:
     edit(folder / SCHEDULER, values)
     refused(folder, SCHEDULER)
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("DDIMScheduler", {"thresholding": True, "sample_max_value": 1}),
+        ("DPMSolverMultistepScheduler", {"solver_order": 3, "variance_type": None}),
+        ("LCMScheduler", {"timestep_scaling": 10, "original_inference_steps": 50}),
+        ("EulerDiscreteScheduler", {"sigma_min": None, "use_karras_sigmas": True, "own": "words"}),
+        ("PNDMScheduler", {"set_alpha_to_one": False, "skip_prk_steps": True}),
+    ],
+)
+def test_honest_schedulers_of_every_kind_open(folder: Path, name: str, values: Values) -> None:
+    edit(folder / SCHEDULER, {"_class_name": name, **values})
+    edit(folder / "model_index.json", {"scheduler": ["diffusers", name]})
+    assert Sampler.from_pretrained(folder, device="cpu")("猫", **{**QUICK, "num_inference_steps": 3})
+
+
+def test_no_more_steps_than_the_model_has_timesteps(folder: Path) -> None:
+    edit(folder / "model_index.json", {"scheduler": ["diffusers", "EulerAncestralDiscreteScheduler"]})
+    edit(folder / SCHEDULER, {"_class_name": "EulerAncestralDiscreteScheduler", "num_train_timesteps": 2})
+    with pytest.raises(UserError, match="num_inference_steps is 50; this model was trained with 2"):
+        Sampler.from_pretrained(folder, device="cpu")("猫", **{**QUICK, "num_inference_steps": 50})
 
 
 @pytest.mark.parametrize("length", [0, 2, -1, "32", True, 3.5, [32]], ids=str)

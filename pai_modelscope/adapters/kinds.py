@@ -75,7 +75,7 @@ def fits(change: Change, layer: Any) -> bool:
     weight, bias = (None if p is None else torch.empty(p.shape, device="meta") for p in (layer.weight, layer.bias))
     try:
         change.on(weight, bias)  # type: ignore[arg-type]
-    except (RuntimeError, ValueError, IndexError):
+    except Exception:  # whatever shapes and types that nobody made on purpose set off in there
         return False
     return True
 
@@ -120,6 +120,8 @@ def dora(weight: Tensor, magnitude: Tensor) -> Tensor:
 
 def sparse(tensors: State, weight: Tensor) -> Tensor:
     """The weight-shaped tensor of `bias_indices` (dimensions, n), `bias_values` (n,) and `bias_size`."""
+    if not 1 <= tensors["bias_size"].numel() <= weight.ndim:  # two where a kernel was laid flat
+        raise ValueError("a sparse remainder of other dimensions")
     size = [int(n) for n in tensors["bias_size"].tolist()]
     places, bounds = tensors["bias_indices"].long(), torch.tensor(size)[:, None]
     if math.prod(size) != weight.numel() or not size or size[0] != weight.shape[0]:

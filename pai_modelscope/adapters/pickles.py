@@ -7,6 +7,7 @@ archive compresses, hashes whatever keys it is told to, and makes tensors that a
 import os
 import pickle
 import re
+import struct
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -27,7 +28,7 @@ def check_pickle(path: Path) -> None:
     """
     with open_regular(path) as file:
         size = os.fstat(file.fileno()).st_size
-        zipped = zipfile.is_zipfile(file)
+        zipped = file.read(4) == b"PK\x03\x04"  # as PyTorch tells them apart: it looks for no archive at the end
         file.seek(0)
         try:
             claimed = _claimed_by_zip(file, size) if zipped else _claimed(file, size)
@@ -79,12 +80,36 @@ def _claimed_by_zip(file: BinaryIO, size: int) -> int:
     """The bytes that an archive's entries unpack to, or that the pickle in it claims, whichever is more."""
     with zipfile.ZipFile(file) as archive:
         entries = archive.infolist()
+        # Python's reader looks past what is put before an archive or behind it; PyTorch's would see other entries.
+        if archive.comment or min((entry.header_offset for entry in entries), default=0) or _shift(file):
+            raise ValueError("bytes before or behind the archive")
         unpacked = sum(entry.file_size for entry in entries)
-        pickles = [entry for entry in entries if entry.filename.endswith("/data.pkl")]
-        if unpacked > size or not pickles:
+        pickles = [entry for entry in entries if entry.filename.lower().endswith(".pkl")]
+        if unpacked > size:
             return unpacked
-        with archive.open(pickles[0]) as inner:
-            return max(unpacked, _claimed(inner, pickles[0].file_size))
+        for entry in pickles:
+            with archive.open(entry) as inner:
+                unpacked = max(unpacked, _claimed(inner, entry.file_size))
+        return unpacked
+
+
+def _shift(file: BinaryIO) -> int:
+    """How many bytes the list of an archive's entries lies from where its end says that it is.
+
+    The end is 22 bytes long; before it stand 76 more in an archive of zip64, whose numbers are those that count.
+    """
+    end = file.seek(-22, os.SEEK_END)
+    mark, length, start = struct.unpack("<4s8xII2x", file.read(22))
+    if mark != b"PK\5\6":
+        raise ValueError("bytes behind the archive")
+    if end >= 76:
+        file.seek(end - 76)
+        mark, wide_length, wide_start, where = struct.unpack("<4s36xQQ8xQ4x", file.read(76))
+        if mark == b"PK\6\6":
+            if where != end - 76:
+                raise ValueError("bytes within the archive's end")
+            return abs(end - 76 - wide_length - wide_start)
+    return abs(end - length - start)
 
 
 def _claimed(file: Any, size: int) -> int:
@@ -157,9 +182,11 @@ class _Look(pickle._Unpickler):
     def persistent_load(self, saved: Any) -> Any:
         if isinstance(saved, tuple) and len(saved) >= 5 and saved[0] == "storage":
             kind, key, _, count = saved[1:5]
-            if not isinstance(count, int) or count < 0:
+            if not isinstance(count, int) or not 0 <= count < 2**56:
                 raise ValueError("a storage without a size")
-            self.storages[str(key)] = count * _ITEM.get(getattr(kind, "name", ""), 1)
+            if not isinstance(key, str | int):  # of tuples of tuples, the text alone takes for ever
+                raise ValueError("a storage without a name")
+            self.storages[key] = count * _ITEM.get(getattr(kind, "name", ""), 1)
         return _Thing()
 
     def _new(self) -> None:

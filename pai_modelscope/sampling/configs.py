@@ -1,6 +1,9 @@
 """What a model folder's small files may say: its classes, its scheduler, its tokenizer, the LoRAs it recommends."""
 
+import copy
+import functools
 import importlib
+import inspect
 import math
 from pathlib import Path
 from typing import Any
@@ -24,6 +27,24 @@ _CLASSES: dict[str, dict[str, tuple[str, ...]]] = {
 _CHOICES = {
     "prediction_type": ("epsilon", "v_prediction", "sample"),
     "timestep_spacing": ("linspace", "leading", "trailing"),
+    "variance_type": ("fixed_small", "fixed_small_log", "fixed_large", "fixed_large_log", None),  # none is learned
+    "solver_type": ("midpoint", "heun", "logrho", "bh1", "bh2"),
+    "final_sigmas_type": ("zero", "sigma_min", None),
+    "interpolation_type": ("linear", "log_linear"),
+    "timestep_type": ("discrete", "continuous"),
+}
+# Of values that a scheduler reads only when it is used.
+_BOUNDS = {
+    "num_train_timesteps": (True, Bounds(minimum=1, maximum=limits.TIMESTEPS)),
+    "steps_offset": (True, Bounds(minimum=0, maximum=limits.TIMESTEPS)),
+    "beta_start": (False, Bounds(above=0, maximum=1)),
+    "beta_end": (False, Bounds(above=0, maximum=1)),
+    "solver_order": (True, Bounds(minimum=1, maximum=3)),
+    "dynamic_thresholding_ratio": (False, Bounds(above=0, maximum=1)),
+    "sample_max_value": (False, Bounds(above=0)),
+    "clip_sample_range": (False, Bounds(above=0)),
+    "original_inference_steps": (True, Bounds(minimum=1, maximum=limits.TIMESTEPS)),
+    "timestep_scaling": (False, Bounds(above=0)),
 }
 _SHORTEST = 3  # tokens that a text encoder reads at once: the first, the last, and one of the text
 
@@ -52,41 +73,70 @@ def check_scheduler(path: Path) -> None:
     """Raise `UserError` for a scheduler_config.json whose values no schedule can be made of."""
     config = read_json(path)
     wrong = [
-        f"{key} is {str(config[key])[:60]!r}; valid are {', '.join(valid)}"
+        f"{key} is {str(config[key])[:60]!r}; valid are {', '.join(filter(None, valid))}"
         for key, valid in _CHOICES.items()
         if key in config and config[key] not in valid
     ]
     steps = config.get("num_train_timesteps", 1000)
-    bounds = {"num_train_timesteps": (steps, True, Bounds(minimum=1, maximum=limits.TIMESTEPS))}
     betas = config.get("trained_betas")
     if betas is not None:
         good = isinstance(betas, list) and type(steps) is int and len(betas) == steps
         if not good or not all(type(each) is float and 0 <= each <= 1 for each in betas):
             wrong.append("trained_betas are no numbers from 0 to 1, one a timestep")
-    for key in ("beta_start", "beta_end"):
+    for key, (whole, bounds) in _BOUNDS.items():
         if config.get(key) is not None:
-            bounds[key] = config[key], False, Bounds(above=0, maximum=1)
-    if config.get("steps_offset") is not None:
-        bounds["steps_offset"] = config["steps_offset"], True, Bounds(minimum=0, maximum=limits.TIMESTEPS)
-    for key, (value, whole, within) in bounds.items():
-        wrong += [said] if (said := problem_of_number(key, value, whole=whole, bounds=within)) else []
+            said = problem_of_number(key, config[key], whole=whole, bounds=bounds)
+            wrong += [said] if said else []
+    usual = _usual_values()
     for key, value in config.items():
-        if isinstance(value, int | float) and key not in bounds and not abs(value) <= limits.CONFIG_NUMBER:
+        if isinstance(value, int | float) and key not in _BOUNDS and not abs(value) <= limits.CONFIG_NUMBER:
             wrong.append(f"{key} is {str(value)[:40]}")
         elif isinstance(value, list | dict) and key not in ("trained_betas", "_use_default_values"):
             wrong.append(f"{key} is a {type(value).__name__}")
+        elif not _of_a_type(value, usual.get(key, ())) and key not in (*_BOUNDS, *_CHOICES):
+            wrong.append(f"{key} is {str(value)[:40]!r}, of another type than {usual[key][0]!r}")
     if wrong:
         raise UserError(f"{path} can't be used: {'; '.join(wrong)}. {AGAIN}")
 
 
-def check_schedule(path: Path, scheduler: Any) -> None:
-    """Raise `UserError` where the scheduler that was made of scheduler_config.json can't make a schedule."""
-    import copy
+def _of_a_type(value: Any, usual: tuple[Any, ...]) -> bool:
+    """Whether a value is of the type of one of the usual values; without any, and where None is one, any type is."""
+    if value is None or not usual or None in usual:
+        return True
+    kinds = {type(each) for each in usual}
+    return type(value) in (kinds | {int} if float in kinds else kinds)
 
-    try:
-        copy.deepcopy(scheduler).set_timesteps(2)
-    except Exception as error:  # whatever its values set off in there
-        raise UserError(f"{path} can't be used ({reason(error)[:200]}). {AGAIN}") from None
+
+@functools.cache
+def _usual_values() -> dict[str, tuple[Any, ...]]:
+    """The defaults that diffusers' schedulers have for each of their options."""
+    import diffusers
+
+    found: dict[str, tuple[Any, ...]] = {}
+    for name in _schedulers():
+        for key, parameter in inspect.signature(getattr(diffusers, name).__init__).parameters.items():
+            if parameter.default is not parameter.empty:
+                found[key] = (*found.get(key, ()), parameter.default)
+    return found
+
+
+def check_schedule(path: Path, scheduler: Any) -> None:
+    """Raise `UserError` where the scheduler that was made of scheduler_config.json can't make a schedule and follow it.
+
+    Some of its values are read at the first step, or at the third.
+    """
+    import torch
+
+    latents = torch.linspace(-1, 1, 64).reshape(1, 4, 4, 4)
+    for steps in (1, min(4, scheduler.config.num_train_timesteps)):
+        tried = copy.deepcopy(scheduler)
+        try:
+            tried.set_timesteps(steps)
+            sample = latents * tried.init_noise_sigma
+            for timestep in tried.timesteps:
+                sample = tried.step(latents, timestep, tried.scale_model_input(sample, timestep)).prev_sample
+        except Exception as error:  # whatever its values set off in there
+            raise UserError(f"{path} can't be used ({reason(error)[:200]}). {AGAIN}") from None
 
 
 def check_tokenizer(folder: Path) -> None:

@@ -63,6 +63,7 @@ class Limits:
     loras: Mapping[str, str] = field(default_factory=dict)  # those that are loaded: name to source
     base: str = ""  # what the zoo calls the model that it was trained from, or itself
     controlnets: Mapping[str, str] = field(default_factory=dict)  # its own: what each reads, and its folder
+    timesteps: int = 1000  # that it was trained with
     repaints_only: bool = False  # its UNet wants a mask and the masked image beside the latents
 
 
@@ -246,7 +247,11 @@ def _scheduler_problems(options: Mapping[str, Any], limits: Limits) -> list[str]
     except UserError as error:
         return [str(error)]
     steps = options["num_inference_steps"]
-    return ["scheduler 'LCM' takes at most 50 steps"] if name == "LCM" and _is_int(steps) and steps > 50 else []
+    if name == "LCM" and _is_int(steps) and steps > 50:
+        return ["scheduler 'LCM' takes at most 50 steps"]
+    if _is_int(steps) and steps > limits.timesteps:
+        return [f"num_inference_steps is {steps}; this model was trained with {limits.timesteps}: give at most as many"]
+    return []
 
 
 def _lcm_problems(values: Mapping[str, Any], limits: Limits) -> list[str]:

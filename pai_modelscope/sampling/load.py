@@ -9,6 +9,7 @@ import torch
 
 from pai_modelscope.adapters import control
 from pai_modelscope.adapters.shapes import check_config
+from pai_modelscope.config.option import shown
 from pai_modelscope.errors import UserError, reason
 from pai_modelscope.sampling.configs import check_schedule, check_vocabulary, fit_length, part_class
 from pai_modelscope.sampling.files import PARTS, check_folder, check_weights, weight_files, weights_variant
@@ -114,12 +115,12 @@ def pick_dtype(dtype: str | torch.dtype | None, device: torch.device) -> torch.d
     """`None` and 'auto' take float32 on a CPU, where half precision is slow, and float16 on a GPU."""
     if dtype in (None, "auto"):
         return torch.float32 if device.type == "cpu" else torch.float16
-    if isinstance(dtype, str):
-        name = dtype.removeprefix("torch.")
-        dtype = getattr(torch, _DTYPES.get(name, name), name)
-    if dtype not in (torch.float32, torch.float16, torch.bfloat16):
-        raise UserError(f"torch_dtype {dtype!r} is not valid: give 'float32', 'float16', 'bfloat16' or 'auto'.")
-    return dtype
+    valid = {str(each).removeprefix("torch."): each for each in (torch.float32, torch.float16, torch.bfloat16)}
+    name = str(dtype).removeprefix("torch.")
+    name = _DTYPES.get(name, name)
+    if not isinstance(dtype, str | torch.dtype) or name not in valid:
+        raise UserError(f"torch_dtype is {shown(dtype)}; give 'float32', 'float16', 'bfloat16' or 'auto'.")
+    return valid[name]
 
 
 def _load_part(part: Path, cls: Any, dtype: torch.dtype | None) -> Any:

@@ -31,7 +31,7 @@ from pai_modelscope.sampling.prompts import check_prompts
 from pai_modelscope.sampling.safety import SafetyCheck, build_safety
 from pai_modelscope.sampling.schedulers import SCHEDULERS, on_cpu, own_name
 from pai_modelscope.sampling.settings import check_types, own_settings
-from pai_modelscope.sampling.tasks import out_of_memory, task
+from pai_modelscope.sampling.tasks import no_picture, out_of_memory, task
 from pai_modelscope.sampling.upscale import drawn_over, passes
 from pai_modelscope.text import encode_prompts, expand
 from pai_modelscope.text.encode import count_chunks
@@ -183,6 +183,7 @@ class Sampler:
             base=self.base,
             controlnets=self._own_controlnets,
             loras=self._loras.sources,
+            timesteps=self._own.config.num_train_timesteps,
             repaints_only=unet.in_channels != self.pipe.vae.config.latent_channels,
         )
 
@@ -257,10 +258,7 @@ class Sampler:
         finally:
             self.pipe.scheduler = self._own
         if not np.isfinite(images).all():
-            raise UserError(
-                f"The model drew numbers that are no picture (in {self.pipe.dtype}): its weights are damaged or "
-                "overflow in half precision. Try torch_dtype='float32'."
-            )
+            raise no_picture(self.pipe.dtype, options)
         return [work.finish(picture) for picture in self.pipe.numpy_to_pil(images)]
 
     def _controlnet(self, model: str) -> Any:

@@ -90,3 +90,13 @@ def out_of_memory(error: Exception, rows: int, options: Any) -> Exception:
             "or batch_size=1."
         )
     return error
+
+
+def no_picture(dtype: torch.dtype, options: Any) -> UserError:
+    """What to raise for numbers that are infinite or none."""
+    half = dtype != torch.float32
+    weights = f"overflow in {str(dtype).removeprefix('torch.')}: try float32" if half else "are damaged: get them again"
+    causes = [f"the model's weights {weights}"]
+    if names := ", ".join(use.name for use in options.loras):
+        causes.insert(0, f"a LoRA ({names}) is damaged or too strong: leave it out, or lower its weight")
+    return UserError(f"What was drawn is no picture, but numbers that are not finite: {'; or '.join(causes)}.")
