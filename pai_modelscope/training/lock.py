@@ -68,8 +68,7 @@ def _take(folder: RunFolder, key: Path) -> FileLock | None:
     if key in _held:
         raise UserError(f"{folder.path} is in use by another run of this process: {_ADVICE}")
     with writing("the run folder", folder.path, "nothing was trained"):
-        if folder.room.is_symlink():
-            folder.check(())
+        folder.refuse_links()
         folder.room.mkdir(parents=True, exist_ok=True)
         folder.scratch.mkdir(exist_ok=True)
         (folder.room / _LOCK).touch()

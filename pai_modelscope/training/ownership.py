@@ -3,6 +3,9 @@
 The hidden folder `.pai_modelscope` in it is ours alone: a list of the files of results and checkpoints, the lock of the
 run that goes on, and what is being written. Runs of earlier versions had no list: their files are known by their names,
 beside a `run.json` that says whose it is.
+
+A run's folder may come from elsewhere, with links in it. A run writes through none of them: `RunFolder.refuse_links`
+comes before the first thing is written.
 """
 
 import hashlib
@@ -18,6 +21,8 @@ from pai_modelscope.files import PARTIAL, publish, remove
 
 ROOM, _LIST = ".pai_modelscope", "made.json"
 RESULT, RUN, LOG, SAMPLES = "result", "run.json", "log.jsonl", "samples"
+CACHE, CLASS, TRACKED = "cache", "class", "logs"  # folders that a run fills and never empties
+_WANDB = "wandb"  # Weights & Biases' folder, in which it makes links of its own
 CHECKPOINT = re.compile(r"checkpoint-(0|[1-9][0-9]{0,17})")
 SAMPLE = re.compile(r"step-\d{6,}\.png")
 IDENTITY = "training.json"  # of a checkpoint
@@ -48,7 +53,8 @@ class RunFolder:
     def check(self, results: Iterable[str] = (RESULT,)) -> None:
         """Raise `UserError` for the first file that a run would replace or remove, and that no run made. `results`:
         names of the files and folders that it will put here, see `put`."""
-        if self.room.is_symlink() or (self.room.exists() and not self.room.is_dir()):
+        self.refuse_links()
+        if self.room.exists() and not self.room.is_dir():
             raise _foreign(self.room)
         ours = self.ours()
         candidates: list[Path | None] = [None if ours else self._at(RUN), None if ours else self._at(LOG)]
@@ -57,6 +63,23 @@ class RunFolder:
         candidates += [self.foreign_in(name) for name in results]
         if found := next((path for path in candidates if path is not None), None):
             raise _foreign(found)
+
+    def refuse_links(self) -> None:
+        """Raise `UserError` for a link through which a run would write, or remove, what lies outside of its folder.
+
+        The folder itself may be a link; results and checkpoints are looked through by `check`.
+        """
+        names = (ROOM, RUN, LOG, SAMPLES, CACHE, CLASS, TRACKED, _WANDB)
+        links = [path for name in names if (path := self.path / name).is_symlink()]
+        links += [path for path in _children(self.room) if path.is_symlink()]  # in `unfinished`, links alone go
+        links += [path for path in _children(self.path / SAMPLES) if path.is_symlink()]
+        for name in (CACHE, CLASS, TRACKED):  # a file that is there is read at most, such as a linked class picture
+            links += [path for path in (self.path / name).rglob("*") if path.is_symlink() and not path.is_file()]
+        if links:
+            raise UserError(
+                f"{links[0]} is a link, and a run writes through none that lies in its folder: remove the link, or "
+                "give another output_dir"
+            )
 
     def ours(self) -> bool:
         """Whether a run wrote here before. Raises `UserError` for a list of ours that can't be read."""
@@ -184,12 +207,18 @@ class RunFolder:
     def replace_text(self, name: str, text: str) -> None:
         """A small file of the room, whole or as it was if the process is killed; it does not wait for the disk."""
         partial = self.scratch / name
-        partial.write_text(text, encoding="utf-8")
+        remove(partial)  # what a killed run left, and never through a link
+        with open(partial, "x", encoding="utf-8") as file:
+            file.write(text)
         partial.replace(self.room / name)
 
 
 def _without(made: dict[str, list[str]], name: str) -> dict[str, list[str]]:
     return {each: stamps for each, stamps in made.items() if each != name and not each.startswith(f"{name}/")}
+
+
+def _children(folder: Path) -> list[Path]:
+    return [] if folder.is_symlink() or not folder.is_dir() else sorted(folder.iterdir())
 
 
 def _files(folder: Path) -> Iterator[tuple[Path, str]]:

@@ -41,7 +41,7 @@ from pai_modelscope.training.lock import claimed
 from pai_modelscope.training.loop import train
 from pai_modelscope.training.optimizers import lighten
 from pai_modelscope.training.options import Options, settle
-from pai_modelscope.training.ownership import RESULT
+from pai_modelscope.training.ownership import CACHE, CLASS, RESULT
 from pai_modelscope.training.pictures import PictureValidation
 from pai_modelscope.training.schedule import OPTIONS as OF_THE_SCHEDULE
 from pai_modelscope.training.schedule import schedule_of
@@ -200,7 +200,7 @@ class Run:
 
     def _class_pictures(self) -> TrainingSet:
         own, accelerator, size = self.options.own, self.accelerator, self.options.data.resolution
-        cache = own.class_data_dir or Path(self.options.loop.output_dir) / "class"
+        cache = own.class_data_dir or Path(self.options.loop.output_dir) / CLASS
         with accelerator.main_process_first():  # it draws them, the others find them
             sampler = Sampler.from_pretrained(self.folder, device=accelerator.device, safety=False)
             drawn = class_pictures(sampler, own.class_prompt, own.num_class_images, cache, resolution=size)
@@ -235,7 +235,7 @@ class Run:
         return CachedSource(
             *parts,
             **how,
-            folder=data.cache_dir or Path(self.options.loop.output_dir) / "cache",
+            folder=data.cache_dir or Path(self.options.loop.output_dir) / CACHE,
             text_encoder=None if learns or data.shuffle_tags else self.pipe.text_encoder,
             device=accelerator.device,
             process_index=accelerator.process_index,

@@ -12,6 +12,7 @@ from PIL import Image
 
 from pai_modelscope.config import TrainingConfig
 from pai_modelscope.errors import UserError
+from pai_modelscope.training.ownership import TRACKED
 
 PROJECT = "pai_modelscope"
 _PACKAGES = {"tensorboard": ("tensorboard", "tensorboardX"), "wandb": ("wandb",), "swanlab": ("swanlab",)}
@@ -44,12 +45,12 @@ class Trackers:
         folder, names = Path(config.output_dir), asked_for(config.report_to)
         if not names:
             return
-        accelerator.project_configuration.logging_dir = str(folder / "logs")
+        accelerator.project_configuration.logging_dir = str(folder / TRACKED)
         accelerator.log_with = filter_trackers(names, accelerator.logging_dir)
         options: dict[str, dict[str, Any]] = {
             "tensorboard": {"purge_step": step + 1 if step else None},
             "wandb": {"name": folder.name, "dir": str(folder)},
-            "swanlab": {"experiment_name": folder.name, "logdir": str(folder / "logs")},
+            "swanlab": {"experiment_name": folder.name, "logdir": str(folder / TRACKED)},
         }
         accelerator.init_trackers(PROJECT, init_kwargs=options)
         for tracker in accelerator.trackers:
