@@ -199,6 +199,11 @@ def test_folders_that_hold_no_one_lora(pipe: Any, tmp_path: Path) -> None:
     [
         ('{"peft_type": "HRA"}', "of the kind HRA, which can't be loaded: LORA, LOHA, LOKR, IA3, OFT, BOFT can"),
         ('{"peft_type": "LORA", "init_lora_weights": "pissa_niter_4"}', "changes the base model"),
+        ('{"peft_type": "LORA", "use_rslora": "no"}', "use_rslora is 'no'; give true or false"),
+        ('{"peft_type": "LORA", "use_rslora": {"a": 1}}', "use_rslora is .*; give true or false"),
+        ('{"peft_type": "LORA", "use_dora": true}', "says use_dora, and the file has no magnitudes"),
+        ('{"peft_type": "LORA", "lora_bias": true}', "trained with lora_bias, biases of the matrices"),
+        ('{"peft_type": "LORA", "modules_to_save": ["conv_in"]}', "modules_to_save, whole layers"),
         ("[]", "holds no JSON object"),
         ("{", "can't be read as JSON"),
     ],
@@ -208,6 +213,23 @@ def test_peft_configurations_that_are_refused(config: str, message: str, pipe: A
     (folder / "adapter_config.json").write_text(config)
     with pytest.raises(UserError, match=message):
         adapters.read_lora(folder)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"lora_down.weight": torch.ones(4, 128), "lora_up.weight": torch.ones(128, 4), "alpha": torch.tensor(0.0)},
+        {"lora_down.weight": torch.ones(4, 128), "lora_up.weight": torch.zeros(128, 4)},
+        {"lokr_w1": torch.ones(8, 8), "lokr_w2_a": torch.ones(16, 2), "lokr_w2_b": torch.ones(2, 16), "alpha": 0},
+    ],
+    ids=["alpha", "not trained", "another kind"],
+)
+def test_a_lora_that_changes_nothing_is_warned_of(content: dict[str, Any], tmp_path: Path) -> None:
+    flat = f"lora_unet_{Q.replace('.', '_')}"
+    tensors = {f"{flat}.{name}": torch.as_tensor(tensor).float() for name, tensor in content.items()}
+    save_file(tensors, tmp_path / "a.safetensors")
+    with pytest.warns(UserWarning, match=r"a\.safetensors changes nothing"):
+        adapters.read_lora(tmp_path / "a.safetensors")
 
 
 def test_nothing_is_overwritten(pipe: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,13 +7,15 @@ from typing import Any
 from pai_modelscope.adapters.kinds import State
 from pai_modelscope.adapters.modules import Strength, rank_of
 from pai_modelscope.adapters.patterns import Patterns
-from pai_modelscope.config.option import Bounds, problem_of_number
+from pai_modelscope.config.option import Bounds, problem_of_number, shown
 from pai_modelscope.errors import UserError
 
 KINDS = ("LORA", "LOHA", "LOKR", "IA3", "OFT", "BOFT")
 # PEFT's initialisations that change the base model's weights too, so that the two matrices are not all there is.
 _CHANGE_THE_BASE = ("pissa", "olora", "corda", "loftq", "lora_ga")
 _OFT = {"coft": False, "block_share": False, "use_cayley_neumann": True}
+_FLAGS = ("use_rslora", "use_dora", "coft", "block_share", "use_cayley_neumann")
+_NOT_READ = {"modules_to_save": "whole layers beside the matrices", "lora_bias": "biases of the matrices"}
 _TERMS = Bounds(minimum=1, maximum=1000)
 
 
@@ -35,6 +37,12 @@ class PeftConfig:
                 "be loaded alone. Convert it to a plain LoRA with PEFT first "
                 "(`path_initial_model_for_weight_conversion`)."
             )
+        for name in _FLAGS:
+            if not isinstance(values.get(name), bool | None):
+                raise UserError(f"In the configuration of {file}, {name} is {shown(values[name])}; give true or false.")
+        for name, what in _NOT_READ.items():
+            if values.get(name):
+                raise UserError(f"{file} was trained with {name}, {what}: that can't be loaded.")
         self._patterns = {
             name: Patterns(values.get(name) or {}, f"{name} of {file}") for name in ("rank_pattern", "alpha_pattern")
         }
@@ -49,6 +57,14 @@ class PeftConfig:
     def rank(self, module: str) -> float | None:
         value = self._of(module, "rank_pattern", self._values.get("r"))
         return None if value is None else self._number("r", value, Bounds(minimum=1))
+
+    def check_dora(self, magnitudes: bool) -> None:
+        """Raise `UserError` where the configuration says DoRA, and the file has no magnitudes."""
+        if self._values.get("use_dora") and not magnitudes:
+            raise UserError(
+                f"The configuration of {self._file} says use_dora, and the file has no magnitudes "
+                "(lora_magnitude_vector): it is incomplete. Download or copy it again."
+            )
 
     @property
     def rank_stabilised(self) -> bool:

@@ -2,6 +2,7 @@
 
 import os
 import re
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from pai_modelscope.adapters import pti
 from pai_modelscope.adapters.files import read_tensors
 from pai_modelscope.adapters.find import CONFIG, config_of, find_lora, is_whole
 from pai_modelscope.adapters.kinds import State
-from pai_modelscope.adapters.lora import PARTS, LoraFile, check_numbers, check_tensors, shorten
+from pai_modelscope.adapters.lora import MAGNITUDE, PARTS, B, LoraFile, check_numbers, check_tensors, shorten
 from pai_modelscope.adapters.modules import add_module, names_a_module
 from pai_modelscope.adapters.names import Named, canonical, is_kohya
 from pai_modelscope.adapters.peft_config import PeftConfig, strength
@@ -98,12 +99,29 @@ def _lora(content: Any, metadata: dict[str, str], file: Path, config: dict[str, 
         where = f"{file}: {name}"
         add_module(lora, name, piece, strength(settings.get(part), module, piece, where), where)
     check_tensors(lora, str(file))
+    magnitudes = any(MAGNITUDE in key for state in (lora.unet, lora.text_encoder) for key in state)
+    for own in settings.values():
+        own.check_dora(magnitudes or any(change.is_dora for change in lora.changes.values()))
+    if not lora.words and not _changes_something(lora):
+        warnings.warn(f"{file} changes nothing: its alphas or its matrices are 0.", stacklevel=3)
     if config is None and any(key.startswith("base_model.model.") for key in tensors):
         raise UserError(
             f"{CONFIG} is missing beside {file}: it tells the adapter's strength (lora_alpha). Copy it too."
         )
     lora.metadata = {key: value for key, value in metadata.items() if key != LORA_ADAPTER_METADATA_KEY}
     return lora
+
+
+def _changes_something(lora: LoraFile) -> bool:
+    """Whether any module is more than 0 times something, or times matrices of 0 as they are before a training."""
+    if any(change.scale for change in lora.changes.values()):
+        return True
+    for part, state in (("unet", lora.unet), ("text_encoder", lora.text_encoder)):
+        for key, tensor in state.items():
+            works = key.endswith(B) and lora.alphas.get(f"{part}.{key.removesuffix(B)}") != 0 and bool(tensor.any())
+            if works or MAGNITUDE in key:
+                return True
+    return False
 
 
 def _plain(tensor: torch.Tensor) -> torch.Tensor:
