@@ -13,6 +13,7 @@ JSON_BYTES = 64 * MIB  # one document: a configuration, an index of shards, a to
 YAML_BYTES = MIB // 4  # options; PyYAML reads some 100 KB a second
 DEPTH = 64  # of lists and objects within each other
 YAML_NODES = 100_000  # once aliases are written out
+YAML_DIGITS = 4300  # of a whole number, as Python bounds them; PyYAML reads 1:30 as 90 by itself, in quadratic time
 PATH_CHARACTERS = 1024  # of a name in an archive, a metadata file or a hub's listing
 INFOTEXT_CHARACTERS = MIB // 2  # what a picture says of its making
 INFOTEXT_FILES = 256  # LoRAs, embeddings or control pictures that one picture remembers

@@ -76,10 +76,20 @@ def parse_json(text: str | bytes, name: str) -> Any:
     """The value of a JSON text; `name` says in messages what holds it.
 
     Raises:
-        UserError: no JSON, lists and objects more than `limits.DEPTH` deep, a number of thousands of digits.
+        UserError: no JSON, lists and objects more than `limits.DEPTH` deep, a number of thousands of digits, an object
+            that has a name twice: of two values, Python would take the last, and others the first.
     """
+
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if len(found) < len(pairs):
+            raise _twice(name, next(key for key, count in Counter(key for key, _ in pairs).items() if count > 1))
+        return found
+
     try:
-        value = json.loads(text)
+        value = json.loads(text, object_pairs_hook=once)
+    except UserError:
+        raise
     except RecursionError:
         raise _too_deep(name) from None
     except ValueError as error:  # UnicodeDecodeError is one
@@ -121,7 +131,9 @@ def read_yaml(path: Name) -> Any:
         return loader.construct_document(node)
     except UserError:
         raise
-    except (yaml.YAMLError, ValueError, TypeError, OverflowError, AttributeError) as error:
+    except (LookupError, AttributeError):  # PyYAML looks at the first character of a number, and up a truth value
+        raise UserError(f"{path} is no YAML (a value is not what its tag, such as !!bool, says: leave it out).") from None
+    except (yaml.YAMLError, ValueError, TypeError, OverflowError) as error:
         raise UserError(f"{path} is no YAML ({' '.join(str(error).split())}).") from None
 
 
@@ -173,6 +185,10 @@ def _too_deep(name: str) -> UserError:
     return UserError(f"{name} nests more than {limits.DEPTH} lists and objects in each other: that is no honest file.")
 
 
+def _twice(name: str, key: str) -> UserError:
+    return UserError(f"{name} gives {key[:80]!r} twice in one place: leave one.")
+
+
 def _items(value: Any) -> Any:
     return value.values() if isinstance(value, dict) else value
 
@@ -187,7 +203,9 @@ def _unfolded(node: Any, name: str, counted: dict[int, int], depth: int) -> int:
         inner = [each for value in values for each in (value if isinstance(value, tuple) else (value,))]
         keys = Counter((value[0].tag, str(value[0].value)) for value in values if isinstance(value, tuple))
         if twice := [key for (tag, key), count in keys.items() if count > 1 and not tag.endswith("merge")]:
-            raise UserError(f"{name} gives {twice[0][:80]!r} twice in one place: leave one.")
+            raise _twice(name, twice[0])
+        if node.tag == "tag:yaml.org,2002:int" and len(node.value) > limits.YAML_DIGITS:
+            raise UserError(f"{name} has a number of {len(node.value)} characters; valid are {limits.YAML_DIGITS}.")
         counted[id(node)] = 1 + sum(_unfolded(each, name, counted, depth + 1) for each in inner)
     if counted[id(node)] > limits.YAML_NODES:
         raise UserError(f"{name} unfolds to more than {limits.YAML_NODES} values: write out fewer aliases.")

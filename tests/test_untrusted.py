@@ -67,6 +67,8 @@ def test_text_is_utf8_without_its_mark(tmp_path: Path) -> None:
         ("{", "can't be read as JSON"),
         ("", "can't be read as JSON"),
         ("1" * 5000, "can't be read as JSON"),
+        ('{"rank": 4, "rank": 8}', "gives 'rank' twice in one place: leave one"),
+        ('[{"a": {"猫": 1, "b": 2, "\\u732b": 1}}]', "gives '猫' twice in one place"),
     ],
 )
 def test_json_that_cannot_be_is_one_sentence(text: str, fault: str) -> None:
@@ -80,6 +82,9 @@ def test_json_of_the_deepest_kind_is_read(tmp_path: Path) -> None:
     assert read_json(written(tmp_path / "a.json", '{"猫": [1, -Infinity]}')) == {"猫": [1, float("-inf")]}
 
 
+UNTAGGED = ["!!bool zz", '!!int ""', '!!float ""', '!!int "-"', '!!int "_"', "!!timestamp zz"]
+
+
 @pytest.mark.parametrize(
     ("text", "fault"),
     [
@@ -90,6 +95,8 @@ def test_json_of_the_deepest_kind_is_read(tmp_path: Path) -> None:
         ("a: 2024-99-99", "is no YAML"),
         ("? [1, 2]\n: 3", "is no YAML"),
         ("a: \x01", "is no YAML"),
+        *((f"a: {value}", "is no YAML .a value is not what its tag, such as !!bool, says") for value in UNTAGGED),
+        ("a: " + ":".join(["1"] * 5000), "has a number of 9999 characters; valid are 4300"),
     ],
 )
 def test_yaml_that_cannot_be_is_one_sentence(tmp_path: Path, text: str, fault: str) -> None:
