@@ -132,7 +132,9 @@ def read_yaml(path: Name) -> Any:
     except UserError:
         raise
     except (LookupError, AttributeError):  # PyYAML looks at the first character of a number, and up a truth value
-        raise UserError(f"{path} is no YAML (a value is not what its tag, such as !!bool, says: leave it out).") from None
+        raise UserError(
+            f"{path} is no YAML (a value is not what its tag, such as !!bool, says: leave it out)."
+        ) from None
     except (yaml.YAMLError, ValueError, TypeError, OverflowError) as error:
         raise UserError(f"{path} is no YAML ({' '.join(str(error).split())}).") from None
 

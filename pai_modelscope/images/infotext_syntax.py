@@ -7,7 +7,6 @@ time in proportion to the text, which may be anybody's.
 import json
 import re
 from collections.abc import Iterator
-from json.decoder import scanstring  # type: ignore[attr-defined]
 from typing import Any, NamedTuple
 
 from pai_modelscope import limits
@@ -17,6 +16,9 @@ NEGATIVE = "Negative prompt:"
 _FIRST = "Steps:"
 _NAME = re.compile(r"\w[\w \-/]*$")
 _LONGEST_NAME = 64  # characters
+# A JSON string (RFC 8259, section 7) that may hold line breaks. Python's reader is asked for whole ones alone: each of
+# its errors counts the lines of all the text before it. The quantifiers don't step back.
+_STRING = re.compile(r'"[^"\\]*+(?:\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})[^"\\]*+)*+"')
 
 
 class Parameters(NamedTuple):
@@ -83,15 +85,11 @@ def _value(line: str, start: int, comma: int) -> tuple[str, int]:
     begin = start
     while line[begin : begin + 1].isspace():
         begin += 1
-    if line[begin : begin + 1] == '"':
-        try:
-            value, end = scanstring(line, begin + 1, False)
-        except ValueError:  # not closed, or no JSON
-            pass
-        else:
-            while line[end : end + 1].isspace():
-                end += 1
-            if line[end : end + 1] in ("", ","):
-                return value, end + 1
+    if quoted := _STRING.match(line, begin):
+        end = quoted.end()
+        while line[end : end + 1].isspace():
+            end += 1
+        if line[end : end + 1] in ("", ","):
+            return json.loads(quoted.group(), strict=False), end + 1
     end = comma if comma >= 0 else len(line)
     return line[begin:end].strip(), end + 1
