@@ -212,7 +212,7 @@ def test_render_by_hand() -> None:
     ("options", "part"),
     [
         ({"split": "foods"}, "food, food_test, style, base, known, control, control_test, held_pair, held_concept"),
-        ({"split": "food", "size": 0}, "0x0"),
+        ({"split": "food", "size": 0}, "size is 0; give a whole number from 1 to 8192 pixels"),
         ({"split": "food", "background": "blurple"}, "白色, 黑色"),
         ({"split": "food", "background": (0, 0, 256)}, "0 to 255"),
     ],

@@ -4,10 +4,11 @@ import json
 import tarfile
 
 import datasets
+import numpy as np
 import pytest
 from PIL import Image
 
-from pai_modelscope.data import open_training_set, scan, tables
+from pai_modelscope.data import open_dataset, open_training_set, scan, tables
 from pai_modelscope.data.folders import Columns
 from pai_modelscope.data.tables import open_table
 from pai_modelscope.errors import UserError
@@ -160,6 +161,30 @@ def test_limit_and_columns_are_checked(tmp_path) -> None:
         open_training_set(tmp_path, limit=0)
     with pytest.raises(UserError, match="line 1: there is no edges"):
         open_training_set(tmp_path, conditioning_image_column="edges")
+    assert len(open_training_set(tmp_path, limit=np.int64(2))) == len(open_training_set("shipped:food", limit=2)) == 2
+
+
+@pytest.mark.parametrize("value", ["1", 1.5, True, float("nan"), [1], -1])
+def test_numbers_that_are_none_are_named(tmp_path, value) -> None:
+    found = open_training_set(write_metadata(tmp_path, 1))
+    calls = {
+        "limit": lambda: open_training_set(tmp_path, limit=value),
+        "size": lambda: open_training_set("shipped:food", size=value),
+        "workers": lambda: scan(found, workers=value),
+    }
+    for option, call in calls.items():
+        with pytest.raises(UserError, match=rf"{option} is \S+; give a whole number "):
+            call()
+    with pytest.raises(UserError, match=r"size is \S+; give a whole number from 1 to 8192 pixels"):
+        open_dataset("food", size=value)
+
+
+@pytest.mark.parametrize(
+    "option", ["image_column", "caption_column", "conditioning_image_column", "mask_column", "split", "caption"]
+)
+def test_names_that_are_no_texts_are_named(tmp_path, option) -> None:
+    with pytest.raises(UserError, match=f"{option} is 5; give a text"):
+        open_training_set(write_metadata(tmp_path, 1), **{option: 5})
 
 
 def broken_set(folder):

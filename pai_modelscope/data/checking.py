@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from tqdm.auto import tqdm
 
+from pai_modelscope.config.option import Bounds, problem_of_number
 from pai_modelscope.data.examples import Example, TrainingSet
 from pai_modelscope.data.geometry import check_same_aspect
 from pai_modelscope.errors import UserError
@@ -51,8 +52,11 @@ def scan(training_set: TrainingSet, on_broken: str = "stop", quick: bool = False
         workers: threads.
 
     Raises:
-        UserError: a picture is broken and `on_broken` is 'stop'; none is sound; `on_broken` is neither.
+        UserError: a picture is broken and `on_broken` is 'stop'; none is sound; `on_broken` is neither; no number of
+            `workers` from 1 on.
     """
+    if wrong := problem_of_number("workers", workers, whole=True, bounds=Bounds(minimum=1)):
+        raise UserError(f"{wrong}.")
     if on_broken not in ("stop", "skip"):
         raise UserError(f"on_broken is {on_broken!r}; valid are 'stop' and 'skip'.")
     sound: list[Example] = []

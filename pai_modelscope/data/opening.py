@@ -3,10 +3,12 @@
 import os
 import re
 import warnings
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from pai_modelscope.config.option import Bounds, plain_number, problem_of_number, shown
 from pai_modelscope.data.checking import Scanned
 from pai_modelscope.data.examples import Example, TrainingSet
 from pai_modelscope.data.folders import (
@@ -72,8 +74,10 @@ def open_training_set(
         UserError: nothing there, no known form, a form that is not kept, or a path that leaves its folder. What is
             wrong with a single picture is raised when it is asked for: `scan` finds all of them beforehand.
     """
-    if limit is not None and limit < 1:
-        raise UserError(f"limit is {limit}; give at least 1, or None for all.")
+    limit = _checked_limit(limit)
+    names = {"image_column": image_column, "caption_column": caption_column, "split": split}
+    optional = {"conditioning_image_column": conditioning_image_column, "mask_column": mask_column, "caption": caption}
+    _check_texts(names, {name: value for name, value in optional.items() if value is not None})
     columns = Columns(image_column, caption_column, conditioning_image_column, mask_column)
     if not isinstance(source, str | os.PathLike):
         if _is_training_set(source):
@@ -84,6 +88,21 @@ def open_training_set(
     if name.startswith(_SHIPPED):
         return open_shipped(name.removeprefix(_SHIPPED), columns, size).first(limit)
     return _open_named(name, columns, split, caption).first(limit)
+
+
+def _checked_limit(limit: Any) -> int | None:
+    """Python's own number, for which NumPy's may stand. Raises `UserError` for what is no whole number from 1 on."""
+    if limit is None:
+        return None
+    if wrong := problem_of_number("limit", limit, whole=True, bounds=Bounds(minimum=1)):
+        raise UserError(f"{wrong}, or None for all.")
+    return int(plain_number(limit, whole=True))
+
+
+def _check_texts(*named: Mapping[str, Any]) -> None:
+    for name, value in (each for values in named for each in values.items()):
+        if not isinstance(value, str):
+            raise UserError(f"{name} is {shown(value)}; give a text.")
 
 
 def _is_training_set(source: Any) -> bool:

@@ -2,6 +2,7 @@
 
 import json
 import lzma
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
@@ -11,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
+from pai_modelscope import limits
+from pai_modelscope.config.option import Bounds, plain_number, problem_of_number
 from pai_modelscope.data.examples import Example
 from pai_modelscope.data.folders import Columns
 from pai_modelscope.data.records import CONDITION, Listed, captions_of, digest
@@ -122,7 +125,7 @@ def open_dataset(split: str, size: int = 256, background: Background | None = "�
     Raises:
         UserError: no such split, no positive size, or no such colour.
     """
-    render = Render(size, background)
+    render = Render(_pixels(size), background)
     render.check()
     rows = [_row(record) for record in shipped_records(split)]
 
@@ -137,8 +140,8 @@ def open_shipped(split: str, columns: Columns, size: int) -> Listed:
     Raises:
         UserError: no such split, no positive size, no such column.
     """
+    size = _pixels(size)
     render, rows = Render(size, "白色"), [_row(record) for record in shipped_records(split)]
-    render.check()
     condition = columns.condition or (CONDITION if CONDITION in rows[0] else None)
     wanted = [each for each in (columns.image, columns.caption, condition) if each]
     if missing := [each for each in wanted if each not in rows[0]] + [each for each in (columns.mask,) if each]:
@@ -156,6 +159,14 @@ def open_shipped(split: str, columns: Columns, size: int) -> Listed:
         )
 
     return Listed([partial(make, row) for row in rows])
+
+
+def _pixels(size: Any) -> int:
+    """A side of a picture as Python's own number."""
+    side = Bounds(minimum=1, maximum=math.isqrt(limits.PICTURE_PIXELS))
+    if wrong := problem_of_number("size", size, whole=True, bounds=side):
+        raise UserError(f"{wrong} pixels.")
+    return int(plain_number(size, whole=True))
 
 
 _COLUMNS = "id name style aliases keywords en_name key family group subgroup is_flag variant source author license url"
