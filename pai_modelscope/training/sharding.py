@@ -15,6 +15,7 @@ from torch.distributed.tensor import DTensor, distribute_tensor
 
 from pai_modelscope.config import TrainingConfig
 from pai_modelscope.errors import UserError, need
+from pai_modelscope.training.launcher import RAM_EFFICIENT, environment
 
 HALVES = {"bf16": torch.bfloat16, "fp16": torch.float16}  # by what accelerate calls the precision
 
@@ -26,8 +27,11 @@ def launched(config: TrainingConfig, cpu: bool = False, given: Accelerator | Non
     """
     # accelerate's launcher has transformers give weights that were never filled to all processes but the first, for
     # accelerate to fill as it wraps them: too late for what the encoders read before that, such as for a cache.
-    os.environ["FSDP_CPU_RAM_EFFICIENT_LOADING"] = "false"
-    accelerator = given or _launched(config, cpu)
+    os.environ[RAM_EFFICIENT] = "false"
+    if given is None:
+        with environment():
+            given = _launched(config, cpu)
+    accelerator = given
     if accelerator.mixed_precision == "fp16" and accelerator.device.type == "cpu":
         raise UserError("mixed_precision is 'fp16', in which a CPU can't train: set it to 'bf16' or 'no'")
     if plugin := getattr(accelerator.state, "fsdp_plugin", None):
