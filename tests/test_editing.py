@@ -1,16 +1,19 @@
 """Pictures that start from pictures: image to image and inpainting, in Python, ModelScope and on the command line."""
 
 import shutil
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from diffusers import StableDiffusionImg2ImgPipeline, UNet2DConditionModel
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
 from pai_modelscope import Sampler, UserError, model_dir
-from pai_modelscope.images.infotext import parse_infotext
+from pai_modelscope.config import GenerationOptions
+from pai_modelscope.images.infotext import parse_infotext, read_png
+from pai_modelscope.sampling.jobs import plan
 from tests.command_line import generate, names
 from tests.command_line import pixels as file_pixels
 from tests.drawings import array, drawing, marked
@@ -186,6 +189,14 @@ def test_a_picture_from_memory_must_be_given_again(sampler, art):
         ({"image": "ART", "outpaint": (0, 0, 0, 0)}, "four whole numbers"),
         ({"image": "ART", "mask": "MASK", "outpaint": (8, 0, 0, 0)}, "outpaint and mask are both given"),
         ({"outpaint": (8, 0, 0, 0)}, "outpaint is given without an image"),
+        ({"resize": "fit"}, "resize is given without an image: give image too"),
+        ({"mask_blur": 30, "mask_only": True}, r"mask_blur is given without a mask.*; mask_only is given without a"),
+        ({"mask_padding": 9}, "mask_padding is given without mask_only: give mask_only too"),
+        ({"image": "ART", "mask_only": True, "mask_padding": 5}, "mask_only is given without a mask: give mask or"),
+        ({"image": "ART", "mask_blur": 0}, "mask_blur is given without a mask"),
+        ({"image": "ART", "mask": "MASK", "mask_padding": 5}, "mask_padding is given without mask_only"),
+        ({"image": "ART", "mask": "MASK", "resize": "fit"}, "resize is given with mask or outpaint, under which"),
+        ({"image": "ART", "outpaint": (8, 0, 0, 0), "resize": "fit"}, "resize is given with mask or outpaint"),
         ({"image": "nowhere.png"}, "nowhere.png"),
         ({"image": "ART", "mask": Image.new("L", (8, 8), 255)}, "8"),
         ({"image": "ART", "mask": "EMPTY"}, "mask"),
@@ -196,6 +207,36 @@ def test_what_cannot_work_is_said(sampler, art, mask, options, message):
     options = {k: stand_ins.get(v, v) if isinstance(v, str) else v for k, v in options.items()}
     with pytest.raises(UserError, match=message):
         sampler("太阳", **{**QUICK, **options})
+
+
+def test_what_is_not_asked_for_by_the_caller_may_have_no_use(sampler, art, mask):
+    """Defaults that a program hands on, and what a model's folder recommends."""
+    defaults = {field.name: field.default for field in fields(GenerationOptions)}
+    assert len(plan("太阳", {**defaults, "seed": 1}, sampler.limits)) == 1
+    limits = replace(
+        sampler.limits, recommended={"mask_blur": 9, "mask_only": True, "mask_padding": 7, "resize": "fit"}
+    )
+    for options in ({}, {"image": art}, {"image": art, "mask": mask}):
+        assert len(plan("太阳", {"seed": 1, **options}, limits)) == 1
+    with pytest.raises(UserError, match="text 2: mask_blur is given without a mask"):
+        plan([{"text": "太阳", "image": art, "mask": mask, "mask_blur": 9}, {"text": "猫", "mask_blur": 9}], {}, limits)
+
+
+def test_what_a_picture_remembers_of_another_mask_is_left_out(art, tmp_path, capsys):
+    """The WebUI writes no file of the mask beside its blur."""
+    about = PngImagePlugin.PngInfo()
+    about.add_text("parameters", "太阳\nSteps: 4, Seed: 1, Size: 64x64, Denoising strength: 0.5, Mask blur: 8")
+    Image.new("RGB", (64, 64)).save(tmp_path / "like.png", pnginfo=about)
+    art.save(tmp_path / "art.png")
+    marked(art, (60, 40, 100, 80)).save(tmp_path / "mask.png")
+    command = ["--like", tmp_path / "like.png", "--image", tmp_path / "art.png", "--output", tmp_path / "out"]
+    assert generate(*command) == 0
+    assert generate(*command, "--mask", tmp_path / "mask.png") == 0
+    first, second = sorted((tmp_path / "out").glob("*seed*.png"))
+    assert "mask_blur" not in read_png(first) and read_png(second)["mask_blur"] == 8
+    capsys.readouterr()
+    assert generate(*command, "--mask-blur", "8") == 2
+    assert "mask_blur is given without a mask: give mask or outpaint too" in capsys.readouterr().err
 
 
 # ModelScope and the command line

@@ -99,7 +99,16 @@ def wishes(args: argparse.Namespace) -> tuple[list[str], dict[str, Any], str, st
         options["scheduler"] = _nearest(options["scheduler"])
     if flags.get("upscaler", "hires") != "hires":  # another way to enlarge has no use for how this one did
         options.pop("upscale_strength", None)
-    return texts, options | flags, model, dtype
+    return texts, _used(options, flags), model, dtype
+
+
+def _used(remembered: dict[str, Any], flags: dict[str, Any]) -> dict[str, Any]:
+    """All options without what the picture remembers of an image or a mask that there is none of."""
+    from pai_modelscope.sampling.stills import needless
+
+    options = remembered | flags
+    without_use = needless(options).keys() - flags.keys()
+    return {name: value for name, value in options.items() if name not in without_use}
 
 
 def read_texts(path: Path) -> list[str]:

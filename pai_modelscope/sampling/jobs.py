@@ -216,7 +216,7 @@ def _stills(
     except UserError as error:
         return [str(error)]
     asked = {name for layer in (own, shared) for name, value in layer.items() if value is not None}
-    faults = settle_stills(values, bool(asked & {"height", "width"}), (limits.width, limits.height), opened)
+    faults = settle_stills(values, asked, (limits.width, limits.height), opened)
     return faults + settle_upscale(values, asked, None if faults else finished_size(values), _MOST)
 
 

@@ -3,19 +3,21 @@
 import hashlib
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from PIL import Image
 
 from pai_modelscope import limits
-from pai_modelscope.config import IMAGE_STRENGTH, MASK_STRENGTH
+from pai_modelscope.config import IMAGE_STRENGTH, MASK_STRENGTH, GenerationOptions
 from pai_modelscope.config.option import Bounds, problem_of_number, shown
 from pai_modelscope.errors import UserError
 from pai_modelscope.images import masks
 from pai_modelscope.images.infotext import RememberedFile
 from pai_modelscope.images.inputs import open_image, open_mask
 from pai_modelscope.images.masks import nearest_size, resize
+
+_DEFAULTS = {field.name: field.default for field in fields(GenerationOptions)}
 
 
 @dataclass(frozen=True)
@@ -54,15 +56,24 @@ def open_still(source: Any, what: str, size: tuple[int, int] | None = None) -> S
     return Still(digest, name, picture)
 
 
-def settle_stills(values: dict[str, Any], sized: bool, around: tuple[int, int], opened: dict[int, Still]) -> list[str]:
+def settle_stills(
+    values: dict[str, Any], asked: set[str], around: tuple[int, int], opened: dict[int, Still]
+) -> list[str]:
     """Open `image` and `mask` in place, and settle what follows from them; returns what is wrong.
 
-    `sized`: the user asked for a size; else one is chosen that keeps the proportions of what is drawn, with about as
-    many pixels as the model's own (width, height) `around`. `opened` remembers what many texts share.
+    `asked`: the options that the user set, not the model's folder. Where no size is among them, one is chosen that
+    keeps the proportions of what is drawn, with about as many pixels as the model's own (width, height) `around`.
+    `opened` remembers what many texts share.
     """
+    idle = needless(values)
+    if "mask_only" in asked and values["mask"] is not None:  # who switches it off by name knows what padding is for
+        idle.pop("mask_padding", None)
+    faults = [f"{name} is given {why}" for name, why in idle.items() if name in asked]
     if values["image"] is None:
-        needless = [name for name in ("mask", "strength", "outpaint") if values[name] is not None]
-        return [f"{name} is given without an image: give image too" for name in needless]
+        alone = [name for name in ("mask", "strength", "outpaint") if values[name] is not None]
+        return [f"{name} is given without an image: give image too" for name in alone] + faults
+    if faults:
+        return faults
     try:
         values["image"] = _once(opened, values["image"], "image")
         size = values["image"].image.size
@@ -75,11 +86,29 @@ def settle_stills(values: dict[str, Any], sized: bool, around: tuple[int, int], 
         values["strength"] = MASK_STRENGTH if masked else IMAGE_STRENGTH
     if faults := _problems(values, masked):
         return faults
-    if not sized:
+    if not asked & {"height", "width"}:
         image, mask = _pictures(values)
         drawn = image.crop(_box(mask, values)) if mask else image
         values["width"], values["height"] = nearest_size(drawn, around=around)
     return []
+
+
+def needless(values: Mapping[str, Any]) -> dict[str, str]:
+    """The options that say how an image or a mask is used, where there is none; with the reason, and what to do.
+
+    What equals the default is not among them: a program may hand on all options that there are.
+    """
+    masked = values.get("mask") is not None or values.get("outpaint") is not None
+    found = {}
+    if not masked:
+        found = dict.fromkeys(("mask_blur", "mask_only"), "without a mask: give mask or outpaint too")
+    if not values.get("mask_only"):
+        found["mask_padding"] = "without mask_only: give mask_only too"
+    if masked:
+        found["resize"] = "with mask or outpaint, under which the image keeps its size: leave it out"
+    elif values.get("image") is None:
+        found["resize"] = "without an image: give image too"
+    return {name: why for name, why in found.items() if values.get(name, _DEFAULTS[name]) != _DEFAULTS[name]}
 
 
 def _once(opened: dict[int, Still], source: Any, what: str, size: tuple[int, int] | None = None) -> Still:
