@@ -250,9 +250,8 @@ def _scheduler_problems(options: Mapping[str, Any], limits: Limits) -> list[str]
     if name == "LCM" and _is_int(steps) and steps > 50:
         return ["scheduler 'LCM' takes at most 50 steps"]
     if _is_int(steps) and steps > limits.timesteps:
-        return [
-            f"num_inference_steps is {shown(steps)}; this model was trained with {limits.timesteps}: give at most as many"
-        ]
+        most = limits.timesteps
+        return [f"num_inference_steps is {shown(steps)}; this model was trained with {most}: give at most as many"]
     return []
 
 
