@@ -95,7 +95,7 @@ def test_a_note_put_into_a_checkpoint_while_it_trains_is_kept(tmp_path):
                 (tmp_path / "checkpoint-4/notes.txt").write_text("mine")
             return super().batch(*args)
 
-    with pytest.warns(UserWarning, match=r"checkpoint-4 is kept: .*notes\.txt was made by no run"):
+    with pytest.warns(UserWarning, match=r"checkpoint-4 is kept: .*notes\.txt was made, or changed, by no run"):
         run(tmp_path, table=Noting(), checkpointing_steps=4)
     assert (tmp_path / "checkpoint-4/notes.txt").read_text() == "mine" and steps_saved(tmp_path) == [4, 12]
 

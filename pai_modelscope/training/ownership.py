@@ -10,6 +10,7 @@ comes before the first thing is written.
 
 import hashlib
 import json
+import os
 import re
 import warnings
 from collections.abc import Iterable, Iterator
@@ -39,7 +40,12 @@ _IN_EARLIER_RESULTS = re.compile(
     r"\.json|vocab\.txt|merges\.txt)"
 )
 _OF_A_SYSTEM = {".DS_Store", "Thumbs.db", "desktop.ini"}  # what file managers leave in any folder
-_DIGESTED = 2**20  # bytes up to which a file is known by its content, not by its size alone
+_CARD_BYTES = 2**20
+_BY_SIZE = 2**20  # bytes beyond which the lists of earlier versions knew a file by its size alone
+
+# Digests by device, inode, size and time of the last change, so that one process reads no file of its run twice: a
+# checkpoint of 14 GB, which is digested as it is saved, takes no time when it is dropped.
+_digests: dict[tuple[int, int, int, int], str] = {}
 
 
 class RunFolder:
@@ -100,13 +106,17 @@ class RunFolder:
         found = [path for path in self.path.glob("checkpoint-*") if CHECKPOINT.fullmatch(path.name)]
         return sorted(found, key=lambda path: int(path.name.partition("-")[2]))
 
-    def foreign_in_checkpoint(self, folder: Path) -> Path | None:
-        """The first thing in what is called a checkpoint that no run made."""
+    def foreign_in_checkpoint(self, folder: Path, going: bool = False) -> Path | None:
+        """The first thing in what is called a checkpoint that no run made; `going`: or that was changed since, for a
+        checkpoint that is to be removed. A run may go on from one that the user changed."""
         if folder.is_symlink() or not folder.is_dir():
             return folder
         made, ours = self._made(), self.ours() or (folder / IDENTITY).is_file()
+        listed = f"{folder.name}/{IDENTITY}" in made  # an earlier version's is not, though a file was put in it since
         for path, name in _files(folder):
-            if f"{folder.name}/{name}" not in made and not (ours and _IN_CHECKPOINTS.fullmatch(name)):
+            stamps, named = made.get(f"{folder.name}/{name}"), bool(ours and _IN_CHECKPOINTS.fullmatch(name))
+            known = stamps is not None or (named and not (going and listed))
+            if not known or (going and listed and not _known(path, stamps or [])):
                 return path
         return None
 
@@ -121,7 +131,7 @@ class RunFolder:
         listed = any(each == name or each.startswith(f"{name}/") for each in made)
         for path, within in files:
             whole = f"{name}/{within}".rstrip("/")
-            known = _stamp(path) in made.get(whole, []) if listed else self._of_earlier(place, whole, within or name)
+            known = _known(path, made.get(whole, [])) if listed else self._of_earlier(place, whole, within or name)
             if not known:
                 return path
         return None
@@ -160,6 +170,9 @@ class RunFolder:
         run that is killed in between can still go on. Raises `UserError` where anything else lies among them."""
         self.check(())
         for folder in self.checkpoints():
+            if found := self.foreign_in_checkpoint(folder, going=True):
+                raise _foreign(found)
+        for folder in self.checkpoints():
             self.drop(folder)
         for path in self._samples():
             path.unlink(missing_ok=True)
@@ -169,8 +182,8 @@ class RunFolder:
 
     def drop(self, checkpoint: Path) -> None:
         """Remove a checkpoint; one that holds something else stays, with a warning."""
-        if found := self.foreign_in_checkpoint(checkpoint):
-            warnings.warn(f"{checkpoint} is kept: {found} was made by no run.", stacklevel=2)
+        if found := self.foreign_in_checkpoint(checkpoint, going=True):
+            warnings.warn(f"{checkpoint} is kept: {found} was made, or changed, by no run.", stacklevel=2)
             return
         going = self.scratch / checkpoint.name
         remove(going)
@@ -201,7 +214,7 @@ class RunFolder:
         return files
 
     def _write(self, files: dict[str, list[str]]) -> None:
-        about = "what runs of pai_modelscope wrote here, and may replace; by size, small files by digest"
+        about = "what runs of pai_modelscope wrote here, and may replace; by size and SHA-256"
         self.replace_text(_LIST, json.dumps({"about": about, "files": files}, indent=1) + "\n")
 
     def replace_text(self, name: str, text: str) -> None:
@@ -229,16 +242,31 @@ def _files(folder: Path) -> Iterator[tuple[Path, str]]:
 
 
 def _stamp(path: Path) -> str:
-    """By what a file is known again: its size, and up to a MiB its content."""
+    """By what a file is known again: its size and the digest of its whole content, "" for what is no file.
+
+    That costs a second for a GiB, where the disk takes as long. No less would do: values that a user changed in a file
+    of weights leave its size, most of its bytes, and in a copy of the folder also its times and inode no proof.
+    """
     if path.is_symlink() or not path.is_file():
         return ""
-    size = path.stat().st_size
-    return f"{size} {hashlib.sha256(path.read_bytes()).hexdigest()}" if size <= _DIGESTED else str(size)
+    with open(path, "rb") as file:
+        status = os.fstat(file.fileno())
+        key = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
+        if key not in _digests:
+            _digests[key] = hashlib.file_digest(file, "sha256").hexdigest()
+    return f"{status.st_size} {_digests[key]}"
+
+
+def _known(path: Path, stamps: list[str]) -> bool:
+    """Whether a file is one of those that a list's `stamps` stand for."""
+    now = _stamp(path)
+    size = now.partition(" ")[0]
+    return now in stamps or (size in stamps and size != "" and int(size) > _BY_SIZE)
 
 
 def _is_our_card(path: Path) -> bool:
     try:
-        return path.is_file() and "\n- pai_modelscope\n---\n" in untrusted.read_text(path, _DIGESTED)
+        return path.is_file() and "\n- pai_modelscope\n---\n" in untrusted.read_text(path, _CARD_BYTES)
     except UserError:
         return False
 
