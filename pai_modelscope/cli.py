@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from pai_modelscope import __version__
 from pai_modelscope.commands import adapter, convert, demo, evaluate, gallery, generate, train, zoo
+from pai_modelscope.commands.options import FLAGS
 from pai_modelscope.commands.terminal import Parser, close_stdout, line_of, open_streams, quieten, say
 
 COMMANDS = (demo, generate, train, adapter, convert, zoo, evaluate, gallery)
@@ -58,7 +59,7 @@ def _run(arguments: list[str]) -> int:
                 parser.error(f"{argument!r} is no UTF-8 text: type it again, or give the file another name")
     args, rest = parser.parse_known_args(arguments)
     if rest and not getattr(args, "passes_on", False):
-        parser.error(f"not understood: {' '.join(rest)}")
+        args.parser.refuse(rest, {name: flag for name, (flag, *_) in FLAGS.items()})
     args.rest = rest
     quieten()
     return int(args.run(args) or 0)

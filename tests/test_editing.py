@@ -94,6 +94,19 @@ def test_outside_the_mask_every_pixel_comes_back(sampler, art, mask, only):
     assert changed[45:75, 65:95].mean() > 0.9
 
 
+def test_one_file_may_be_the_picture_and_its_mask(sampler, art, mask, tmp_path):
+    """A picture with a transparent part, given twice by one and the same name."""
+    whole = art.convert("RGBA")
+    whole.putalpha(mask)
+    whole.save(tmp_path / "both.png")
+    path = str(tmp_path / "both.png")
+    with pytest.warns(UserWarning, match="transparent in places"):
+        twice = sampler("太阳", image=path, mask=path, seed=0, **QUICK)[0].image
+    with pytest.warns(UserWarning, match="transparent in places"):
+        apart = sampler("太阳", image=path, mask=tmp_path / "both.png", seed=0, **QUICK)[0].image
+    assert np.array_equal(array(twice), array(apart))
+
+
 def test_without_blur_not_one_pixel_beside_the_mask_changes(sampler, art, mask):
     drawn = sampler("太阳", image=art, mask=mask, mask_blur=0, seed=0, **QUICK)[0].image
     outside = array(mask) == 0

@@ -83,6 +83,16 @@ def test_call_and_tag_are_the_same_and_switching_leaves_nothing_behind(sampler, 
     assert np.array_equal(drawn(sampler, "熊猫"), before)
 
 
+def test_two_weights_of_one_lora_are_warned_of(sampler, files, recwarn):
+    name = next(iter(files))
+    tag = f"猫<lora:{Path(files[name]).stem}:0.5>"
+    first = sampler(tag, loras={files[name]: 0.5}, seed=0, **QUICK)[0]
+    sampler(tag, loras={files[name]: None}, seed=0, **QUICK)
+    assert not [each for each in recwarn if "two weights" in str(each.message)]
+    with pytest.warns(UserWarning, match="two weights, 0.5 in the prompt and 0.9 beside it: the prompt's counts"):
+        assert sampler(tag, loras={files[name]: 0.9}, seed=0, **QUICK)[0].infotext == first.infotext
+
+
 def test_one_call_may_hold_texts_with_and_without(sampler, files):
     sampler.add_lora(files["poem"])
     texts = ["熊猫", "熊猫 <lora:poem:0.5>", "熊猫"]

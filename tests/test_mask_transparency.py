@@ -121,6 +121,18 @@ def test_of_several_colours_beside_transparency_the_opaque_part_counts_with_a_wa
         assert mask.tolist() == np.asarray(one)[..., -1].tolist()
 
 
+def test_a_photograph_as_a_mask_is_warned_of_and_a_gray_picture_is_not(recwarn) -> None:
+    photo = Image.new("RGB", (20, 20), (40, 120, 220))
+    gray = Image.linear_gradient("L").resize((20, 20)).convert("RGB")
+    gray.putpixel((3, 3), (255, 0, 0))
+    for plain in (gray, Image.open(io.BytesIO(coded(gray, "JPEG", quality=60)))):
+        assert open_mask(plain).size == (20, 20)
+    assert not recwarn.list
+    photo.paste("white", (0, 0, 20, 4))
+    with pytest.warns(UserWarning, match="a picture in colours: its brightness is taken"):
+        assert open_mask(photo).getpixel((0, 0)) == 255
+
+
 def test_what_is_transparent_all_over_is_refused() -> None:
     for hidden in HIDDEN:
         with pytest.raises(UserError, match="transparent all over"):

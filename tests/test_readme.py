@@ -20,7 +20,7 @@ def blocks(readme: Path, language: str) -> list[str]:
 
 
 def commands(readme: Path) -> list[list[str]]:
-    lines = "\n".join(blocks(readme, "bash")).splitlines()
+    lines = "\n".join(blocks(readme, "bash")).replace("\\\n", "").splitlines()
     return [words for line in lines if (words := shlex.split(line, comments=True))]
 
 

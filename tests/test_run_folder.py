@@ -76,6 +76,14 @@ def test_what_was_added_or_changed_since_a_run_is_refused(tmp_path, name):
     assert run(tmp_path)[1]["finished"] and "mine" in (tmp_path / "kept").read_text()
 
 
+def test_an_earlier_runs_checkpoint_is_said_before_pictures_of_the_class_are_drawn(tmp_path, capsys):
+    (tmp_path / "checkpoint-1").mkdir()
+    drawing = ["--instance_prompt", "一只糯糯猫", "--class_prompt", "一只猫", "--output_dir", str(tmp_path)]
+    assert main(["train", "dreambooth", *SMALL, *drawing]) == 2
+    assert "already holds checkpoint-1" in capsys.readouterr().err
+    assert not (tmp_path / "class").exists()
+
+
 def test_overwriting_removes_a_runs_files_alone(tmp_path):
     run(tmp_path, checkpointing_steps=4, checkpoints_total_limit=0)
     mine = ["notes.txt", "samples/mine.png", "partial-notes.txt", "README.md", "checkpoints/a", "checkpoint-05/a"]

@@ -2,6 +2,7 @@
 
 from pai_modelscope.adapters.embeddings import Embedding, read_embedding, read_embeddings, write_embedding
 from pai_modelscope.adapters.extract import extract_lora
+from pai_modelscope.adapters.find import lora_place
 from pai_modelscope.adapters.lora import LoraFile
 from pai_modelscope.adapters.merged import save_merged
 from pai_modelscope.adapters.read import read_lora
@@ -18,6 +19,7 @@ __all__ = [
     "load_embedding",
     "load_lora",
     "loaded_loras",
+    "lora_place",
     "merge_lora",
     "read_embedding",
     "read_embeddings",

@@ -1,5 +1,6 @@
 """Which file of a folder holds the LoRA: training programs leave it beside, and under, many other things."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -7,11 +8,24 @@ from pai_modelscope.adapters.files import PICKLES
 from pai_modelscope.adapters.lora import PARTS
 from pai_modelscope.errors import UserError
 from pai_modelscope.untrusted import read_json
+from pai_modelscope.zoo import model_dir
 
 CONFIG = "adapter_config.json"
 _ADAPTERS = ("adapter_model.safetensors", "adapter_model.bin")
 _WHOLE = ("model.safetensors", "pytorch_model.bin")  # accelerate's, of a checkpoint
 _NAMES = ("pytorch_lora_weights.safetensors", "pytorch_lora_weights.bin")
+
+
+def lora_place(source: str | os.PathLike[str]) -> Path:
+    """The file or folder of a LoRA: a path, or a name of the zoo or an id on a hub, from where it is fetched.
+
+    Raises `UserError` for what is not there, and as `model_dir`.
+    """
+    if not os.path.exists(source) and Path(source).suffix in (".safetensors", *PICKLES):
+        near = [str(path) for path in Path(source).parent.glob(f"*/result/{Path(source).name}")][:1]
+        meant = f": is {near[0]} meant?" if near else ". Give a LoRA's file or folder."
+        raise UserError(f"There is no file {os.fspath(source)}{meant}")
+    return Path(source) if os.path.exists(source) else model_dir(source)
 
 
 def find_lora(path: Path) -> list[Path]:

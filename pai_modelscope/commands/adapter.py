@@ -101,12 +101,9 @@ def run_extract(args: argparse.Namespace) -> None:
 
 
 def _lora(source: str) -> "LoraFile":
-    import os
+    from pai_modelscope.adapters import lora_place, read_lora
 
-    from pai_modelscope.adapters import read_lora
-    from pai_modelscope.zoo import model_dir
-
-    return read_lora(source if os.path.exists(source) else model_dir(source))
+    return read_lora(lora_place(source))
 
 
 def _pipeline(folder: Any) -> Any:

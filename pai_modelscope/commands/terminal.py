@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import difflib
 import errno
 import json
 import logging
@@ -9,7 +10,7 @@ import os
 import signal
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, NoReturn
 
 from pai_modelscope.errors import UserError, printable, reason
@@ -29,7 +30,23 @@ CHATTY = r"(accelerate|diffusers|huggingface_hub|modelscope|peft|torch|transform
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser whose errors take one line; the usage is one `--help` away."""
+    """A parser whose errors take one line; the usage is one `--help` away. Its namespace has the command's `parser`."""
+
+    def __init__(self, *args: Any, **options: Any):
+        super().__init__(*args, **options)
+        self.set_defaults(parser=self)
+
+    def refuse(self, words: list[str], synonyms: Mapping[str, str]) -> NoReturn:
+        """End with the words that were not understood, and the flag that is meant where one comes near.
+
+        synonyms: other names of flags, without dashes, such as {'num_inference_steps': '--steps'}.
+        """
+        name = words[0].partition("=")[0]
+        near = difflib.get_close_matches(
+            name, [*self._option_string_actions, *(f"--{each}" for each in synonyms)], 1, 0.8
+        )
+        meant = [synonyms.get(each[2:].replace("-", "_"), each) for each in (near if name.startswith("-") else [])]
+        self.error(f"not understood: {' '.join(words)}{f'; is {meant[0]} meant?' if meant else ''}")
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"{self.prog}: {_line(message)} (see '{self.prog} --help')\n")

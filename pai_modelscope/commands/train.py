@@ -79,7 +79,9 @@ def run(args: argparse.Namespace) -> int:
 def options_of(args: argparse.Namespace) -> dict[str, Any]:
     """What the flags say, and the YAML file where they say nothing."""
     given = {
-        name: value for name, value in vars(args).items() if name not in ("run", "method", "rest", "config", "flat")
+        name: value
+        for name, value in vars(args).items()
+        if name not in ("run", "parser", "method", "rest", "config", "flat")
     }
     if getattr(args, "config", None):
         told = {_own(name) for name in given}

@@ -5,6 +5,7 @@ import binascii
 import io
 import os
 import re
+import warnings
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -16,7 +17,7 @@ from pai_modelscope import limits
 from pai_modelscope.errors import UserError
 from pai_modelscope.images.decoding import check_size, decode, is_picture, short, upright
 from pai_modelscope.images.masks import Resized, nearest_size, resize
-from pai_modelscope.images.transparency import mask_of
+from pai_modelscope.images.transparency import coloured, mask_of
 from pai_modelscope.untrusted import open_regular
 
 __all__ = ["Resized", "Source", "nearest_size", "open_image", "open_mask", "read_mask", "resize"]
@@ -62,7 +63,7 @@ def open_mask(source: Source, size: tuple[int, int] | None = None) -> Image.Imag
     Raises:
         UserError: as `read_mask`; no pixel is brighter than half; not of `size`.
     """
-    mask = read_mask(source)
+    mask = read_mask(source, warn=True)
     if size is not None and mask.size != tuple(size):
         raise UserError(
             f"The mask is {mask.width}x{mask.height} and the picture {size[0]}x{size[1]}: give a mask of the picture's "
@@ -76,8 +77,10 @@ def open_mask(source: Source, size: tuple[int, int] | None = None) -> Image.Imag
     return mask
 
 
-def read_mask(source: Source, *, what: str = "mask") -> Image.Image:
+def read_mask(source: Source, *, what: str = "mask", warn: bool = False) -> Image.Image:
     """A new mask in L of any size and any brightness: of a training set, or a step of `open_mask`.
+
+    warn: of an opaque picture in colours, whose brightness is taken, and which may be no mask.
 
     Raises:
         UserError: as `open_image`; transparent all over.
@@ -85,7 +88,14 @@ def read_mask(source: Source, *, what: str = "mask") -> Image.Image:
     if isinstance(source, np.ndarray) and source.dtype == bool:
         source = source.astype(np.uint8) * 255
     picture = _read(source, what)
-    mask = mask_of(picture.convert("RGBA"), f"The {what}") if _transparent(picture) else picture.convert("L")
+    transparent = _transparent(picture)
+    if warn and not transparent and coloured(picture):
+        warnings.warn(
+            f"The {what} is a picture in colours: its brightness is taken, white is repainted and black stays. Give "
+            "one in black and white, or with transparency.",
+            stacklevel=3,
+        )
+    mask = mask_of(picture.convert("RGBA"), f"The {what}") if transparent else picture.convert("L")
     mask.info = {}
     return mask
 

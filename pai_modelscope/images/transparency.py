@@ -2,7 +2,7 @@
 
 import warnings
 
-from PIL import Image
+from PIL import Image, ImageChops
 
 from pai_modelscope.errors import UserError
 
@@ -39,6 +39,14 @@ def mask_of(picture: Image.Image, name: str) -> Image.Image:
             stacklevel=2,
         )
     return alpha
+
+
+def coloured(picture: Image.Image) -> bool:
+    """Whether more than a twentieth of the pixels are of a colour, not gray."""
+    saturation = picture.convert("RGB").convert("HSV").getchannel("S")
+    value = picture.convert("RGB").convert("HSV").getchannel("V")
+    vivid = ImageChops.multiply(saturation, value).point(lambda level: 255 if level > _SAME else 0)
+    return vivid.histogram()[255] * 20 > picture.width * picture.height
 
 
 def _several_colours(picture: Image.Image, alpha: Image.Image) -> bool:

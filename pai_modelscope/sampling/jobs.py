@@ -87,7 +87,7 @@ def plan(texts: Text | Sequence[Text], options: Mapping[str, Any], limits: Limit
     read = [_read(request) for request in requests]
     settled = [_settle(own, options, limits) for _, own, _ in read]
     found = [_problems(values, limits) for values in settled]
-    opened: dict[int, Any] = {}
+    opened: dict[Any, Any] = {}
     for (text, own, wrong), values, faults in zip(read, settled, found, strict=True):
         if not wrong and not text.strip() and values["mask"] is None:  # under a mask, the picture around it says enough
             faults.append("the text is empty: say in Chinese what to draw")
@@ -200,7 +200,7 @@ def _stills(
     own: Mapping[str, Any],
     shared: Mapping[str, Any],
     limits: Limits,
-    opened: dict[int, Any],
+    opened: dict[Any, Any],
 ) -> list[str]:
     """Opens the pictures to start from and to be steered by; what is wrong with them, or with their absence.
 

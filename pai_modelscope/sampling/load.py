@@ -106,9 +106,14 @@ def pick_device(device: str | torch.device | None) -> torch.device:
         torch.empty(1, device=picked)
     except (RuntimeError, AssertionError, TypeError, ValueError, NotImplementedError, ImportError) as error:
         raise UserError(
-            f"device {str(device)[:80]!r} can't be used here ({reason(error)[:200]}): give 'cpu', 'cuda' or 'auto'."
+            f"device {str(device)[:80]!r} can't be used here ({reason(error)[:200]}): give {_devices_here()}."
         ) from None
     return picked
+
+
+def _devices_here() -> str:
+    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    return ", ".join(["'cpu'", *(f"'{name}'" for name, is_there in there.items() if is_there)]) + " or 'auto'"
 
 
 def pick_dtype(dtype: str | torch.dtype | None, device: torch.device) -> torch.dtype:

@@ -51,6 +51,12 @@ def settle_loras(prompt: str, given: Any, loaded: Mapping[str, str]) -> tuple[st
         source = source if isinstance(source, str) else os.fspath(source)
         name = source if source in loaded else lora_name(source)
         tag = next((tag for tag in (name, name.replace(".", "_")) if tag in tags), name)  # once, names had no '.'
+        if weight is not None and tags.get(tag, weight) != weight:
+            warnings.warn(
+                f"The LoRA {name!r} has two weights, {tags[tag]:g} in the prompt and {weight} beside it: the prompt's "
+                "counts.",
+                stacklevel=2,
+            )
         weight = tags.pop(tag, 1.0 if weight is None else weight)
         if problem_of_number("weight", weight, whole=False, bounds=Bounds()):
             raise UserError(f"the weight of the LoRA {name!r} is {shown(weight)}; give a number such as 0.8")
@@ -95,12 +101,12 @@ class Loras:
 
     def add(self, source: str | os.PathLike[str], name: str | None = None) -> str:
         """Load a LoRA, switched off; gives its name. On a `UserError` the model is as it was."""
-        from pai_modelscope.adapters import read_lora
+        from pai_modelscope.adapters import lora_place, read_lora
 
         if not isinstance(source, str | os.PathLike) or not isinstance(name, str | None):
             raise UserError(f"a LoRA is {shown(source)} and its name {shown(name)}; give a file or an id, and a text")
         name = name or lora_name(source)
-        place = Path(source) if os.path.exists(source) else zoo.model_dir(source)
+        place = lora_place(source)
         digest = _digest(place)
         if isinstance(source, RememberedFile) and digest != source.digest:
             raise UserError(f"{source} is not the LoRA any more that the picture was made with: it has changed")

@@ -56,9 +56,10 @@ def open_still(source: Any, what: str, size: tuple[int, int] | None = None) -> S
     return Still(digest, name, picture)
 
 
-def settle_stills(
-    values: dict[str, Any], asked: set[str], around: tuple[int, int], opened: dict[int, Still]
-) -> list[str]:
+Opened = dict[tuple[int, str], Still]  # by the identity of what was given, and what for
+
+
+def settle_stills(values: dict[str, Any], asked: set[str], around: tuple[int, int], opened: Opened) -> list[str]:
     """Open `image` and `mask` in place, and settle what follows from them; returns what is wrong.
 
     `asked`: the options that the user set, not the model's folder. Where no size is among them, one is chosen that
@@ -111,11 +112,12 @@ def needless(values: Mapping[str, Any]) -> dict[str, str]:
     return {name: why for name, why in found.items() if values.get(name, _DEFAULTS[name]) != _DEFAULTS[name]}
 
 
-def _once(opened: dict[int, Still], source: Any, what: str, size: tuple[int, int] | None = None) -> Still:
-    still = opened.get(id(source)) or open_still(source, what, size)
+def _once(opened: Opened, source: Any, what: str, size: tuple[int, int] | None = None) -> Still:
+    key = id(source), what  # one picture may be both
+    still = opened.get(key) or open_still(source, what, size)
     if size and still.image.size != size:  # remembered from another picture of the call
         still = open_still(source, what, size)
-    opened[id(source)] = still
+    opened[key] = still
     return still
 
 

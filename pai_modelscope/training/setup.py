@@ -36,6 +36,7 @@ from pai_modelscope.sampling import Sampler
 from pai_modelscope.sampling.load import load_controlnet, load_pipeline
 from pai_modelscope.text import chunk_ids
 from pai_modelscope.training.card import about_run
+from pai_modelscope.training.checkpoints import choose
 from pai_modelscope.training.export import CONTROL, exporter, flat_names, flatten
 from pai_modelscope.training.lock import claimed
 from pai_modelscope.training.loop import train
@@ -66,6 +67,8 @@ def run(
     output_dir = Path(options.loop.output_dir)
     beside = flat_names(method, output_dir.resolve().name, options.whole_model) if flat else ()
     with claimed(output_dir, accelerator, (RESULT, *beside)) as folder:
+        if not options.loop.overwrite_output_dir:  # said before anything is drawn or read
+            choose(folder, options.loop.resume_from_checkpoint)
         done = Run(options, accelerator).go()
         if flat and done["finished"]:
             flatten(folder, done["step"])
