@@ -94,6 +94,13 @@ def test_control_joins_image_to_image_and_inpainting_and_other_controls(sampler,
     assert not np.array_equal(array(both), array(sampler("熊猫", seed=3, control=control, **QUICK)[0].image))
 
 
+def test_a_control_pictures_way_to_the_size_is_the_callers_choice(sampler, art, net):
+    """`resize` is of use without an image to start from, too."""
+    options = {**QUICK, "width": 128, "control": {"canny": {"image": art, "model": net}}, "seed": 4}
+    ways = {how: array(sampler("树", resize=how, **options)[0].image) for how in ("crop", "fit", "stretch")}
+    assert not np.array_equal(ways["fit"], ways["crop"]) and not np.array_equal(ways["fit"], ways["stretch"])
+
+
 def test_the_infotext_keeps_every_control(sampler, art, net, tmp_path: Path):
     art.save(tmp_path / "art.png")
     control = [{"kind": "canny", "image": str(tmp_path / "art.png"), "model": net, "scale": 0.6, "start": 0.1}]

@@ -105,7 +105,9 @@ def needless(values: Mapping[str, Any]) -> dict[str, str]:
         found = dict.fromkeys(("mask_blur", "mask_only"), "without a mask: give mask or outpaint too")
     if not values.get("mask_only"):
         found["mask_padding"] = "without mask_only: give mask_only too"
-    if masked:
+    if values.get("control"):  # whose pictures are resized, too
+        pass
+    elif masked:
         found["resize"] = "with mask or outpaint, under which the image keeps its size: leave it out"
     elif values.get("image") is None:
         found["resize"] = "without an image: give image too"
