@@ -37,6 +37,28 @@ def test_two_samples_of_one_name_in_a_tar(tmp_path) -> None:
         open_training_set(tmp_path / "x.tar")
 
 
+def test_what_a_tar_says_twice_of_a_sample_is_counted(tmp_path) -> None:
+    sample = members(0, 1)
+    more = {"000.jpg": png(1), "000.image.png": png(1), "000.caption": b"b", "000.json": b'{"caption": "another"}'}
+    with pytest.warns(UserWarning) as said:
+        found = open_training_set(
+            write_tar(tmp_path / "x.tar", {**sample, **more, **members(1, 1), "001.webp": png(0)})
+        )
+    pictures, captions = sorted((str(each.message) for each in said), reverse=True)
+    assert pictures.startswith("Pictures that are left out: 3, the first ") and "x.tar, 000.image.png; " in pictures
+    assert captions.startswith("Captions that are left out: 2, the first ") and "x.tar, 000.caption; " in captions
+    assert [each.captions for each in (found[0], found[1])] == [(name(0),), (name(1),)]
+
+
+@pytest.mark.parametrize("row", [{"caption": name(0)}, {"text": [name(0)]}, {"key": "000"}, [], "{"])
+def test_json_beside_a_caption_that_says_nothing_else_is_not_warned_of(tmp_path, row, recwarn) -> None:
+    """img2dataset writes both for each picture."""
+    text = row if isinstance(row, str) else json.dumps(row)
+    file = write_tar(tmp_path / "x.tar", {**members(0, 1), "000.json": text.encode()})
+    assert open_training_set(file)[0].captions == (name(0),)
+    assert [str(each.message) for each in recwarn] == []
+
+
 def test_a_tars_field_that_was_named_goes_before_its_text(tmp_path) -> None:
     row = json.dumps({"zh": "一", "text": "a field"}).encode()
     file = write_tar(tmp_path / "x.tar", {**members(0, 1), "000.json": row})

@@ -24,6 +24,7 @@ from pai_modelscope.errors import UserError, printable
 
 METADATA = ("metadata.jsonl", "metadata.csv")
 CAPTIONS = (".txt", ".caption")
+DOUBLE = "another file of the same name is taken"
 # Pictures too, but none that Pillow reads by itself.
 _OTHER_PICTURES = (".heic", ".heif", ".svg", ".jxl", ".psd", ".raw", ".dng")
 _REPEATS = re.compile(r"(\d+)_(.*)", re.DOTALL)
@@ -48,7 +49,8 @@ def open_kohya(root: Path) -> Listed:
             text in a folder without words, and texts without a picture, are broken examples.
     """
     found = [(folder, *repeats) for folder in sorted(_folders(root)) if (repeats := repeats_of(folder.name))]
-    texts = {folder: texts_in(folder) for folder, _, _ in found}
+    doubles: list[Path] = []
+    texts = {folder: texts_in(folder, doubles) for folder, _, _ in found}
     encodings = encodings_of([path for named in texts.values() for path in named.values()])
     makers: list[Maker] = []
     order: list[int] = []
@@ -65,6 +67,7 @@ def open_kohya(root: Path) -> Listed:
     if not order:
         raise UserError(f"{root} has folders such as 30_dog, but no pictures in them that repeat at least once.")
     warn_of_others(root, taken)
+    warn_of_left_out("Captions", doubles, DOUBLE)
     return Listed(makers, order)
 
 
@@ -78,13 +81,15 @@ def open_plain(root: Path, caption: str | None = None) -> Listed:
     paths = list(pictures_in(root))
     if not paths:
         raise UserError(f"{root} holds no pictures; valid are {', '.join(PICTURES)}.")
-    texts = texts_in(root)
+    doubles: list[Path] = []
+    texts = texts_in(root, doubles)
     if caption is None and not any(path.stem in texts for path in paths):
         raise UserError(
             f"{root} has {len(paths)} pictures and no captions: write {METADATA[0]}, or a {paths[0].stem}.txt beside "
             f"{paths[0].name} and so on, or name the folder like 10_小狗 inside another."
         )
     warn_of_others(root, paths)
+    warn_of_left_out("Captions", doubles, DOUBLE)
     encodings = encodings_of(list(texts.values()))
     return Listed(_beside(paths, texts, encodings, partial(_example_of_file, root, caption)))
 
@@ -124,10 +129,19 @@ def _folders(root: Path) -> list[Path]:
     return [each for each in root.iterdir() if each.is_dir()]
 
 
-def texts_in(folder: Path) -> dict[str, Path]:
-    """The caption files of a folder by what they are called without their suffix; .txt goes before .caption."""
+def texts_in(folder: Path, doubles: list[Path]) -> dict[str, Path]:
+    """The caption files of a folder by what they are called without their suffix; .txt goes before .caption.
+
+    Those of a name that another one has are added to `doubles`.
+    """
     found = [path for path in sorted(folder.iterdir()) if path.is_file() and not path.name.startswith(".")]
-    return {path.stem: path for kind in reversed(CAPTIONS) for path in found if path.suffix.lower() == kind}
+    texts: dict[str, Path] = {}
+    for kind in reversed(CAPTIONS):
+        for path in found:
+            if path.suffix.lower() == kind:
+                doubles += [texts[path.stem]] if path.stem in texts else []
+                texts[path.stem] = path
+    return texts
 
 
 def in_sight(path: Path, root: Path) -> bool:
@@ -142,10 +156,14 @@ def warn_of_others(
     kinds, known = {*PICTURES, *_OTHER_PICTURES}, {os.path.normpath(path) for path in taken}
     pictures = (path for path in root.rglob("*") if path.suffix.lower() in kinds)
     left = (path for path in pictures if os.path.normpath(path) not in known and in_sight(path, root))
-    others = sorted(path.relative_to(root).as_posix() for path in left)
-    if others:
-        text = f"Pictures in {root} that are left out: {len(others)}, the first {others[0]}; {why}."
-        warnings.warn(printable(text), stacklevel=2)
+    warn_of_left_out(f"Pictures in {root}", [path.relative_to(root).as_posix() for path in left], why)
+
+
+def warn_of_left_out(what: str, left: Collection[object], why: str) -> None:
+    """Say in one warning how many `left` are not taken, and the first of them."""
+    if left:
+        text = f"{what} that are left out: {len(left)}, the first {min(map(str, left))[:200]}; {why}."
+        warnings.warn(printable(text), stacklevel=3)
 
 
 def _beside(paths: list[Path], texts: dict[str, Path], encodings: dict[Path, str], made: Made) -> list[Maker]:

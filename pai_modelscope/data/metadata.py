@@ -2,13 +2,14 @@
 
 import csv
 import reprlib
+from collections import Counter
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from pai_modelscope import limits
-from pai_modelscope.data.folders import Columns, warn_of_others
+from pai_modelscope.data.folders import Columns, texts_in, warn_of_left_out, warn_of_others
 from pai_modelscope.data.lines import text_lines
 from pai_modelscope.data.records import Listed, Maker, captions_of, example, file_in, load_file
 from pai_modelscope.errors import UserError, reason
@@ -40,6 +41,7 @@ def open_metadata(file: Path, columns: Columns) -> Listed:
     if not makers:
         raise UserError(f"{file} has no rows; give a file_name and a {columns.caption} for each picture.")
     warn_of_others(file.parent, taken, f"no row of {file.name} names them")
+    warn_of_left_out("Captions", _texts_beside(taken), f"{file.name} is read instead")
     return Listed(makers)
 
 
@@ -74,6 +76,15 @@ def _maker(file: Path, where: str, row: Row, columns: Columns) -> tuple[Maker, l
     return partial(example, picture, captions, **loads), list(files.values())  # type: ignore[arg-type]
 
 
+def _texts_beside(pictures: set[Path]) -> list[Path]:
+    """The files that would be the captions of these pictures in a folder without metadata."""
+    stems: dict[Path, set[str]] = {}
+    for path in pictures:
+        stems.setdefault(path.parent, set()).add(path.stem)
+    found = [text for folder in stems if folder.is_dir() for text in texts_in(folder, []).values()]
+    return [text for text in found if text.stem in stems[text.parent]]
+
+
 def _json_rows(lines: Iterator[str], name: str) -> Iterator[tuple[int, Row]]:
     for number, line in enumerate(lines, 1):
         if not line.strip():
@@ -99,6 +110,9 @@ def _csv_rows(lines: Iterator[str], name: str) -> Iterator[tuple[int, Row]]:
 
     reader = csv.DictReader(counted())
     try:
+        counts = Counter(filter(None, reader.fieldnames or ()))
+        if twice := [each for each, count in counts.items() if count > 1]:
+            raise UserError(f"{name}, line 1 names the column {twice[0][:40]!r} twice: leave one, or rename it.")
         for row in reader:
             if None in row or None in row.values():
                 raise UserError(

@@ -5,13 +5,15 @@ Each is read through once for the places of its pictures, which then are fetched
 
 import tarfile
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from pai_modelscope import limits
-from pai_modelscope.data.folders import Columns
+from pai_modelscope.data.folders import DOUBLE, Columns, warn_of_left_out
 from pai_modelscope.data.records import PICTURES, Listed, Load, Maker, broken, captions_of, example, lines_of, read_at
 from pai_modelscope.errors import UserError, printable
 from pai_modelscope.text_encoding import Look, choose, decode, foreign, look, warn_of_encodings
@@ -22,6 +24,14 @@ Sample = dict[str, Place]  # by what follows the first dot of the members' names
 _TEXTS = ("txt", "caption")
 
 
+@dataclass
+class _LeftOut:
+    """The members that say again what another of the same sample says."""
+
+    pictures: list[str] = field(default_factory=list)
+    captions: list[str] = field(default_factory=list)
+
+
 def open_tars(files: Sequence[Path], columns: Columns) -> Listed:
     """WebDataset shards: `000.jpg` with its caption in `000.txt`, `000.caption` or a field of `000.json`.
 
@@ -30,9 +40,12 @@ def open_tars(files: Sequence[Path], columns: Columns) -> Listed:
     Raises:
         UserError: compressed, damaged, or without pictures. A picture without a caption is a broken example.
     """
-    makers = [maker for file in files for maker in _tar(file, columns)]
+    left = _LeftOut()
+    makers = [maker for file in files for maker in _tar(file, columns, left)]
     if not makers:
         raise UserError(f"{files[0]} holds no pictures; give pairs such as 000.jpg and 000.txt.")
+    warn_of_left_out("Pictures", left.pictures, DOUBLE)
+    warn_of_left_out("Captions", left.captions, DOUBLE)
     return Listed(makers)
 
 
@@ -126,7 +139,7 @@ def _unreadable(name: str, problem: str) -> UserError:
     )
 
 
-def _tar(file: Path, columns: Columns) -> list[Maker]:
+def _tar(file: Path, columns: Columns, left: _LeftOut) -> list[Maker]:
     try:
         with open_regular(file) as opened:
             samples = samples_of(opened, str(file))
@@ -150,16 +163,17 @@ def _tar(file: Path, columns: Columns) -> list[Maker]:
         content = texts[name, kind]
         return decode(content, encodings[name, kind] or foreign(content), where)
 
-    return [_sample(file, name, parts, columns, partial(read, name)) for name, parts in samples.items()]
+    return [_sample(file, name, parts, columns, partial(read, name), left) for name, parts in samples.items()]
 
 
-def _sample(file: Path, name: str, parts: Sample, columns: Columns, read: Any) -> Maker:
+def _sample(file: Path, name: str, parts: Sample, columns: Columns, read: Any, left: _LeftOut) -> Maker:
     where = f"{file}, {name.lstrip('/')}"
 
     def load(*prefixes: str) -> Load | None:
-        kinds = [f"{prefix}{kind}" for prefix in prefixes for kind in PICTURES]
-        found = next((kind.lstrip(".") for kind in kinds if kind.lstrip(".") in parts), None)
-        return partial(read_at, file, *parts[found]) if found else None
+        kinds = [f"{prefix}{kind}".lstrip(".") for prefix in prefixes for kind in PICTURES]
+        found = [kind for kind in kinds if kind in parts]
+        left.pictures += [f"{where}.{kind}" for kind in found[1:]]
+        return partial(read_at, file, *parts[found[0]]) if found else None
 
     picture = load("", columns.image)
     if picture is None:
@@ -171,6 +185,7 @@ def _sample(file: Path, name: str, parts: Sample, columns: Columns, read: Any) -
             return broken(f"{where}: no picture {column}.png among {_kinds(parts)}; add it.")
     try:
         captions = _captions(where, parts, columns, read)
+        left.captions += _other_captions(file, where, parts, columns, captions)
     except UserError as error:
         return broken(str(error))
     return partial(example, where, captions, picture, condition, mask)
@@ -179,12 +194,32 @@ def _sample(file: Path, name: str, parts: Sample, columns: Columns, read: Any) -
 def _captions(where: str, parts: Sample, columns: Columns, read: Any) -> Sequence[str]:
     kind, named = next((kind for kind in _TEXTS if kind in parts), None), columns.caption != Columns.caption
     row = parse_json(read("json"), f"{where}.json") if "json" in parts and (named or not kind) else {}
-    field = next((name for name in (columns.caption, "caption") if isinstance(row, dict) and name in row), None)
-    if kind and not (named and field == columns.caption):  # a field that was asked for by its name goes before
+    column = _caption_field(row, columns)
+    if kind and not (named and column == columns.caption):  # a field that was asked for by its name goes before
         return lines_of(read(kind))
-    if field is None:
+    if column is None:
         raise UserError(f"{where}: no caption; add .txt, or .json with the field {columns.caption!r}.")
-    return captions_of(row[field], where, field)
+    return captions_of(row[column], where, column)
+
+
+def _caption_field(row: Any, columns: Columns) -> str | None:
+    return next((name for name in (columns.caption, "caption") if isinstance(row, dict) and name in row), None)
+
+
+def _other_captions(file: Path, where: str, parts: Sample, columns: Columns, captions: Sequence[str]) -> Iterator[str]:
+    """The members whose captions are not those that are taken."""
+    texts = [kind for kind in _TEXTS if kind in parts]
+    yield from (f"{where}.{kind}" for kind in texts[1:])
+    if texts and columns.caption == Columns.caption and _fits(parts.get("json")):
+        with suppress(UserError):  # it is not used, and may be anything
+            row = parse_json(read_at(file, *parts["json"]), where)
+            name = _caption_field(row, columns)
+            if name and lines_of("\n".join(captions_of(row[name], where, name))) != list(captions):
+                yield f"{where}.json"
+
+
+def _fits(place: Place | None) -> bool:
+    return place is not None and place[1] <= limits.CAPTION_BYTES
 
 
 def _kinds(parts: Sample) -> str:
