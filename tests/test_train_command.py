@@ -158,7 +158,7 @@ def test_a_run_folder_that_cannot_be_made_is_one_line(tmp_path, capsys, method, 
 def test_unknown_and_missing_options_are_named():
     with pytest.raises(UserError, match=r"output_dir must be given.*max_train_steps or num_train_epochs must be given"):
         settle("lora", {"train_data_dir": "x"})
-    with pytest.raises(UserError, match="unknown option rnak of lora"):
+    with pytest.raises(UserError, match=r"unknown option rnak of lora \(did you mean 'rank'\?\); valid are"):
         settle("lora", {"rnak": 4})
     with pytest.raises(UserError, match="valid are full, lora, textual-inversion, dreambooth, controlnet"):
         settle("lorra", {})

@@ -70,7 +70,7 @@ def run(args: argparse.Namespace) -> int:
     done = train(args.method, given, flat=args.flat)
     folder = given["output_dir"]
     if not done["finished"]:
-        print(f"{folder}: stopped after step {done['step']}")
+        print(f"{folder}: stopped after step {done['step']}; --resume_from_checkpoint latest goes on from there")
         return 130
     print(folder if args.flat else f"{folder}/result")
     return 0

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from PIL import Image, PngImagePlugin
+from PIL import Image, PngImagePlugin, UnidentifiedImageError
 
 from pai_modelscope import limits
 from pai_modelscope.errors import UserError
@@ -86,6 +86,8 @@ def _read(path: str | os.PathLike[str]) -> dict[str, str]:
         raise
     except FileNotFoundError:
         raise UserError(f"There is no picture {path}.") from None
+    except UnidentifiedImageError:
+        raise UserError(f"{path} is no picture of a known format: give a PNG, JPEG, WebP, AVIF or GIF.") from None
     except Exception as error:  # decoders raise anything on damaged data
         message = " ".join(str(error).split()) or type(error).__name__
         raise UserError(f"{path} can't be read as a picture ({message[:200]}).") from None

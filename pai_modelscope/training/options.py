@@ -56,11 +56,6 @@ class Options:
         return {"method": self.method, MODEL: self.model, REVISION: self.revision} | named
 
 
-def _and_meant(name: str, valid: list[str]) -> str:
-    close = difflib.get_close_matches(name[:_LONG], valid, n=1, cutoff=0.7)
-    return name[:_LONG] + (f" (did you mean {close[0]!r}?)" if close else "")
-
-
 def settle(method: str, given: Mapping[str, Any]) -> Options:
     """`given`: options of any part by their names, or by those of diffusers' example scripts; None leaves one open.
 
@@ -78,8 +73,11 @@ def settle(method: str, given: Mapping[str, Any]) -> Options:
     if unknown := sorted(rest.keys() - known.keys()):
         valid = sorted([*known, MODEL, REVISION])
         more = f" and {len(unknown) - _NAMED} more" if len(unknown) > _NAMED else ""
-        named = ", ".join(_and_meant(name, valid) for name in unknown[:_NAMED]) + more
-        problems.append(f"unknown option {named} of {method}; valid are {', '.join(valid)}")
+        named = ", ".join(name[:_LONG] for name in unknown[:_NAMED]) + more
+        near = [difflib.get_close_matches(name[:_LONG], valid, n=1, cutoff=0.7) for name in unknown[:_NAMED]]
+        meant = ", ".join(repr(each[0]) for each in near if each)
+        meant = f" (did you mean {meant}?)" if meant else ""
+        problems.append(f"unknown option {named} of {method}{meant}; valid are {', '.join(valid)}")
     # Where nobody chose, the launcher's choice stands: `accelerate launch --mixed_precision bf16`.
     rest.setdefault("mixed_precision", os.environ.get("ACCELERATE_MIXED_PRECISION", TrainingConfig.mixed_precision))
     values = {name: typed(field, rest[name]) for name, field in known.items() if name in rest}
