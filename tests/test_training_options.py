@@ -203,7 +203,7 @@ BOMB = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
         ("1: 2", "must hold options by their names"),
         ("? [a]\n: 1", "run.yaml"),
         ("seed: 2001-01-01", "seed is datetime.date"),
-        ("seed: " + "9" * 5000, "run.yaml is no YAML"),
+        ("seed: " + "9" * 5000, "run.yaml has a number of 5000 characters"),
         ("rank: .nan", "rank is nan"),
     ],
 )
