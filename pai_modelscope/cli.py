@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from pai_modelscope import __version__
 from pai_modelscope.commands import adapter, convert, demo, evaluate, gallery, generate, train, zoo
+from pai_modelscope.commands.environment import check_environment
 from pai_modelscope.commands.options import FLAGS
 from pai_modelscope.commands.terminal import Parser, close_stdout, line_of, open_streams, quieten, say
 
@@ -61,6 +62,7 @@ def _run(arguments: list[str]) -> int:
     if rest and not getattr(args, "passes_on", False):
         args.parser.refuse(rest, {name: flag for name, (flag, *_) in FLAGS.items()})
     args.rest = rest
+    check_environment()
     quieten()
     return int(args.run(args) or 0)
 

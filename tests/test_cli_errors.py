@@ -82,6 +82,23 @@ def test_a_hub_that_is_down(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "value", "valid"),
+    [
+        ("HF_HUB_DOWNLOAD_TIMEOUT", "abc", "a whole number of seconds"),
+        ("HF_HUB_ETAG_TIMEOUT", "1.5", "a whole number of seconds"),
+        ("HF_ENDPOINT", "http://[::1", "an address such as"),
+        ("HF_HUB_DOWNLOAD_TIMEOUT", "", "a whole number of seconds"),
+        ("TQDM_MININTERVAL", "abc", "a number"),
+    ],
+)
+def test_a_variable_that_makes_an_import_fail_is_named(name: str, value: str, valid: str) -> None:
+    command = [*COMMAND, "generate", "熊猫", "--model", "aa/bb"]
+    done = subprocess.run(command, env=os.environ | {name: value}, capture_output=True, text=True, timeout=300)
+    (line,) = done.stderr.splitlines()
+    assert done.returncode == 2 and f"the environment variable {name} is {value!r}; give {valid}" in line
+
+
+@pytest.mark.parametrize(
     "flag", ["--model", "--output", "--image", "--mask", "--lora", "--from-file", "--like", "--dtype"]
 )
 def test_an_empty_value_is_no_default(flag: str, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:

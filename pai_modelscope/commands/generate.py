@@ -104,6 +104,8 @@ def wishes(args: argparse.Namespace) -> tuple[list[str], dict[str, Any], str, st
 
 def _used(remembered: dict[str, Any], flags: dict[str, Any]) -> dict[str, Any]:
     """All options without what the picture remembers of an image or a mask that there is none of."""
+    if not remembered:
+        return flags
     from pai_modelscope.sampling.stills import needless
 
     options = remembered | flags
