@@ -3,6 +3,7 @@
 import json
 import lzma
 import shutil
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -79,3 +80,13 @@ def test_numbers(capsys: pytest.CaptureFixture, flag: str, said: str) -> None:
         status = int(str(exit_.code))
     (line,) = capsys.readouterr().err.splitlines()
     assert status == 2 and said in line
+
+
+@pytest.mark.parametrize(
+    ("flags", "start"), [(["--nope"], "pai-modelscope evaluate: "), (["--limit", "0"], "pai-modelscope: --limit")]
+)
+def test_errors_begin_as_those_of_other_commands(flags, start, capsys) -> None:
+    with suppress(SystemExit):
+        assert main(["evaluate", *flags]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(start)

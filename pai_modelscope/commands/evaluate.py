@@ -12,4 +12,4 @@ def add_parser(commands: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     from pai_modelscope.evaluation.__main__ import main
 
-    return main(args.rest)
+    return main(args.rest, "pai-modelscope evaluate")

@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 from pai_modelscope.config import GENERATION_FALLBACKS
 from pai_modelscope.errors import UserError, printable
 
+_PROGRAM = "python -m pai_modelscope.evaluation"
 SHIPPED_MODEL = "pai-diffusion-mini-zh"
 
 
@@ -17,14 +18,14 @@ class _Parser(argparse.ArgumentParser):
     """A parser whose errors take one line."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"error: {printable(' '.join(message.split()))} (see --help)\n")
+        self.exit(2, f"{self.prog}: {printable(' '.join(message.split()))} (see '{self.prog} --help')\n")
 
 
-def parser() -> argparse.ArgumentParser:
+def parser(program: str = _PROGRAM) -> argparse.ArgumentParser:
     from pai_modelscope.evaluation.judge import SHIPPED_JUDGE
     from pai_modelscope.evaluation.rows import row_names
 
-    p = _Parser("python -m pai_modelscope.evaluation", description=__doc__)
+    p = _Parser(program, description=__doc__)
     p.add_argument("--model", default=SHIPPED_MODEL, help="name, id or folder (%(default)s)")
     p.add_argument("--judge", default=str(SHIPPED_JUDGE), help="folder of the judge (the shipped one)")
     p.add_argument("--data", default="shipped", help="'shipped', or the pictures.jsonl.xz of the full set")
@@ -83,8 +84,9 @@ def evaluate(options: argparse.Namespace) -> dict[str, Any]:
     return found
 
 
-def main(arguments: list[str] | None = None) -> int:
-    options = parser().parse_args(arguments)
+def main(arguments: list[str] | None = None, program: str = _PROGRAM) -> int:
+    """Measure and write the report; the exit status. `program`: what errors begin with, and `error` for this module."""
+    options = parser(program).parse_args(arguments)
     try:
         if options.limit < 1:
             raise UserError(f"--limit is {options.limit}; give at least 1 prompt a row.")
@@ -92,7 +94,8 @@ def main(arguments: list[str] | None = None) -> int:
             raise UserError(f"--batch is {options.batch}; give at least 1 picture at a time.")
         evaluate(options)
     except UserError as error:
-        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+        prefix = "error" if program == _PROGRAM else program.split()[0]
+        print(f"{prefix}: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
     print(printable(str(options.out / "report.md")))
     return 0
