@@ -66,6 +66,7 @@ HEADER_BYTES = 16 * MIB  # of a safetensors file, its metadata included
 TENSORS = 50_000  # in one file
 PICKLE_BYTES = 64 * MIB  # of a pickle without its tensors' values
 PICKLE_STEPS = 1_000_000  # that a pickle is read in; a tensor takes some 25
+INDEX_STEPS = 10_000_000  # of a sharded checkpoint's index; a piece of a tensor takes some 100
 PICKLE_VIEWS = 8  # times the file's size: what all its tensors hold together, tied ones counted each
 FACTOR_NUMBERS = 2**28  # between two factors of a decomposed weight
 PATTERNS = 10_000  # of an adapter's configuration: names with a rank or an alpha of their own

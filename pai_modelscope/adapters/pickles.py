@@ -21,21 +21,25 @@ from pai_modelscope.untrusted import open_regular
 from pai_modelscope.zoo.weights import AGAIN
 
 
-def check_pickle(path: Path) -> None:
+def check_pickle(path: Path, advice: str = AGAIN) -> None:
     """Raise `UserError` for a pickle that is damaged, claims more bytes than the file has, or has keys of odd types.
 
     It is read once, and nothing that it asks for is made: every class and function in it is a `_Thing`.
     """
     with open_regular(path) as file:
-        size = os.fstat(file.fileno()).st_size
-        zipped = file.read(4) == b"PK\x03\x04"  # as PyTorch tells them apart: it looks for no archive at the end
-        file.seek(0)
-        try:
-            claimed = _claimed_by_zip(file, size) if zipped else _claimed(file, size)
-        except Exception as error:  # whatever damaged bytes set off in there
-            raise UserError(f"{path} is damaged, cut short or no PyTorch file ({reason(error)}). {AGAIN}") from None
+        check_open(file, os.fstat(file.fileno()).st_size, path, advice)
+
+
+def check_open(file: BinaryIO, size: int, path: Path, advice: str) -> None:
+    """As `check_pickle`, for `size` bytes of an open file, or of a part of the file at `path`."""
+    zipped = file.read(4) == b"PK\x03\x04"  # as PyTorch tells them apart: it looks for no archive at the end
+    file.seek(0)
+    try:
+        claimed = _claimed_by_zip(file, size) if zipped else _claimed(file, size)
+    except Exception as error:  # whatever damaged bytes set off in there
+        raise UserError(f"{path} is damaged, cut short or no PyTorch file ({reason(error)}). {advice}") from None
     if claimed > size:
-        raise UserError(f"{path} claims to hold {claimed} bytes, but has {size}: it is damaged. {AGAIN}")
+        raise UserError(f"{path} claims to hold {claimed} bytes, but has {size}: it is damaged. {advice}")
 
 
 def asks_for_more(path: Path, error: pickle.UnpicklingError) -> UserError:
@@ -130,13 +134,14 @@ def _claimed(file: Any, size: int) -> int:
 class _Reader:
     """A file of which no more is read, nor asked for, than there is."""
 
-    def __init__(self, file: Any, size: int):
+    def __init__(self, file: Any, size: int, steps: int | None = None):
         self._file, self._left, self._steps = file, min(size, limits.PICKLE_BYTES), 0
+        self._most = limits.PICKLE_STEPS if steps is None else steps
         self.marked: bool | None = None
 
     def read(self, count: int) -> bytes:
         self._steps += 1
-        if not 0 <= count <= self._left or self._steps > limits.PICKLE_STEPS:
+        if not 0 <= count <= self._left or self._steps > self._most:
             raise EOFError("it ends too early, or has no end")
         self._left -= count
         return bytes(self._file.read(count))
@@ -189,6 +194,10 @@ class _Look(pickle._Unpickler):
             self.storages[key] = count * _ITEM.get(getattr(kind, "name", ""), 1)
         return _Thing()
 
+    def is_name(self, key: Any) -> bool:
+        """Whether it costs no more than its length to hash it."""
+        return key is None or isinstance(key, str | int | float | bytes)
+
     def _new(self) -> None:
         self.stack.pop()  # type: ignore[attr-defined]
         self.stack[-1] = _Thing()  # type: ignore[attr-defined]
@@ -209,7 +218,7 @@ def _plain_keys(load: Callable[[Any], None], step: int) -> Callable[[Any], None]
 
     def checked(look: Any) -> None:
         keys = look.stack[-2:-1] if step == 0 else look.stack[::step]
-        if not all(key is None or isinstance(key, str | int | float | bytes) for key in keys):
+        if not all(look.is_name(key) for key in keys):
             raise ValueError("keys that are no names")
         load(look)
 
@@ -228,6 +237,7 @@ for _code, _step in (
 _Look.dispatch[pickle.NEWOBJ[0]] = _Look._new
 _Look.dispatch[pickle.BUILD[0]] = _Look._build
 _Look.dispatch[pickle.FRAME[0]] = _Look._frame
+del _Look.dispatch[pickle.BYTEARRAY8[0]]  # makes as many bytes as it says; PyTorch knows no such step
 
 _OLD_FORMAT = 0x1950A86A20F9469CFC6C  # what a file begins with that PyTorch before 1.6 wrote
 _ITEM = {

@@ -11,9 +11,7 @@ import re
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import is_dataclass
-from enum import Enum
-from pathlib import Path, PurePosixPath, PureWindowsPath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,8 +19,10 @@ import torch
 from accelerate.utils import load
 from safetensors import SafetensorError
 
-from pai_modelscope import limits, untrusted
+from pai_modelscope import untrusted
+from pai_modelscope.adapters.pickles import check_pickle
 from pai_modelscope.errors import UserError, reason
+from pai_modelscope.training import checkpoint_index
 
 _PICKLES = {".pkl", ".bin", ".pt"}
 _FORCED, _FORBIDDEN = "TORCH_FORCE_WEIGHTS_ONLY_LOAD", "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD"
@@ -32,8 +32,6 @@ _DEEPSPEED = {
     "deepspeed.runtime.zero.config": ("ZeroStageEnum",),
     "deepspeed.utils.tensor_fragment": ("fragment_address",),
 }
-# What the index of a sharded checkpoint consists of, beside types and layouts of tensors.
-_SHARDED = {"torch.distributed.checkpoint.metadata", "torch.distributed.checkpoint.filesystem"}
 
 ADVICE = "remove the folder, and 'latest' takes the checkpoint before it or begins anew"
 # What libraries raise for content that is not what they wrote.
@@ -81,6 +79,7 @@ def read(path: Path) -> Any:
         with zipfile.ZipFile(path) as archive:  # torch.save compresses nothing: the content is no larger than the file
             if any(entry.compress_type != zipfile.ZIP_STORED for entry in archive.infolist()):
                 raise _unsafe(path, "it is compressed")
+        check_pickle(path, f"{ADVICE[0].upper()}{ADVICE[1:]}.")
         with only_values():
             return load(str(path), map_location="cpu", mmap=True)
     except UserError:
@@ -212,25 +211,9 @@ def _classes_of_deepspeed() -> list[Any]:
 
 
 def _check_sharded(path: Path) -> None:
-    """The index of a sharded checkpoint, which PyTorch opens as a pickle."""
     try:
-        with untrusted.open_regular(path, limits.JSON_BYTES) as file:
-            _Index(file).load()
+        checkpoint_index.check(path, ADVICE)
     except UserError:
         raise
     except DAMAGED as error:
         raise UserError(f"{path} can't be read ({reason(error)}): {ADVICE}") from None
-
-
-class _Index(pickle.Unpickler):
-    def find_class(self, module: str, name: str) -> Any:
-        if (module, name) == ("torch.serialization", "_get_layout"):
-            return torch.serialization._get_layout  # type: ignore[attr-defined]  # a look-up by name
-        if module == "pathlib" and name in ("PosixPath", "WindowsPath", "PurePosixPath", "PureWindowsPath"):
-            return PureWindowsPath if "Windows" in name else PurePosixPath
-        if "." not in name and (module == "torch" or module in _SHARDED):
-            found = getattr(__import__(module, fromlist=[name]), name, None)
-            plain = isinstance(found, type) and (is_dataclass(found) or issubclass(found, Enum))
-            if isinstance(found, torch.dtype) or found is torch.Size or (plain and found.__module__ == module):
-                return found
-        raise pickle.UnpicklingError(f"it asks for {module}.{name}")
