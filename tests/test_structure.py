@@ -1,4 +1,4 @@
-"""The rules of the house: which room may import which, what a light import costs, how long a function may be."""
+"""The rules of the house: which room may import which, what a light import costs."""
 
 import ast
 import configparser
@@ -53,10 +53,6 @@ SHARED_BY_ALL = {
     "errors",
 }  # and these import no other room of the package but
 THEIR_OWN = {"config", "untrusted", "errors", "limits"}  # the only ones of the package that these import
-
-LONGEST_FUNCTION = 60
-LONGEST_FILE = 300
-LONG_ON_PURPOSE: set[str] = set()  # "path/of/file.py" or "path/of/file.py:function", each with its reason beside it
 
 # Names of the writers' own folders: a reader of the project has none of them.
 FOREIGN = ["/work" + "/", "/tmp" + "/mini", "shared" + "/", "../" + "shared"]
@@ -203,23 +199,6 @@ def test_dependencies_are_declared_and_pinned() -> None:
         normal(line.split("==")[0]) for line in (ROOT / "constraints.txt").read_text().splitlines() if "==" in line
     }
     assert declared() <= pinned
-
-
-def functions(path: Path) -> list[tuple[str, int]]:
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    kinds = (ast.FunctionDef, ast.AsyncFunctionDef)
-    return [(n.name, (n.end_lineno or 0) - n.lineno + 1) for n in ast.walk(tree) if isinstance(n, kinds)]
-
-
-def test_functions_and_files_stay_short() -> None:
-    long = []
-    for path in python_files():
-        name = path.relative_to(ROOT).as_posix()
-        if len(path.read_text(encoding="utf-8").splitlines()) > LONGEST_FILE:
-            long.append(name)
-        long += [f"{name}:{function}" for function, lines in functions(path) if lines > LONGEST_FUNCTION]
-    assert sorted(set(long) - LONG_ON_PURPOSE) == []
-    assert set(long) >= LONG_ON_PURPOSE, "an exception that is no longer needed"
 
 
 def test_no_foreign_paths() -> None:
