@@ -118,10 +118,10 @@ def _shift(file: BinaryIO) -> int:
 
 def _claimed(file: Any, size: int) -> int:
     """The bytes that the storages of a pickle claim; PyTorch's old format has five in a row, of which one is a mark."""
-    reader = _Reader(file, size)
+    reader = BoundedReader(file, size)
     claimed = 0
     for _ in range(5):
-        look = _Look(reader)
+        look = PickleInspector(reader)
         value = look.load()
         claimed += sum(look.storages.values())
         if reader.marked is None:
@@ -131,7 +131,7 @@ def _claimed(file: Any, size: int) -> int:
     return claimed
 
 
-class _Reader:
+class BoundedReader:
     """A file of which no more is read, nor asked for, than there is."""
 
     def __init__(self, file: Any, size: int, steps: int | None = None):
@@ -172,12 +172,12 @@ class _Thing:
     def add(self, _: Any) -> None: ...
 
 
-class _Look(pickle._Unpickler):
+class PickleInspector(pickle._Unpickler):
     """Python's own unpickler (that of C allocates what an index in the file says) over a world of `_Thing`s."""
 
     dispatch: ClassVar[dict[int, Any]] = dict(pickle._Unpickler.dispatch)
 
-    def __init__(self, reader: _Reader):
+    def __init__(self, reader: BoundedReader):
         super().__init__(reader, encoding="latin1")
         self.storages: dict[Any, int] = {}  # bytes by key
 
@@ -233,11 +233,11 @@ for _code, _step in (
     (pickle.ADDITEMS, 1),
     (pickle.FROZENSET, 1),
 ):
-    _Look.dispatch[_code[0]] = _plain_keys(_Look.dispatch[_code[0]], _step)
-_Look.dispatch[pickle.NEWOBJ[0]] = _Look._new
-_Look.dispatch[pickle.BUILD[0]] = _Look._build
-_Look.dispatch[pickle.FRAME[0]] = _Look._frame
-del _Look.dispatch[pickle.BYTEARRAY8[0]]  # makes as many bytes as it says; PyTorch knows no such step
+    PickleInspector.dispatch[_code[0]] = _plain_keys(PickleInspector.dispatch[_code[0]], _step)
+PickleInspector.dispatch[pickle.NEWOBJ[0]] = PickleInspector._new
+PickleInspector.dispatch[pickle.BUILD[0]] = PickleInspector._build
+PickleInspector.dispatch[pickle.FRAME[0]] = PickleInspector._frame
+del PickleInspector.dispatch[pickle.BYTEARRAY8[0]]  # makes as many bytes as it says; PyTorch knows no such step
 
 _OLD_FORMAT = 0x1950A86A20F9469CFC6C  # what a file begins with that PyTorch before 1.6 wrote
 _ITEM = {

@@ -19,7 +19,7 @@ import torch
 from torch.distributed.checkpoint.metadata import Metadata, MetadataIndex
 
 from pai_modelscope import limits, untrusted
-from pai_modelscope.adapters.pickles import _Look, _Reader, check_open
+from pai_modelscope.adapters.pickles import BoundedReader, PickleInspector, check_open
 
 # What an index consists of, beside types and layouts of tensors.
 _CLASSES_OF = {"torch.distributed.checkpoint.metadata", "torch.distributed.checkpoint.filesystem"}
@@ -33,7 +33,7 @@ def check(path: Path, advice: str) -> None:
         pickle.UnpicklingError, ValueError and so on: for the index.
     """
     with untrusted.open_regular(path, limits.JSON_BYTES) as file:
-        found = _Index(_Reader(file, os.fstat(file.fileno()).st_size, limits.INDEX_STEPS)).load()
+        found = _Index(BoundedReader(file, os.fstat(file.fileno()).st_size, limits.INDEX_STEPS)).load()
     pieces = found.storage_data if isinstance(found, Metadata) else None
     places: dict[str, list[tuple[int, int]]] = defaultdict(list)
     for piece in (pieces or {}).values():
@@ -83,10 +83,10 @@ class _Piece:
 _BUILD: Callable[[Any], None] = pickle._Unpickler.dispatch[pickle.BUILD[0]]
 
 
-class _Index(_Look):
+class _Index(PickleInspector):
     """Makes what an index consists of, and hashes what is no longer than it is."""
 
-    dispatch: ClassVar[dict[int, Any]] = dict(_Look.dispatch)
+    dispatch: ClassVar[dict[int, Any]] = dict(PickleInspector.dispatch)
     stack: list[Any]  # these are Python's unpickler's own
     memo: dict[int, Any]
     read: Callable[[int], bytes]
