@@ -18,6 +18,7 @@ from pai_modelscope.data.cache import ShardCache
 from pai_modelscope.data.folders import repeats_of
 from pai_modelscope.data.metadata import rows_of
 from pai_modelscope.data.packed import samples_of
+from pai_modelscope.data.parquet_pages import unfolded_bytes
 from pai_modelscope.data.tsv import lines_of
 from pai_modelscope.errors import UserError
 from tests.limited import answers_within
@@ -118,6 +119,50 @@ def test_a_parquet_that_grows_is_refused_in_bounded_memory(tmp_path) -> None:
     for path in paths[:2]:
         assert "unfolds to more than" in answers[path], answers[path]
     assert "20000000 rows; valid are up to 10000000" in answers[paths[2]]
+
+
+def test_a_parquet_whose_footer_lies_is_refused_before_its_pages_are_unfolded(tmp_path) -> None:
+    """The footer says one byte for a page of 600 MB: its pages say what they are."""
+    table = pa.table({"image": pa.array(["a.png"]), "text": pa.array(["\0" * 600_000_000], pa.large_string())})
+    file = tmp_path / "a.parquet"
+    pq.write_table(table, file, compression="zstd", use_dictionary=False, write_statistics=False)
+    content = file.read_bytes()
+    footer = len(content) - 8 - int.from_bytes(content[-8:-4], "little")
+    claimed = varint(2 * pq.read_metadata(file).row_group(0).column(1).total_uncompressed_size)
+    assert content[footer:].count(claimed) >= 1
+    one = b"\x82" + b"\x80" * (len(claimed) - 2) + b"\0"
+    file.write_bytes(content[:footer] + content[footer:].replace(claimed, one))
+    assert pq.read_metadata(file).row_group(0).column(1).total_uncompressed_size == 1
+    (answer,) = answers_within(OPEN, [str(file)]).values()
+    assert answer.startswith("UserError") and "unfolds to more than" in answer
+
+
+def varint(number: int) -> bytes:
+    groups = []
+    while number:
+        groups.append(number & 127 | (128 if number > 127 else 0))
+        number >>= 7
+    return bytes(groups)
+
+
+@pytest.mark.parametrize("options", [
+    {"compression": "zstd"}, {"compression": "none", "data_page_version": "2.0"}, {"row_group_size": 3},
+    {"compression": "snappy", "use_dictionary": False, "write_statistics": False},
+    {"compression": "gzip", "data_page_size": 100},
+    {"write_page_index": True, "write_page_checksum": True, "data_page_version": "2.0", "compression": "brotli"},
+], ids=str)  # fmt: skip
+def test_the_pages_of_honest_parquet_files_say_what_their_footer_says(tmp_path, options) -> None:
+    rows = [f"一段文字 {number} " * (number % 50) for number in range(500)]
+    table = pa.table({"text": rows, "more": [{"a": [number, None], "b": {"x": 1.5}} for number in range(500)]})
+    pq.write_table(table, tmp_path / "a.parquet", **options)
+    metadata, size = pq.read_metadata(tmp_path / "a.parquet"), (tmp_path / "a.parquet").stat().st_size
+    with open(tmp_path / "a.parquet", "rb") as file:
+        for number in range(metadata.num_row_groups):
+            group = metadata.row_group(number)
+            for place in range(group.num_columns):
+                column = group.column(place)
+                found = unfolded_bytes(file, size, column)  # the footer counts the headers, too
+                assert 0.5 * column.total_uncompressed_size - 200 <= found <= column.total_uncompressed_size
 
 
 def test_parquet_pictures_above_the_bound_are_broken(tmp_path, monkeypatch) -> None:

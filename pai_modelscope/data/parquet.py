@@ -11,6 +11,7 @@ from typing import Any, cast
 
 from pai_modelscope import limits
 from pai_modelscope.data.folders import Columns
+from pai_modelscope.data.parquet_pages import unfolded_bytes
 from pai_modelscope.data.records import CONDITION, Listed, file_in, join
 from pai_modelscope.data.tables import check_columns, open_table
 from pai_modelscope.errors import UserError, reason
@@ -62,15 +63,18 @@ def _checked(file: Path, columns: Columns) -> tuple[list[str], int]:
         most = limits.PARQUET_BYTES + limits.PARQUET_GROWTH * file.stat().st_size
         groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
         chunks = [group.column(place) for group in groups for place in range(group.num_columns)]
-        claimed = [chunk.total_uncompressed_size for chunk in chunks if chunk.path_in_schema.split(".")[0] in names]
-        total, largest = 0, 0
-        if sum(claimed) <= most:
+        chunks = [chunk for chunk in chunks if chunk.path_in_schema.split(".")[0] in names]
+        claimed, total, largest = sum(chunk.total_uncompressed_size for chunk in chunks), 0, 0
+        if claimed <= most:  # and the pages, which a reader believes, say no more
+            with open_regular(file) as raw:
+                claimed = sum(unfolded_bytes(raw, file.stat().st_size, chunk) for chunk in chunks)
+        if claimed <= most:
             at_once = 1 + metadata.num_rows // _ONE_AT_A_TIME
             for batch in opened.iter_batches(batch_size=at_once, columns=names, use_threads=False):
                 total, largest = total + batch.nbytes, max(largest, batch.nbytes)
                 if total > most:
                     break
-        if sum(claimed) > most or total > most:
+        if claimed > most or total > most:
             raise UserError(
                 f"{file} has {file.stat().st_size} bytes and unfolds to more than {most}: give pictures as PNG or "
                 "JPEG files in it."
