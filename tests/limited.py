@@ -12,8 +12,9 @@ import json, resource, sys, warnings
 warnings.simplefilter("ignore")
 from pai_modelscope.errors import UserError
 {setup}
-def peak():
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+def peak():  # of this program alone: ru_maxrss begins at what the process had before it became this program
+    with open("/proc/self/status") as status:
+        return next(int(line.split()[1]) for line in status if line.startswith("VmHWM"))
 before, answers = peak(), {{}}
 for argument in {arguments!r}:
     try:
