@@ -141,9 +141,9 @@ def test_evaluate_passes_its_flags_on(monkeypatch: pytest.MonkeyPatch) -> None:
     from pai_modelscope.evaluation import __main__ as evaluation
 
     heard: list[list[str]] = []
-    monkeypatch.setattr(evaluation, "main", lambda arguments: heard.append(arguments) or 0)
+    monkeypatch.setattr(evaluation, "main", lambda arguments, program: heard.append([program, *arguments]) or 0)
     assert main(["evaluate", "--limit", "64", "--rows", "trained"]) == 0
-    assert heard == [["--limit", "64", "--rows", "trained"]]
+    assert heard == [["pai-modelscope evaluate", "--limit", "64", "--rows", "trained"]]
 
 
 def test_demo_says_where_and_how_fast_and_what_next(

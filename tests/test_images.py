@@ -144,7 +144,7 @@ def cut(path: Path) -> None:
     ("make", "words"),
     [
         (lambda path: None, "no picture"),
-        (lambda path: path.write_text("x"), "can't be read as a picture"),
+        (lambda path: path.write_text("x"), "is no picture of a known format"),
         (lambda path: path.mkdir(), "is a folder"),
         (bare, "no generation parameters"),
         (other_text, "names no Steps"),

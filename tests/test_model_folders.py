@@ -280,6 +280,6 @@ def test_a_control_adapters_configuration_is_compared_with_the_unet_first(
     "device", ["meta", "privateuseone", "cuda:99", "cpu:x", "xla", "toaster", "cpu\x1b[0m", "m" * 500]
 )
 def test_a_device_that_is_none_is_one_line(device: str) -> None:
-    with pytest.raises(UserError, match=r"can't be used here .*: give 'cpu', 'cuda' or 'auto'") as error:
+    with pytest.raises(UserError, match=r"can't be used here .*: give 'cpu'.* or 'auto'") as error:
         Sampler.from_pretrained(MINI, device=device)
     assert "\x1b" not in str(error.value) and len(str(error.value)) < 400

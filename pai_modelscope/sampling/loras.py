@@ -51,7 +51,7 @@ def settle_loras(prompt: str, given: Any, loaded: Mapping[str, str]) -> tuple[st
         source = source if isinstance(source, str) else os.fspath(source)
         name = source if source in loaded else lora_name(source)
         tag = next((tag for tag in (name, name.replace(".", "_")) if tag in tags), name)  # once, names had no '.'
-        if weight is not None and tags.get(tag, weight) != weight:
+        if weight is not None and tag in tags and tags[tag] != weight:
             warnings.warn(
                 f"The LoRA {name!r} has two weights, {tags[tag]:g} in the prompt and {weight} beside it: the prompt's "
                 "counts.",
