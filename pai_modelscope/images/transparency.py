@@ -43,8 +43,7 @@ def mask_of(picture: Image.Image, name: str) -> Image.Image:
 
 def coloured(picture: Image.Image) -> bool:
     """Whether more than a twentieth of the pixels are of a colour, not gray."""
-    saturation = picture.convert("RGB").convert("HSV").getchannel("S")
-    value = picture.convert("RGB").convert("HSV").getchannel("V")
+    _, saturation, value = picture.convert("RGB").convert("HSV").split()
     vivid = ImageChops.multiply(saturation, value).point(lambda level: 255 if level > _SAME else 0)
     return vivid.histogram()[255] * 20 > picture.width * picture.height
 

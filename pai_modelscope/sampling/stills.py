@@ -100,16 +100,15 @@ def needless(values: Mapping[str, Any]) -> dict[str, str]:
     What equals the default is not among them: a program may hand on all options that there are.
     """
     masked = values.get("mask") is not None or values.get("outpaint") is not None
+    controlled = bool(values.get("control"))  # by pictures that are resized, too
     found = {}
     if not masked:
         found = dict.fromkeys(("mask_blur", "mask_only"), "without a mask: give mask or outpaint too")
     if not values.get("mask_only"):
         found["mask_padding"] = "without mask_only: give mask_only too"
-    if values.get("control"):  # whose pictures are resized, too
-        pass
-    elif masked:
+    if masked and not controlled:
         found["resize"] = "with mask or outpaint, under which the image keeps its size: leave it out"
-    elif values.get("image") is None:
+    elif values.get("image") is None and not controlled:
         found["resize"] = "without an image: give image too"
     return {name: why for name, why in found.items() if values.get(name, _DEFAULTS[name]) != _DEFAULTS[name]}
 
