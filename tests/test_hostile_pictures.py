@@ -3,6 +3,7 @@
 import importlib.metadata
 import io
 import os
+import re
 import struct
 import subprocess
 import sys
@@ -11,12 +12,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, features
 
 from pai_modelscope import UserError, limits
+from pai_modelscope.adapters.pictures import read_picture
 from pai_modelscope.data import open_training_set, scan
 from pai_modelscope.images import open_image, open_mask
 from pai_modelscope.images.annotators import annotate
+from pai_modelscope.images.avif import avif_problem
 from pai_modelscope.images.heads import tags_fit, tile_pixels
 from tests.limited import answers_within
 from tests.picture_files import picture
@@ -182,6 +185,70 @@ def test_bombs_are_refused_or_opened_in_bounded_memory(tmp_path: Path) -> None:
     assert all(answer.startswith("UserError: The image ") for name, answer in answers.items() if name not in sound)
     assert "has too many segments" in answers["segments"] and "has too many scans" in answers["scans"]
     assert "has too long comments" in answers["comment"] and "has too many chunks" in answers["chunks"]
+
+
+def forged(content: bytes, box: bytes, start: int, value: bytes) -> bytes:
+    """An AVIF with other bytes in each of its boxes of a kind; `start` counts from the box's name."""
+    made = bytearray(content)
+    for found in re.finditer(box, content):
+        made[found.start() + start : found.start() + start + len(value)] = value
+    return bytes(made)
+
+
+AVIF = pytest.mark.skipif(not features.check("avif"), reason="this Pillow has no AVIF")
+
+
+@AVIF
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "LA"])
+@pytest.mark.parametrize("size", [(1, 1), (40, 57), (257, 64)])
+@pytest.mark.parametrize("how", [{}, {"subsampling": "4:4:4"}, {"quality": 100}, {"exif": Image.Exif().tobytes()}])
+def test_avifs_whose_streams_hold_what_their_boxes_claim_are_opened(tmp_path: Path, mode, size, how) -> None:
+    file = tmp_path / "a.avif"
+    file.write_bytes(coded(NOISE.convert(mode).resize(size), "AVIF", **how))
+    assert open_image(file).size == size
+
+
+@AVIF
+def test_avifs_whose_streams_hold_another_size_are_refused(tmp_path: Path) -> None:
+    """libavif decodes what the stream says: 16384 x 16384 pixels of one colour take 3 KB, and 551 MB."""
+    large = coded(Image.new("RGB", (16384, 16384)), "AVIF", speed=10)
+    small, moving = coded(NOISE, "AVIF"), coded(NOISE, "AVIF", save_all=True, append_images=[NOISE])
+    alpha = coded(NOISE.convert("RGBA"), "AVIF")
+    eight = struct.pack(">II", 8, 8)
+    files = {
+        "large.avif": forged(large, b"ispe", 8, eight),
+        "mif1.avif": forged(forged(large, b"ispe", 8, eight), b"ftyp", 4, b"mif1"),
+        "small.avif": forged(small, b"ispe", 8, struct.pack(">II", 128, 128)),
+        "alpha.avif": forged(alpha, b"ispe", 8, eight),
+        "still.avif": forged(forged(moving, b"ispe", 8, eight), b"ftyp", 4, b"avif"),
+        "moving.avif": moving,
+        "no-size.avif": forged(large, b"ispe", 0, b"free"),
+        "no-stream.avif": forged(small, b"iloc", 18, struct.pack(">I", 2**31)),
+        "two.avif": forged(small, b"colr", 0, b"ispe"),
+        "cut.avif": small[:300],
+    }
+    for name, content in files.items():
+        (tmp_path / name).write_bytes(content)
+    answers = answers_within(
+        "from pai_modelscope.images import open_image as call", [str(tmp_path / name) for name in files], memory=64
+    )
+    answers = {Path(name).name: answer for name, answer in answers.items()}
+    assert [name for name, answer in answers.items() if not answer.startswith("UserError: ")] == []
+    assert "16384x16384 pixels where its head claims 8x8" in answers["large.avif"]
+    assert "64x64 pixels where its head claims 8x8" in answers["still.avif"]
+    assert "a sequence of pictures" in answers["moving.avif"]
+    with pytest.raises(UserError, match="16384x16384"):
+        read_picture(tmp_path / "large.avif")
+
+
+@AVIF
+def test_bytes_of_an_avif_may_be_anything() -> None:
+    good, random = coded(NOISE.convert("RGBA"), "AVIF"), np.random.default_rng(0)
+    for _ in range(3000):
+        made = bytearray(good)
+        for place in random.integers(0, 480, random.integers(1, 4)):
+            made[place] = random.choice([0, 1, 2, 127, 128, 255, random.integers(256)])
+        assert isinstance(avif_problem(bytes(made[: random.integers(1, len(made))])), str)
 
 
 def test_tiffs_of_tiles_far_larger_than_the_picture_are_refused_before_one_is_decoded(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ covered by pseudo-random numbers, see `_cover`. The JSON writes a tensor as {"TO
 """
 
 import base64
+import io
 import zlib
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,8 @@ from PIL import Image
 
 from pai_modelscope import limits
 from pai_modelscope.errors import UserError, reason
-from pai_modelscope.untrusted import parse_json
+from pai_modelscope.images import heads
+from pai_modelscope.untrusted import parse_json, read_bytes
 
 PICTURES = (".png", ".webp", ".avif")
 _CHUNK = "sd-ti-embedding"
@@ -30,7 +32,10 @@ def read_picture(file: Path) -> dict[str, Any]:
         UserError: no picture, none with an embedding, or one that is damaged or beyond the limits.
     """
     try:
-        with Image.open(file, formats=("PNG", "WEBP", "AVIF")) as image:
+        content = read_bytes(file, limits.PICTURE_BYTES)
+        if wrong := heads.problem(content):
+            raise UserError(f"{file} has {wrong}: give the file as it was saved.")
+        with Image.open(io.BytesIO(content), formats=("PNG", "WEBP", "AVIF")) as image:
             if image.width * image.height > limits.EMBEDDING_PIXELS:
                 raise UserError(
                     f"{file} is {image.width}x{image.height}; valid are up to {limits.EMBEDDING_PIXELS} pixels."
@@ -43,11 +48,11 @@ def read_picture(file: Path) -> dict[str, Any]:
         raise UserError(f"There is no file {file}. Give an embedding's file.") from None
     except Exception as error:  # whatever damaged bytes set off in a decoder
         raise UserError(f"{file} can't be read as a picture ({reason(error)}).") from None
-    content = _of_chunk(text, file) if text else _of_pixels(pixels, file)
-    params = content.get("string_to_param") if isinstance(content, dict) else None
+    embedding = _of_chunk(text, file) if text else _of_pixels(pixels, file)
+    params = embedding.get("string_to_param") if isinstance(embedding, dict) else None
     if not isinstance(params, dict) or not params:
         raise _nothing(file)
-    return {**content, "string_to_param": {name: _tensor(value, file) for name, value in params.items()}}
+    return {**embedding, "string_to_param": {name: _tensor(value, file) for name, value in params.items()}}
 
 
 def _of_chunk(text: str, file: Path) -> Any:

@@ -8,6 +8,7 @@ import struct
 from collections.abc import Iterator
 
 from pai_modelscope import limits
+from pai_modelscope.images.avif import avif_problem, is_avif
 
 # Start of scan: its length is six bytes and two for each of up to four components (ITU T.81, B.2.3).
 _SCAN = re.compile(rb"\xff\xda\x00[\x08\x0a\x0c\x0e][\x01-\x04]")
@@ -28,6 +29,8 @@ def problem(content: bytes) -> str:
         return "too many chunks" if count > limits.PICTURE_BLOCKS else ""
     if content[:3] == b"GIF":
         return "too long comments" if _gif_comments(content) > limits.COMMENT_BYTES else ""
+    if is_avif(content):
+        return avif_problem(content)
     return _tiff(content) if content[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+") else ""
 
 
