@@ -30,7 +30,7 @@ from accelerate.state import AcceleratorState
 
 from benchmarks.common import environment, table, write_json
 from benchmarks.training_parts import Clock, Enough, Pixels, Recorded, open_shape
-from pai_modelscope.sampling.quiet import quiet
+from pai_modelscope.library_logs import quiet
 
 WINDOWS = 5  # of steps over which losses are averaged and logged
 KEY = ("shape", "method", "batch", "gpus", "attention")  # a row's name

@@ -142,15 +142,15 @@ def _full(device: torch.device) -> Any:
 
 def _mini() -> Any:
     from pai_modelscope import model_dir
-    from pai_modelscope.sampling.load import load_pipeline
+    from pai_modelscope.checkpoints.load import load_pipeline
 
     return load_pipeline(model_dir("pai-diffusion-mini-zh"), torch.device("cpu"), torch.float32)
 
 
 def _shipped(device: torch.device, gpus: int, seed: int) -> Opened:
     from pai_modelscope.data import Geometry, open_training_set, scan
-    from pai_modelscope.data.cached import CachedSource
-    from pai_modelscope.data.draws import CaptionSettings
+    from pai_modelscope.data.augmentation import CaptionSettings
+    from pai_modelscope.data.cached_batches import CachedSource
 
     pipe, pictures = _mini(), scan(open_training_set("shipped:food"))
     parts = (pictures, Geometry(256), CaptionSettings(), pipe.tokenizer)

@@ -5,7 +5,7 @@ from typing import Any
 
 from PIL import Image, ImageDraw
 
-from pai_modelscope.commands.demo import PROMPTS, SEED
+from pai_modelscope.cli.demo import PROMPTS, SEED
 
 HERE = Path(__file__).resolve().parent / "images"
 CARD = HERE.parents[1] / "pai_modelscope/assets/pai-diffusion-mini-zh/samples.png"

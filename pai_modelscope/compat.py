@@ -87,7 +87,7 @@ def _local(source: Any, weight_name: Any, subfolder: Any) -> Path | None:
 
 def _load(unet: Any, source: Any) -> None:
     from pai_modelscope.adapters import load_lora, loaded_loras, read_lora, unload_lora
-    from pai_modelscope.adapters.read import lora_of
+    from pai_modelscope.adapters.lora_io.read import lora_of
 
     lora = read_lora(source) if isinstance(source, Path) else lora_of(source)
     if not lora.unet and not lora.changes:

@@ -12,16 +12,16 @@ from typing import Any
 
 import pytest
 
-from tests.browser import browser as browser  # fixtures for all tests
-from tests.gallery_site import small_gallery as small_gallery
-from tests.hub_child import hub as hub
-from tests.hub_child import shipped_files as shipped_files
+from tests.support.browser import browser as browser  # fixtures for all tests
+from tests.support.gallery_site import small_gallery as small_gallery
+from tests.support.hub_child import hub as hub
+from tests.support.hub_child import shipped_files as shipped_files
 
 
 @pytest.fixture
 def shipped() -> Any:
     """The shipped model as a plain diffusers pipeline, for all tests: none may change it."""
-    from tests.adapter_files import shipped_pipe
+    from tests.support.adapter_files import shipped_pipe
 
     return shipped_pipe()
 

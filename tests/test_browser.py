@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.browser import absent, missing_glyphs, visit
+from tests.support.browser import absent, missing_glyphs, visit
 
 PAGE = "<!doctype html><html lang=zh><meta charset=utf-8><body>{}"
 

@@ -17,7 +17,7 @@ from pai_modelscope.adapters import read_lora
 from pai_modelscope.config.methods import METHODS, parts_of
 from pai_modelscope.data import open_training_set, scan
 from pai_modelscope.training.options import settle
-from tests.fuzzing import fuzz, texts, value_or_error, values
+from tests.support.fuzzing import fuzz, texts, value_or_error, values
 
 pytestmark = pytest.mark.fuzz
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from pai_modelscope.errors import UserError
 from pai_modelscope.untrusted import inside, parse_json, read_yaml
-from tests.fuzzing import fuzz, texts, value_or_error
+from tests.support.fuzzing import fuzz, texts, value_or_error
 
 pytestmark = pytest.mark.fuzz
 

@@ -1,4 +1,4 @@
-"""The rules of the house: which room may import which, what a light import costs."""
+"""The structure: which package may import which, what a light import costs."""
 
 import ast
 import configparser
@@ -18,18 +18,16 @@ import pai_modelscope
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "pai_modelscope"
 
-# Imports point from an earlier floor to a later one, never back, and never sideways between rooms of one floor.
-FLOORS = [
+# Imports point from an earlier layer to a later one, never back, and never sideways within one layer.
+LAYERS = [
     {"cli"},
-    {"commands"},
     {"gallery"},
     {"pipelines", "trainers", "notebook"},
     {"training"},
     {"methods"},
-    {"curation"},
     {"evaluation"},
     {"sampling"},
-    {"single_file", "compat"},
+    {"checkpoints", "compat"},
     {"adapters"},
     {"data"},
     {"text"},
@@ -37,6 +35,10 @@ FLOORS = [
     {"diffusion"},
     {"zoo"},
     {"config"},
+    {"library_logs"},
+    {"tensor_files"},
+    {"pickles"},
+    {"model_layout"},
     {"text_encoding"},
     {"untrusted"},
     {"errors"},
@@ -44,15 +46,7 @@ FLOORS = [
     {"limits"},
     {"registration"},
 ]
-FLOOR = {room: height for height, rooms in enumerate(FLOORS) for room in rooms}
-SHARED_BY_ALL = {
-    "zoo",
-    "config",
-    "text_encoding",
-    "untrusted",
-    "errors",
-}  # and these import no other room of the package but
-THEIR_OWN = {"config", "untrusted", "errors", "limits"}  # the only ones of the package that these import
+LAYER = {name: height for height, names in enumerate(LAYERS) for name in names}
 
 # Names of the writers' own folders: a reader of the project has none of them.
 FOREIGN = ["/work" + "/", "/tmp" + "/mini", "shared" + "/", "../" + "shared"]
@@ -71,12 +65,12 @@ def python_files() -> list[Path]:
     return [path for path in tracked() if path.suffix == ".py" and ROOT / "notebooks" not in path.parents]
 
 
-def room_of(path: Path) -> str:
+def layer_of(path: Path) -> str:
     return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
 
 
-def imported_rooms(tree: ast.AST, package: str) -> set[str]:
-    """Rooms that any import statement of a module of `package` names, inside functions too."""
+def imported_packages(tree: ast.AST, package: str) -> set[str]:
+    """Packages that any import statement of a module of `package` names, inside functions too."""
     names: set[str] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -85,15 +79,15 @@ def imported_rooms(tree: ast.AST, package: str) -> set[str]:
             base = package.rsplit(".", node.level - 1)[0] + "." if node.level else ""
             names |= {f"{base}{node.module or ''}.{alias.name}".replace("..", ".") for alias in node.names}
     prefix = "pai_modelscope."
-    rooms = {name.removeprefix(prefix).split(".")[0] for name in names if name.startswith(prefix)}
-    return rooms & FLOOR.keys()
+    found = {name.removeprefix(prefix).split(".")[0] for name in names if name.startswith(prefix)}
+    return found & LAYER.keys()
 
 
 def package_of(path: Path) -> str:
     return ".".join(path.relative_to(ROOT).parent.parts)
 
 
-def room_files() -> list[Path]:
+def package_files() -> list[Path]:
     return [path for path in sorted(PACKAGE.rglob("*.py")) if path != PACKAGE / "__init__.py"]
 
 
@@ -103,23 +97,23 @@ def modules() -> list[str]:
     ]
 
 
-def test_every_room_has_a_floor() -> None:
-    assert {room_of(path) for path in room_files()} <= FLOOR.keys()
+def test_every_package_has_a_layer() -> None:
+    assert {layer_of(path) for path in package_files()} <= LAYER.keys()
 
 
-@pytest.mark.parametrize("path", room_files(), ids=lambda path: str(path.relative_to(PACKAGE)))
+@pytest.mark.parametrize("path", package_files(), ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_imports_point_downwards(path: Path) -> None:
-    room = room_of(path)
+    own = layer_of(path)
     wrong = {
         other
-        for other in imported_rooms(ast.parse(path.read_text(encoding="utf-8")), package_of(path)) - {room}
-        if FLOOR[other] <= FLOOR[room] or (room in SHARED_BY_ALL and other not in THEIR_OWN)
+        for other in imported_packages(ast.parse(path.read_text(encoding="utf-8")), package_of(path)) - {own}
+        if LAYER[other] <= LAYER[own]
     }
-    assert not wrong, f"{room} must not import {sorted(wrong)}"
+    assert not wrong, f"{own} must not import {sorted(wrong)}"
 
 
 @pytest.mark.parametrize(
-    ("code", "room"),
+    ("code", "package"),
     [
         ("def f():\n    from pai_modelscope import sampling", "sampling"),
         ("import pai_modelscope.zoo.entries", "zoo"),
@@ -127,13 +121,13 @@ def test_imports_point_downwards(path: Path) -> None:
         ("from .. import text", "text"),
     ],
 )
-def test_the_import_rule_sees_every_form(code: str, room: str) -> None:
-    assert imported_rooms(ast.parse(code), "pai_modelscope.images") == {room}
+def test_the_import_rule_sees_every_form(code: str, package: str) -> None:
+    assert imported_packages(ast.parse(code), "pai_modelscope.images") == {package}
 
 
 def test_only_the_adapters_import_modelscope() -> None:
     adapters = {"pipelines", "trainers"}
-    for path in room_files():
+    for path in package_files():
         names = {
             (node.module or "") if isinstance(node, ast.ImportFrom) else alias.name
             for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
@@ -142,7 +136,7 @@ def test_only_the_adapters_import_modelscope() -> None:
         }
         uses = {name for name in names if name == "modelscope" or name.startswith("modelscope.")}
         # The demo shows the call that a ModelScope user writes.
-        assert not uses or room_of(path) in adapters or path == PACKAGE / "commands" / "demo.py", (path, uses)
+        assert not uses or layer_of(path) in adapters or path == PACKAGE / "cli" / "demo.py", (path, uses)
 
 
 @pytest.mark.parametrize("name", modules())
@@ -229,7 +223,7 @@ def test_the_wheel_carries_the_assets(tmp_path: Path) -> None:
     assets = PACKAGE / "assets"
     shipped = {path.relative_to(ROOT).as_posix() for path in tracked() if assets in path.parents}
     assert shipped <= packed
-    assert "pai_modelscope/cli.py" in packed
+    assert "pai_modelscope/cli/parser.py" in packed
 
 
 def test_notice_names_every_author_and_licence() -> None:

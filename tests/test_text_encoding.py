@@ -10,7 +10,7 @@ from pai_modelscope.data import open_training_set
 from pai_modelscope.data.metadata import rows_of
 from pai_modelscope.errors import UserError
 from pai_modelscope.text_encoding import choose, decode, decode_text, look
-from tests.picture_files import members, png, write_tar
+from tests.support.picture_files import members, png, write_tar
 
 SIMPLE = ["木牛", "一只猫在雪地里奔跑", "小狗", "小雪", "红色的花，绿色的叶子", "1girl, 猫, 雪地", "a cat", "琵琶"]
 TRADITIONAL = ["木牛", "一隻貓在雪地裡奔跑", "紅色的花，綠色的葉子", "1girl, 貓, 雪地"]

@@ -321,7 +321,7 @@ print(zoo.show("pai-diffusion-artist-large-zh"))
 import numpy as np
 
 from pai_modelscope.evaluation import background_colour
-from pai_modelscope.images.colours import NAMED_COLOURS
+from pai_modelscope.images.colors import NAMED_COLOURS
 
 asked = list(NAMED_COLOURS)[:: 2 if FAST else 1]
 drawn = sampler([f"熊猫,{colour}背景" for colour in asked], seed=SEED, **size)

@@ -242,7 +242,7 @@ print(f"与采样器画的逐位相同：{same_in_modelscope}")
 import torch
 from diffusers import StableDiffusionControlNetPipeline
 
-from pai_modelscope.sampling.load import load_controlnet
+from pai_modelscope.checkpoints.load import load_controlnet
 
 net = load_controlnet(pai_modelscope.model_dir(CONTROLNET), sampler.pipe)
 pipe = StableDiffusionControlNetPipeline(**sampler.pipe.components, controlnet=net, requires_safety_checker=False)

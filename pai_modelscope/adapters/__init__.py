@@ -1,15 +1,15 @@
 """LoRAs and textual-inversion embeddings of any origin: read, looked at, used in a pipeline, written."""
 
-from pai_modelscope.adapters.embeddings import Embedding, read_embedding, read_embeddings, write_embedding
+from pai_modelscope.adapters.embedding_io import Embedding, read_embedding, read_embeddings, write_embedding
+from pai_modelscope.adapters.embedding_loader import load_embedding
 from pai_modelscope.adapters.extract import extract_lora
-from pai_modelscope.adapters.find import lora_place
-from pai_modelscope.adapters.lora import LoraFile
-from pai_modelscope.adapters.merged import save_merged
-from pai_modelscope.adapters.read import read_lora
+from pai_modelscope.adapters.lora_io.file import LoraFile
+from pai_modelscope.adapters.lora_io.locate import lora_place
+from pai_modelscope.adapters.lora_io.read import read_lora
+from pai_modelscope.adapters.lora_io.write import write_lora
+from pai_modelscope.adapters.lora_loader import load_lora, loaded_loras, merge_lora, set_loras, unload_lora
+from pai_modelscope.adapters.merge import save_merged
 from pai_modelscope.adapters.summary import inspect
-from pai_modelscope.adapters.tokens import load_embedding
-from pai_modelscope.adapters.use import load_lora, loaded_loras, merge_lora, set_loras, unload_lora
-from pai_modelscope.adapters.write import write_lora
 
 __all__ = [
     "Embedding",

@@ -14,13 +14,13 @@ from diffusers import ControlNetModel, UNet2DConditionModel
 from torch import nn
 
 from pai_modelscope import limits
-from pai_modelscope.adapters.attach import attach_lora
-from pai_modelscope.adapters.files import read_tensors, save_safetensors, write_new
-from pai_modelscope.adapters.lora import A, B, shorten
+from pai_modelscope.adapters.inject import attach_lora
+from pai_modelscope.adapters.lora_io.file import A, B, shorten
+from pai_modelscope.adapters.result_manifest import read_tuned
 from pai_modelscope.adapters.shapes import model_shapes, problem
-from pai_modelscope.adapters.tuned import read_tuned
 from pai_modelscope.errors import UserError, reason
-from pai_modelscope.zoo.weights import read_json
+from pai_modelscope.model_layout import read_json
+from pai_modelscope.tensor_files import read_tensors, save_safetensors, write_new
 
 FILE = "control_lora.safetensors"
 _NAME = "control"

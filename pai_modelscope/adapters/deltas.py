@@ -15,7 +15,7 @@ import torch
 from pai_modelscope.adapters.kinds import Change
 from pai_modelscope.adapters.layers import weighted_layers
 from pai_modelscope.errors import UserError
-from pai_modelscope.zoo.weights import AGAIN
+from pai_modelscope.model_layout import AGAIN
 
 _ATTRIBUTE = "weight_changes"  # of the model, as `peft_config` is
 Changes = Mapping[str, Change]  # by the layer's name

@@ -4,7 +4,7 @@ from typing import Any
 
 import torch
 
-from pai_modelscope.adapters.lora import A, B, LoraFile, State, shorten
+from pai_modelscope.adapters.lora_io.file import A, B, LoraFile, State, shorten
 from pai_modelscope.errors import UserError
 
 _PLURAL = {"unet": "UNets", "text_encoder": "text encoders"}

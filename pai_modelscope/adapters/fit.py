@@ -6,7 +6,7 @@ import torch
 
 from pai_modelscope.adapters.kinds import Change, fits
 from pai_modelscope.adapters.layers import base_layers, weighted_layers
-from pai_modelscope.adapters.lora import MAGNITUDE, A, B, LoraFile, State, base_name, modules, shorten
+from pai_modelscope.adapters.lora_io.file import MAGNITUDE, A, B, LoraFile, State, base_name, modules, shorten
 from pai_modelscope.errors import UserError
 
 # By part, in the model's own names: matrices that PEFT puts beside layers, and changes of weights.

@@ -12,10 +12,10 @@ from typing import Any
 import torch
 
 from pai_modelscope import limits
-from pai_modelscope.adapters.files import header_length, read_pickle
 from pai_modelscope.errors import UserError, reason
+from pai_modelscope.model_layout import AGAIN, read_json, weight_files
+from pai_modelscope.tensor_files import header_length, read_pickle
 from pai_modelscope.untrusted import check_regular, parse_json
-from pai_modelscope.zoo.weights import AGAIN, read_json, weight_files
 
 Shapes = dict[str, tuple[int, ...]]
 

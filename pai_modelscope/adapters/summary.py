@@ -3,9 +3,9 @@
 import os
 from typing import Any
 
-from pai_modelscope.adapters.embeddings import holds_embedding, read_embeddings
-from pai_modelscope.adapters.lora import BASES, PARTS, LoraFile, base_name
-from pai_modelscope.adapters.read import read_lora
+from pai_modelscope.adapters.embedding_io import holds_embedding, read_embeddings
+from pai_modelscope.adapters.lora_io.file import BASES, PARTS, LoraFile, base_name
+from pai_modelscope.adapters.lora_io.read import read_lora
 
 
 def inspect(path: str | os.PathLike[str]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from pai_modelscope import limits
 from pai_modelscope.data.examples import Example, TrainingSet
 from pai_modelscope.errors import UserError, printable, reason
 from pai_modelscope.images.decoding import head_size
-from pai_modelscope.images.inputs import open_image, read_mask
+from pai_modelscope.images.open_images import open_image, read_mask
 from pai_modelscope.untrusted import inside, open_regular, read_bytes
 
 Load = Callable[[], bytes | Image.Image]

@@ -6,7 +6,7 @@ import resvg_py
 from PIL import Image, ImageColor
 
 from pai_modelscope.errors import UserError
-from pai_modelscope.images.colours import NAMED_COLOURS
+from pai_modelscope.images.colors import NAMED_COLOURS
 
 Background = str | tuple[int, int, int]
 

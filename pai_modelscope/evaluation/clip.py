@@ -4,9 +4,9 @@ from pathlib import Path
 
 import torch
 
-from pai_modelscope.adapters.files import read_part
 from pai_modelscope.errors import UserError
 from pai_modelscope.evaluation.judge import Judge
+from pai_modelscope.tensor_files import read_part
 
 IMAGE_TOWER = Path(__file__).parent.parent / "assets" / "chinese-clip-mini"
 

@@ -12,7 +12,7 @@ from pai_modelscope import limits
 from pai_modelscope.adapters.shapes import problem
 from pai_modelscope.errors import UserError, reason
 from pai_modelscope.evaluation.metrics import border_colour
-from pai_modelscope.zoo.weights import read_json
+from pai_modelscope.model_layout import read_json
 
 SHIPPED_JUDGE = Path(__file__).parents[1] / "assets" / "judge"
 STYLE_LAYERS = 6  # best of 1 to 14 on held-out drawings: 0.67 of 11 styles recognised, 0.20 from the last layer
@@ -34,7 +34,7 @@ class Judge:
         """Read weights (any precision; used in float32) and tokenizer. Raises `UserError` if the folder has none."""
         from transformers import BertTokenizer, VisionTextDualEncoderModel
 
-        from pai_modelscope.sampling.quiet import quiet
+        from pai_modelscope.library_logs import quiet
 
         folder = Path(folder)
         missing = [

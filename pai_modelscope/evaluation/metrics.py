@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 
 from pai_modelscope.images.annotators import annotate
-from pai_modelscope.images.colours import NAMED_COLOURS
+from pai_modelscope.images.colors import NAMED_COLOURS
 
 
 def ranks(

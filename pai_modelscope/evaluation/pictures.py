@@ -13,7 +13,7 @@ from PIL import Image
 
 from pai_modelscope import limits
 from pai_modelscope.errors import UserError, reason
-from pai_modelscope.images.colours import NAMED_COLOURS
+from pai_modelscope.images.colors import NAMED_COLOURS
 from pai_modelscope.untrusted import parse_json
 
 SHIPPED = "shipped"

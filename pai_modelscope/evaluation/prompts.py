@@ -10,7 +10,7 @@ from itertools import islice
 from typing import TypeVar
 
 from pai_modelscope.evaluation.pictures import Pictures, Record, Scene
-from pai_modelscope.images.colours import NAMED_COLOURS
+from pai_modelscope.images.colors import NAMED_COLOURS
 
 T = TypeVar("T")
 MAX_CHARACTERS = 30  # about one token each, and a chunk of 32 tokens begins and ends with a special one

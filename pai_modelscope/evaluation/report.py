@@ -14,7 +14,7 @@ import torch
 from pai_modelscope.evaluation import metrics
 from pai_modelscope.evaluation.prompts import Case
 from pai_modelscope.evaluation.rows import Bench, Figures, Images, Row
-from pai_modelscope.images.colours import NAMED_COLOURS
+from pai_modelscope.images.colors import NAMED_COLOURS
 
 PACKAGES = ("torch", "diffusers", "transformers")
 PERCENT = ("R@1", "R@5", "style", "colour", "both", "one half", "edges")

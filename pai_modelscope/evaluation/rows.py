@@ -185,7 +185,7 @@ def under_control(bench: Bench, cases: Sequence[Case], options: Mapping[str, Any
     """Drawn along the edges of the real drawings, by the ControlNet that ships."""
     from diffusers import StableDiffusionControlNetPipeline  # not for those who only ask for the rows' names
 
-    from pai_modelscope.sampling.load import load_controlnet
+    from pai_modelscope.checkpoints.load import load_controlnet
     from pai_modelscope.zoo import model_dir
 
     net = load_controlnet(model_dir(CONTROLNET), bench.pipe)

@@ -7,7 +7,7 @@ from pathlib import Path
 from pai_modelscope.evaluation import prompts
 from pai_modelscope.evaluation.prompts import ARTICLE, Case
 from pai_modelscope.evaluation.rows import Bench
-from pai_modelscope.images.colours import NAMED_COLOURS
+from pai_modelscope.images.colors import NAMED_COLOURS
 
 SENTENCES = (
     ARTICLE,

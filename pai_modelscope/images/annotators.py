@@ -16,7 +16,7 @@ from PIL import Image
 
 from pai_modelscope import limits
 from pai_modelscope.errors import UserError
-from pai_modelscope.images.inputs import Source, open_image
+from pai_modelscope.images.open_images import Source, open_image
 from pai_modelscope.images.opencv import warn_of_several
 from pai_modelscope.images.skeleton import draw_skeleton, openpose_points
 

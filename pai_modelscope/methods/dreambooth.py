@@ -16,9 +16,9 @@ from typing import Any
 
 from tqdm.auto import tqdm
 
-from pai_modelscope.data.cache import weights_digest
 from pai_modelscope.data.examples import Example, TrainingSet
 from pai_modelscope.data.folders import pictures_in
+from pai_modelscope.data.latent_cache import weights_digest
 from pai_modelscope.data.records import Listed, example, join, load_file, mix
 from pai_modelscope.errors import UserError
 from pai_modelscope.images.infotext import write_png

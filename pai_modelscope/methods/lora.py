@@ -10,8 +10,8 @@ from diffusers import UNet2DConditionModel
 from torch import nn
 
 from pai_modelscope.adapters import LoraFile, write_lora
-from pai_modelscope.adapters.attach import attach_lora
-from pai_modelscope.adapters.lora import MAGNITUDE, A, B, State, modules
+from pai_modelscope.adapters.inject import attach_lora
+from pai_modelscope.adapters.lora_io.file import MAGNITUDE, A, B, State, modules
 from pai_modelscope.config.methods import TARGETS, LoraOptions
 from pai_modelscope.config.option import problems_in
 from pai_modelscope.errors import UserError

@@ -14,7 +14,7 @@ from pai_modelscope.errors import UserError
 from pai_modelscope.text import expand
 from pai_modelscope.text.characters import shorten
 from pai_modelscope.text.chunks import token_ids
-from pai_modelscope.text.expand import said, vector_names
+from pai_modelscope.text.placeholders import said, vector_names
 
 OBJECT_TEMPLATES = (
     "一张{}的照片",

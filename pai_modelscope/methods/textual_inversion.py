@@ -12,16 +12,16 @@ from torch import nn
 
 from pai_modelscope import limits
 from pai_modelscope.adapters import Embedding, load_embedding, write_embedding
-from pai_modelscope.adapters.files import write_new
-from pai_modelscope.adapters.tokens import add_words
+from pai_modelscope.adapters.embedding_loader import add_words
+from pai_modelscope.checkpoints.configs import part_class
 from pai_modelscope.errors import UserError
 from pai_modelscope.methods.denoising import Denoising
-from pai_modelscope.sampling.configs import part_class
+from pai_modelscope.model_layout import read_json
+from pai_modelscope.tensor_files import write_new
 from pai_modelscope.text.chunks import token_ids
-from pai_modelscope.text.unknown import unknown_characters
+from pai_modelscope.text.unknown_characters import unknown_characters
 from pai_modelscope.zoo import model_dir
 from pai_modelscope.zoo.folders import copy_model
-from pai_modelscope.zoo.weights import read_json
 
 
 class TextualInversion(Denoising):

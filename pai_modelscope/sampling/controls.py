@@ -13,7 +13,7 @@ from pai_modelscope.config.option import Bounds, problem_of_number, shown
 from pai_modelscope.errors import UserError
 from pai_modelscope.images.annotators import ANNOTATORS, annotate
 from pai_modelscope.images.masks import Box, How, resize
-from pai_modelscope.sampling.stills import Still, open_still
+from pai_modelscope.sampling.init_image import Still, open_still
 
 _SCALES, _SHARES = Bounds(minimum=0, maximum=4), Bounds(minimum=0, maximum=1)
 KEYS = ("kind", "image", "model", "scale", "start", "end", "annotate")

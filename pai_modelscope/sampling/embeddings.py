@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from pai_modelscope.adapters import read_embeddings
-from pai_modelscope.adapters.tokens import load_embeddings
+from pai_modelscope.adapters.embedding_loader import load_embeddings
 from pai_modelscope.config.option import shown
 from pai_modelscope.errors import UserError
 from pai_modelscope.images.infotext import RememberedFile
-from pai_modelscope.text.expand import said
+from pai_modelscope.text.placeholders import said
 from pai_modelscope.untrusted import open_regular
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pai_modelscope import limits as bounds
-from pai_modelscope.adapters.purpose import made_for_lcm
+from pai_modelscope.adapters.lora_metadata import made_for_lcm
 from pai_modelscope.config import GENERATION_FALLBACKS, GenerationOptions
 from pai_modelscope.config.option import (
     bounds_of,
@@ -20,10 +20,10 @@ from pai_modelscope.config.option import (
 from pai_modelscope.errors import UserError
 from pai_modelscope.sampling.controls import settle_controls
 from pai_modelscope.sampling.embeddings import settle_embeddings
+from pai_modelscope.sampling.init_image import finished_size, settle_stills
 from pai_modelscope.sampling.loras import settle_loras
 from pai_modelscope.sampling.schedulers import scheduler_name
 from pai_modelscope.sampling.seeds import deal_seeds
-from pai_modelscope.sampling.stills import finished_size, settle_stills
 from pai_modelscope.sampling.upscale import settle_upscale
 from pai_modelscope.text.characters import problem_of_text
 

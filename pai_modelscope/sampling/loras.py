@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 from torch.nn import ModuleDict
 
 from pai_modelscope import zoo
-from pai_modelscope.adapters.files import PICKLES
 from pai_modelscope.config.option import Bounds, problem_of_number, shown
 from pai_modelscope.errors import UserError
 from pai_modelscope.images.infotext import RememberedFile
-from pai_modelscope.text.loras import split_loras
+from pai_modelscope.tensor_files import PICKLES
+from pai_modelscope.text.prompt_tags import split_loras
 from pai_modelscope.untrusted import open_regular
 
 if TYPE_CHECKING:
@@ -182,7 +182,7 @@ def _absolute(source: str) -> str:
 
 
 def _digest(place: Path) -> str:
-    from pai_modelscope.adapters.find import find_lora
+    from pai_modelscope.adapters.lora_io.locate import find_lora
 
     total = hashlib.sha256()
     for file in find_lora(place):

@@ -16,22 +16,22 @@ import torch
 from diffusers import LCMScheduler
 from PIL import Image
 
-from pai_modelscope.adapters.tuned import Tuned, lineage, read_tuned
+from pai_modelscope.adapters.result_manifest import Tuned, lineage, read_tuned
+from pai_modelscope.checkpoints.load import display_name, load_controlnet, load_pipeline, pick_device, pick_dtype
 from pai_modelscope.config.option import shown
 from pai_modelscope.errors import UserError
 from pai_modelscope.images import realesrgan
-from pai_modelscope.sampling.describe import describe
 from pai_modelscope.sampling.embeddings import Embeddings
 from pai_modelscope.sampling.guidance import rescaled_guidance
 from pai_modelscope.sampling.jobs import Job, Limits, Text, plan
-from pai_modelscope.sampling.load import display_name, load_controlnet, load_pipeline, pick_device, pick_dtype
 from pai_modelscope.sampling.loras import Loras
+from pai_modelscope.sampling.metadata import describe
+from pai_modelscope.sampling.pipeline_selection import no_picture, out_of_memory, task
 from pai_modelscope.sampling.progress import Progress
 from pai_modelscope.sampling.prompts import check_prompts
 from pai_modelscope.sampling.safety import SafetyCheck, build_safety
 from pai_modelscope.sampling.schedulers import SCHEDULERS, on_cpu, own_name
 from pai_modelscope.sampling.settings import check_types, own_settings
-from pai_modelscope.sampling.tasks import no_picture, out_of_memory, task
 from pai_modelscope.sampling.upscale import drawn_over, passes
 from pai_modelscope.text import encode_prompts, expand
 from pai_modelscope.text.encode import count_chunks

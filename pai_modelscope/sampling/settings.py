@@ -5,11 +5,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from pai_modelscope.checkpoints.configs import own_loras
+from pai_modelscope.checkpoints.integrity import read_json
 from pai_modelscope.config import GenerationOptions
 from pai_modelscope.config.option import problem, shown
 from pai_modelscope.errors import UserError
-from pai_modelscope.sampling.configs import own_loras
-from pai_modelscope.sampling.files import read_json
 
 # Files and numbers of one picture: those are the user's to name, not a folder's.
 _OF_THE_USER = ("image", "mask", "control", "embeddings", "outpaint", "seed", "batch_pos", "output_type")

@@ -8,7 +8,7 @@ from PIL import Image
 from pai_modelscope.config import UPSCALE_STRENGTH, UPSCALER, GenerationOptions
 from pai_modelscope.errors import UserError
 from pai_modelscope.images import realesrgan
-from pai_modelscope.sampling.stills import open_still
+from pai_modelscope.sampling.init_image import open_still
 
 
 def settle_upscale(values: dict[str, Any], asked: set[str], size: tuple[int, int] | None, most: int) -> list[str]:

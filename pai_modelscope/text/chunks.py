@@ -9,7 +9,7 @@ import torch
 from pai_modelscope import limits
 from pai_modelscope.errors import UserError
 from pai_modelscope.text.characters import check_text
-from pai_modelscope.text.expand import expand_all
+from pai_modelscope.text.placeholders import expand_all
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

@@ -9,8 +9,8 @@ from pai_modelscope import limits
 from pai_modelscope.errors import UserError
 from pai_modelscope.text.characters import check_text, shorten
 from pai_modelscope.text.chunks import content_length, pack_chunks, separator_ids, split_tokens, token_ids
-from pai_modelscope.text.expand import expand
-from pai_modelscope.text.unknown import warn_of_unknown
+from pai_modelscope.text.placeholders import expand
+from pai_modelscope.text.unknown_characters import warn_of_unknown
 from pai_modelscope.text.weights import BREAK, parse_weights
 
 if TYPE_CHECKING:

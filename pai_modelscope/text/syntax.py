@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from pai_modelscope.text.characters import shorten, visible
-from pai_modelscope.text.loras import lora_tags
+from pai_modelscope.text.prompt_tags import lora_tags
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

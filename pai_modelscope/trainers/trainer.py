@@ -131,7 +131,7 @@ class PaiDiffusionTrainer(BaseTrainer):
         checkpoint_path: a folder `checkpoint-N` of this method and model; None: the weights as they are now.
         """
         from pai_modelscope.training.checkpoints import load_trained
-        from pai_modelscope.training.held_out import held_out_loss
+        from pai_modelscope.training.eval_set import held_out_loss
 
         if self.eval_dataset is None:
             raise UserError("eval_dataset must be given to evaluate: pictures that were not trained on")

@@ -20,8 +20,8 @@ from accelerate.utils import load
 from safetensors import SafetensorError
 
 from pai_modelscope import untrusted
-from pai_modelscope.adapters.pickles import check_pickle
 from pai_modelscope.errors import UserError, reason
+from pai_modelscope.pickles import check_pickle
 from pai_modelscope.training import checkpoint_index
 
 _PICKLES = {".pkl", ".bin", ".pt"}

@@ -19,7 +19,7 @@ import torch
 from torch.distributed.checkpoint.metadata import Metadata, MetadataIndex
 
 from pai_modelscope import limits, untrusted
-from pai_modelscope.adapters.pickles import BoundedReader, PickleInspector, check_open
+from pai_modelscope.pickles import BoundedReader, PickleInspector, check_open
 
 # What an index consists of, beside types and layouts of tensors.
 _CLASSES_OF = {"torch.distributed.checkpoint.metadata", "torch.distributed.checkpoint.filesystem"}

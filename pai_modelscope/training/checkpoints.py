@@ -15,8 +15,8 @@ from pai_modelscope.errors import UserError, reason
 from pai_modelscope.files import remove
 from pai_modelscope.methods import Method
 from pai_modelscope.training import checkpoint_files
-from pai_modelscope.training.disk import writing
-from pai_modelscope.training.identity import Identity
+from pai_modelscope.training.disk_space import writing
+from pai_modelscope.training.fingerprint import Identity
 from pai_modelscope.training.interrupts import Agreement
 from pai_modelscope.training.ownership import CHECKPOINT, IDENTITY, RunFolder
 from pai_modelscope.training.sharding import cuts, load_options, save_options

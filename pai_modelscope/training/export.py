@@ -7,7 +7,7 @@ from typing import Any
 
 from accelerate import PartialState
 
-from pai_modelscope.adapters.tuned import Tuned, write_tuned
+from pai_modelscope.adapters.result_manifest import Tuned, write_tuned
 from pai_modelscope.errors import UserError
 from pai_modelscope.methods import ControlNetTraining, FullFineTuning, LoraTraining, Method, TextualInversion
 from pai_modelscope.methods.lora import LEGACY

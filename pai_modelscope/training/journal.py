@@ -6,9 +6,9 @@ from typing import Any
 from accelerate import Accelerator
 
 from pai_modelscope.config import TrainingConfig
-from pai_modelscope.training.disk import writing
+from pai_modelscope.training.disk_space import writing
 from pai_modelscope.training.ownership import RunFolder
-from pai_modelscope.training.runfolder import Log, write_run
+from pai_modelscope.training.run_folder import Log, write_run
 from pai_modelscope.training.trackers import Trackers
 from pai_modelscope.training.validation import grid, save_grid
 

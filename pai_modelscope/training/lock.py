@@ -16,7 +16,7 @@ from filelock import FileLock, Timeout
 
 from pai_modelscope import untrusted
 from pai_modelscope.errors import UserError, printable, reason
-from pai_modelscope.training.disk import writing
+from pai_modelscope.training.disk_space import writing
 from pai_modelscope.training.interrupts import Agreement
 from pai_modelscope.training.ownership import RESULT, RunFolder
 

@@ -16,11 +16,11 @@ from pai_modelscope.config import TrainingConfig
 from pai_modelscope.errors import UserError
 from pai_modelscope.methods import Method
 from pai_modelscope.training import checkpoints, sharding
-from pai_modelscope.training.average import Average
 from pai_modelscope.training.card import About, write_card
 from pai_modelscope.training.checkpoint_files import Checked
+from pai_modelscope.training.ema import Average
+from pai_modelscope.training.fingerprint import Identity
 from pai_modelscope.training.gradients import GradientWatch
-from pai_modelscope.training.identity import Identity
 from pai_modelscope.training.interrupts import Agreement, Interrupts
 from pai_modelscope.training.journal import Journal
 from pai_modelscope.training.lock import claimed
@@ -32,8 +32,8 @@ from pai_modelscope.training.optimizers import (
     hold_in_bfloat16,
     settings_kept,
 )
-from pai_modelscope.training.order import Order
 from pai_modelscope.training.ownership import RESULT, RunFolder
+from pai_modelscope.training.sample_order import Order
 from pai_modelscope.training.source import Source
 from pai_modelscope.training.validation import Validation, untouched
 

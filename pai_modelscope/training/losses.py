@@ -12,7 +12,7 @@ from accelerate import Accelerator
 
 from pai_modelscope.errors import UserError
 from pai_modelscope.methods.base import finished
-from pai_modelscope.training.order import Order
+from pai_modelscope.training.sample_order import Order
 
 _ENOUGH, _MEMORY = 5, 100  # logged losses before a median means something, and how many it is of
 _SMOOTH = 0.1  # a step's share of the smoothed loss; a batch of early timesteps alone is no explosion

@@ -13,12 +13,13 @@ from diffusers import ControlNetModel
 
 from pai_modelscope.adapters.control import FILE as CONTROL_ADAPTER
 from pai_modelscope.adapters.control import controlnet_folder, hint_channels, load_control_lora
+from pai_modelscope.checkpoints.load import load_controlnet, load_pipeline
 from pai_modelscope.config import TrainingConfig
 from pai_modelscope.data import Geometry, TrainingSet, open_training_set, scan
-from pai_modelscope.data.cached import CachedSource
-from pai_modelscope.data.draws import CaptionSettings
+from pai_modelscope.data.augmentation import CaptionSettings
+from pai_modelscope.data.batches import ExampleSource, PictureSource
+from pai_modelscope.data.cached_batches import CachedSource
 from pai_modelscope.data.records import mix
-from pai_modelscope.data.sources import ExampleSource, PictureSource
 from pai_modelscope.errors import UserError
 from pai_modelscope.methods import (
     ControlNetTraining,
@@ -33,21 +34,20 @@ from pai_modelscope.methods import (
 )
 from pai_modelscope.methods.denoising import Denoising
 from pai_modelscope.sampling import Sampler
-from pai_modelscope.sampling.load import load_controlnet, load_pipeline
 from pai_modelscope.text import chunk_ids
 from pai_modelscope.training.card import about_run
 from pai_modelscope.training.checkpoints import choose
 from pai_modelscope.training.export import CONTROL, exporter, flat_names, flatten
 from pai_modelscope.training.lock import claimed
 from pai_modelscope.training.loop import train
+from pai_modelscope.training.noise_schedule import OPTIONS as OF_THE_SCHEDULE
+from pai_modelscope.training.noise_schedule import schedule_of
 from pai_modelscope.training.optimizers import lighten
 from pai_modelscope.training.options import Options, settle
 from pai_modelscope.training.ownership import CACHE, CLASS, RESULT
-from pai_modelscope.training.pictures import PictureValidation
-from pai_modelscope.training.schedule import OPTIONS as OF_THE_SCHEDULE
-from pai_modelscope.training.schedule import schedule_of
 from pai_modelscope.training.sharding import launched
 from pai_modelscope.training.trackers import asked_for
+from pai_modelscope.training.validation_images import PictureValidation
 from pai_modelscope.zoo import model_dir
 
 

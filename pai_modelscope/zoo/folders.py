@@ -11,8 +11,8 @@ from typing import Any
 
 from pai_modelscope import untrusted
 from pai_modelscope.errors import UserError
+from pai_modelscope.model_layout import read_json, shard_names
 from pai_modelscope.untrusted import inside
-from pai_modelscope.zoo.weights import read_json, shard_names
 
 CONFIGURATION = "configuration.json"
 PIPELINE_TYPE = "pai-diffusion"  # what a configuration.json of ours names

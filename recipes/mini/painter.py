@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from PIL import Image
 
 from pai_modelscope.data.render import render_svg
-from pai_modelscope.images.colours import NAMED_COLOURS
+from pai_modelscope.images.colors import NAMED_COLOURS
 from recipes.mini.scenes import Scenes
 
 MASTER_PIXELS = 320

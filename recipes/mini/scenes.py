@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from pai_modelscope.images.colours import NAMED_COLOURS
+from pai_modelscope.images.colors import NAMED_COLOURS
 from recipes.mini.captions import CaptionWriter
 
 Record = dict[str, Any]

@@ -1,0 +1,46 @@
+"""A model with LoRAs merged into it, as a folder that opens without them."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from pai_modelscope.adapters.lora_io.file import PARTS, State
+from pai_modelscope.adapters.lora_loader import loaded_loras
+from pai_modelscope.errors import UserError
+from pai_modelscope.model_layout import WEIGHT_STEMS
+from pai_modelscope.tensor_files import read_part, save_safetensors, write_new
+from pai_modelscope.zoo.folders import WEIGHTS, copy_model
+
+
+def save_merged(pipe: Any, source: Path, folder: str | os.PathLike[str]) -> Path:
+    """Write the model in the folder `source` again, with the weights that `pipe` has of it after `merge_lora`.
+
+    Each tensor keeps its dtype, and those that no LoRA changed their every bit; the card stays behind. Raises
+    `UserError` if the folder exists, and for weights that are no numbers in that dtype; nothing is left behind then.
+    """
+    if loaded := loaded_loras(pipe):
+        raise UserError(f"LoRAs are loaded ({', '.join(loaded)}): unload them, only merged ones can be saved.")
+    return write_new(Path(folder), lambda made: _fill(made, pipe, source), folder=True)
+
+
+def _fill(made: Path, pipe: Any, source: Path) -> None:
+    weights = (*(f"*{suffix}" for suffix in WEIGHTS), "*.index.*")
+    copy_model(source, made, but=[f"{part}/{pattern}" for part in PARTS for pattern in weights])
+    for part in PARTS:
+        tensors = _changed(read_part(source / part), getattr(pipe, part).state_dict(), part)
+        (made / part).mkdir(exist_ok=True)
+        save_safetensors(tensors, made / part / f"{WEIGHT_STEMS[part]}.safetensors", {})
+
+
+def _changed(stored: State, state: State, part: str) -> State:
+    """The stored tensors with the model's values; older files know CLIP's under 'text_model.', newer models not."""
+    changed = {}
+    for name, tensor in stored.items():
+        bare = name.removeprefix("text_model.")
+        value = next((state[own] for own in (name, bare, f"text_model.{bare}") if own in state), tensor)
+        changed[name] = value.detach().cpu().to(tensor.dtype)
+        if not bool(torch.isfinite(changed[name]).all()):
+            raise UserError(f"{part}.{name} is beyond {tensor.dtype} after merging: give the LoRA a smaller weight.")
+    return changed

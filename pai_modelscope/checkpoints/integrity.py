@@ -1,0 +1,66 @@
+"""A model folder looked over before anything is loaded: every fault is one line that names the file."""
+
+from pathlib import Path
+from typing import Any
+
+from pai_modelscope.adapters.shapes import safetensors_header
+from pai_modelscope.checkpoints.configs import check_scheduler, check_tokenizer
+from pai_modelscope.errors import UserError
+from pai_modelscope.model_layout import AGAIN, WEIGHT_STEMS, read_json, weight_files
+from pai_modelscope.tensor_files import read_pickle, refuse_pointer
+
+PARTS = ("scheduler", "text_encoder", "tokenizer", "unet", "vae")
+
+
+def check_folder(folder: Path) -> dict[str, Any]:
+    """The `model_index.json` of a complete text-to-image folder; `UserError` naming the first file that is at fault."""
+    index = read_json(folder / "model_index.json", missing=_no_model(folder))
+    missing = [name for name in PARTS if not _entry(index, name) or not (folder / name).is_dir()]
+    if missing:
+        raise UserError(f"The model in {folder} lacks {', '.join(missing)}: {folder / missing[0]} is missing. {AGAIN}")
+    for name in PARTS:
+        config = "scheduler_config.json" if name == "scheduler" else "config.json"
+        if name != "tokenizer":
+            read_json(folder / name / config, missing=f"{folder / name / config} is missing. {AGAIN}")
+    if not any((folder / "tokenizer" / name).is_file() for name in ("vocab.txt", "tokenizer.json", "vocab.json")):
+        raise UserError(f"{folder / 'tokenizer'} holds no vocabulary (vocab.txt or tokenizer.json). {AGAIN}")
+    check_scheduler(folder / "scheduler/scheduler_config.json")
+    check_tokenizer(folder / "tokenizer")
+    for name in WEIGHT_STEMS:
+        for path in weight_files(folder / name):
+            check_weights(path)
+    return index
+
+
+def weights_variant(part: Path) -> str | None:
+    """'fp16' if the part only has half-precision files under that name."""
+    return "fp16" if ".fp16" in weight_files(part)[0].name else None
+
+
+def check_weights(path: Path) -> None:
+    """Raise `UserError` for weights that are missing, truncated, Git LFS pointers or pickles with code in them."""
+    if not path.is_file():
+        raise UserError(f"{path} is missing. {AGAIN}")
+    refuse_pointer(path)
+    if path.suffix == ".safetensors":
+        safetensors_header(path)
+    else:
+        read_pickle(path, map_location="meta", mmap=_is_zip(path))  # mapped, not read
+
+
+def _entry(index: dict[str, Any], name: str) -> bool:
+    return isinstance(index.get(name), list) and all(index[name])
+
+
+def _no_model(folder: Path) -> str:
+    if not folder.exists():
+        return f"There is no model folder {folder}. Give a folder, a name from `pai-modelscope zoo list` or a hub id."
+    return (
+        f"{folder} is no text-to-image model: model_index.json is missing. Give the folder that holds it beside unet, "
+        "vae, text_encoder, tokenizer and scheduler; a LoRA or ControlNet folder is not a model of its own."
+    )
+
+
+def _is_zip(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(2) == b"PK"

@@ -1,0 +1,59 @@
+"""`pai-modelscope demo`: the first pictures, drawn the way a ModelScope user would draw them."""
+
+import argparse
+import statistics
+import time
+from typing import Any
+
+from pai_modelscope.cli.output_folder import Folder
+from pai_modelscope.cli.terminal import program, quieten_bars, say, show
+
+MODEL = "pai-diffusion-mini-zh"
+SEED = 7
+PROMPTS = (
+    "雾蒙蒙的日出在湖面上",
+    "猫头鹰,三维立体风格",
+    "狐狸,蓝色背景",
+    "郁金香,渐变卡通风格",
+    "蝴蝶,黑白剪影风格",
+    "城堡,三维立体风格",
+    "帆船,浅蓝色背景",
+    "房子和树,扁平插画风格",
+)
+NEXT = """
+Next:
+  {program} generate '蜜蜂,黄色背景' --num-images 4
+  {program} zoo list
+  make lab      opens the notebooks; 01 is the same from Python, in ModelScope and in plain diffusers"""
+
+
+def add_parser(commands: Any) -> None:
+    parser = commands.add_parser("demo", help="eight pictures by the model that ships")
+    parser.add_argument("--output", default="out/demo", metavar="DIR", help="default: out/demo")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Draw `PROMPTS` through `modelscope.pipelines.pipeline`; print where they are and how long one took."""
+    from pai_modelscope import model_dir
+
+    folder = Folder(args.output)
+    say("loading PyTorch, ModelScope and the model")
+    from modelscope.pipelines import pipeline
+
+    quieten_bars()
+    pipe = pipeline("text-to-image-synthesis", str(model_dir(MODEL)))
+    images, seconds = [], []
+    for prompt in PROMPTS:
+        start = time.perf_counter()
+        result = pipe({"text": prompt, "seed": SEED, "output_type": "pil"})
+        seconds.append(time.perf_counter() - start)
+        image, text = result["output_imgs"][0], result["infotext"][0]
+        path = folder.save(image, f"seed{SEED}", text)
+        images.append(image)
+        show(f"{path}  {prompt}")
+    sheet = folder.save_sheet(images, list(PROMPTS))
+    width, height = images[0].size
+    show(f"\n{len(images)} pictures in {folder.path}/, all on one page: {sheet}")
+    show(f"{statistics.median(seconds):.1f} s a picture ({width} x {height})")
+    show(NEXT.format(program=program()))

@@ -1,0 +1,149 @@
+"""`pai-modelscope train METHOD`: fine-tuning, alone or under `accelerate launch` and `torchrun`."""
+
+import argparse
+import typing
+from collections.abc import Sequence
+from dataclasses import MISSING, Field, fields
+from pathlib import Path
+from typing import Any
+
+from pai_modelscope import untrusted
+from pai_modelscope.cli.terminal import quieten_bars
+from pai_modelscope.config.methods import ALIASES, METHODS, NO_EFFECT, NOT_HERE, comments, parts_of
+from pai_modelscope.config.option import kind_of, shown
+from pai_modelscope.errors import UserError
+
+_SWITCHES = {"use_8bit_adam", "use_ema"}
+# What a flag means without a value: diffusers' DreamBooth has offset noise of one strength, switched on so.
+_ALONE = {"offset_noise": 0.1}
+
+
+def add_parser(commands: Any) -> None:
+    parser = commands.add_parser(
+        "train", help="fine-tune a model", description="Fine-tune a model on pictures of your own."
+    )
+    methods = parser.add_subparsers(title="methods", metavar="METHOD", required=True)
+    for name, own in METHODS.items():
+        each = methods.add_parser(name, help=_first(own), description=own.__doc__)
+        add_flags(each, name)
+        each.set_defaults(run=run, method=name)
+
+
+def add_flags(parser: argparse.ArgumentParser, method: str) -> None:
+    """Every option of a method, by our name and by that of diffusers' example scripts."""
+    parser.add_argument("--config", type=Path, help="a YAML file of these options; flags go before it")
+    parser.add_argument(
+        "--pretrained_model_name_or_path",
+        "--model",
+        default=argparse.SUPPRESS,
+        help="folder, name of 'zoo list' or hub id; default: pai-diffusion-mini-zh",
+    )
+    flat = "put the result into output_dir itself, as diffusers' scripts do, and not into its folder 'result'"
+    parser.add_argument("--flat", action="store_true", help=flat)
+    parser.add_argument("--revision", default=argparse.SUPPRESS, help="of a hub's model: branch, tag or commit")
+    known: dict[str, Field[Any]] = {}
+    for options in parts_of(method):
+        group, said = parser.add_argument_group(_first(options)), comments(options)
+        for field in fields(options):
+            _add_flag(group, field, said[field.name])
+            known[field.name] = field
+    others = parser.add_argument_group("As diffusers' example scripts call things")
+    for name, (ours, _) in ALIASES.items():
+        if ours in known:
+            _add_other(others, name, f"the same as --{ours}", many=typing.get_origin(kind_of(known[ours])) is list)
+    for name, why in NO_EFFECT.items():
+        _add_idle(others, name, f"changes nothing: {why}")
+    for name in NOT_HERE.keys() - known.keys():  # understood, to be refused with a word on what to do instead
+        _add_idle(others, name, argparse.SUPPRESS)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Train, and print the folder of the result. Stopped before the end, the exit status is 130.
+
+    Raises:
+        UserError: options, model or data that can't work.
+    """
+    from pai_modelscope.training.setup import run as train
+
+    quieten_bars()
+    given = options_of(args)
+    done = train(args.method, given, flat=args.flat)
+    folder = given["output_dir"]
+    if not done["finished"]:
+        print(f"{folder}: stopped after step {done['step']}; --resume_from_checkpoint latest goes on from there")
+        return 130
+    print(folder if args.flat else f"{folder}/result")
+    return 0
+
+
+def options_of(args: argparse.Namespace) -> dict[str, Any]:
+    """What the flags say, and the YAML file where they say nothing."""
+    given = {
+        name: value
+        for name, value in vars(args).items()
+        if name not in ("run", "parser", "method", "rest", "config", "flat")
+    }
+    if getattr(args, "config", None):
+        told = {_own(name) for name in given}
+        content = read_yaml(args.config, args.method)
+        given = {name: value for name, value in content.items() if _own(name) not in told} | given
+    return given
+
+
+def _own(name: str) -> str:
+    """What we call an option that may be called as in diffusers' scripts."""
+    return ALIASES.get(name, (name, None))[0]
+
+
+def read_yaml(path: Path, method: str) -> dict[str, Any]:
+    """Options by their names. Raises `UserError` for no such file, no such form, or one for another method."""
+    try:
+        content = untrusted.read_yaml(path)
+    except UserError as error:
+        raise UserError(f"--config: {error}") from None
+    if not isinstance(content, dict) or not all(isinstance(name, str) for name in content):
+        raise UserError(f"--config {path} must hold options by their names, such as 'train_data_dir: pictures'")
+    if (named := content.pop("method", method)) != method:
+        raise UserError(f"--config {path} is for the method {shown(named)}, not {method!r}: run 'train' with that one")
+    return content
+
+
+def _first(options: type) -> str:
+    """The first sentence that a dataclass says of itself."""
+    return (options.__doc__ or "").split(".")[0].split(";")[0].strip()
+
+
+def _names(name: str) -> Sequence[str]:
+    """`--some_name` as diffusers' scripts have it, and `--some-name`."""
+    return list(dict.fromkeys((f"--{name}", f"--{name.replace('_', '-')}")))
+
+
+def _add_flag(group: Any, field: Field[Any], said: str) -> None:
+    kind = kind_of(field)
+    needed = field.default is MISSING or field.name == "train_data_dir"
+    about = f"{said}; needed" if needed else f"{said}; default: {field.default}"
+    settings: dict[str, Any] = {"dest": field.name, "help": about.replace("%", "%%"), "default": argparse.SUPPRESS}
+    if kind is bool:
+        group.add_argument(*_names(field.name), action=argparse.BooleanOptionalAction, **settings)
+        return
+    many = typing.get_origin(kind) is list
+    settings |= {"nargs": "+"} if many else {}  # texts, which `settle` makes numbers of
+    if field.name in _ALONE:
+        settings |= {"nargs": "?", "const": _ALONE[field.name]}
+    group.add_argument(*_names(field.name), metavar=field.name.rsplit("_", 1)[-1].upper(), **settings)
+
+
+def _add_other(group: Any, name: str, said: str, many: bool) -> None:
+    settings: dict[str, Any] = {"dest": name, "help": said, "default": argparse.SUPPRESS}
+    if name in _SWITCHES:
+        group.add_argument(*_names(name), action="store_true", **settings)
+    else:
+        settings |= {"nargs": "+"} if many else {}
+        group.add_argument(*_names(name), metavar=name.rsplit("_", 1)[-1].upper(), **settings)
+
+
+def _add_idle(group: Any, name: str, said: str) -> None:
+    """A flag whose value nobody reads; some are switches."""
+    metavar = name.rsplit("_", 1)[-1].upper()
+    settings: dict[str, Any] = {"nargs": "?", "const": True, "default": argparse.SUPPRESS, "metavar": metavar}
+    group.add_argument(*_names(name), dest=name, help=said, **settings)

@@ -1,0 +1,244 @@
+"""Pictures and captions become the batches of the training loop."""
+
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from PIL import Image
+
+from pai_modelscope.data.augmentation import CaptionSettings, Draw, caption, draw, resample
+from pai_modelscope.data.examples import Example, Reader, TrainingSet
+from pai_modelscope.data.geometry import LATENT, Geometry, Size, check_same_aspect, crop, cycle
+from pai_modelscope.errors import UserError
+from pai_modelscope.images.annotators import annotate
+from pai_modelscope.text import chunk_ids, unknown_characters
+from pai_modelscope.text.chunks import BACKTRACK, content_length
+
+if TYPE_CHECKING:
+    from diffusers import AutoencoderKL
+
+TOGETHER = 8  # pictures that go through the VAE at once: its memory is that of many UNet samples
+Batch = dict[str, torch.Tensor]
+
+
+class ExampleSource:
+    """What all sources share; they differ in where latents come from.
+
+    Examples of one size and one number of chunks lie in a bucket. A batch of n samples holds
+
+    - `latents` (n, 4, height/8, width/8) float32, scaled to unit variance, drawn anew for each key;
+    - `ids` (n, chunks, 32) int64, of one caption of each, drawn by its key. Dropping captions is the method's part;
+    - `weight` (n,) float32, of each sample's loss, if any example's is not 1;
+    - `mask` (n, 1, height/8, width/8) in [0, 1], if any example of the set has one; 1 for those without;
+    - `control` (n, 3, height, width) in [0, 1], if the set has conditions or `annotator` draws them.
+
+    Args:
+        tokenizer: of the text encoder.
+        annotator: a name in `images.annotators.ANNOTATORS`: conditions are drawn from the cropped pictures, in place of
+            those of the set. `annotator_options` go to it.
+        workers: threads that read pictures; 0, the default of diffusers' scripts, is one.
+
+    Raises:
+        UserError: no pictures; a caption beyond `max_chunks`; conditions for some of the pictures only.
+    """
+
+    def __init__(
+        self,
+        training_set: TrainingSet,
+        geometry: Geometry,
+        captions: CaptionSettings,
+        tokenizer: Any,
+        *,
+        annotator: str | None = None,
+        annotator_options: Mapping[str, Any] | None = None,
+        workers: int = 4,
+    ):
+        examples = [training_set[place] for place in range(len(training_set))]
+        if not examples:
+            raise UserError("The training set has no pictures; give at least one.")
+        self.geometry, self.captions, self.tokenizer = geometry, captions, tokenizer
+        self.annotator, self.annotator_options = annotator, dict(annotator_options or {})
+        if workers < 0:
+            raise UserError(f"dataloader_num_workers is {workers}; it must be at least 0, such as 4")
+        self._pool = ThreadPoolExecutor(max(workers, 1))
+        self._controlled = annotator is None and _all_or_none(examples)
+        self._weighted = any(each.weight != 1 for each in examples)
+        self._masked = any(each.mask for each in examples)
+        needed = chunks_needed(tokenizer, examples, captions)
+        self.examples: list[list[Example]] = []
+        self.shapes: list[tuple[Size, int]] = []  # size and chunks of each bucket
+        found: dict[tuple[Size, int], list[Example]] = {}
+        for each, chunks in zip(examples, needed, strict=True):
+            found.setdefault((geometry.size_for(each.size), chunks), []).append(each)
+        for shape in sorted(found):
+            self.shapes.append(shape)
+            self.examples.append(found[shape])
+
+    @property
+    def lengths(self) -> list[int]:
+        """Examples in each bucket."""
+        return [len(bucket) for bucket in self.examples]
+
+    @property
+    def cycle(self) -> list[int]:
+        """The bucket of each step, repeated for ever: see `geometry.cycle`."""
+        return cycle(self.lengths)
+
+    def names(self, bucket: int, indices: torch.Tensor) -> list[str]:
+        """Where samples come from, for messages."""
+        return [self.examples[bucket][place].name for place in indices.tolist()]
+
+    def batch(self, bucket: int, indices: torch.Tensor, device: torch.device, keys: torch.Tensor) -> Batch:
+        """See the class. Raises `UserError` that names a picture which can't be read."""
+        chosen = [self.examples[bucket][place] for place in indices.tolist()]
+        size, chunks = self.shapes[bucket]
+        drawn = draw(keys, self.geometry)
+        texts = [caption(each.captions, one, self.captions) for each, one in zip(chosen, drawn, strict=True)]
+        made = {
+            "latents": self.latents(chosen, size, drawn, keys, device),
+            **self.text(texts, chunks, device),
+        }
+        if self._weighted:
+            made["weight"] = moved(torch.tensor([each.weight for each in chosen], dtype=torch.float32), device)
+        if self._masked:
+            made["mask"] = moved(self._map(lambda each, one: _mask(each, size, one), chosen, drawn), device)
+        if self._controlled or self.annotator:
+            made["control"] = moved(self._map(lambda each, one: self._control(each, size, one), chosen, drawn), device)
+        return made
+
+    def latents(
+        self, examples: Sequence[Example], size: Size, drawn: Sequence[Draw], keys: torch.Tensor, device: torch.device
+    ) -> torch.Tensor:
+        """(n, 4, height/8, width/8) float32 on `device`, scaled to unit variance."""
+        raise NotImplementedError
+
+    def text(self, texts: Sequence[str], chunks: int, device: torch.device) -> Batch:
+        """What a batch says of its captions."""
+        return {"ids": moved(chunk_ids(self.tokenizer, texts, chunks), device)}
+
+    def _control(self, each: Example, size: Size, drawn: Draw) -> torch.Tensor:
+        if self.annotator is None:
+            assert each.condition is not None
+            return _tensor(_covering(each, each.condition, "conditioning picture", size, drawn))
+        try:
+            return _tensor(annotate(self.annotator, view(each, size, drawn), **self.annotator_options))
+        except UserError as error:
+            raise UserError(f"{each.name}: {error}") from None
+
+    def _map(self, make: Callable[..., torch.Tensor], *columns: Sequence[Any]) -> torch.Tensor:
+        """`make` of each row of `columns`, in threads, stacked."""
+        return torch.stack(list(self._pool.map(make, *columns)))
+
+
+class PictureSource(ExampleSource):
+    """Reads and encodes every picture anew whenever it is shown: any crop, nothing on disk, slow."""
+
+    def __init__(self, *parts: Any, vae: "AutoencoderKL", **options: Any):
+        """As `ExampleSource`, and `vae`, which moves to the device of the first batch."""
+        super().__init__(*parts, **options)
+        self.vae = vae.eval()
+
+    def latents(
+        self, examples: Sequence[Example], size: Size, drawn: Sequence[Draw], keys: torch.Tensor, device: torch.device
+    ) -> torch.Tensor:
+        pixels = self._map(lambda each, one: pixels_of(each, size, one), examples, drawn)
+        mean, std = encode(self.vae.to(device), moved(pixels, device))
+        return scaled(resample(mean, std, keys), *scaling(self.vae))
+
+
+def moved(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
+    """`tensor` on `device`; a GPU copies while this process goes on."""
+    return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor.to(device)
+
+
+def view(each: Example, size: Size, drawn: Draw) -> Image.Image:
+    """The cropped picture of a sample, RGB."""
+    return crop(each.read(), size, drawn.across, drawn.down, drawn.flip)
+
+
+def pixels_of(each: Example, size: Size, drawn: Draw) -> torch.Tensor:
+    """What the VAE sees of a sample: (3, height, width) in [-1, 1]."""
+    return _tensor(view(each, size, drawn)) * 2 - 1
+
+
+@torch.no_grad()
+def encode(vae: "AutoencoderKL", pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Mean and standard deviation (n, 4, height/8, width/8) of the latents of `pixels` (n, 3, height, width)."""
+    parts = [vae.encode(part.to(vae.dtype)).latent_dist for part in pixels.split(TOGETHER)]
+    return torch.cat([part.mean for part in parts]), torch.cat([part.std for part in parts])
+
+
+def scaling(vae: "AutoencoderKL") -> tuple[float, float]:
+    """What to multiply latents by to unit variance, and what to subtract before."""
+    return float(vae.config.scaling_factor), float(getattr(vae.config, "shift_factor", None) or 0.0)
+
+
+def scaled(latents: torch.Tensor, factor: float, shift: float) -> torch.Tensor:
+    """`latents` (n, 4, h, w) as the UNet sees them."""
+    return ((latents - shift) * factor).contiguous(memory_format=torch.channels_last)
+
+
+def chunks_needed(tokenizer: Any, examples: Sequence[Example], settings: CaptionSettings) -> list[int]:
+    """How many chunks each example's batches have: what the longest of its captions needs in any order of its tags."""
+    counts: dict[str, int] = {}
+    unknown: list[str] = []
+    for text in dict.fromkeys(text for each in examples for text in each.captions):
+        chunks = chunk_ids(tokenizer, [text])
+        counts[text] = chunks.shape[1]
+        if (chunks == tokenizer.unk_token_id).any() and unknown_characters(tokenizer, text):
+            unknown.append(text)
+        if settings.shuffle_tags and counts[text] > 1:
+            # A full chunk may end up to BACKTRACK tokens early, as the commas fall.
+            room = content_length(tokenizer)
+            tokens = int((chunks != tokenizer.pad_token_id).sum()) - 2 * counts[text]
+            counts[text] = 1 - (room - tokens) // (room - BACKTRACK)
+    if unknown:
+        lost = " ".join(unknown_characters(tokenizer, unknown[0]))
+        warnings.warn(
+            f"Captions with characters that the model's vocabulary lacks: {len(unknown)} of {len(counts)}, such as "
+            f"{lost} in {unknown[0]!r:.60}; these teach nothing, so write other words, or mend the files' encoding.",
+            stacklevel=2,
+        )
+    needed = [max(counts[text] for text in each.captions) for each in examples]
+    most = settings.chunks or settings.max_chunks
+    for each, count in zip(examples, needed, strict=True):
+        if count > most:
+            raise UserError(
+                f"{each.name}: the caption needs {count} chunks of {content_length(tokenizer)} tokens and {most} are "
+                "allowed; shorten it."
+            )
+    return [settings.chunks or count for count in needed]
+
+
+def _all_or_none(examples: Sequence[Example]) -> bool:
+    without = [each.name for each in examples if each.condition is None]
+    if without and len(without) < len(examples):
+        raise UserError(
+            f"{len(without)} of {len(examples)} pictures have no condition, the first {without[0]}; add it."
+        )
+    return not without
+
+
+def _mask(each: Example, size: Size, drawn: Draw) -> torch.Tensor:
+    """(1, height/8, width/8) in [0, 1]: how much of each latent's pixels counts."""
+    if each.mask is None:
+        return torch.ones(1, size[1] // LATENT, size[0] // LATENT)
+    made = _tensor(_covering(each, each.mask, "mask", size, drawn))
+    return F.avg_pool2d(made[None], LATENT)[0]
+
+
+def _covering(each: Example, read: Reader, what: str, size: Size, drawn: Draw) -> Image.Image:
+    """A condition or mask, cut as its picture is."""
+    picture = read()
+    check_same_aspect(each.size, picture.size, f"{what} of {each.name}")
+    return crop(picture, size, drawn.across, drawn.down, drawn.flip)
+
+
+def _tensor(picture: Image.Image) -> torch.Tensor:
+    """(channels, height, width) in [0, 1]."""
+    pixels = np.asarray(picture, dtype=np.float32) / 255
+    return torch.from_numpy(pixels[None] if pixels.ndim == 2 else np.ascontiguousarray(pixels.transpose(2, 0, 1)))
