@@ -8,40 +8,9 @@ from collections.abc import Callable
 from typing import Any
 
 from pai_modelscope import limits
-from pai_modelscope.config import UPSCALE_STRENGTH, UPSCALER, GenerationOptions
-from pai_modelscope.config.option import kind_of
+from pai_modelscope.config import GenerationOptions
+from pai_modelscope.config.option import declaration_of, flag_of, kind_of
 
-# The customary flag, what it means, and what is drawn without it; any other option gets `--its-name`.
-FLAGS = {
-    "negative_prompt": ("--negative-prompt", "what the picture should not show", "nothing"),
-    "num_inference_steps": ("--steps", "denoising steps", "the model's own"),
-    "guidance_scale": ("--guidance-scale", "how strongly the text steers; 1 is off", "the model's own"),
-    "guidance_rescale": ("--guidance-rescale", "0 to 1, holds back the contrast of guidance", "the model's own"),
-    "num_images_per_prompt": ("--num-images", "pictures for each text", None),
-    "seed": ("--seed", "whole number, or several with commas between, one a picture", "random"),
-    "scheduler": ("--scheduler", "name of the sampling method, such as 'DPM++ 2M'", "the model's own"),
-    "clip_skip": ("--clip-skip", "last layers of the text encoder to leave out", "none"),
-    "batch_size": ("--batch-size", "pictures drawn at once", "1 on a CPU, 8 on a GPU"),
-    "image": ("--image", "picture to start from, a file", "none"),
-    "strength": ("--strength", "how far from the image to go, 0 to 1", "0.6, with a mask 1.0"),
-    "resize": ("--resize", "how the image comes to the size: crop, fit or stretch", None),
-    "mask": ("--mask", "what of the image to draw anew: a picture of the same size, white there", "none"),
-    "mask_blur": ("--mask-blur", "pixels over which new and old blend", None),
-    "mask_only": ("--mask-only", "draw just the surroundings of the mask, at full size", None),
-    "outpaint": ("--outpaint", "pixels to draw around the image: left,right,top,bottom", "none"),
-    "mask_padding": ("--mask-padding", "pixels around the mask that --mask-only draws too", None),
-    "loras": ("--lora", "FILE or FILE=WEIGHT; prompts may say <lora:name:0.8> instead; may be repeated", "none"),
-    "embeddings": ("--embedding", "FILE whose word the texts may use, such as <小奶猫>; may be repeated", "none"),
-    "control": (
-        "--control",
-        "a picture that steers, KIND=FILE, as in canny=photo.png; more after commas: model=FOLDER, scale=0.8, start=0, "
-        "end=0.7, annotate=no (the file already shows edges); may be repeated",
-        "none",
-    ),
-    "upscale": ("--upscale", "how many times larger per side the finished picture is made: 2 or 4", "none"),
-    "upscaler": ("--upscaler", "hires (drawn over at the large size) or realesrgan (where installed)", UPSCALER),
-    "upscale_strength": ("--upscale-strength", "how far hires goes from the picture, 0 to 1", str(UPSCALE_STRENGTH)),
-}
 # Asked for by `--size`, or of no meaning on a command line that writes PNG files.
 ELSEWHERE = {"height", "width", "output_type", "batch_pos"}
 
@@ -53,9 +22,9 @@ def add_generation_options(parser: argparse.ArgumentParser) -> None:
     for field in dataclasses.fields(GenerationOptions):
         if field.name in ELSEWHERE:
             continue
-        flag, text, default = FLAGS.get(field.name, (f"--{field.name.replace('_', '-')}", "", None))
+        flag, declaration = flag_of(field), declaration_of(field)
         settings: dict[str, Any] = {"dest": field.name, "default": argparse.SUPPRESS}
-        settings["help"] = f"{text}; default: {default or field.default}"
+        settings["help"] = f"{declaration.help}; default: {declaration.absent or field.default}"
         if field.type is bool:
             settings["action"] = argparse.BooleanOptionalAction
         else:
@@ -63,6 +32,13 @@ def add_generation_options(parser: argparse.ArgumentParser) -> None:
         if field.name in ("control", "loras", "embeddings"):
             settings |= {"action": "append"}
         group.add_argument(flag, **settings)
+
+
+def generation_flags() -> dict[str, str]:
+    """The flag of each of these options."""
+    return {
+        field.name: flag_of(field) for field in dataclasses.fields(GenerationOptions) if field.name not in ELSEWHERE
+    }
 
 
 def given(args: argparse.Namespace) -> dict[str, Any]:

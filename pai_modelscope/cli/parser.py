@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pai_modelscope import __version__
 from pai_modelscope.cli import adapter, convert, demo, evaluate, gallery, generate, train, zoo
 from pai_modelscope.cli.environment import check_environment
-from pai_modelscope.cli.options import FLAGS
+from pai_modelscope.cli.options import generation_flags
 from pai_modelscope.cli.terminal import Parser, close_stdout, line_of, open_streams, quieten, say
 
 COMMANDS = (demo, generate, train, adapter, convert, zoo, evaluate, gallery)
@@ -60,7 +60,7 @@ def _run(arguments: list[str]) -> int:
                 parser.error(f"{argument!r} is no UTF-8 text: type it again, or give the file another name")
     args, rest = parser.parse_known_args(arguments)
     if rest and not getattr(args, "passes_on", False):
-        args.parser.refuse(rest, {name: flag for name, (flag, *_) in FLAGS.items()})
+        args.parser.refuse(rest, generation_flags())
     args.rest = rest
     check_environment()
     quieten()

@@ -9,8 +9,8 @@ from typing import Any
 
 from pai_modelscope import untrusted
 from pai_modelscope.cli.terminal import quieten_bars
-from pai_modelscope.config.methods import ALIASES, METHODS, NO_EFFECT, NOT_HERE, comments, parts_of
-from pai_modelscope.config.option import kind_of, shown
+from pai_modelscope.config.methods import ALIASES, METHODS, NO_EFFECT, NOT_HERE, parts_of
+from pai_modelscope.config.option import declaration_of, kind_of, shown
 from pai_modelscope.errors import UserError
 
 _SWITCHES = {"use_8bit_adam", "use_ema"}
@@ -43,9 +43,9 @@ def add_flags(parser: argparse.ArgumentParser, method: str) -> None:
     parser.add_argument("--revision", default=argparse.SUPPRESS, help="of a hub's model: branch, tag or commit")
     known: dict[str, Field[Any]] = {}
     for options in parts_of(method):
-        group, said = parser.add_argument_group(_first(options)), comments(options)
+        group = parser.add_argument_group(_first(options))
         for field in fields(options):
-            _add_flag(group, field, said[field.name])
+            _add_flag(group, field)
             known[field.name] = field
     others = parser.add_argument_group("As diffusers' example scripts call things")
     for name, (ours, _) in ALIASES.items():
@@ -118,11 +118,11 @@ def _names(name: str) -> Sequence[str]:
     return list(dict.fromkeys((f"--{name}", f"--{name.replace('_', '-')}")))
 
 
-def _add_flag(group: Any, field: Field[Any], said: str) -> None:
+def _add_flag(group: Any, field: Field[Any]) -> None:
     kind = kind_of(field)
     needed = field.default is MISSING or field.name == "train_data_dir"
-    about = f"{said}; needed" if needed else f"{said}; default: {field.default}"
-    settings: dict[str, Any] = {"dest": field.name, "help": about.replace("%", "%%"), "default": argparse.SUPPRESS}
+    text = declaration_of(field).help + ("; needed" if needed else f"; default: {field.default}")
+    settings: dict[str, Any] = {"dest": field.name, "help": text.replace("%", "%%"), "default": argparse.SUPPRESS}
     if kind is bool:
         group.add_argument(*_names(field.name), action=argparse.BooleanOptionalAction, **settings)
         return

@@ -6,56 +6,99 @@ from typing import Any
 from pai_modelscope import limits
 from pai_modelscope.config.option import option
 
-
-@dataclass
-class GenerationOptions:
-    """How a picture is made. `None` means: what the model folder recommends, else the value in the comment."""
-
-    negative_prompt: str = ""
-    num_inference_steps: int | None = option(None, minimum=1, maximum=1000)  # 20
-    guidance_scale: float | None = option(None, minimum=0, maximum=100)  # 7.5
-    guidance_rescale: float | None = option(None, minimum=0, maximum=1)  # 0.0
-    height: int | None = option(None, minimum=64, maximum=4096)  # the model's own, pixels, a multiple of 8
-    width: int | None = option(None, minimum=64, maximum=4096)
-    num_images_per_prompt: int = option(1, minimum=1, maximum=limits.PICTURES)
-    seed: int | list[int] | None = None  # random, and reported
-    scheduler: str | None = None  # the model's own
-    clip_skip: int | None = option(None, minimum=0)  # below the layers of the text encoder
-    output_type: str = option("bgr", choices=("bgr", "pil"))  # 'bgr' (uint8 array) or 'pil'
-    batch_size: int | None = option(
-        None, minimum=1, maximum=limits.BATCH
-    )  # pictures denoised at once: 1 on a CPU, 8 on a GPU
-    batch_pos: int | None = option(
-        None, minimum=0
-    )  # remake a picture of a batch: its row (from 0) among `batch_size` rows
-    image: Any = None  # start from this picture: a path, PIL picture, BGR array, bytes or data URL
-    strength: float | None = option(None, above=0, maximum=1)  # how far from `image` to go: 0.6, with a mask 1.0
-    resize: str = option(
-        "crop", choices=("crop", "fit", "stretch")
-    )  # how `image` comes to height and width: 'crop', 'fit' (pad) or 'stretch'
-    mask: Any = None  # what of `image` is drawn anew: white; the rest comes back unchanged
-    mask_blur: int = option(4, minimum=0, maximum=limits.MASK_PIXELS)  # pixels over which new and old blend
-    mask_only: bool = False  # draw just the surroundings of the mask, at full height and width
-    mask_padding: int = option(
-        32, minimum=0, maximum=limits.MASK_PIXELS
-    )  # pixels around the mask that `mask_only` draws too
-    outpaint: tuple[int, int, int, int] | None = None  # pixels to draw around `image`: left, right, top, bottom
-    loras: Any = None  # {'poem.safetensors': 0.4}: a file, zoo name or loaded name, and its weight
-    embeddings: Any = None  # files whose words the texts may use, such as `<小奶猫>`
-    control: Any = None  # pictures that steer, by ControlNet: {'canny': picture}, see sampling/controls.py
-    upscale: int | None = option(None, choices=(2, 4))  # the finished picture so many times larger per side: 2 or 4
-    upscaler: str | None = option(
-        None, choices=("hires", "realesrgan")
-    )  # 'hires' (drawn over at the large size) or 'realesrgan' (an extra): 'hires'
-    upscale_strength: float | None = option(
-        None, above=0, below=1
-    )  # how far 'hires' goes from the finished picture: 0.2
-
-
-# What a `None` above means where the model folder recommends nothing.
+# What `None` means where the model folder recommends nothing.
 GENERATION_FALLBACKS = {"num_inference_steps": 20, "guidance_scale": 7.5, "guidance_rescale": 0.0}
 # How far to go from a picture, and under a mask, where `strength` is left open.
 IMAGE_STRENGTH, MASK_STRENGTH = 0.6, 1.0
 # How a picture is enlarged where only `upscale` is given. At 0.2 the shipped model sharpens edges and leaves shapes as
 # they are, from 0.3 contours fray, and from 0.4 it draws patches into what was plain.
 UPSCALER, UPSCALE_STRENGTH = "hires", 0.2
+
+
+@dataclass
+class GenerationOptions:
+    """How a picture is made. `None` means: what the model folder recommends, else what `absent` says."""
+
+    negative_prompt: str = option("", help="what the picture should not show", absent="nothing")
+    num_inference_steps: int | None = option(
+        None, help="denoising steps", flag="--steps", absent="the model's own", minimum=1, maximum=1000
+    )
+    guidance_scale: float | None = option(
+        None, help="how strongly the text steers; 1 is off", absent="the model's own", minimum=0, maximum=100
+    )
+    guidance_rescale: float | None = option(
+        None, help="0 to 1, holds back the contrast of guidance", absent="the model's own", minimum=0, maximum=1
+    )
+    height: int | None = option(
+        None, help="pixels, a multiple of 8", absent="the model's own", minimum=64, maximum=4096
+    )
+    width: int | None = option(None, help="pixels, a multiple of 8", absent="the model's own", minimum=64, maximum=4096)
+    num_images_per_prompt: int = option(
+        1, help="pictures for each text", flag="--num-images", minimum=1, maximum=limits.PICTURES
+    )
+    seed: int | list[int] | None = option(
+        None, help="whole number, or several with commas between, one a picture", absent="random"
+    )
+    scheduler: str | None = option(
+        None, help="name of the sampling method, such as 'DPM++ 2M'", absent="the model's own"
+    )
+    clip_skip: int | None = option(None, help="last layers of the text encoder to leave out", absent="none", minimum=0)
+    output_type: str = option("bgr", help="'bgr', an array of uint8, or 'pil'", choices=("bgr", "pil"))
+    batch_size: int | None = option(
+        None, help="pictures drawn at once", absent="1 on a CPU, 8 on a GPU", minimum=1, maximum=limits.BATCH
+    )
+    batch_pos: int | None = option(
+        None, help="remake a picture of a batch: its row, from 0, among batch_size rows", minimum=0
+    )
+    image: Any = option(None, help="picture to start from, a file", absent="none")
+    strength: float | None = option(
+        None,
+        help="how far from the image to go, 0 to 1",
+        absent=f"{IMAGE_STRENGTH}, with a mask {MASK_STRENGTH}",
+        above=0,
+        maximum=1,
+    )
+    resize: str = option(
+        "crop", help="how the image comes to the size: crop, fit or stretch", choices=("crop", "fit", "stretch")
+    )
+    mask: Any = option(
+        None, help="what of the image to draw anew: a picture of the same size, white there", absent="none"
+    )
+    mask_blur: int = option(4, help="pixels over which new and old blend", minimum=0, maximum=limits.MASK_PIXELS)
+    mask_only: bool = option(False, help="draw just the surroundings of the mask, at full size")
+    mask_padding: int = option(
+        32, help="pixels around the mask that --mask-only draws too", minimum=0, maximum=limits.MASK_PIXELS
+    )
+    outpaint: tuple[int, int, int, int] | None = option(
+        None, help="pixels to draw around the image: left,right,top,bottom", absent="none"
+    )
+    loras: Any = option(
+        None,
+        help="FILE or FILE=WEIGHT; prompts may say <lora:name:0.8> instead; may be repeated",
+        flag="--lora",
+        absent="none",
+    )
+    embeddings: Any = option(
+        None,
+        help="FILE whose word the texts may use, such as <小奶猫>; may be repeated",
+        flag="--embedding",
+        absent="none",
+    )
+    control: Any = option(
+        None,
+        help="a picture that steers, KIND=FILE, as in canny=photo.png; more after commas: model=FOLDER, scale=0.8, "
+        "start=0, end=0.7, annotate=no (the file already shows edges); may be repeated",
+        absent="none",
+    )
+    upscale: int | None = option(
+        None, help="how many times larger per side the finished picture is made: 2 or 4", absent="none", choices=(2, 4)
+    )
+    upscaler: str | None = option(
+        None,
+        help="hires (drawn over at the large size) or realesrgan (where installed)",
+        absent=UPSCALER,
+        choices=("hires", "realesrgan"),
+    )
+    upscale_strength: float | None = option(
+        None, help="how far hires goes from the picture, 0 to 1", absent=str(UPSCALE_STRENGTH), above=0, below=1
+    )

@@ -1,19 +1,11 @@
-"""What a training run learns, from what, and by which method: the options beside those of the loop.
+"""What a training run learns, from what, and by which method: the options beside those of the loop."""
 
-A field's comment is what a user reads of it; `comments` gives it to the command line.
-"""
-
-import inspect
-import re
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 from pai_modelscope.config.option import option
 from pai_modelscope.config.training import MOST, TrainingConfig
-
-_FIELD = re.compile(r"\s+(?P<name>\w+): .*?(?:  # (?P<comment>.*))?")
-_ABOVE = re.compile(r"\s+# (?P<comment>.*)")
 
 MOST_PIXELS = 8192  # a side
 MOST_RANK = 4096  # few layers have more rows or columns
@@ -29,112 +21,149 @@ TRAINED = ("all", "attention")
 class DataOptions:
     """The training set, and how its pictures and captions are shown."""
 
-    train_data_dir: str = ""  # folder, file, shipped:food, or the id of a data set on ModelScope or Hugging Face
-    image_column: str = "image"  # of tables and metadata files
-    caption_column: str = "text"  # of tables and metadata files
-    conditioning_image_column: str | None = None  # what a ControlNet is to follow
-    mask_column: str | None = None  # where the loss counts
-    max_train_samples: int | None = option(None, minimum=1, maximum=MOST)  # only the first so many
-    replay_data_dir: str | None = None  # what the model knows already, shown in between so that it is not forgotten
-    replay_share: float = option(0.5, above=0, below=1)  # of the samples that come from there
-    # pixels a side, or the root of the area of other shapes
-    resolution: int = option(256, minimum=8, maximum=MOST_PIXELS)
-    aspect_buckets: bool = False  # several shapes, so that little is cropped
-    center_crop: bool = True  # else from anywhere
-    random_flip: bool = False  # half of the time as in a mirror; not for pictures with writing in them
-    shuffle_tags: bool = False  # what stands between commas in random order
-    keep_tags: int = option(0, minimum=0, maximum=MOST)  # the first so many tags stay in their places
-    on_broken: str = option("stop", choices=("stop", "skip"))  # 'stop' at a picture that can't be read, or 'skip' it
-    cache_latents: bool = False  # encode every picture, and every caption, once, on disk; for a centre crop
-    cache_dir: str | None = None  # of that; None: in output_dir. Runs may share one
-    dataloader_num_workers: int = option(4, minimum=0, maximum=MOST_WORKERS)  # threads that read pictures
+    train_data_dir: str = option(
+        "", help="folder, file, shipped:food, or the id of a data set on ModelScope or Hugging Face"
+    )
+    image_column: str = option("image", help="of tables and metadata files")
+    caption_column: str = option("text", help="of tables and metadata files")
+    conditioning_image_column: str | None = option(None, help="what a ControlNet is to follow")
+    mask_column: str | None = option(None, help="where the loss counts")
+    max_train_samples: int | None = option(None, help="only the first so many", minimum=1, maximum=MOST)
+    replay_data_dir: str | None = option(
+        None, help="what the model knows already, shown in between so that it is not forgotten"
+    )
+    replay_share: float = option(0.5, help="of the samples that come from there", above=0, below=1)
+    resolution: int = option(
+        256, help="pixels a side, or the root of the area of other shapes", minimum=8, maximum=MOST_PIXELS
+    )
+    aspect_buckets: bool = option(False, help="several shapes, so that little is cropped")
+    center_crop: bool = option(True, help="else from anywhere")
+    random_flip: bool = option(False, help="half of the time as in a mirror; not for pictures with writing in them")
+    shuffle_tags: bool = option(False, help="what stands between commas in random order")
+    keep_tags: int = option(0, help="the first so many tags stay in their places", minimum=0, maximum=MOST)
+    on_broken: str = option(
+        "stop", help="'stop' at a picture that can't be read, or 'skip' it", choices=("stop", "skip")
+    )
+    cache_latents: bool = option(
+        False, help="encode every picture, and every caption, once, on disk; for a centre crop"
+    )
+    cache_dir: str | None = option(None, help="of that; None: in output_dir. Runs may share one")
+    dataloader_num_workers: int = option(4, help="threads that read pictures", minimum=0, maximum=MOST_WORKERS)
 
 
 @dataclass
 class DenoisingOptions:
     """What all methods share."""
 
-    caption_dropout: float = option(0.1, minimum=0, maximum=1)  # share of captions left out, for guidance
-    # noise that is the same all over a channel, such as 0.1: darker and lighter pictures
-    offset_noise: float = option(0.0, minimum=0, maximum=1)
-    input_perturbation: float = option(0.0, minimum=0, maximum=1)  # more noise than the network must tell, such as 0.1
-    snr_gamma: float | None = option(None, above=0)  # weigh the loss by Min-SNR, such as 5
-    timestep_sampling: str = option("uniform", choices=SAMPLINGS)  # 'uniform' | 'logit-normal'
-    gradient_checkpointing: bool = False  # less memory, slower steps
-    # a learning rate of its own for what trains in the text encoder
-    text_encoder_lr: float | None = option(None, above=0)
-    # 'epsilon' | 'v_prediction'; None: the model's own
-    prediction_type: str | None = option(None, choices=("epsilon", "v_prediction"))
-    rescale_betas_zero_snr: bool | None = None  # let the last timestep be pure noise; None: as the model has it
+    caption_dropout: float = option(0.1, help="share of captions left out, for guidance", minimum=0, maximum=1)
+    offset_noise: float = option(
+        0.0,
+        help="noise that is the same all over a channel, such as 0.1: darker and lighter pictures",
+        minimum=0,
+        maximum=1,
+    )
+    input_perturbation: float = option(
+        0.0, help="more noise than the network must tell, such as 0.1", minimum=0, maximum=1
+    )
+    snr_gamma: float | None = option(None, help="weigh the loss by Min-SNR, such as 5", above=0)
+    timestep_sampling: str = option("uniform", help="'uniform' | 'logit-normal'", choices=SAMPLINGS)
+    gradient_checkpointing: bool = option(False, help="less memory, slower steps")
+    text_encoder_lr: float | None = option(
+        None, help="a learning rate of its own for what trains in the text encoder", above=0
+    )
+    prediction_type: str | None = option(
+        None, help="'epsilon' | 'v_prediction'; None: the model's own", choices=("epsilon", "v_prediction")
+    )
+    rescale_betas_zero_snr: bool | None = option(
+        None, help="let the last timestep be pure noise; None: as the model has it"
+    )
 
 
 @dataclass
 class FullOptions:
     """Every weight learns."""
 
-    train: str = option("all", choices=TRAINED)  # 'all' of the UNet, or only its 'attention' layers
-    train_text_encoder: bool = False  # the text encoder learns too
+    train: str = option("all", help="'all' of the UNet, or only its 'attention' layers", choices=TRAINED)
+    train_text_encoder: bool = option(False, help="the text encoder learns too")
 
 
 @dataclass
 class LoraOptions:
     """Small matrices beside chosen layers learn."""
 
-    rank: int = option(16, minimum=1, maximum=MOST_RANK)  # of the matrices
-    alpha: float | None = option(None, above=0)  # what is learned counts alpha / rank times; None: once
-    targets: str = option("attention", choices=TARGETS)  # 'attention' | 'all-linear' | 'conv'
-    use_dora: bool = False  # length and direction apart: slower, often better at low ranks
-    text_rank: int = option(0, minimum=0, maximum=MOST_RANK)  # in the text encoder; 0: it stays as it is
-    legacy: bool = False  # write the file of 2023's attention processors too
+    rank: int = option(16, help="of the matrices", minimum=1, maximum=MOST_RANK)
+    alpha: float | None = option(None, help="what is learned counts alpha / rank times; None: once", above=0)
+    targets: str = option("attention", help="'attention' | 'all-linear' | 'conv'", choices=TARGETS)
+    use_dora: bool = option(False, help="length and direction apart: slower, often better at low ranks")
+    text_rank: int = option(0, help="in the text encoder; 0: it stays as it is", minimum=0, maximum=MOST_RANK)
+    legacy: bool = option(False, help="write the file of 2023's attention processors too")
 
 
 @dataclass
 class TextualInversionOptions:
     """A new word learns."""
 
-    placeholder_token: str = ""  # the word, such as <小奶猫>
-    initializer_token: str = ""  # a word that comes near, such as 猫; of several characters each gives its share
-    num_vectors: int = option(1, minimum=1, maximum=MOST_VECTORS)  # vectors of the word
-    # 'object' | 'style': which sentences the word stands in
-    learnable_property: str = option("object", choices=("object", "style"))
-    save_as_full_pipeline: bool = False  # write the whole model too, whose tokenizer knows the word
+    placeholder_token: str = option("", help="the word, such as <小奶猫>")
+    initializer_token: str = option(
+        "", help="a word that comes near, such as 猫; of several characters each gives its share"
+    )
+    num_vectors: int = option(1, help="vectors of the word", minimum=1, maximum=MOST_VECTORS)
+    learnable_property: str = option(
+        "object", help="'object' | 'style': which sentences the word stands in", choices=("object", "style")
+    )
+    save_as_full_pipeline: bool = option(False, help="write the whole model too, whose tokenizer knows the word")
 
 
 @dataclass
 class DreamBoothOptions:
     """A thing of one's own from a few pictures; pictures of its class keep the model from forgetting."""
 
-    instance_prompt: str = ""  # of pictures that have no caption: a rare word and the class, such as 一只糯糯猫
-    class_prompt: str = ""  # the class alone, such as 一只猫; empty: no pictures of the class
-    # what is missing is drawn by the model itself before the training
-    num_class_images: int = option(100, minimum=1, maximum=MOST_IMAGES)
-    class_data_dir: str | None = None  # where they are kept, for other runs too, or your own lie; None: in output_dir
-    prior_loss_weight: float = option(1.0, minimum=0)  # how much a picture of the class counts
-    rank: int = option(0, minimum=0, maximum=MOST_RANK)  # of a LoRA; 0: the weights themselves learn
-    alpha: float | None = option(None, above=0)  # what a LoRA learned counts alpha / rank times; None: once
-    targets: str = option("all-linear", choices=TARGETS)  # of a LoRA: 'attention' | 'all-linear' | 'conv'
-    text_rank: int = option(0, minimum=0, maximum=MOST_RANK)  # of a LoRA in the text encoder
-    train: str = option("all", choices=TRAINED)  # without a LoRA: 'all' of the UNet, or only its 'attention' layers
-    train_text_encoder: bool = False  # without a LoRA: the text encoder learns too
+    instance_prompt: str = option(
+        "", help="of pictures that have no caption: a rare word and the class, such as 一只糯糯猫"
+    )
+    class_prompt: str = option("", help="the class alone, such as 一只猫; empty: no pictures of the class")
+    num_class_images: int = option(
+        100, help="what is missing is drawn by the model itself before the training", minimum=1, maximum=MOST_IMAGES
+    )
+    class_data_dir: str | None = option(
+        None, help="where they are kept, for other runs too, or your own lie; None: in output_dir"
+    )
+    prior_loss_weight: float = option(1.0, help="how much a picture of the class counts", minimum=0)
+    rank: int = option(0, help="of a LoRA; 0: the weights themselves learn", minimum=0, maximum=MOST_RANK)
+    alpha: float | None = option(None, help="what a LoRA learned counts alpha / rank times; None: once", above=0)
+    targets: str = option("all-linear", help="of a LoRA: 'attention' | 'all-linear' | 'conv'", choices=TARGETS)
+    text_rank: int = option(0, help="of a LoRA in the text encoder", minimum=0, maximum=MOST_RANK)
+    train: str = option(
+        "all", help="without a LoRA: 'all' of the UNet, or only its 'attention' layers", choices=TRAINED
+    )
+    train_text_encoder: bool = option(False, help="without a LoRA: the text encoder learns too")
 
 
 @dataclass
 class ControlNetOptions:
     """A copy of the encoder learns to follow a picture."""
 
-    annotator: str | None = None  # 'canny', 'lineart', ...: read from the pictures themselves what is to be followed
-    controlnet_model_name_or_path: str | None = None  # one to train on; None: a copy of the UNet's encoder
-    # keep the copy as it is and learn matrices of that rank; None: all of it learns
-    rank: int | None = option(None, minimum=1, maximum=MOST_RANK)
+    annotator: str | None = option(
+        None, help="'canny', 'lineart', ...: read from the pictures themselves what is to be followed"
+    )
+    controlnet_model_name_or_path: str | None = option(None, help="one to train on; None: a copy of the UNet's encoder")
+    rank: int | None = option(
+        None,
+        help="keep the copy as it is and learn matrices of that rank; None: all of it learns",
+        minimum=1,
+        maximum=MOST_RANK,
+    )
 
 
 @dataclass
 class ValidationOptions:
     """Pictures drawn while it trains."""
 
-    validation_prompts: list[str] | None = None  # a picture of each, before, every validation_steps, and at the end
-    validation_images: list[str] | None = None  # for a ControlNet: the picture to follow, one a prompt
-    validation_inference_steps: int = option(20, minimum=1, maximum=1000)  # denoising steps of such a picture
+    validation_prompts: list[str] | None = option(
+        None, help="a picture of each, before, every validation_steps, and at the end"
+    )
+    validation_images: list[str] | None = option(None, help="for a ControlNet: the picture to follow, one a prompt")
+    validation_inference_steps: int = option(20, help="denoising steps of such a picture", minimum=1, maximum=1000)
 
 
 METHODS: dict[str, type] = {
@@ -210,14 +239,3 @@ NOT_HERE = {
 def parts_of(method: str) -> tuple[type, ...]:
     """The dataclasses whose fields are the method's options."""
     return DataOptions, METHODS[method], DenoisingOptions, TrainingConfig, ValidationOptions
-
-
-def comments(options: Any) -> dict[str, str]:
-    """What the source says of each field of a dataclass, beside its default or above it."""
-    said: dict[str, str] = {}
-    before = None
-    for line in inspect.getsource(options).splitlines():
-        if found := _FIELD.fullmatch(line):
-            said.setdefault(found["name"], found["comment"] or (before["comment"] if before else ""))
-        before = _ABOVE.fullmatch(line)
-    return {field.name: said.get(field.name, "") for field in fields(options)}

@@ -1,7 +1,8 @@
-"""What an option may be: its bounds stand beside its default, and one function compares a value with them.
+"""Options, declared once: default, help and bounds of each, and the one function that compares a value with them.
 
-`rank: int = option(16, minimum=1, maximum=4096)  # of the matrices` in a dataclass. Values from the command line, YAML,
-a picture's parameters and a model's configuration.json are all compared here.
+`rank: int = option(16, help="of the matrices", minimum=1, maximum=4096)` in a dataclass. The command line, YAML, JSON
+schema and the tables of the documentation are made from it. Values from the command line, YAML, a picture's parameters
+and a model's configuration.json are all compared here.
 """
 
 import dataclasses
@@ -13,7 +14,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, Field, dataclass
 from typing import Any
 
-_BOUNDS = "bounds"
+_DECLARATION = "declaration"
 _KINDS = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
 
 
@@ -48,13 +49,51 @@ class Bounds:
         return " and ".join(parts)
 
 
-def option(default: Any = MISSING, *, choices: Iterable[Any] = (), **bounds: float) -> Any:
-    """A field of a dataclass of options. `bounds`: minimum, maximum, above, below, see `Bounds`."""
-    return dataclasses.field(default=default, metadata={_BOUNDS: Bounds(choices=tuple(choices), **bounds)})
+@dataclass(frozen=True)
+class Declaration:
+    """What `option` says of a field beside its name, type and default."""
+
+    help: str = ""
+    flag: str | None = None
+    absent: str | None = None
+    bounds: Bounds = Bounds()
+
+
+_UNDECLARED = Declaration()
+
+
+def option(
+    default: Any = MISSING,
+    *,
+    help: str,
+    flag: str | None = None,
+    absent: str | None = None,
+    choices: Iterable[Any] = (),
+    **bounds: float,
+) -> Any:
+    """A field of a dataclass of options.
+
+    Args:
+        help: what it says or does, as a phrase.
+        flag: its flag on the command line, where that is not made from its name.
+        absent: what holds where it is left out, if that is not its default.
+        bounds: minimum, maximum, above, below, see `Bounds`.
+    """
+    declaration = Declaration(help, flag, absent, Bounds(choices=tuple(choices), **bounds))
+    return dataclasses.field(default=default, metadata={_DECLARATION: declaration})
+
+
+def declaration_of(field: Field[Any]) -> Declaration:
+    return field.metadata.get(_DECLARATION, _UNDECLARED)
 
 
 def bounds_of(field: Field[Any]) -> Bounds:
-    return field.metadata.get(_BOUNDS, Bounds())
+    return declaration_of(field).bounds
+
+
+def flag_of(field: Field[Any]) -> str:
+    """The flag of the command line: `--guidance-scale`."""
+    return declaration_of(field).flag or f"--{field.name.replace('_', '-')}"
 
 
 def kind_of(field: Field[Any]) -> Any:

@@ -14,45 +14,65 @@ SCHEDULERS = ("constant", "constant_with_warmup", "linear", "cosine", "cosine_wi
 class TrainingConfig:
     """How the one loop runs; what is trained and on what belongs to the method and the source."""
 
-    output_dir: str  # the run's folder: checkpoints, log.jsonl, run.json, samples, and the result
-    max_train_steps: int = option(minimum=0, maximum=MOST)  # optimizer steps; 0: num_train_epochs says how many
-    # how often every sample is seen; max_train_steps counts where both are given
-    num_train_epochs: float = option(0.0, minimum=0, maximum=MOST)
-    train_batch_size: int = option(8, minimum=1, maximum=MOST_TOGETHER)  # samples a process takes at once
-    # batches a process adds up before a step
-    gradient_accumulation_steps: int = option(1, minimum=1, maximum=MOST_TOGETHER)
-    # 'adamw' | 'adamw-8bit': less memory | 'prodigy': finds the rate | 'muon': fewer steps
-    optimizer: str = option("adamw", choices=("adamw", "adamw-8bit", "prodigy", "muon"))
-    # of what learns; 'bfloat16': half the memory, rounded at random, by adamw-8bit
-    weights: str = option("float32", choices=("float32", "bfloat16"))
-    learning_rate: float = option(1e-4, above=0)  # at its highest, after the warm-up; with prodigy 1
-    scale_lr: bool = False  # multiply learning_rate by the samples of a step, all processes together
-    lr_scheduler: str = option("cosine", choices=SCHEDULERS)  # how the rate falls: 'constant', 'linear', 'cosine', ...
-    lr_warmup_steps: int = option(0, minimum=0, maximum=MOST)  # steps over which the learning rate rises from 0
-    lr_num_cycles: int = option(1, minimum=1, maximum=MOST)  # how often 'cosine_with_restarts' begins
-    lr_power: float = option(1.0, minimum=0)  # of 'polynomial': 1 falls in a straight line
-    adam_beta1: float = option(0.9, minimum=0, below=1)  # how long AdamW remembers gradients
-    adam_beta2: float = option(0.99, minimum=0, below=1)  # how long AdamW remembers their squares
-    adam_epsilon: float = option(1e-8, minimum=0)  # keeps AdamW's steps small where gradients are next to nothing
-    adam_weight_decay: float = option(0.01, minimum=0)  # pull of the weights towards 0
-    max_grad_norm: float = option(1.0, minimum=0)  # longer gradients are cut to this length; 0: never
-    # the result is an average of the weights, such as 0.999; 0: no average is kept
-    ema_decay: float = option(0.0, minimum=0, below=1)
-    mixed_precision: str = option("no", choices=("no", "bf16", "fp16"))  # 'no' | 'bf16' | 'fp16'
-    compile: bool = False  # torch.compile: minutes at the start, faster steps after
-    seed: int = option(0, minimum=0, maximum=2**32 - 1)  # order of the samples, noise, everything random
-    logging_steps: int = option(50, minimum=1, maximum=MOST)  # steps between lines of the log
-    # 'none' | 'tensorboard' | 'wandb' | 'swanlab' | 'all' of these that are installed
-    report_to: str = option("none", choices=("none", "tensorboard", "wandb", "swanlab", "all"))
-    validation_steps: int = option(0, minimum=0, maximum=MOST)  # steps between validation pictures; 0: none
-    checkpointing_steps: int = option(0, minimum=0, maximum=MOST)  # steps between checkpoints; 0: only at the end
-    checkpoints_total_limit: int = option(1, minimum=0, maximum=MOST)  # the newest checkpoints that are kept; 0: all
-    resume_from_checkpoint: str | None = None  # 'latest', or the folder of a checkpoint; None: begin anew
-    overwrite_output_dir: bool = False  # begin anew where an earlier run left checkpoints: they are removed
-    # 0: no limit; else save, stop and leave the rest to a resumed run
-    max_train_seconds: float = option(0.0, minimum=0)
-    # stop when the loss is so many times its median: it explodes; 0: never
-    max_loss_ratio: float = option(10.0, minimum=0)
+    output_dir: str = option(help="the run's folder: checkpoints, log.jsonl, run.json, samples, and the result")
+    max_train_steps: int = option(help="optimizer steps; 0: num_train_epochs says how many", minimum=0, maximum=MOST)
+    num_train_epochs: float = option(
+        0.0, help="how often every sample is seen; max_train_steps counts where both are given", minimum=0, maximum=MOST
+    )
+    train_batch_size: int = option(8, help="samples a process takes at once", minimum=1, maximum=MOST_TOGETHER)
+    gradient_accumulation_steps: int = option(
+        1, help="batches a process adds up before a step", minimum=1, maximum=MOST_TOGETHER
+    )
+    optimizer: str = option(
+        "adamw",
+        help="'adamw' | 'adamw-8bit': less memory | 'prodigy': finds the rate | 'muon': fewer steps",
+        choices=("adamw", "adamw-8bit", "prodigy", "muon"),
+    )
+    weights: str = option(
+        "float32",
+        help="of what learns; 'bfloat16': half the memory, rounded at random, by adamw-8bit",
+        choices=("float32", "bfloat16"),
+    )
+    learning_rate: float = option(1e-4, help="at its highest, after the warm-up; with prodigy 1", above=0)
+    scale_lr: bool = option(False, help="multiply learning_rate by the samples of a step, all processes together")
+    lr_scheduler: str = option(
+        "cosine", help="how the rate falls: 'constant', 'linear', 'cosine', ...", choices=SCHEDULERS
+    )
+    lr_warmup_steps: int = option(0, help="steps over which the learning rate rises from 0", minimum=0, maximum=MOST)
+    lr_num_cycles: int = option(1, help="how often 'cosine_with_restarts' begins", minimum=1, maximum=MOST)
+    lr_power: float = option(1.0, help="of 'polynomial': 1 falls in a straight line", minimum=0)
+    adam_beta1: float = option(0.9, help="how long AdamW remembers gradients", minimum=0, below=1)
+    adam_beta2: float = option(0.99, help="how long AdamW remembers their squares", minimum=0, below=1)
+    adam_epsilon: float = option(1e-8, help="keeps AdamW's steps small where gradients are next to nothing", minimum=0)
+    adam_weight_decay: float = option(0.01, help="pull of the weights towards 0", minimum=0)
+    max_grad_norm: float = option(1.0, help="longer gradients are cut to this length; 0: never", minimum=0)
+    ema_decay: float = option(
+        0.0, help="the result is an average of the weights, such as 0.999; 0: no average is kept", minimum=0, below=1
+    )
+    mixed_precision: str = option("no", help="'no' | 'bf16' | 'fp16'", choices=("no", "bf16", "fp16"))
+    compile: bool = option(False, help="torch.compile: minutes at the start, faster steps after")
+    seed: int = option(0, help="order of the samples, noise, everything random", minimum=0, maximum=2**32 - 1)
+    logging_steps: int = option(50, help="steps between lines of the log", minimum=1, maximum=MOST)
+    report_to: str = option(
+        "none",
+        help="'none' | 'tensorboard' | 'wandb' | 'swanlab' | 'all' of these that are installed",
+        choices=("none", "tensorboard", "wandb", "swanlab", "all"),
+    )
+    validation_steps: int = option(0, help="steps between validation pictures; 0: none", minimum=0, maximum=MOST)
+    checkpointing_steps: int = option(0, help="steps between checkpoints; 0: only at the end", minimum=0, maximum=MOST)
+    checkpoints_total_limit: int = option(
+        1, help="the newest checkpoints that are kept; 0: all", minimum=0, maximum=MOST
+    )
+    resume_from_checkpoint: str | None = option(None, help="'latest', or the folder of a checkpoint; None: begin anew")
+    overwrite_output_dir: bool = option(
+        False, help="begin anew where an earlier run left checkpoints: they are removed"
+    )
+    max_train_seconds: float = option(
+        0.0, help="0: no limit; else save, stop and leave the rest to a resumed run", minimum=0
+    )
+    max_loss_ratio: float = option(
+        10.0, help="stop when the loss is so many times its median: it explodes; 0: never", minimum=0
+    )
 
     def problems(self) -> list[str]:
         """Every value that cannot work, as one sentence each."""

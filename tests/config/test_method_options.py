@@ -15,8 +15,8 @@ from pai_modelscope.config.methods import (
     LoraOptions,
     TextualInversionOptions,
     ValidationOptions,
-    comments,
 )
+from pai_modelscope.config.option import declaration_of
 from pai_modelscope.data import open_training_set
 from pai_modelscope.methods import ControlNetTraining, FullFineTuning, LoraTraining, TextualInversion
 from pai_modelscope.methods.denoising import Denoising
@@ -38,13 +38,8 @@ BEFORE = {"prediction_type", "rescale_betas_zero_snr", "annotator", "controlnet_
 
 @pytest.mark.parametrize("options", ALL)
 def test_every_option_says_what_it_is(options):
-    said = comments(options)
-    assert said and all(len(text) > 5 for text in said.values()), said
-
-
-def test_what_is_said_is_the_comment_beside_the_default():
-    assert comments(LoraOptions)["targets"] == "'attention' | 'all-linear' | 'conv'"
-    assert comments(TrainingConfig)["seed"] == "order of the samples, noise, everything random"
+    helps = {field.name: declaration_of(field).help for field in fields(options)}
+    assert helps and all(len(text) > 5 for text in helps.values()), helps
 
 
 @pytest.mark.parametrize(

@@ -12,11 +12,11 @@ from pai_modelscope.config.option import Bounds, option, problem
 
 @dataclass
 class Options:
-    rank: int = option(16, minimum=1, maximum=4096)
-    rate: float = option(1e-4, above=0)
-    beta: float = option(0.9, minimum=0, below=1)
-    share: float | None = option(None, minimum=0, maximum=1)
-    kind: str = option("a", choices=("a", "b"))
+    rank: int = option(16, help="a value", minimum=1, maximum=4096)
+    rate: float = option(1e-4, help="a value", above=0)
+    beta: float = option(0.9, help="a value", minimum=0, below=1)
+    share: float | None = option(None, help="a value", minimum=0, maximum=1)
+    kind: str = option("a", help="a value", choices=("a", "b"))
     name: str = ""
     on: bool = False
     step: int | None = None
