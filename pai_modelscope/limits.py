@@ -75,6 +75,8 @@ PATTERNS = 10_000  # of an adapter's configuration: names with a rank or an alph
 PROMPT_CHARACTERS = 100_000
 PROMPT_CHUNKS = 128  # of the text encoder's length: some 4,000 words
 PROMPT_BRACKETS = 64  # within each other
+PROMPT_PARTS = 32  # joined by AND; each is a row of the network at every step
+PROMPT_TEXTS_CHARACTERS = 4_000_000  # of all texts that a prompt becomes over its steps
 PROMPT_WEIGHT = 10_000.0  # of a word, all brackets around it multiplied; float16 ends at 65,504
 TOKENS = 4096  # of a text encoder's length
 

@@ -64,15 +64,20 @@ def parse_weights(prompt: str) -> list[tuple[str, float]]:
             parts.append([text[1:] if kind == "escape" else text, 1.0])
         after_space = kind == "space"
         if len(rounds) + len(squares) > limits.PROMPT_BRACKETS:  # each costs a pass over what it holds
-            raise UserError(
-                f"The text {shorten(prompt)!r} opens more than {limits.PROMPT_BRACKETS} brackets within each other: "
-                "close them, or write \\( for a bracket to draw."
-            )
+            raise too_many_brackets(prompt)
     for start in rounds:
         _scale(parts, start, ROUND)
     for start in squares:
         _scale(parts, start, SQUARE)
     return _merge(prompt, parts)
+
+
+def too_many_brackets(prompt: str) -> UserError:
+    """What to raise for more than `limits.PROMPT_BRACKETS` within each other."""
+    return UserError(
+        f"The text {shorten(prompt)!r} opens more than {limits.PROMPT_BRACKETS} brackets within each other: close "
+        "them, or write \\( for a bracket to draw."
+    )
 
 
 def _scale(parts: list[list], start: int, factor: float) -> None:

@@ -13,13 +13,26 @@ from pai_modelscope.images.infotext import parse_infotext
 from pai_modelscope.sampling.jobs import OPTIONS, Limits, plan
 from pai_modelscope.text import expand, unknown_characters
 from pai_modelscope.text.encode import weighted_chunks
+from pai_modelscope.text.prompt_schedule import composed_prompt
 from pai_modelscope.text.prompt_tags import split_loras
 from tests.support.fuzzing import fuzz, texts, value_or_error, values
 
 pytestmark = pytest.mark.fuzz
 
 SYNTAX = [
-    *("<lora:a:0.5>", "<LORA:", "<lyco:ink_v1.5", "<hypernet:h:1>", "[a:b:0.5]", "[a|b]", "{a|b}", "__x__", " AND "),
+    *(
+        "<lora:a:0.5>",
+        "<LORA:",
+        "<lyco:ink_v1.5",
+        "<hypernet:h:1>",
+        "[a:b:0.5]",
+        "[a|b]",
+        ":0.5]",
+        ": 3 ]",
+        "{a|b}",
+        "__x__",
+        " AND ",
+    ),
     *("(((", ":1.3)", "(a:1.3\u200b)", "\\(", "\\", " BREAK ", "<小奶猫>", ":", "|", "::"),
 ]
 NAMES = [
@@ -83,6 +96,18 @@ def test_prompts(tokenizer: Any, prompt: str) -> None:
         unknown_characters(tokenizer, bare)
         chunks = weighted_chunks(tokenizer, expand(tokenizer, bare))
         assert all(len(tokens) == len(numbers) <= 30 for tokens, numbers in chunks)
+
+    value_or_error(read)
+
+
+@fuzz
+@given(texts(*SYNTAX), st.integers(1, 1000), st.integers(0, 1000))
+def test_schedules(prompt: str, steps: int, steps_before: int) -> None:
+    def read() -> None:
+        for part in composed_prompt(prompt, steps, steps_before):
+            lasts = [last for last, _ in part.texts]
+            assert lasts == sorted(set(lasts)) and lasts[0] >= 1 and lasts[-1] == steps
+            assert abs(part.weight) <= 10_000
 
     value_or_error(read)
 

@@ -104,6 +104,7 @@ from pai_modelscope import UserError, model_dir
 from pai_modelscope.adapters.embedding_loader import add_words
 from pai_modelscope.text import expand, parse_weights, unknown_characters
 from pai_modelscope.text.encode import weighted_chunks
+from pai_modelscope.text.prompt_schedule import composed_prompt, count_constructs
 from pai_modelscope.text.prompt_tags import split_loras
 from pai_modelscope.text.syntax import foreign_syntax
 from pai_modelscope.text.unknown_characters import warn_of_unknown
@@ -112,9 +113,11 @@ add_words(tokenizer, "inkcat", 1000), add_words(tokenizer, "<小奶猫>", 3)
 readers = [parse_weights, split_loras, foreign_syntax] + [
     lambda text, read=read: read(tokenizer, text) for read in (weighted_chunks, unknown_characters, expand)
 ] + [lambda text: warn_of_unknown(tokenizer, [text])]
-for piece in ("(a", "([", "<lora:", "\\\\", " ", ":1", "[a:", "__a", "BREAK ", ", ", "<小奶猫>", "inkcat "):
+schedules = [count_constructs] + [lambda text, n=n: composed_prompt(text, n) for n in (1, 40, 1000)]
+syntax = ("[|", "[|]", "[|a]", "[a:0.5]", "[[]", "[:", "AND ", "a:1AND ", "[:1", ":1]", "|", "[([a:1])")
+for piece in ("(a", "([", "<lora:", "\\\\", " ", ":1", "[a:", "__a", "BREAK ", ", ", "<小奶猫>", "inkcat ", *syntax):
     refused, text = 0, (piece * 100_000)[:99_992] + "<lora:a>"
-    for reader in readers:
+    for reader in schedules if piece in syntax else readers + schedules:
         try:
             reader(text)
         except UserError:
@@ -127,4 +130,4 @@ def test_reading_long_texts_takes_linear_time():
     """What takes the square of 100 KB takes minutes."""
     done = subprocess.run([sys.executable, "-c", _LONG], capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr[-2000:]
-    assert len(done.stdout.split()) == 12
+    assert len(done.stdout.split()) == 24
