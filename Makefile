@@ -5,6 +5,7 @@
 # make notebooks   every notebook, in full (build/notebooks; ARGS='03 --record')     make notebooks-sync  .py -> .ipynb
 # make bench       speed and memory       make evaluate   the table of the model card (hours; ARGS='--limit 32': minutes)
 # make readme-pictures   the pictures of the README       make gallery   the pictures' site (build/gallery), after make notebooks
+# make docs        the guides, tables of options and API reference as a site (build/docs)
 # recipes/mini/Makefile holds the targets that made the shipped model.
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3 || echo python3.11)
@@ -17,9 +18,10 @@ JOBS ?= 2
 CORE := $(VENV)/.core-installed
 DEV := $(VENV)/.dev-installed
 GALLERY := $(VENV)/.gallery-installed
+DOCS := $(VENV)/.docs-installed
 
 .DELETE_ON_ERROR:
-.PHONY: demo test test-slow quality format lab notebooks notebooks-sync bench evaluate readme-pictures gallery clean
+.PHONY: demo test test-slow quality format lab notebooks notebooks-sync bench evaluate readme-pictures gallery docs clean
 
 demo: $(CORE)
 	@$(BIN)/pai-modelscope demo --output $(OUTPUT)
@@ -61,6 +63,9 @@ readme-pictures: $(CORE)
 gallery: $(GALLERY)
 	@$(BIN)/pai-modelscope gallery build $(ARGS)
 
+docs: $(DOCS)
+	@$(BIN)/python -m docs.build
+
 clean:
 	rm -rf build out .pytest_cache .ruff_cache .mypy_cache *.egg-info
 
@@ -78,9 +83,13 @@ $(CORE): setup.cfg pyproject.toml constraints.txt | $(BIN)/python
 
 $(DEV): setup.cfg pyproject.toml constraints.txt | $(CORE)
 	@echo "Installing the tools for tests and notebooks into $(VENV) (once; a few minutes)"
-	@$(PIP) -e '.[test,notebooks,safety,gallery]'
+	@$(PIP) -e '.[test,notebooks,safety,gallery,docs]'
 	@touch $@
 
 $(GALLERY): setup.cfg pyproject.toml constraints.txt | $(CORE)
 	@$(PIP) -e '.[gallery]'
+	@touch $@
+
+$(DOCS): setup.cfg pyproject.toml constraints.txt | $(CORE)
+	@$(PIP) -e '.[docs]'
 	@touch $@

@@ -2,7 +2,7 @@
 
 python -m notebooks.execute [NAME ...]     # in full, as a reader would; executed copies in build/notebooks
 python -m notebooks.execute --fast         # the short form, as the tests run it
-python -m notebooks.execute --record       # and keep time, memory and figures; the READMEs' tables are made of them
+python -m notebooks.execute --record       # and keep time, memory and figures; the guides' tables are made of them
 
 A notebook's figures are what its cell tagged `figures` shows: a dict of numbers by name.
 """
@@ -23,7 +23,7 @@ from typing import Any
 import psutil
 
 from notebooks import build
-from notebooks.table import RECORD, read_record, table, update_readmes
+from notebooks.table import RECORD, read_record, table, update_guides
 from pai_modelscope.files import write_text
 
 RESULTS = build.HERE.parent / "build" / "notebooks"
@@ -173,7 +173,7 @@ def main() -> int:
     wrong = run_all(args.names, args.fast, args.record)
     print("\n".join(wrong), file=sys.stderr)
     if args.record:
-        update_readmes()
+        update_guides()
     return 1 if wrong else 0
 
 

@@ -1,4 +1,4 @@
-"""The READMEs' tables of all notebooks and of what training reached, from what their last recorded runs found.
+"""The guides' tables of all notebooks and of what training reached, from what their last recorded runs found.
 
 python -m notebooks.table      # write the tables anew
 """
@@ -14,9 +14,10 @@ from pai_modelscope.files import write_text
 RECORD = build.HERE / "results.json"
 ROOT = build.HERE.parent
 MARKS = "<!-- {0}: made by python -m notebooks.table -->", "<!-- end of {0} -->"
+LANGUAGES = ("en", "zh")
 HEADS = {
-    "README.md": ("notebook", "about", "time", "memory", "figures"),
-    "README.zh.md": ("Notebook", "内容", "时间", "内存", "数字"),
+    "en": ("notebook", "about", "time", "memory", "figures"),
+    "zh": ("Notebook", "内容", "时间", "内存", "数字"),
 }
 # What the tables show of a notebook's figures, with the English name.
 SHOWN = {
@@ -156,12 +157,12 @@ def duration(seconds: float, english: bool) -> str:
     return f"{number:.0f} {unit[not english]}"
 
 
-def table(rows: dict[str, dict[str, Any]], readme: str = "README.md") -> str:
+def table(rows: dict[str, dict[str, Any]], language: str = "en") -> str:
     """Markdown: a line a notebook and one for all; those that are not in `rows`, a record by notebook, are empty."""
-    english = readme == "README.md"
-    lines = ["| " + " | ".join(HEADS[readme]) + " |", "| --- | --- | ---: | ---: | --- |"]
+    english = language == "en"
+    lines = ["| " + " | ".join(HEADS[language]) + " |", "| --- | --- | ---: | ---: | --- |"]
     for source in build.sources():
-        link = f"[{source.stem[:2]}](notebooks/{build.target(source).name})"
+        link = f"[{source.stem[:2]}](../../notebooks/{build.target(source).name})"
         about, took = titles(source)[english], ["", "", ""]
         if row := rows.get(source.stem):
             shown = [
@@ -178,9 +179,9 @@ def table(rows: dict[str, dict[str, Any]], readme: str = "README.md") -> str:
     return "\n".join(lines)
 
 
-def training_table(rows: dict[str, dict[str, Any]], readme: str = "README.md") -> str:
+def training_table(rows: dict[str, dict[str, Any]], language: str = "en") -> str:
     """Markdown: what each method taught the shipped model, a line each of `TAUGHT` that is in `rows`."""
-    english = readme == "README.md"
+    english = language == "en"
     head = ("method", "taught", "base model", "trained", "notebook")
     lines = ["| " + " | ".join(head if english else ("方法", "教什么", "底模", "训练后", "Notebook")) + " |"]
     lines.append("| --- | --- | ---: | ---: | --- |")
@@ -190,27 +191,34 @@ def training_table(rows: dict[str, dict[str, Any]], readme: str = "README.md") -
             base, trained = (
                 f"{row['figures'][name] / whole:.2f}" if name else "" for name in (line.base, line.trained)
             )
-            link = f"[{line.notebook[:2]}](notebooks/{line.notebook}.ipynb)"
+            link = f"[{line.notebook[:2]}](../../notebooks/{line.notebook}.ipynb)"
             taught = line.english if english else line.chinese
             lines.append(f"| `{line.method}` | {taught} | {base} | {trained} | {link} |")
     return "\n".join(lines)
 
 
-def in_readme(readme: str) -> str:
-    """The README with the tables of what is recorded, each between its two marks."""
+def guides(language: str) -> dict[Path, tuple[str, str]]:
+    """The guides that hold a table: its name between the marks, and the table of what is recorded."""
     rows = {name: forms["full"] for name, forms in read_record().items() if "full" in forms}
-    text = (ROOT / readme).read_text(encoding="utf-8")
-    for name, made in {"notebooks": table(rows, readme), "training": training_table(rows, readme)}.items():
-        begin, end = (mark.format(name) for mark in MARKS)
-        before, rest = text.split(begin)
-        text = f"{before}{begin}\n\n{made}\n\n{end}{rest.split(end)[1]}"
-    return text
+    folder = ROOT / "docs" / language
+    return {
+        folder / "notebooks.md": ("notebooks", table(rows, language)),
+        folder / "fine-tune.md": ("training", training_table(rows, language)),
+    }
 
 
-def update_readmes() -> None:
-    for readme in HEADS:
-        write_text(ROOT / readme, in_readme(readme))
+def in_guide(guide: Path, name: str, made: str) -> str:
+    """The guide's text with the table between its two marks."""
+    begin, end = (mark.format(name) for mark in MARKS)
+    before, rest = guide.read_text(encoding="utf-8").split(begin)
+    return f"{before}{begin}\n\n{made}\n\n{end}{rest.split(end)[1]}"
+
+
+def update_guides() -> None:
+    for language in LANGUAGES:
+        for guide, (name, made) in guides(language).items():
+            write_text(guide, in_guide(guide, name, made))
 
 
 if __name__ == "__main__":
-    update_readmes()
+    update_guides()

@@ -80,7 +80,7 @@ def test_a_failing_cell_is_named_with_its_error_and_the_others_run(
     # The number that the executed copy shows: its first cell holds the parameters that were set.
     assert wrong[0].startswith("99_counting, cell 5: AssertionError: only the short form holds; ")
     assert list(json.loads((tmp_path / "results.json").read_text())) == ["99_later"]
-    assert "| [99](notebooks/99_later.ipynb) | Counting |" in capsys.readouterr().out
+    assert "| [99](../../notebooks/99_later.ipynb) | Counting |" in capsys.readouterr().out
 
 
 def test_a_name_that_no_notebook_has_is_refused(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> None:
@@ -123,8 +123,8 @@ def test_the_tables_show_figures_of_every_notebook_that_are_recorded() -> None:
             assert len(shown) >= 2 and [figure for figure in shown if figure not in form["figures"]] == []
 
 
-def test_the_tables_of_the_readmes_are_those_of_the_record() -> None:
-    for readme in table.HEADS:
-        assert (table.ROOT / readme).read_text(encoding="utf-8") == table.in_readme(readme), (
-            "run 'python -m notebooks.table'"
-        )
+def test_the_tables_of_the_guides_are_those_of_the_record() -> None:
+    for language in table.LANGUAGES:
+        for guide, (name, made) in table.guides(language).items():
+            written = guide.read_text(encoding="utf-8")
+            assert written == table.in_guide(guide, name, made), "run 'python -m notebooks.table'"

@@ -40,9 +40,10 @@ def test_of_one_form(source: Path) -> None:
 
 
 @each
-def test_readmes_list_it(source: Path) -> None:
-    for readme in ("README.md", "README.zh.md"):
-        assert f"(notebooks/{build.target(source).name})" in (build.HERE.parent / readme).read_text(encoding="utf-8")
+def test_guides_list_it(source: Path) -> None:
+    for language in ("en", "zh"):
+        guide = build.HERE.parent / "docs" / language / "notebooks.md"
+        assert f"(../../notebooks/{build.target(source).name})" in guide.read_text(encoding="utf-8")
 
 
 def test_pictures_before_and_after() -> None:

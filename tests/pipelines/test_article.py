@@ -135,7 +135,7 @@ def test_image_to_image(here: Path) -> None:
     assert place_of("房", picture) < 30
 
 
-def test_the_lora_of_a_checkpoint_by_the_line_that_the_readme_gives(here: Path) -> None:
+def test_the_lora_of_a_checkpoint_by_the_line_that_the_guide_gives(here: Path) -> None:
     """diffusers removed what the article's line needs; ours takes its place."""
     from diffusers import StableDiffusionPipeline
 
@@ -143,9 +143,9 @@ def test_the_lora_of_a_checkpoint_by_the_line_that_the_readme_gives(here: Path) 
     (here / "made").mkdir()
     file = make_checkpoint(pipe, here / "made")[0] / "checkpoint-20/pytorch_model.bin"
     line = "pipe.unet.load_attn_procs(torch.load(lora_path))"
-    readme = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
+    guide = (Path(__file__).parents[2] / "docs/en/adapters.md").read_text("utf-8")
     ours = "load_lora(pipe, read_lora(lora_path), 'poem')"
-    assert ours in readme
+    assert ours in guide
     changes = {
         "model_path/checkpoint-xxx/pytorch_model.bin": str(file),
         '"input text"': '"熊猫", num_inference_steps=4',
