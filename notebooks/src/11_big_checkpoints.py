@@ -212,7 +212,7 @@ print(f"算出的下限：{2 * unet / GIB:.1f} GiB，而不是 {2 * whole / GIB:
 # 画很大的图时，VAE 的中间结果最占显存。`enable_tiling` 把画面分块解码，接缝处渐变。下面把一张图放大到两倍，再过一遍 VAE：
 
 # %%
-from pai_modelscope.evaluation.generate import reconstruct
+from pai_modelscope.evaluation.autoencoder import reconstruct
 
 large = picture.resize((2 * picture.width, 2 * picture.height))
 at_once = reconstruct(sampler.pipe, [large])[0]

@@ -136,7 +136,7 @@ for name, value in millions.items():
 import torch
 
 from pai_modelscope.evaluation import metrics
-from pai_modelscope.evaluation.generate import reconstruct
+from pai_modelscope.evaluation.autoencoder import reconstruct
 from pai_modelscope.evaluation.judge import to_bytes
 
 count = 8 if FAST else 48

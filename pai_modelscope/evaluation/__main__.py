@@ -40,26 +40,21 @@ def parser(program: str = _PROGRAM) -> argparse.ArgumentParser:
 
 def evaluate(options: argparse.Namespace) -> dict[str, Any]:
     """Measure, write the report, and return it."""
-    from pai_modelscope.adapters import merge_lora, read_lora
     from pai_modelscope.evaluation import report, rows, sheets
     from pai_modelscope.evaluation.judge import Judge
     from pai_modelscope.evaluation.pictures import open_pictures
     from pai_modelscope.sampling import Sampler
 
     start = time.perf_counter()
-    # In float32 also on a GPU, where autocast makes it fast: figures are then those of a CPU, but for rounding.
-    sampler = Sampler.from_pretrained(options.model, device=options.device, torch_dtype="float32", safety=False)
-    pipe: Any = sampler.pipe
-    loras = sampler.recommended.get("loras", {})  # of a training result; rows draw by the pipe, not by the sampler
-    for file, weight in loras.items():
-        merge_lora(pipe, read_lora(file), weight)
+    sampler = Sampler.from_pretrained(options.model, device=options.device, safety=False)
+    device = sampler.pipe.device
     bench = rows.Bench(
-        pipe=pipe,
-        judge=Judge.load(options.judge, pipe.device),
+        sampler=sampler,
+        judge=Judge.load(options.judge, device),
         pictures=open_pictures(options.data),
         options={key: sampler.recommended.get(key, value) for key, value in GENERATION_FALLBACKS.items()},
         limit=options.limit,
-        batch=options.batch or (128 if pipe.device.type == "cuda" else 8),
+        batch=options.batch or (128 if device.type == "cuda" else 8),
         workers=min(os.cpu_count() or 1, 16),
     )
     options.out.mkdir(parents=True, exist_ok=True)
@@ -69,8 +64,8 @@ def evaluate(options: argparse.Namespace) -> dict[str, Any]:
         "candidates": len(bench.pictures.names),
         "limit": options.limit,
         "options": dict(bench.options),
-        "loras": {Path(file).name: weight for file, weight in loras.items()},
-        **report.surroundings(pipe.device),
+        "loras": {Path(file).name: weight for file, weight in sampler.recommended.get("loras", {}).items()},
+        **report.surroundings(device),
         "rows": [],
     }
     chosen = [row for row in rows.ROWS if not options.rows or row.name in options.rows]

@@ -12,11 +12,12 @@ import torch
 from PIL import Image
 
 from pai_modelscope.evaluation import metrics, prompts
-from pai_modelscope.evaluation.generate import generate, reconstruct
+from pai_modelscope.evaluation.autoencoder import reconstruct
 from pai_modelscope.evaluation.judge import Judge, to_bytes
 from pai_modelscope.evaluation.pictures import Pictures, Record, Scene, render_all
 from pai_modelscope.evaluation.prompts import Case, sample
 from pai_modelscope.images.annotators import annotate
+from pai_modelscope.sampling import Sampler
 
 Images = Sequence[Image.Image]
 Figures = dict[str, float]
@@ -26,38 +27,21 @@ STYLE_RIDGE = 1.0  # best of 1 to 1,000 on held-out drawings
 PLAIN_DEFAULTS = {"num_inference_steps": 50, "guidance_scale": 7.5, "guidance_rescale": 0.0}
 
 
-@dataclass
-class Bench:
-    """What all rows share: the model, the judge, the pictures, and what was already drawn."""
+@dataclass(kw_only=True)
+class Reference:
+    """What pictures are measured against: the judge, and real pictures with their names and styles."""
 
-    pipe: Any
     judge: Judge
     pictures: Pictures
-    options: Mapping[str, Any]
     limit: int
-    batch: int = 125
     style_samples: int = STYLE_SAMPLES
     workers: int = 1  # see `render_all`
     _rendered: dict[Scene, Image.Image] = field(default_factory=dict)
-    _generated: dict[tuple, dict[tuple[str, int], Image.Image]] = field(default_factory=dict)
 
     def real(self, scenes: Sequence[Scene]) -> list[Image.Image]:
         missing = [scene for scene in dict.fromkeys(scenes) if scene not in self._rendered]
         self._rendered.update(zip(missing, render_all(missing, self.workers), strict=True))
         return [self._rendered[scene] for scene in scenes]
-
-    def draw(self, cases: Sequence[Case], options: Mapping[str, Any]) -> list[Image.Image]:
-        """Generated pictures; the same prompt, seed and options are drawn once, whichever rows ask."""
-        return self.draw_prompts([(case.prompt, case.seed) for case in cases], options)
-
-    def draw_prompts(self, asked: Sequence[tuple[str, int]], options: Mapping[str, Any]) -> list[Image.Image]:
-        """The same for pairs of prompt and seed."""
-        options = {**self.options, **options}
-        drawn = self._generated.setdefault(tuple(sorted(options.items())), {})
-        missing = [pair for pair in dict.fromkeys(asked) if pair not in drawn]
-        texts, seeds = [text for text, _ in missing], [seed for _, seed in missing]
-        drawn.update(zip(missing, generate(self.pipe, texts, options, seeds, self.batch), strict=True))
-        return [drawn[pair] for pair in asked]
 
     @cached_property
     def name_features(self) -> torch.Tensor:
@@ -99,6 +83,31 @@ class Bench:
     def knows_style(self, style_id: str) -> bool:
         """Whether the data set shows enough of a style, beyond what is asked for, to learn its look."""
         return len(self._style_drawings.get(style_id, ())) >= self.style_samples // 4
+
+
+@dataclass(kw_only=True)
+class Bench(Reference):
+    """The same, with the model as users open it, and what it has drawn so far."""
+
+    sampler: Sampler
+    options: Mapping[str, Any]
+    batch: int
+    _generated: dict[tuple, dict[tuple[str, int], Image.Image]] = field(default_factory=dict)
+
+    def draw(self, cases: Sequence[Case], options: Mapping[str, Any]) -> list[Image.Image]:
+        """Generated pictures; the same prompt, seed and options are drawn once, whichever rows ask."""
+        return self.draw_prompts([(case.prompt, case.seed) for case in cases], options)
+
+    def draw_prompts(self, asked: Sequence[tuple[str, int]], options: Mapping[str, Any]) -> list[Image.Image]:
+        """The same for pairs of prompt and seed."""
+        options = {**self.options, **options}
+        drawn = self._generated.setdefault(tuple(sorted(options.items())), {})
+        missing = [pair for pair in dict.fromkeys(asked) if pair not in drawn]
+        texts = [{"text": text, "seed": seed} for text, seed in missing]
+        if texts:
+            pictures = self.sampler(texts, batch_size=self.batch, **options)
+            drawn.update(zip(missing, (picture.image for picture in pictures), strict=True))
+        return [drawn[pair] for pair in asked]
 
 
 Measure = Callable[[Bench, Images, Sequence[Case]], Figures]
@@ -168,7 +177,7 @@ def by_psnr(bench: Bench, images: Images, cases: Sequence[Case]) -> Figures:
 
 
 def through_vae(bench: Bench, cases: Sequence[Case], options: Mapping[str, Any]) -> list[Image.Image]:
-    return reconstruct(bench.pipe, bench.real([case.scene for case in cases]))
+    return reconstruct(bench.sampler.pipe, bench.real([case.scene for case in cases]))
 
 
 def by_edges(bench: Bench, images: Images, cases: Sequence[Case]) -> Figures:
@@ -183,18 +192,16 @@ def edges_of(bench: Bench, cases: Sequence[Case]) -> list[Image.Image]:
 
 def under_control(bench: Bench, cases: Sequence[Case], options: Mapping[str, Any]) -> list[Image.Image]:
     """Drawn along the edges of the real drawings, by the ControlNet that ships."""
-    from diffusers import StableDiffusionControlNetPipeline  # not for those who only ask for the rows' names
-
-    from pai_modelscope.checkpoints.load import load_controlnet
-    from pai_modelscope.zoo import model_dir
-
-    net = load_controlnet(model_dir(CONTROLNET), bench.pipe)
-    pipe: Any = StableDiffusionControlNetPipeline(
-        **{**bench.pipe.components, "controlnet": net, "requires_safety_checker": False}
-    )
-    pipe.set_progress_bar_config(disable=True)
-    prompts, seeds = [case.prompt for case in cases], [case.seed for case in cases]
-    return generate(pipe, prompts, {**bench.options, **options}, seeds, bench.batch, edges_of(bench, cases))
+    texts = [
+        {
+            "text": case.prompt,
+            "seed": case.seed,
+            "control": {"canny": {"image": edges, "model": CONTROLNET, "annotate": False}},
+        }
+        for case, edges in zip(cases, edges_of(bench, cases), strict=True)
+    ]
+    pictures = bench.sampler(texts, batch_size=1, **{**bench.options, **options})
+    return [picture.image for picture in pictures]
 
 
 def held_art(pictures: Pictures, count: int) -> list[Case]:

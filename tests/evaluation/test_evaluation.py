@@ -4,6 +4,7 @@ import json
 import lzma
 import math
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -13,7 +14,7 @@ from pai_modelscope.adapters.result_manifest import Tuned, write_tuned
 from pai_modelscope.errors import UserError
 from pai_modelscope.evaluation import metrics, prompts, report, rows
 from pai_modelscope.evaluation.__main__ import main
-from pai_modelscope.evaluation.judge import Judge, judge_pixels
+from pai_modelscope.evaluation.judge import SHIPPED_JUDGE, Judge, judge_pixels
 from pai_modelscope.evaluation.pictures import Pictures, Scene, open_pictures, render, render_all
 from pai_modelscope.images.colors import NAMED_COLOURS
 from tests.sampling.test_loras import lora_file
@@ -243,6 +244,21 @@ def test_the_table_of_the_shipped_model_on_a_few_prompts(tmp_path: Path, capsys:
     table = (tmp_path / "report.md").read_text()
     assert "held-out (name, style) pairs | 4 |" in table and "CPU cores" in table
     assert "held_pair: R@1" in capsys.readouterr().out
+
+
+def test_pictures_are_those_that_users_get(sampler: Any) -> None:
+    """Alone, under control, and drawn again for another row."""
+    pictures = open_pictures("shipped")
+    small = {"num_inference_steps": 2, "height": 64, "width": 64, "guidance_scale": 5.0}
+    judge = Judge.load(SHIPPED_JUDGE)
+    bench = rows.Bench(judge=judge, pictures=pictures, limit=2, sampler=sampler, options=small, batch=1)
+    cases = prompts.held_pairs(pictures, 2)
+    drawn = bench.draw(cases, {})
+    assert drawn == [sampler(case.prompt, seed=case.seed, **small)[0].image for case in cases]
+    assert [id(image) for image in bench.draw(cases, {})] == [id(image) for image in drawn]
+    steered = rows.under_control(bench, cases[:1], {})[0]
+    control = {"canny": {"image": bench.real([cases[0].scene])[0], "model": rows.CONTROLNET}}
+    assert steered == sampler(cases[0].prompt, seed=cases[0].seed, control=control, **small)[0].image != drawn[0]
 
 
 def test_the_lora_of_a_training_result_is_judged_with_its_model(tmp_path: Path) -> None:
