@@ -101,6 +101,16 @@ def test_every_package_has_a_layer() -> None:
     assert {layer_of(path) for path in package_files()} <= LAYER.keys()
 
 
+def test_contributing_draws_the_layers() -> None:
+    """Its picture has a line for each layer, in their order: the names, and what they are for."""
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    drawing = re.search(r"```text\n(┌.*?)```", text, re.DOTALL)
+    assert drawing
+    lines = re.findall(r"^│ (.{32})(.+?) *│$", drawing[1], re.MULTILINE)
+    assert [set(names.split()) for names, _ in lines] == LAYERS
+    assert all(len(purpose) > 10 for _, purpose in lines)
+
+
 @pytest.mark.parametrize("path", package_files(), ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_imports_point_downwards(path: Path) -> None:
     own = layer_of(path)
