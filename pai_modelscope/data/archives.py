@@ -154,7 +154,9 @@ def _tar(file: Path, columns: Columns, left: _LeftOut) -> list[Maker]:
                 texts[name, wanted] = read_at(file, *parts[wanted])
     looks: dict[tuple[str, str], Look] = {key: look(content) for key, content in texts.items()}
     encodings = dict(zip(texts, choose(list(looks.values())), strict=True))
-    warn_of_encodings(((f"{file}, {name.lstrip('/')}", found) for (name, _), found in encodings.items()), "Captions")
+    warn_of_encodings(
+        ((f"{file}, {name.lstrip('/')}", encoding) for (name, _), encoding in encodings.items()), "Captions"
+    )
 
     def read(name: str, kind: str) -> str:
         where = f"{file}, {name.lstrip('/')}.{kind}"
@@ -171,17 +173,17 @@ def _sample(file: Path, name: str, parts: Sample, columns: Columns, read: Any, l
 
     def load(*prefixes: str) -> Load | None:
         kinds = [f"{prefix}{kind}".lstrip(".") for prefix in prefixes for kind in PICTURES]
-        found = [kind for kind in kinds if kind in parts]
-        left.pictures += [f"{where}.{kind}" for kind in found[1:]]
-        return partial(read_at, file, *parts[found[0]]) if found else None
+        present = [kind for kind in kinds if kind in parts]
+        left.pictures += [f"{where}.{kind}" for kind in present[1:]]
+        return partial(read_at, file, *parts[present[0]]) if present else None
 
     picture = load("", columns.image)
     if picture is None:
         return broken(f"{where}: no picture among {_kinds(parts)}; add one or remove the rest.")
     condition = load(columns.condition) if columns.condition else load("conditioning", "conditioning_image")
     mask = load(columns.mask or "mask")
-    for column, found in ((columns.condition, condition), (columns.mask, mask)):
-        if column and found is None:
+    for column, part in ((columns.condition, condition), (columns.mask, mask)):
+        if column and part is None:
             return broken(f"{where}: no picture {column}.png among {_kinds(parts)}; add it.")
     try:
         captions = _captions(where, parts, columns, read)

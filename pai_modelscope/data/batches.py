@@ -66,17 +66,17 @@ class ExampleSource:
             raise UserError(f"dataloader_num_workers is {workers}; it must be at least 0, such as 4")
         self._pool = ThreadPoolExecutor(max(workers, 1))
         self._controlled = annotator is None and _all_or_none(examples)
-        self._weighted = any(each.weight != 1 for each in examples)
-        self._masked = any(each.mask for each in examples)
+        self._weighted = any(example.weight != 1 for example in examples)
+        self._masked = any(example.mask for example in examples)
         needed = chunks_needed(tokenizer, examples, captions)
         self.examples: list[list[Example]] = []
         self.shapes: list[tuple[Size, int]] = []  # size and chunks of each bucket
-        found: dict[tuple[Size, int], list[Example]] = {}
-        for each, chunks in zip(examples, needed, strict=True):
-            found.setdefault((geometry.size_for(each.size), chunks), []).append(each)
-        for shape in sorted(found):
+        by_shape: dict[tuple[Size, int], list[Example]] = {}
+        for example, chunks in zip(examples, needed, strict=True):
+            by_shape.setdefault((geometry.size_for(example.size), chunks), []).append(example)
+        for shape in sorted(by_shape):
             self.shapes.append(shape)
-            self.examples.append(found[shape])
+            self.examples.append(by_shape[shape])
 
     @property
     def lengths(self) -> list[int]:
@@ -97,17 +97,19 @@ class ExampleSource:
         chosen = [self.examples[bucket][place] for place in indices.tolist()]
         size, chunks = self.shapes[bucket]
         drawn = draw(keys, self.geometry)
-        texts = [caption(each.captions, one, self.captions) for each, one in zip(chosen, drawn, strict=True)]
+        texts = [caption(example.captions, one, self.captions) for example, one in zip(chosen, drawn, strict=True)]
         made = {
             "latents": self.latents(chosen, size, drawn, keys, device),
             **self.text(texts, chunks, device),
         }
         if self._weighted:
-            made["weight"] = moved(torch.tensor([each.weight for each in chosen], dtype=torch.float32), device)
+            made["weight"] = moved(torch.tensor([example.weight for example in chosen], dtype=torch.float32), device)
         if self._masked:
-            made["mask"] = moved(self._map(lambda each, one: _mask(each, size, one), chosen, drawn), device)
+            made["mask"] = moved(self._map(lambda example, one: _mask(example, size, one), chosen, drawn), device)
         if self._controlled or self.annotator:
-            made["control"] = moved(self._map(lambda each, one: self._control(each, size, one), chosen, drawn), device)
+            made["control"] = moved(
+                self._map(lambda example, one: self._control(example, size, one), chosen, drawn), device
+            )
         return made
 
     def latents(
@@ -120,14 +122,14 @@ class ExampleSource:
         """What a batch says of its captions."""
         return {"ids": moved(chunk_ids(self.tokenizer, texts, chunks), device)}
 
-    def _control(self, each: Example, size: Size, drawn: Draw) -> torch.Tensor:
+    def _control(self, example: Example, size: Size, drawn: Draw) -> torch.Tensor:
         if self.annotator is None:
-            assert each.condition is not None
-            return _tensor(_covering(each, each.condition, "conditioning picture", size, drawn))
+            assert example.condition is not None
+            return _tensor(_covering(example, example.condition, "conditioning picture", size, drawn))
         try:
-            return _tensor(annotate(self.annotator, view(each, size, drawn), **self.annotator_options))
+            return _tensor(annotate(self.annotator, view(example, size, drawn), **self.annotator_options))
         except UserError as error:
-            raise UserError(f"{each.name}: {error}") from None
+            raise UserError(f"{example.name}: {error}") from None
 
     def _map(self, make: Callable[..., torch.Tensor], *columns: Sequence[Any]) -> torch.Tensor:
         """`make` of each row of `columns`, in threads, stacked."""
@@ -145,7 +147,7 @@ class PictureSource(ExampleSource):
     def latents(
         self, examples: Sequence[Example], size: Size, drawn: Sequence[Draw], keys: torch.Tensor, device: torch.device
     ) -> torch.Tensor:
-        pixels = self._map(lambda each, one: pixels_of(each, size, one), examples, drawn)
+        pixels = self._map(lambda example, one: pixels_of(example, size, one), examples, drawn)
         mean, std = encode(self.vae.to(device), moved(pixels, device))
         return scaled(resample(mean, std, keys), *scaling(self.vae))
 
@@ -155,14 +157,14 @@ def moved(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
     return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor.to(device)
 
 
-def view(each: Example, size: Size, drawn: Draw) -> Image.Image:
+def view(example: Example, size: Size, drawn: Draw) -> Image.Image:
     """The cropped picture of a sample, RGB."""
-    return crop(each.read(), size, drawn.across, drawn.down, drawn.flip)
+    return crop(example.read(), size, drawn.across, drawn.down, drawn.flip)
 
 
-def pixels_of(each: Example, size: Size, drawn: Draw) -> torch.Tensor:
+def pixels_of(example: Example, size: Size, drawn: Draw) -> torch.Tensor:
     """What the VAE sees of a sample: (3, height, width) in [-1, 1]."""
-    return _tensor(view(each, size, drawn)) * 2 - 1
+    return _tensor(view(example, size, drawn)) * 2 - 1
 
 
 @torch.no_grad()
@@ -186,7 +188,7 @@ def chunks_needed(tokenizer: Any, examples: Sequence[Example], settings: Caption
     """How many chunks each example's batches have: what the longest of its captions needs in any order of its tags."""
     counts: dict[str, int] = {}
     unknown: list[str] = []
-    for text in dict.fromkeys(text for each in examples for text in each.captions):
+    for text in dict.fromkeys(text for example in examples for text in example.captions):
         chunks = chunk_ids(tokenizer, [text])
         counts[text] = chunks.shape[1]
         if (chunks == tokenizer.unk_token_id).any() and unknown_characters(tokenizer, text):
@@ -203,19 +205,19 @@ def chunks_needed(tokenizer: Any, examples: Sequence[Example], settings: Caption
             f"{lost} in {unknown[0]!r:.60}; these teach nothing, so write other words, or mend the files' encoding.",
             stacklevel=2,
         )
-    needed = [max(counts[text] for text in each.captions) for each in examples]
+    needed = [max(counts[text] for text in example.captions) for example in examples]
     most = settings.chunks or settings.max_chunks
-    for each, count in zip(examples, needed, strict=True):
+    for example, count in zip(examples, needed, strict=True):
         if count > most:
             raise UserError(
-                f"{each.name}: the caption needs {count} chunks of {content_length(tokenizer)} tokens and {most} are "
-                "allowed; shorten it."
+                f"{example.name}: the caption needs {count} chunks of {content_length(tokenizer)} tokens and {most} "
+                "are allowed; shorten it."
             )
     return [settings.chunks or count for count in needed]
 
 
 def _all_or_none(examples: Sequence[Example]) -> bool:
-    without = [each.name for each in examples if each.condition is None]
+    without = [example.name for example in examples if example.condition is None]
     if without and len(without) < len(examples):
         raise UserError(
             f"{len(without)} of {len(examples)} pictures have no condition, the first {without[0]}; add it."
@@ -223,18 +225,18 @@ def _all_or_none(examples: Sequence[Example]) -> bool:
     return not without
 
 
-def _mask(each: Example, size: Size, drawn: Draw) -> torch.Tensor:
+def _mask(example: Example, size: Size, drawn: Draw) -> torch.Tensor:
     """(1, height/8, width/8) in [0, 1]: how much of each latent's pixels counts."""
-    if each.mask is None:
+    if example.mask is None:
         return torch.ones(1, size[1] // LATENT, size[0] // LATENT)
-    made = _tensor(_covering(each, each.mask, "mask", size, drawn))
+    made = _tensor(_covering(example, example.mask, "mask", size, drawn))
     return F.avg_pool2d(made[None], LATENT)[0]
 
 
-def _covering(each: Example, read: Reader, what: str, size: Size, drawn: Draw) -> Image.Image:
+def _covering(example: Example, read: Reader, what: str, size: Size, drawn: Draw) -> Image.Image:
     """A condition or mask, cut as its picture is."""
     picture = read()
-    check_same_aspect(each.size, picture.size, f"{what} of {each.name}")
+    check_same_aspect(example.size, picture.size, f"{what} of {example.name}")
     return crop(picture, size, drawn.across, drawn.down, drawn.flip)
 
 

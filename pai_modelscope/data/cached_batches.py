@@ -79,9 +79,9 @@ class CachedSource(ExampleSource):
     def latents(
         self, examples: Sequence[Example], size: Size, drawn: Sequence[Draw], keys: torch.Tensor, device: torch.device
     ) -> torch.Tensor:
-        names = [self._key(each, size, one.flip) for each, one in zip(examples, drawn, strict=True)]
-        found = self._cache.read(names)
-        return scaled(resample(moved(found["mean"], device), moved(found["std"], device), keys), *self._scaling)
+        names = [self._key(example, size, one.flip) for example, one in zip(examples, drawn, strict=True)]
+        moments = self._cache.read(names)
+        return scaled(resample(moved(moments["mean"], device), moved(moments["std"], device), keys), *self._scaling)
 
     def text(self, texts: Sequence[str], chunks: int, device: torch.device) -> Batch:
         if self._encoder is None:
@@ -93,10 +93,10 @@ class CachedSource(ExampleSource):
         """(n, chunks * 32, width) float32: the states of captions, or of "", which stands for a dropped caption."""
         return moved(self._cache.read([self._text(text, chunks)[1] for text in texts])["states"], device).float()
 
-    def _key(self, each: Example, size: Size, flip: bool) -> str:
-        known = each.digest, size, flip
+    def _key(self, example: Example, size: Size, flip: bool) -> str:
+        known = example.digest, size, flip
         if known not in self._keys:
-            self._keys[known] = key_of("latents", each.digest, size, "centre", flip, self._vae)
+            self._keys[known] = key_of("latents", example.digest, size, "centre", flip, self._vae)
         return self._keys[known]
 
     def _text(self, text: str, chunks: int) -> tuple[torch.Tensor, str]:
@@ -110,20 +110,20 @@ class CachedSource(ExampleSource):
     def _encode_pictures(self, vae: "AutoencoderKL", parts: dict[str, Any]) -> None:
         views = (_MIDDLE, _MIRRORED) if self.geometry.random_flip else (_MIDDLE,)
         wanted = [
-            (each, size, one)
+            (example, size, one)
             for (size, _), bucket in zip(self.shapes, self.examples, strict=True)
-            for each, one in product(dict.fromkeys(bucket), views)
+            for example, one in product(dict.fromkeys(bucket), views)
         ]
 
         def compute(places: Sequence[int]) -> dict[str, torch.Tensor]:
             parts = []
             for start in range(0, len(places), TOGETHER):  # not all pictures of a shard in memory
                 pixels = self._map(lambda place: _pixels_of(*wanted[place]), places[start : start + TOGETHER])
-                parts.append([each.half().cpu() for each in encode(vae, pixels.to(vae.device))])
+                parts.append([moment.half().cpu() for moment in encode(vae, pixels.to(vae.device))])
             mean, std = map(torch.cat, zip(*parts, strict=True))
             return {"mean": mean, "std": std}
 
-        keys = [self._key(each, size, one.flip) for each, size, one in wanted]
+        keys = [self._key(example, size, one.flip) for example, size, one in wanted]
         self._cache.build(keys, [size for _, size, _ in wanted], compute, desc="latents", **parts)
 
     def _encode_captions(self, text_encoder: nn.Module, parts: dict[str, Any]) -> None:
@@ -131,8 +131,8 @@ class CachedSource(ExampleSource):
             dict.fromkeys(
                 (text, chunks)
                 for (_, chunks), bucket in zip(self.shapes, self.examples, strict=True)
-                for each in bucket
-                for text in (*each.captions, "")
+                for example in bucket
+                for text in (*example.captions, "")
             )
         )
 
@@ -147,9 +147,9 @@ class CachedSource(ExampleSource):
         self._cache.build(keys, [chunks for _, chunks in wanted], compute, desc="captions", **parts)
 
 
-def _pixels_of(each: Example, size: Size, drawn: Draw) -> torch.Tensor:
+def _pixels_of(example: Example, size: Size, drawn: Draw) -> torch.Tensor:
     """Of the picture whose digest the cache will find them by; what was saved since it was opened is another one."""
-    pixels = pixels_of(each, size, drawn)
-    if each.digest_now and each.digest_now() != each.digest:
-        raise UserError(f"{each.name} has changed since the training set was opened; start again to read it anew.")
+    pixels = pixels_of(example, size, drawn)
+    if example.digest_now and example.digest_now() != example.digest:
+        raise UserError(f"{example.name} has changed since the training set was opened; start again to read it anew.")
     return pixels

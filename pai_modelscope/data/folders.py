@@ -48,14 +48,14 @@ def open_kohya(root: Path) -> Listed:
         UserError: none of the folders holds a picture, a folder repeats beyond `limits.REPEATS`. Pictures without a
             text in a folder without words, and texts without a picture, are broken examples.
     """
-    found = [(folder, *repeats) for folder in sorted(_folders(root)) if (repeats := repeats_of(folder.name))]
+    subsets = [(folder, *repeats) for folder in sorted(_folders(root)) if (repeats := repeats_of(folder.name))]
     doubles: list[Path] = []
-    texts = {folder: texts_in(folder, doubles) for folder, _, _ in found}
+    texts = {folder: texts_in(folder, doubles) for folder, _, _ in subsets}
     encodings = encodings_of([path for named in texts.values() for path in named.values()])
     makers: list[Maker] = []
     order: list[int] = []
     taken: list[Path] = []
-    for folder, times, words in found:
+    for folder, times, words in subsets:
         paths = list(pictures_in(folder))
         made = _beside(paths, texts[folder], encodings, partial(_example_of_file, root, words or None))
         if len(order) + len(made) * times > limits.ROWS:
@@ -115,7 +115,7 @@ def repeats_of(name: str) -> tuple[int, str] | None:
 
 
 def is_kohya(root: Path) -> bool:
-    return any(_REPEATS.fullmatch(each.name) for each in _folders(root))
+    return any(_REPEATS.fullmatch(folder.name) for folder in _folders(root))
 
 
 def pictures_in(folder: Path) -> Iterator[Path]:
@@ -126,7 +126,7 @@ def pictures_in(folder: Path) -> Iterator[Path]:
 
 
 def _folders(root: Path) -> list[Path]:
-    return [each for each in root.iterdir() if each.is_dir()]
+    return [path for path in root.iterdir() if path.is_dir()]
 
 
 def texts_in(folder: Path, doubles: list[Path]) -> dict[str, Path]:
@@ -134,10 +134,10 @@ def texts_in(folder: Path, doubles: list[Path]) -> dict[str, Path]:
 
     Those of a name that another one has are added to `doubles`.
     """
-    found = [path for path in sorted(folder.iterdir()) if path.is_file() and not path.name.startswith(".")]
+    files = [path for path in sorted(folder.iterdir()) if path.is_file() and not path.name.startswith(".")]
     texts: dict[str, Path] = {}
     for kind in reversed(CAPTIONS):
-        for path in found:
+        for path in files:
             if path.suffix.lower() == kind:
                 doubles += [texts[path.stem]] if path.stem in texts else []
                 texts[path.stem] = path

@@ -53,16 +53,16 @@ class Geometry:
         if not self.buckets:
             return ((square, square),)
         step = self.step or (64 if square >= 512 else 32 if square >= 256 else 8)
-        found = {(square, square)}
+        shapes = {(square, square)}
         for longer in range(step, int(square * math.sqrt(self.max_aspect)) + step, step):
             shorter = square * square // longer // step * step
             if square < longer <= shorter * self.max_aspect:
-                found |= {(longer, shorter), (shorter, longer)}
-        return tuple(sorted(found, key=lambda size: (size[0] / size[1], size)))
+                shapes |= {(longer, shorter), (shorter, longer)}
+        return tuple(sorted(shapes, key=lambda size: (size[0] / size[1], size)))
 
     def size_for(self, size: Size) -> Size:
         """The bucket of a picture of `size`: the one whose aspect is nearest."""
-        return min(self.sizes, key=lambda each: abs(math.log(each[0] / each[1] * size[1] / size[0])))
+        return min(self.sizes, key=lambda candidate: abs(math.log(candidate[0] / candidate[1] * size[1] / size[0])))
 
 
 def box(size: Size, target: Size, across: float = 0.5, down: float = 0.5) -> tuple[float, float, float, float]:

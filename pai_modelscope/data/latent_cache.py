@@ -34,15 +34,15 @@ def key_of(*parts: Any) -> str:
 
 def weights_digest(model: nn.Module) -> str:
     """SHA-256 of a model's weights, their types and its configuration: other weights, other digest."""
-    found = hashlib.sha256()
+    sha256 = hashlib.sha256()
     config = getattr(model, "config", None) or {}
     config = config.to_dict() if hasattr(config, "to_dict") else dict(config)
     settings = {name: value for name, value in config.items() if name[0] != "_" and name not in _NO_SETTINGS}
-    found.update(json.dumps(settings, sort_keys=True, default=str).encode())
+    sha256.update(json.dumps(settings, sort_keys=True, default=str).encode())
     for name, weight in sorted(model.state_dict().items()):
-        found.update(f"{name} {weight.dtype} {tuple(weight.shape)}".encode())
-        found.update(weight.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
-    return found.hexdigest()
+        sha256.update(f"{name} {weight.dtype} {tuple(weight.shape)}".encode())
+        sha256.update(weight.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
+    return sha256.hexdigest()
 
 
 class ShardCache:
@@ -100,8 +100,8 @@ class ShardCache:
         wait()  # all have planned before the first writes
         sweep(self.folder, r"[0-9a-f]{32}\.safetensors")  # other runs may share the folder, and go on writing
         try:
-            mine = shards[process_index::num_processes]
-            for shard in tqdm(mine, desc=desc, disable=None if process_index == 0 and mine else True):
+            local_shards = shards[process_index::num_processes]
+            for shard in tqdm(local_shards, desc=desc, disable=None if process_index == 0 and local_shards else True):
                 _write(self.folder, shard, compute([missing[key] for key in shard]))
         except OSError as error:
             raise UserError(f"The cache in {self.folder} can't be written ({error}); give another folder.") from None

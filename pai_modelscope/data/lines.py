@@ -21,11 +21,11 @@ def encodings_of(files: list[Path]) -> dict[Path, str]:
         with suppress(UserError):  # said when its picture is asked for
             looks.append(look(read_file(file, str(file), limits.CAPTION_BYTES)))
             known.append(file)
-    found = dict(zip(known, choose(looks), strict=True))
-    for file in [file for file, encoding in found.items() if not encoding]:
-        found[file] = foreign(read_file(file, str(file), limits.CAPTION_BYTES))
-    warn_of_encodings(((str(file), encoding) for file, encoding in found.items()), "Captions")
-    return {file: encoding for file, encoding in found.items() if encoding != "utf-8"}
+    encodings = dict(zip(known, choose(looks), strict=True))
+    for file in [file for file, encoding in encodings.items() if not encoding]:
+        encodings[file] = foreign(read_file(file, str(file), limits.CAPTION_BYTES))
+    warn_of_encodings(((str(file), encoding) for file, encoding in encodings.items()), "Captions")
+    return {file: encoding for file, encoding in encodings.items() if encoding != "utf-8"}
 
 
 def read_caption_file(file: Path, encoding: str) -> str:

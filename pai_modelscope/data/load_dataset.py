@@ -100,7 +100,7 @@ def _checked_limit(limit: Any) -> int | None:
 
 
 def _check_texts(*named: Mapping[str, Any]) -> None:
-    for name, value in (each for values in named for each in values.items()):
+    for name, value in (item for values in named for item in values.items()):
         if not isinstance(value, str):
             raise UserError(f"{name} is {shown(value)}; give a text.")
 
@@ -147,10 +147,10 @@ def _open_path(path: Path, columns: Columns, split: str, caption: str | None) ->
 
 def _open_folder(path: Path, columns: Columns, split: str, caption: str | None) -> Listed:
     for folder in (path, path / split):
-        if found := [folder / name for name in METADATA if (folder / name).exists()]:
-            for unread in found[1:]:
-                warnings.warn(printable(f"{unread} is not read: {found[0].name} lies beside it."), stacklevel=2)
-            return open_metadata(found[0], columns)
+        if files := [folder / name for name in METADATA if (folder / name).exists()]:
+            for unread in files[1:]:
+                warnings.warn(printable(f"{unread} is not read: {files[0].name} lies beside it."), stacklevel=2)
+            return open_metadata(files[0], columns)
     if is_kohya(path):
         return open_kohya(path)
     if tars := _of_split(path, "*.tar", split):
@@ -161,9 +161,9 @@ def _open_folder(path: Path, columns: Columns, split: str, caption: str | None) 
     for folder in (path, path / split):
         if (folder / "dataset_info.json").is_file():
             return open_saved(folder, columns)
-    if len(found := [*path.glob("*.tsv")]) == 1:
-        warn_of_others(path, why=f"{found[0].name} is read instead")
-        return open_tsv(found[0])
+    if len(files := [*path.glob("*.tsv")]) == 1:
+        warn_of_others(path, why=f"{files[0].name} is read instead")
+        return open_tsv(files[0])
     return open_plain(path, caption)
 
 

@@ -81,8 +81,8 @@ def _texts_beside(pictures: set[Path]) -> list[Path]:
     stems: dict[Path, set[str]] = {}
     for path in pictures:
         stems.setdefault(path.parent, set()).add(path.stem)
-    found = [text for folder in stems if folder.is_dir() for text in texts_in(folder, []).values()]
-    return [text for text in found if text.stem in stems[text.parent]]
+    texts = [text for folder in stems if folder.is_dir() for text in texts_in(folder, []).values()]
+    return [text for text in texts if text.stem in stems[text.parent]]
 
 
 def _json_rows(lines: Iterator[str], name: str) -> Iterator[tuple[int, Row]]:
@@ -111,7 +111,7 @@ def _csv_rows(lines: Iterator[str], name: str) -> Iterator[tuple[int, Row]]:
     reader = csv.DictReader(counted())
     try:
         counts = Counter(filter(None, reader.fieldnames or ()))
-        if twice := [each for each, count in counts.items() if count > 1]:
+        if twice := [column for column, count in counts.items() if count > 1]:
             raise UserError(f"{name}, line 1 names the column {twice[0][:40]!r} twice: leave one, or rename it.")
         for row in reader:
             if None in row or None in row.values():
@@ -126,17 +126,17 @@ def _csv_rows(lines: Iterator[str], name: str) -> Iterator[tuple[int, Row]]:
 
 
 def _column(row: Row, names: tuple[str, ...], where: str) -> str:
-    found = next((name for name in names if name in row), None)
-    if found is None:
+    column = next((name for name in names if name in row), None)
+    if column is None:
         raise UserError(f"{where}: there is no {names[0]}; the row has {_names(row)}.")
-    return _text(row[found], found, where)
+    return _text(row[column], column, where)
 
 
 def _optional(row: Row, column: str | None, kind: str, where: str) -> str | None:
     """The file of a condition or mask; a column that the user named must be there."""
     if column is not None:
         return _column(row, (column, f"{column}_file_name"), where)
-    name = next((each for each in (f"{kind}_file_name", f"{kind}_image_file_name") if row.get(each)), None)
+    name = next(filter(row.get, (f"{kind}_file_name", f"{kind}_image_file_name")), None)
     return None if name is None else _text(row[name], name, where)
 
 
@@ -148,5 +148,5 @@ def _text(value: Any, column: str, where: str) -> str:
 
 def _names(row: Row) -> str:
     """The names of a row's columns, as many as a message holds."""
-    shown = ", ".join(f"{name}"[:40] for name in list(row)[:20])
-    return (shown + (" ..." if len(row) > 20 else "")) or "nothing"
+    names = ", ".join(f"{name}"[:40] for name in list(row)[:20])
+    return (names + (" ..." if len(row) > 20 else "")) or "nothing"

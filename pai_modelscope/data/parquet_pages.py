@@ -41,7 +41,7 @@ def unfolded_bytes(file: BinaryIO, size: int, chunk: Any) -> int:
 
 def _struct(file: BinaryIO, depth: int = 0) -> dict[int, int]:
     """The integers of a struct by the numbers of their fields; the rest is passed over."""
-    found: dict[int, int] = {}
+    fields: dict[int, int] = {}
     number = 0
     if depth > _STRUCT_DEPTH:
         raise ValueError("a page's header nests too deeply")
@@ -49,10 +49,10 @@ def _struct(file: BinaryIO, depth: int = 0) -> dict[int, int]:
         number = number + (head >> 4) if head >> 4 else _zigzag(file)
         kind = head & 15
         if kind in (4, 5, 6):
-            found[number] = _zigzag(file)
+            fields[number] = _zigzag(file)
         elif kind not in (_TRUE, _FALSE):  # which are in the field's head
             _pass(file, kind, depth)
-    return found
+    return fields
 
 
 def _pass(file: BinaryIO, kind: int, depth: int) -> None:

@@ -92,8 +92,8 @@ def example(
 def digest(content: bytes | Image.Image) -> str:
     """SHA-256 of an encoded picture, or of the pixels that a decoded one shows: palette and orientation change them."""
     if isinstance(content, Image.Image):
-        shown = open_image(content)
-        content = f"{shown.mode} {shown.size} ".encode() + shown.tobytes()
+        picture = open_image(content)
+        content = f"{picture.mode} {picture.size} ".encode() + picture.tobytes()
     return hashlib.sha256(content).hexdigest()
 
 
@@ -147,14 +147,14 @@ def read_at(file: Path, offset: int, length: int) -> bytes:
 
 def captions_of(value: object, where: str, column: str) -> tuple[str, ...]:
     """One caption or a list of them. Raises `UserError` for anything else."""
-    found = (value,) if isinstance(value, str) else tuple(value) if isinstance(value, list | tuple) else ()
-    if not found or not all(isinstance(each, str) for each in found):
+    captions = (value,) if isinstance(value, str) else tuple(value) if isinstance(value, list | tuple) else ()
+    if not captions or not all(isinstance(caption, str) for caption in captions):
         raise UserError(f"{where}: {column!r} is {reprlib.repr(value):.80}; give a text or a list of texts.")
-    if sum(map(len, found)) > limits.CAPTION_BYTES:
+    if sum(map(len, captions)) > limits.CAPTION_BYTES:
         raise UserError(
-            f"{where}: {column!r} has {sum(map(len, found))} characters; valid are up to {limits.CAPTION_BYTES}."
+            f"{where}: {column!r} has {sum(map(len, captions))} characters; valid are up to {limits.CAPTION_BYTES}."
         )
-    return found
+    return captions
 
 
 def lines_of(text: str) -> list[str]:
@@ -185,11 +185,11 @@ def mix(first: TrainingSet, second: TrainingSet, share: float) -> Listed:
     themselves.
     """
     total = max(math.ceil(len(first) / (1 - share)), math.ceil(len(second) / share))
-    both, order, shown = join([first, second]), [], 0
+    both, order, taken = join([first, second]), [], 0
     for place in range(total):
-        is_second = math.floor((place + 1) * share + 1e-9) > shown
-        order.append(len(first) + shown % len(second) if is_second else (place - shown) % len(first))
-        shown += is_second
+        is_second = math.floor((place + 1) * share + 1e-9) > taken
+        order.append(len(first) + taken % len(second) if is_second else (place - taken) % len(first))
+        taken += is_second
     return Listed([partial(both.__getitem__, place) for place in range(len(both))], order)
 
 

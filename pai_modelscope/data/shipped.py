@@ -99,11 +99,11 @@ def shipped_records(split: str | None = None, folder: Path = FOLDER) -> list[Rec
 
 def pair_up(records: Sequence[Record]) -> list[Record]:
     """The coloured drawings that have a colourless twin; the twin's id and SVG join the row as `condition_*`."""
-    found = {(record["source"], record["key"]): record for record in records}
+    by_key = {(record["source"], record["key"]): record for record in records}
     return [
-        found[target, key] | {"condition_id": record["id"], "condition_svg": record["svg"]}
-        for (source, key), record in found.items()
-        if (target := CONTROL_PAIRS.get(source, "")) and (target, key) in found
+        by_key[target, key] | {"condition_id": record["id"], "condition_svg": record["svg"]}
+        for (source, key), record in by_key.items()
+        if (target := CONTROL_PAIRS.get(source, "")) and (target, key) in by_key
     ]
 
 
@@ -143,8 +143,10 @@ def open_shipped(split: str, columns: Columns, size: int) -> Listed:
     size = _pixels(size)
     render, rows = Render(size, "白色"), [_row(record) for record in shipped_records(split)]
     condition = columns.condition or (CONDITION if CONDITION in rows[0] else None)
-    wanted = [each for each in (columns.image, columns.caption, condition) if each]
-    if missing := [each for each in wanted if each not in rows[0]] + [each for each in (columns.mask,) if each]:
+    wanted = [column for column in (columns.image, columns.caption, condition) if column]
+    if missing := [column for column in wanted if column not in rows[0]] + [
+        column for column in (columns.mask,) if column
+    ]:
         raise UserError(f"shipped:{split} has no column {', '.join(missing)}; it has {', '.join(rows[0])}.")
 
     def make(row: Record) -> Example:

@@ -27,9 +27,9 @@ def open_saved(folder: Path, columns: Columns) -> Listed:
 
     try:
         state = read_json(folder / "state.json")
-        named = [each["filename"] for each in state["_data_files"]]
-        for each in (folder / "dataset_info.json", *(inside(folder, name, links=True) for name in named)):
-            check_regular(each)
+        named = [file["filename"] for file in state["_data_files"]]
+        for file in (folder / "dataset_info.json", *(inside(folder, name, links=True) for name in named)):
+            check_regular(file)
         table = load_from_disk(str(folder))
     except UserError:
         raise
@@ -63,17 +63,17 @@ def open_table(table: Any, columns: Columns, name: str = "the data set", locate:
     names = _names(table, name)
     if columns.condition is None and CONDITION in names:
         columns = replace(columns, condition=CONDITION)
-    views = {each: _view(table, each) for each in check_columns(names, columns, name)}
+    views = {column: _view(table, column) for column in check_columns(names, columns, name)}
     make = partial(_example, table, views, columns, name, locate or (lambda path, where: Path(path)))
     return Listed([partial(make, row) for row in range(len(table))])
 
 
 def check_columns(names: list[str], columns: Columns, name: str) -> list[str]:
     """The columns that are asked for. Raises `UserError` if one is not among `names`."""
-    wanted = [each for each in (columns.image, columns.caption, columns.condition, columns.mask) if each]
-    if missing := [each for each in wanted if each not in names]:
-        shown = ", ".join(f"{each}"[:40] for each in names[:20]) + (" ..." if len(names) > 20 else "")
-        raise UserError(f"{name} has no column {', '.join(missing)}; it has {shown}.")
+    wanted = [column for column in (columns.image, columns.caption, columns.condition, columns.mask) if column]
+    if missing := [column for column in wanted if column not in names]:
+        valid = ", ".join(f"{column}"[:40] for column in names[:20]) + (" ..." if len(names) > 20 else "")
+        raise UserError(f"{name} has no column {', '.join(missing)}; it has {valid}.")
     return wanted
 
 
@@ -107,14 +107,14 @@ def _own_files(builder: Any) -> dict[tuple[str, str | None], set[str]]:
 
     Raises `UserError` for a file that is not of the hub, such as one on this machine.
     """
-    own: dict[tuple[str, str | None], set[str]] = {}
+    by_repository: dict[tuple[str, str | None], set[str]] = {}
     for files in (getattr(builder.config, "data_files", None) or {}).values():
         for file in map(str, files):
-            found = re.fullmatch(r"hf://datasets/([^/@]+(?:/[^/@]+)?)(?:@([^/]+))?/(.+)", file)
-            if not found:
+            match = re.fullmatch(r"hf://datasets/([^/@]+(?:/[^/@]+)?)(?:@([^/]+))?/(.+)", file)
+            if not match:
                 raise UserError(f"it is made of {file[:200]!r}, which is no file of a data set on that hub")
-            own.setdefault((found[1], found[2] and unquote(found[2])), set()).add(found[3])
-    return own
+            by_repository.setdefault((match[1], match[2] and unquote(match[2])), set()).add(match[3])
+    return by_repository
 
 
 def modelscope_folder(name: str) -> Path:

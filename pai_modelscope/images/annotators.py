@@ -222,8 +222,10 @@ def _depth(rgb: np.ndarray, model: str) -> np.ndarray:
 
     processor, network = _depth_model(model)
     with torch.inference_mode():
-        found = network(**processor(images=Image.fromarray(rgb), return_tensors="pt")).predicted_depth
-    depth = torch.nn.functional.interpolate(found[None].float(), rgb.shape[:2], mode="bicubic", align_corners=False)
+        prediction = network(**processor(images=Image.fromarray(rgb), return_tensors="pt")).predicted_depth
+    depth = torch.nn.functional.interpolate(
+        prediction[None].float(), rgb.shape[:2], mode="bicubic", align_corners=False
+    )
     # DPT and Depth Anything give 1 / distance, up to scale and shift; all others, and their metric kin, distances.
     metric = getattr(network.config, "depth_estimation_type", "relative") == "metric"
     depth = depth if network.config.model_type in ("dpt", "depth_anything") and not metric else -depth

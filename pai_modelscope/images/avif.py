@@ -68,13 +68,13 @@ def _need(boxes: dict[bytes, Span], kind: bytes) -> Span:
 
 def _boxes_once(content: bytes, span: Span, kinds: set[bytes]) -> dict[bytes, Span]:
     """The contents of the boxes of these kinds, none of which may be there twice: another reader may take the other."""
-    found: dict[bytes, Span] = {}
+    contents: dict[bytes, Span] = {}
     for kind, inside in _boxes(content, span):
-        if kind in found:
+        if kind in contents:
             raise _Wrong
         if kind in kinds:
-            found[kind] = inside
-    return found
+            contents[kind] = inside
+    return contents
 
 
 def _boxes(content: bytes, span: Span) -> Iterator[tuple[bytes, Span]]:
@@ -294,12 +294,12 @@ def _has_own_size(bits: _Bits, sequence: _Sequence) -> bool:
         return False
     if read(1):  # an earlier frame is shown
         return False
-    kind, shown = read(2), read(1)
-    if shown:
+    kind, show_frame = read(2), read(1)
+    if show_frame:
         read(sequence.frame_time_bits)
     else:
         read(1)  # showable_frame
-    if not (kind == _SWITCH_FRAME or (kind == _KEY_FRAME and shown)):
+    if not (kind == _SWITCH_FRAME or (kind == _KEY_FRAME and show_frame)):
         read(1)  # error_resilient_mode
     read(1)  # disable_cdf_update
     tools = read(1) if sequence.screen_content_tools == _SELECT else sequence.screen_content_tools

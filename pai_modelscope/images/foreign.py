@@ -95,23 +95,23 @@ def translated(values: Mapping[str, str]) -> dict[str, str]:
     Raises:
         UserError: a size that is none.
     """
-    found = dict(values)
-    if found.get("Sampler", "").lower() in ("default", "none", ""):  # SD.Next's name for the model's own
-        found.pop("Sampler", None)
+    translation = dict(values)
+    if translation.get("Sampler", "").lower() in ("default", "none", ""):  # SD.Next's name for the model's own
+        translation.pop("Sampler", None)
     else:
-        found["Sampler"] = scheduler_of(found["Sampler"], found.get("Schedule type"))
-    _undo_first_pass(found)
-    _hires_size(found)
-    if "Init image" not in found and "Denoising strength" in found and _hires(found):
+        translation["Sampler"] = scheduler_of(translation["Sampler"], translation.get("Schedule type"))
+    _undo_first_pass(translation)
+    _hires_size(translation)
+    if "Init image" not in translation and "Denoising strength" in translation and _hires(translation):
         # Drawn from text, a picture has no strength but its second pass's, which the WebUI calls so.
-        found["Hires denoising strength"] = found.pop("Denoising strength")
-    if "Init image" not in found and _equal(found.get("Denoising strength", ""), "0"):
-        del found["Denoising strength"]  # that of no second pass
-    if found.get("Inpaint area") == "Only masked":
-        found["Mask only"] = "True"
-    if "Masked area padding" in found:
-        found["Mask padding"] = found["Masked area padding"]
-    return found
+        translation["Hires denoising strength"] = translation.pop("Denoising strength")
+    if "Init image" not in translation and _equal(translation.get("Denoising strength", ""), "0"):
+        del translation["Denoising strength"]  # that of no second pass
+    if translation.get("Inpaint area") == "Only masked":
+        translation["Mask only"] = "True"
+    if "Masked area padding" in translation:
+        translation["Mask padding"] = translation["Masked area padding"]
+    return translation
 
 
 def _hires(values: Mapping[str, str]) -> bool:
@@ -159,11 +159,11 @@ def warn_of_others(values: Mapping[str, str]) -> None:
     names = dict.fromkeys(_family(name) for name, value in values.items() if _changes(name, value, values))
     if not names:
         return
-    shown = [f"{name}: {values[name][:40]}" if name in values else f"{name} (several)" for name in names]
-    more = f" and {len(shown) - _MOST_NAMED} more" if len(shown) > _MOST_NAMED else ""
+    phrases = [f"{name}: {values[name][:40]}" if name in values else f"{name} (several)" for name in names]
+    more = f" and {len(phrases) - _MOST_NAMED} more" if len(phrases) > _MOST_NAMED else ""
     warnings.warn(
         f"The picture's parameters say what this program doesn't repeat, so that it will look different: "
-        f"{', '.join(shown[:_MOST_NAMED])}{more}.",
+        f"{', '.join(phrases[:_MOST_NAMED])}{more}.",
         stacklevel=2,
     )
 

@@ -169,8 +169,8 @@ def _first_directory(content: bytes) -> tuple[str, bool, int]:
 def _number(content: bytes, kind: int, count: int, value: int, order: str, big: bool) -> int:
     """The first whole number of an entry, which stands in it if it fits there, else where its value points."""
     size, field = _TYPES.get(kind, 1), struct.pack(f"{order}{'Q' if big else 'I'}", value)
-    found = field[:size] if size * count <= len(field) else content[value : value + size]
-    return int.from_bytes(found, "little" if order == "<" else "big")
+    field_bytes = field[:size] if size * count <= len(field) else content[value : value + size]
+    return int.from_bytes(field_bytes, "little" if order == "<" else "big")
 
 
 def _entries(content: bytes, offset: int, order: str, big: bool) -> list[tuple[int, int, int, int]] | None:

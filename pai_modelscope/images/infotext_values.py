@@ -38,13 +38,13 @@ def options_of(values: Mapping[str, str]) -> dict[str, Any]:
     for name, reader in _READERS.items():
         if name in values:
             try:
-                found = reader(values[name])
-                wrong = next(filter(None, (_problem(each, value) for each, value in found.items())), "")
+                parsed = reader(values[name])
+                wrong = next(filter(None, (_problem(option, value) for option, value in parsed.items())), "")
             except ValueError as error:
                 raise unreadable(name, values[name], str(error)) from None
             if wrong:
                 raise unreadable(name, values[name], wrong)
-            options |= found
+            options |= parsed
     return options
 
 
@@ -59,16 +59,16 @@ def check_bounds(options: Mapping[str, Any]) -> None:
     """Compare what a picture remembers with the options' own bounds. Raises `UserError`, naming all that can't be."""
     fields = {field.name: field for field in dataclasses.fields(GenerationOptions)}
     single = (int, float, str, bool)
-    found = (problem(fields[each], value) for each, value in options.items() if kind_of(fields[each]) in single)
-    if wrong := [each for each in found if each]:
+    problems = (problem(fields[name], value) for name, value in options.items() if kind_of(fields[name]) in single)
+    if wrong := [fault for fault in problems if fault]:
         raise UserError("; ".join(wrong))
 
 
 def unreadable(name: str, value: str, reason: str = "") -> UserError:
     """The error for a parameter whose value can't be; `reason`: one phrase."""
-    shown = value if len(value) <= 80 else f"{value[:60]}… ({len(value)} characters)"
+    excerpt = value if len(value) <= 80 else f"{value[:60]}… ({len(value)} characters)"
     why = f" ({' '.join(reason.split())[:200]})" if reason else ""
-    return UserError(f"The picture's parameters hold {name}: {shown!r}, which can't be read{why}.")
+    return UserError(f"The picture's parameters hold {name}: {excerpt!r}, which can't be read{why}.")
 
 
 def number(text: str) -> float:
@@ -145,12 +145,12 @@ def _sides(text: str) -> dict[str, Any]:
 
 
 def _list(text: str) -> list[Any]:
-    found = parse_json(text, "it")
-    if not isinstance(found, list):
+    items = parse_json(text, "it")
+    if not isinstance(items, list):
         raise ValueError("no list")
-    if len(found) > limits.INFOTEXT_FILES:
+    if len(items) > limits.INFOTEXT_FILES:
         raise ValueError(f"more than {limits.INFOTEXT_FILES} files")
-    return found
+    return items
 
 
 def _file(value: Any) -> RememberedFile:
@@ -160,7 +160,7 @@ def _file(value: Any) -> RememberedFile:
 
 
 def _files(text: str) -> list[RememberedFile]:
-    return [_file(each) for each in _list(text)]
+    return [_file(item) for item in _list(text)]
 
 
 def _embeddings(text: str) -> dict[str, Any]:
@@ -169,20 +169,22 @@ def _embeddings(text: str) -> dict[str, Any]:
 
 
 def _controls(text: str) -> dict[str, Any]:
-    return {"control": [_control(each) for each in _list(text)]}
+    return {"control": [_control(item) for item in _list(text)]}
 
 
-def _control(given: Any) -> dict[str, Any]:
+def _control(entry: Any) -> dict[str, Any]:
     """What `GenerationOptions.control` takes; sampling/controls.py knows the ranges of its numbers."""
-    if not isinstance(given, dict):
+    if not isinstance(entry, dict):
         raise ValueError("no list of controls")
     for key, kind in (("kind", str), ("model", str), ("annotate", bool)):
-        if not isinstance(given.get(key, kind()), kind):
+        if not isinstance(entry.get(key, kind()), kind):
             raise ValueError(f"{key} is of another type")
-    numbers = (problem_of_number(each, given[each], whole=False, bounds=_SHARE) for each in _SHARES if each in given)
+    numbers = (
+        problem_of_number(share, entry[share], whole=False, bounds=_SHARE) for share in _SHARES if share in entry
+    )
     if wrong := next(filter(None, numbers), None):
         raise ValueError(wrong)
-    return {**given, "image": _file(given.get("image"))}
+    return {**entry, "image": _file(entry.get("image"))}
 
 
 _READERS: dict[str, Callable[[str], dict[str, Any]]] = {

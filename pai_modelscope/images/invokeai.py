@@ -45,12 +45,16 @@ def read_invokeai(chunks: Mapping[str, str]) -> Parameters | None:
         UserError: a chunk that can't be read.
     """
     if "invokeai_metadata" in chunks:
-        found = _object(parse_json(chunks["invokeai_metadata"], "invokeai_metadata"), "invokeai_metadata")
-        return Parameters(_text(found.get("positive_prompt")), _text(found.get("negative_prompt")), _values(found))
+        metadata = _object(parse_json(chunks["invokeai_metadata"], "invokeai_metadata"), "invokeai_metadata")
+        return Parameters(
+            _text(metadata.get("positive_prompt")), _text(metadata.get("negative_prompt")), _values(metadata)
+        )
     if "sd-metadata" in chunks:
         whole = _object(parse_json(chunks["sd-metadata"], "sd-metadata"), "sd-metadata")
-        found = _object(whole.get("image"), "sd-metadata")
-        return Parameters(*_split_prompt(found.get("prompt")), _values(found | {"model": whole.get("model_weights")}))
+        metadata = _object(whole.get("image"), "sd-metadata")
+        return Parameters(
+            *_split_prompt(metadata.get("prompt")), _values(metadata | {"model": whole.get("model_weights")})
+        )
     line = chunks.get("Dream", chunks.get("dream"))
     return None if line is None else _command(line)
 
@@ -65,22 +69,22 @@ def _text(value: Any) -> str:
     return value.strip() if isinstance(value, str) else ""
 
 
-def _values(found: Mapping[str, Any]) -> dict[str, str]:
-    values = {name: str(found[key]) for key, name in _NAMES.items() if found.get(key) is not None}
-    if found.get("width") is not None and found.get("height") is not None:
-        values["Size"] = f"{found['width']}x{found['height']}"
-    model = found.get("model")
+def _values(metadata: Mapping[str, Any]) -> dict[str, str]:
+    values = {name: str(metadata[key]) for key, name in _NAMES.items() if metadata.get(key) is not None}
+    if metadata.get("width") is not None and metadata.get("height") is not None:
+        values["Size"] = f"{metadata['width']}x{metadata['height']}"
+    model = metadata.get("model")
     model = (model.get("name") or model.get("model_name")) if isinstance(model, dict) else model
     if isinstance(model, str) and model:
         values["Model"] = model
-    if isinstance(found.get("clip_skip"), int) and found["clip_skip"]:
-        values["Clip skip"] = str(int(found["clip_skip"]) + 1)  # InvokeAI counts the layers left out
+    if isinstance(metadata.get("clip_skip"), int) and metadata["clip_skip"]:
+        values["Clip skip"] = str(int(metadata["clip_skip"]) + 1)  # InvokeAI counts the layers left out
     if "Sampler" in values:
         values["Sampler"] = re.sub(r"_k$", " Karras", values["Sampler"][:100])
-    if str(found.get("rand_device", "cpu")) != "cpu":
+    if str(metadata.get("rand_device", "cpu")) != "cpu":
         values["RNG"] = "GPU"
     known = _NAMES.keys() | _OTHERS | _HARMLESS
-    return values | {key: _shown(value) for key, value in found.items() if key not in known and value not in _EMPTY}
+    return values | {key: _shown(value) for key, value in metadata.items() if key not in known and value not in _EMPTY}
 
 
 def _shown(value: Any) -> str:
@@ -91,7 +95,7 @@ def _split_prompt(prompt: Any) -> tuple[str, str]:
     """A prompt of version 2, a text or a list of {'prompt': text, 'weight': number}: what to draw, and what not to."""
     parts = prompt if isinstance(prompt, list) else [{"prompt": prompt}]
     text = ", ".join(_text(part.get("prompt")) for part in parts if isinstance(part, dict))
-    negative = ", ".join(found.strip() for found in _IN_BRACKETS.findall(text) if found.strip())
+    negative = ", ".join(part.strip() for part in _IN_BRACKETS.findall(text) if part.strip())
     return _IN_BRACKETS.sub("", text).strip(" ,"), negative
 
 
@@ -100,6 +104,6 @@ def _command(line: str) -> Parameters:
     prompt, dash, switches = line.partition('" -s') if line.startswith('"') else line.partition(" -s ")
     words = f"-s {switches}".split() if dash else []
     flags = dict(itertools.pairwise(words))
-    found = {word: flags[word] for word in flags if word.startswith("-") and not flags[word].startswith("-")}
-    size = {name: found[flag] for flag, name in (("-W", "width"), ("-H", "height")) if flag in found}
-    return Parameters(*_split_prompt(prompt.strip('" ')), _values(found | size))
+    values = {word: flags[word] for word in flags if word.startswith("-") and not flags[word].startswith("-")}
+    size = {name: values[flag] for flag, name in (("-W", "width"), ("-H", "height")) if flag in values}
+    return Parameters(*_split_prompt(prompt.strip('" ')), _values(values | size))

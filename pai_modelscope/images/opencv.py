@@ -13,16 +13,16 @@ _PACKAGES = (
 
 def warn_of_several() -> None:
     """Warn if more than one of OpenCV's packages is installed: which one's files are there is chance."""
-    found = []
+    installed = []
     for name in _PACKAGES:
         try:
-            found.append(f"{name} {version(name)}")
+            installed.append(f"{name} {version(name)}")
         except PackageNotFoundError:
             continue
-    if len(found) > 1:
+    if len(installed) > 1:
         warnings.warn(
-            f"{len(found)} packages bring the same module cv2 ({', '.join(found)}): one has overwritten the other, and "
-            f"control pictures may fail or differ. Uninstall all of them and install one: pip uninstall -y "
+            f"{len(installed)} packages bring the same module cv2 ({', '.join(installed)}): one has overwritten the "
+            f"other, and control pictures may fail or differ. Uninstall all of them and install one: pip uninstall -y "
             f"{' '.join(_PACKAGES)}; pip install {_PACKAGES[0]}",
             stacklevel=2,
         )

@@ -35,11 +35,11 @@ def read_parameters(path: str | os.PathLike[str]) -> Parameters:
     try:
         if text := texts.get("parameters"):
             return split_infotext(text)
-        found = read_invokeai(texts)
+        parameters = read_invokeai(texts)
     except UserError as error:
         raise UserError(f"{path}: {error}") from None
-    if found is not None:
-        return found
+    if parameters is not None:
+        return parameters
     if any(name in texts for name in _GRAPHS):
         raise UserError(
             f"{path} holds a ComfyUI graph ({' and '.join(name for name in _GRAPHS if name in texts)}), no generation "
@@ -128,7 +128,7 @@ def _decoded(comment: bytes) -> str:
         if text[:2] in marks:
             return text[2:].decode(marks[text[:2]], "ignore").strip("\0 ")
         both = [text.decode(order, "ignore") for order in ("utf-16-be", "utf-16-le")]
-        return next((found for found in both if "Steps" in found), both[0]).strip("\0 ")
+        return next((reading for reading in both if "Steps" in reading), both[0]).strip("\0 ")
     if code in (b"ASCII\0\0\0", bytes(8)):
         return text.decode("utf-8", "ignore").strip("\0 ")
     if code == b"JIS\0\0\0\0\0":

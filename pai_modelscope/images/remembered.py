@@ -25,9 +25,9 @@ class RememberedFile(str):
             raise ValueError("no path with the digest of a file's content")
         if _ELSEWHERE.match(path) or "\0" in path:
             raise ValueError("no path of a file on this machine")
-        found = cls(path)
-        found.digest = digest
-        return found
+        picture = cls(path)
+        picture.digest = digest
+        return picture
 
     @staticmethod
     def write(path: str, digest: str) -> str:

@@ -53,4 +53,4 @@ def _several_colours(picture: Image.Image, alpha: Image.Image) -> bool:
     opaque = alpha.point(lambda value: 255 if value >= _HALF else 0)
     bands = picture.convert("RGB").split()
     levels = [[level for level, count in enumerate(band.histogram(opaque)) if count] for band in bands]
-    return any(found and found[-1] - found[0] > _SAME for found in levels)
+    return any(places and places[-1] - places[0] > _SAME for places in levels)

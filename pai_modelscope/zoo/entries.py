@@ -166,7 +166,7 @@ def find(name: str) -> Entry:
 
 def names(entry: Entry) -> list[str]:
     """What the entry may be called: its name and its ids on the hubs."""
-    return [each for each in (entry.name, entry.modelscope_id, entry.huggingface_id) if each]
+    return [name for name in (entry.name, entry.modelscope_id, entry.huggingface_id) if name]
 
 
 def suggestion(name: str) -> str:
@@ -174,7 +174,7 @@ def suggestion(name: str) -> str:
     wanted = str(name).strip().casefold().rsplit("/", 1)[-1]
     known = {entry.name.casefold(): entry.name for entry in ENTRIES}
     near = difflib.get_close_matches(wanted, known, n=3, cutoff=0.6)
-    near += [each for each in known if len(wanted) > 2 and wanted in each and each not in near]
+    near += [other for other in known if len(wanted) > 2 and wanted in other and other not in near]
     if not near:
         return "`pai-modelscope zoo list` shows the names that it knows."
-    return f"Did you mean {' or '.join(known[each] for each in near[:3])}?"
+    return f"Did you mean {' or '.join(known[name] for name in near[:3])}?"

@@ -58,7 +58,7 @@ def problem(folder: Path) -> str | None:
         index = json_if_readable(folder / "model_index.json")
         if index is None:
             return "its model_index.json is not readable JSON"
-        missing = [each for part, classes in _parts(index) for each in _missing(folder / part, classes)]
+        missing = [file for part, classes in _parts(index) for file in _missing(folder / part, classes)]
         return f"it lacks {', '.join(missing)}" if missing else None
     if any((folder / part / "config.json").exists() for part in ("unet", "vae", "text_encoder")):
         return "it lacks model_index.json"
@@ -124,7 +124,7 @@ def copy_model(source: Path, made: Path, but: Collection[str] = ()) -> None:
 
 def _parts(index: dict[str, Any]) -> Iterator[tuple[str, tuple[str, str]]]:
     for part, named in index.items():
-        if isinstance(named, list) and len(named) == 2 and all(isinstance(each, str) for each in named):
+        if isinstance(named, list) and len(named) == 2 and all(isinstance(text, str) for text in named):
             yield part, (named[0], named[1])
 
 
@@ -138,12 +138,12 @@ def _missing(part: Path, classes: tuple[str, str]) -> list[str]:
         wanted = ("scheduler_config.json",)
     elif "Processor" in name or "Extractor" in name:
         wanted = ("preprocessor_config.json",)
-    lacking = [] if any((part / each).is_file() for each in wanted) else [f"{part.name}/{wanted[0]}"]
+    lacking = [] if any((part / file).is_file() for file in wanted) else [f"{part.name}/{wanted[0]}"]
     if wanted == ("config.json",):
         if not any(True for _ in _weights(part.glob("*"))):
             lacking.append(f"{part.name}'s weights")
-        elif said := _missing_shards(part):
-            why = "" if said.startswith("it lacks") else f" ({said})"
+        elif fault := _missing_shards(part):
+            why = "" if fault.startswith("it lacks") else f" ({fault})"
             lacking.append(f"some of {part.name}'s weights{why}")
     return lacking
 

@@ -49,22 +49,22 @@ def huggingface_cached(model_id: str, revision: str | None) -> Path | None:
     from huggingface_hub import constants, snapshot_download
     from huggingface_hub.errors import LocalEntryNotFoundError
 
-    found: str | None
+    snapshot: str | None
     try:
-        found = snapshot_download(model_id, revision=revision, local_files_only=True)
+        snapshot = snapshot_download(model_id, revision=revision, local_files_only=True)
     except LocalEntryNotFoundError as error:
         # It also calls a snapshot incomplete that lacks the files which we never fetch: `problem` is to judge.
-        found = getattr(error, "snapshot_path", None)
+        snapshot = getattr(error, "snapshot_path", None)
     folder = Path(constants.HF_HUB_CACHE, f"models--{model_id.replace('/', '--')}", "snapshots")
-    if found:
-        return inside(folder, Path(found).relative_to(folder.resolve()).as_posix())
+    if snapshot:
+        return inside(folder, Path(snapshot).relative_to(folder.resolve()).as_posix())
     return _newest(folder) if revision is None else None
 
 
 def _newest(folder: Path) -> Path | None:
     """Of several snapshots, that which changed last: a copied cache may lack the names that pointed to them."""
-    snapshots = [each for each in folder.glob("*") if each.is_dir()]
-    return max(snapshots, key=lambda each: each.stat().st_mtime, default=None)
+    snapshots = [path for path in folder.glob("*") if path.is_dir()]
+    return max(snapshots, key=lambda path: path.stat().st_mtime, default=None)
 
 
 def huggingface_download(model_id: str, revision: str | None) -> Path:

@@ -60,8 +60,8 @@ def _list(repo_id: str, kind: str, revision: str) -> tuple[list[Listed], str]:
     if not is_hash(commit):
         raise UserError("it names no commit.")
     tree = api.list_repo_tree(repo_id, repo_type=kind, revision=commit, recursive=True)
-    files = [each for each in islice(tree, limits.HUB_FILES + 1) if isinstance(each, RepoFile)]
-    return [Listed(each.path, each.size, each.lfs.sha256 if each.lfs else each.blob_id) for each in files], str(commit)
+    files = [file for file in islice(tree, limits.HUB_FILES + 1) if isinstance(file, RepoFile)]
+    return [Listed(file.path, file.size, file.lfs.sha256 if file.lfs else file.blob_id) for file in files], str(commit)
 
 
 def _verify(snapshot: Path, file: Listed, folder: Path) -> None:
@@ -69,8 +69,8 @@ def _verify(snapshot: Path, file: Listed, folder: Path) -> None:
     path = inside(folder, f"{snapshot.relative_to(folder)}/{file.path}")
     if path.is_file() and path.stat().st_size == file.size and _hash_of(path, file) == file.hash:
         return
-    for each in (path.resolve(), path):
-        each.unlink(missing_ok=True)
+    for place in (path.resolve(), path):
+        place.unlink(missing_ok=True)
     raise UserError(f"{file.path} is not the file of {file.size} bytes that it lists: download it again.")
 
 
@@ -155,8 +155,8 @@ class _Watch:
         if self.failure:
             raise self.failure
 
-    def fail(self, said: str) -> None:
-        self.failure = self.failure or UserError(f"{said}.")
+    def fail(self, message: str) -> None:
+        self.failure = self.failure or UserError(f"{message}.")
         raise self.failure
 
     def _head(self, response: httpx.Response) -> None:

@@ -49,8 +49,8 @@ def download(repo_id: str, kind: str, revision: str | None, choose: Callable[[It
 
 def _list(api: HubApi, repo_id: str, kind: str, revision: str | None) -> list[Listed]:
     with _counted(api):
-        found = api.list_repo_files(repo_id, kind, revision=revision)
-    return [Listed(each.path, each.size, each.sha256 or None) for each in found if each.type != "tree"]
+        listing = api.list_repo_files(repo_id, kind, revision=revision)
+    return [Listed(file.path, file.size, file.sha256 or None) for file in listing if file.type != "tree"]
 
 
 def _fetch(api: HubApi, repo_id: str, kind: str, revision: str | None, files: list[Listed]) -> Path:
@@ -81,8 +81,10 @@ def _fetch(api: HubApi, repo_id: str, kind: str, revision: str | None, files: li
 
 def _failure(report: Any) -> str:
     failed = next((file for file in report.iter_files() if file.error), None)
-    said = [report.global_error, *report.listing_errors]
-    return f"{failed.path}: {failed.error}" if failed else next((each for each in said if each), "it was interrupted")
+    errors = [report.global_error, *report.listing_errors]
+    return (
+        f"{failed.path}: {failed.error}" if failed else next((error for error in errors if error), "it was interrupted")
+    )
 
 
 class _Fetching(ProgressCallback):
@@ -102,7 +104,7 @@ def _counted(api: HubApi) -> Iterator[None]:
         answers.begin(response.headers.get("Content-Length"))
         response.raw = _Counted(response.raw, answers)
 
-    sessions = [each for each in vars(api.legacy).values() if isinstance(each, requests.Session)]
+    sessions = [value for value in vars(api.legacy).values() if isinstance(value, requests.Session)]
     assert sessions, "this version of modelscope_hub keeps its connections elsewhere"
     for session in sessions:
         session.hooks["response"].append(count)
@@ -120,10 +122,10 @@ class _Counted:
         self._raw, self._answers = raw, answers
 
     def __getattr__(self, name: str) -> Any:
-        found = getattr(self._raw, name)
+        attribute = getattr(self._raw, name)
         if name == "stream":
             return self._stream
-        return self._read(found) if name in ("read", "read1") else found
+        return self._read(attribute) if name in ("read", "read1") else attribute
 
     def _read(self, read: Callable[..., bytes]) -> Callable[..., bytes]:
         def counted(*args: Any, **kwargs: Any) -> bytes:

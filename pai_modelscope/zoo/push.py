@@ -36,13 +36,13 @@ def push(
     from modelscope_hub import HubApi, get_default_config
 
     folder = Path(folder).expanduser()
-    found = faults(folder)
+    problems = faults(folder)
     if len(model_id.split("/")) != 2 or not all(model_id.split("/")):
-        found.insert(0, f"the id {model_id!r} is not OWNER/NAME")
+        problems.insert(0, f"the id {model_id!r} is not OWNER/NAME")
     if not (token or get_default_config().token):
-        found.append("there is no access token: set MODELSCOPE_API_TOKEN or run `modelscope login`")
-    if found:
-        raise UserError(f"{str(folder)!r} was not pushed: {'; '.join(found)}")
+        problems.append("there is no access token: set MODELSCOPE_API_TOKEN or run `modelscope login`")
+    if problems:
+        raise UserError(f"{str(folder)!r} was not pushed: {'; '.join(problems)}")
     api = HubApi(token=token)
     try:
         if not api.repo_exists(model_id, "model"):
@@ -67,20 +67,20 @@ def faults(folder: Path) -> list[str]:
     """Everything that keeps the folder from being published; empty when it is fit."""
     if not folder.is_dir():
         return ["there is no such folder"]
-    found: list[str | None] = [problem(folder)]
+    problems: list[str | None] = [problem(folder)]
     if licence(folder) is None:
-        found.append(
+        problems.append(
             "its README.md lacks a licence" if (folder / "README.md").is_file() else "it has no README.md (model card)"
         )
-    found.append(_configuration_fault(folder))
+    problems.append(_configuration_fault(folder))
     home = folder.parents[1] if folder.parent.name == "snapshots" else folder  # Hugging Face's cache is of links
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
         if path.is_file() and not any(fnmatch.fnmatch(name, pattern) for pattern in _PRIVATE):
             # What opens as weights may lie elsewhere: nobody's secrets do.
             outside = path.suffix not in WEIGHTS and not path.resolve().is_relative_to(home.resolve())
-            found.append(f"{name} is a link out of the folder" if outside else _weights_fault(path, name))
-    return [each for each in found if each]
+            problems.append(f"{name} is a link out of the folder" if outside else _weights_fault(path, name))
+    return [fault for fault in problems if fault]
 
 
 def licence(folder: Path) -> str | None:
