@@ -46,8 +46,10 @@ def widgets_work() -> bool:
 def call(prompt: str, seed: int, options: dict[str, Any]) -> str:
     """The line of Python that draws the same picture. Pictures among the options are written as `...`."""
     known = (str, int, float, bool, tuple, dict, type(None))
-    told = {name: repr(value) if isinstance(value, known) else "..." for name, value in options.items()}
-    return f"sampler({', '.join([repr(prompt), f'seed={seed}', *(f'{name}={value}' for name, value in told.items())])})"
+    reprs = {name: repr(value) if isinstance(value, known) else "..." for name, value in options.items()}
+    return (
+        f"sampler({', '.join([repr(prompt), f'seed={seed}', *(f'{name}={value}' for name, value in reprs.items())])})"
+    )
 
 
 class PromptBox:
@@ -83,11 +85,11 @@ class PromptBox:
         self.button.disabled, self.message.value, self.progress.value = True, "", 0
         prompt, seed, options = self.prompt.value, self.seed.value, {"num_inference_steps": self.steps.value}
         try:
-            with warnings.catch_warnings(record=True) as said:
+            with warnings.catch_warnings(record=True) as caught:
                 warnings.simplefilter("always", UserWarning)
                 drawn = self._sampler(prompt, seed=seed, callback=self._step, **options, **self._options)
             self._show(drawn[0].image)
-            self._tell(*(str(each.message) for each in said), call(prompt, seed, options | self._options))
+            self._tell(*(str(warning.message) for warning in caught), call(prompt, seed, options | self._options))
         except UserError as error:
             self._tell(str(error))
         finally:

@@ -158,8 +158,8 @@ class _Thing:
     def __init__(self, name: str = ""):
         self.name = name
 
-    def __call__(self, *given: Any) -> "_Thing":
-        if self.name.endswith(("bytearray", "Tensor")) and any(isinstance(value, int) for value in given):
+    def __call__(self, *arguments: Any) -> "_Thing":
+        if self.name.endswith(("bytearray", "Tensor")) and any(isinstance(value, int) for value in arguments):
             raise ValueError(f"a {self.name} of a size alone")
         return _Thing()
 

@@ -57,8 +57,8 @@ class Look:
     @property
     def best(self) -> str:
         """The most plausible candidate; '' if none is plausible."""
-        found = max(self.scores, key=lambda each: self.scores[each], default="")
-        return found if self.scores.get(found, 0) >= _PLAUSIBLE else ""
+        best = max(self.scores, key=lambda name: self.scores[name], default="")
+        return best if self.scores.get(best, 0) >= _PLAUSIBLE else ""
 
 
 def marked(content: bytes) -> str:
@@ -90,24 +90,24 @@ def look(content: bytes) -> Look:
 
 def choose(looks: Sequence[Look]) -> list[str]:
     """The encoding of each text of a set; '' where there is no telling."""
-    kinds = Counter(each.kind for each in looks)
+    kinds = Counter(look.kind for look in looks)
     votes: Counter[str] = Counter()
-    for each in looks:
-        if each.kind == "foreign":
-            votes.update({name: score for name, score in each.scores.items() if score >= _PLAUSIBLE})
-        elif each.kind.startswith("utf-16"):
+    for look in looks:
+        if look.kind == "foreign":
+            votes.update({name: score for name, score in look.scores.items() if score >= _PLAUSIBLE})
+        elif look.kind.startswith("utf-16"):
             votes["utf-16-le"] += 1
     of_set = max(votes, key=lambda name: votes[name], default="")
     foreign, proven = kinds["foreign"] > kinds["utf-8"], kinds["odd"] > kinds["latin"]
-    return [_chosen(each, of_set, foreign, proven) for each in looks]
+    return [_chosen(look, of_set, foreign, proven) for look in looks]
 
 
 def foreign(content: bytes) -> str:
     """What charset-normalizer takes a text for that `choose` can't tell, if it finds a language in it; else ''."""
     from charset_normalizer import from_bytes
 
-    found = from_bytes(content[: 2**16]).best()
-    return found.encoding if found is not None and not found.chaos and found.coherence >= _COHERENT else ""
+    match = from_bytes(content[: 2**16]).best()
+    return match.encoding if match is not None and not match.chaos and match.coherence >= _COHERENT else ""
 
 
 def decode(content: bytes, encoding: str, name: str) -> str:
@@ -136,7 +136,7 @@ def decode_text(content: bytes, name: str) -> str:
     return text
 
 
-def warn_of_encodings(found: Iterable[tuple[str, str]], what: str) -> None:
+def warn_of_encodings(encodings: Iterable[tuple[str, str]], what: str) -> None:
     """Warn once if texts are not in UTF-8: how many of which encoding, and the first of them.
 
     Args:
@@ -144,7 +144,7 @@ def warn_of_encodings(found: Iterable[tuple[str, str]], what: str) -> None:
         what: of which kind they are, a plural with a capital.
     """
     others: dict[str, list[str]] = {}
-    for name, encoding in found:
+    for name, encoding in encodings:
         if encoding and not encoding.startswith("utf-8"):
             others.setdefault(readable(encoding), []).append(name)
     if others:
@@ -158,20 +158,20 @@ def readable(encoding: str) -> str:
     return _NAMES.get(encoding, encoding.upper().removesuffix("-LE").removesuffix("-BE").removesuffix("-SIG"))
 
 
-def _chosen(each: Look, of_set: str, foreign: bool, proven: bool) -> str:
-    of_sets = each.scores.get(of_set, 0)
-    if each.kind == "ascii":
+def _chosen(look: Look, of_set: str, foreign: bool, proven: bool) -> str:
+    of_sets = look.scores.get(of_set, 0)
+    if look.kind == "ascii":
         return of_set if of_sets >= _SURE else "utf-8"
-    if each.kind == "odd ascii":
-        return of_set if of_sets >= _SURE else each.best
-    if each.kind == "foreign":
-        return of_set if of_sets >= max(_PLAUSIBLE, each.scores.get(each.best, 0) - _NEAR) else each.best
-    if each.kind in ("odd", "latin"):
-        if foreign and of_sets >= (_PLAUSIBLE if each.kind == "odd" else _SURE):
+    if look.kind == "odd ascii":
+        return of_set if of_sets >= _SURE else look.best
+    if look.kind == "foreign":
+        return of_set if of_sets >= max(_PLAUSIBLE, look.scores.get(look.best, 0) - _NEAR) else look.best
+    if look.kind in ("odd", "latin"):
+        if foreign and of_sets >= (_PLAUSIBLE if look.kind == "odd" else _SURE):
             return of_set
-        sure = each.kind == "odd" and proven and each.scores.get(each.best, 0) >= _SURE
-        return each.best if sure else "utf-8"
-    return "utf-8" if each.kind == "broken" else each.kind
+        sure = look.kind == "odd" and proven and look.scores.get(look.best, 0) >= _SURE
+        return look.best if sure else "utf-8"
+    return "utf-8" if look.kind == "broken" else look.kind
 
 
 def _is_even(content: bytes) -> bool:
@@ -180,14 +180,14 @@ def _is_even(content: bytes) -> bool:
 
 
 def _scores(content: bytes) -> dict[str, float]:
-    found = {}
+    scores = {}
     for encoding in _CANDIDATES:
         try:
             text = content.decode(encoding)
         except ValueError:
             continue
-        found[encoding] = _daily(text, encoding)
-    return found
+        scores[encoding] = _daily(text, encoding)
+    return scores
 
 
 def _daily(text: str, encoding: str) -> float:

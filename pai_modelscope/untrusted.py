@@ -81,10 +81,10 @@ def parse_json(text: str | bytes, name: str) -> Any:
     """
 
     def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        found = dict(pairs)
-        if len(found) < len(pairs):
+        values = dict(pairs)
+        if len(values) < len(pairs):
             raise _twice(name, next(key for key, count in Counter(key for key, _ in pairs).items() if count > 1))
-        return found
+        return values
 
     try:
         value = json.loads(text, object_pairs_hook=once)
@@ -202,13 +202,13 @@ def _unfolded(node: Any, name: str, counted: dict[int, int], depth: int) -> int:
     if id(node) not in counted:
         counted[id(node)] = 0
         values = node.value if isinstance(node.value, list) else []
-        inner = [each for value in values for each in (value if isinstance(value, tuple) else (value,))]
+        inner = [node_inside for value in values for node_inside in (value if isinstance(value, tuple) else (value,))]
         keys = Counter((value[0].tag, str(value[0].value)) for value in values if isinstance(value, tuple))
         if twice := [key for (tag, key), count in keys.items() if count > 1 and not tag.endswith("merge")]:
             raise _twice(name, twice[0])
         if node.tag == "tag:yaml.org,2002:int" and len(node.value) > limits.YAML_DIGITS:
             raise UserError(f"{name} has a number of {len(node.value)} characters; valid are {limits.YAML_DIGITS}.")
-        counted[id(node)] = 1 + sum(_unfolded(each, name, counted, depth + 1) for each in inner)
+        counted[id(node)] = 1 + sum(_unfolded(node_inside, name, counted, depth + 1) for node_inside in inner)
     if counted[id(node)] > limits.YAML_NODES:
         raise UserError(f"{name} unfolds to more than {limits.YAML_NODES} values: write out fewer aliases.")
     return counted[id(node)]

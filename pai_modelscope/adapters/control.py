@@ -41,8 +41,8 @@ def controlnet_folder(folder: Path) -> Path:
 
 def hint_channels(folder: Path) -> tuple[int, ...]:
     """The widths of the layers by which a ControlNet reads its picture. Raises `UserError` where none are named."""
-    found = read_json(folder / "config.json").get("conditioning_embedding_out_channels")
-    widths = found if isinstance(found, list) and 0 < len(found) <= limits.HINT_CHANNELS else [None]
+    channels = read_json(folder / "config.json").get("conditioning_embedding_out_channels")
+    widths = channels if isinstance(channels, list) and 0 < len(channels) <= limits.HINT_CHANNELS else [None]
     if not all(type(width) is int and 0 < width <= limits.HINT_CHANNELS for width in widths):
         raise UserError(f"{folder / 'config.json'} has no conditioning_embedding_out_channels: copy it again.")
     return tuple(widths)
@@ -68,11 +68,11 @@ def load_control_lora(controlnet: ControlNetModel, folder: Path) -> None:
     """
     stored, _ = read_tensors(folder / FILE)
     learning = {name: p for name, p in controlnet.named_parameters() if p.requires_grad}
-    found = {name: stored.pop(name.replace(f".{_NAME}.", "."), None) for name in learning}
-    odd = [name for name, value in found.items() if value is None or value.shape != learning[name].shape]
+    weights = {name: stored.pop(name.replace(f".{_NAME}.", "."), None) for name in learning}
+    odd = [name for name, value in weights.items() if value is None or value.shape != learning[name].shape]
     if odd := [*odd, *stored]:
         raise UserError(f"The control adapter in {folder} is of another model or rank: {shorten(odd)} doesn't fit.")
-    controlnet.load_state_dict({name: value for name, value in found.items() if value is not None}, strict=False)
+    controlnet.load_state_dict({name: value for name, value in weights.items() if value is not None}, strict=False)
 
 
 def is_control_lora(controlnet: nn.Module) -> bool:
@@ -105,8 +105,8 @@ def read_control_lora(folder: Path, unet: UNet2DConditionModel) -> ControlNetMod
     config: Any = read_json(folder / "config.json")
     _check_config(folder, config, stored, unet)
     net = ControlNetModel.from_config(config)
-    own = {name.replace(".base_layer.", "."): value for name, value in unet.state_dict().items()}
-    state = {name: stored.get(name, own.get(name)) for name in net.state_dict()}
+    unet_weights = {name.replace(".base_layer.", "."): value for name, value in unet.state_dict().items()}
+    state = {name: stored.get(name, unet_weights.get(name)) for name in net.state_dict()}
     left = stored.keys() - state.keys()
     modules = sorted(name.removesuffix(A) for name in left if name.endswith(A))
     odd = sorted(left - {module + kind for module in modules for kind in (A, B)})
@@ -117,7 +117,7 @@ def read_control_lora(folder: Path, unet: UNet2DConditionModel) -> ControlNetMod
         for module in modules:
             down, up = stored[module + A].float(), stored[module + B].float()
             update = torch.einsum("or,r...->o...", up.flatten(1), down)
-            base = own[module + ".weight"].float()
+            base = unet_weights[module + ".weight"].float()
             if update.shape != base.shape:
                 raise KeyError(f"{module} is {list(update.shape)}, not {list(base.shape)}")
             state[module + ".weight"] = base + update.to(base.device)

@@ -33,13 +33,14 @@ class Embedding:
 
 def read_embedding(path: str | os.PathLike[str]) -> Embedding:
     """The one embedding in a file, or in a folder's `learned_embeds` file. Raises `UserError` for anything else."""
-    found = read_embeddings(path)
-    if len(found) > 1:
-        names = ", ".join(repr(each.token) for each in found)
+    embeddings = read_embeddings(path)
+    if len(embeddings) > 1:
+        names = ", ".join(repr(embedding.token) for embedding in embeddings)
         raise UserError(
-            f"{path} holds {len(found)} embeddings, {names}, where one is wanted. In Python, read_embeddings gives all."
+            f"{path} holds {len(embeddings)} embeddings, {names}, where one is wanted. In Python, read_embeddings "
+            "gives all."
         )
-    return found[0]
+    return embeddings[0]
 
 
 def read_embeddings(path: str | os.PathLike[str]) -> list[Embedding]:

@@ -45,10 +45,10 @@ def load_embeddings(pipe: Any, embeddings: Sequence[Embedding]) -> list[str]:
     """Teach `pipe` the words of several embeddings, or on a `UserError` none of them; gives the words."""
     if len(embeddings) > 1:  # one that fits alone may not fit beside the others
         tried = copy.deepcopy(pipe.tokenizer)
-        for each in embeddings:
-            _check_width(each, pipe.text_encoder.get_input_embeddings().embedding_dim)
-            add_words(tried, each.token, len(each.vectors))
-    return [load_embedding(pipe, each)[0] for each in embeddings]
+        for embedding in embeddings:
+            _check_width(embedding, pipe.text_encoder.get_input_embeddings().embedding_dim)
+            add_words(tried, embedding.token, len(embedding.vectors))
+    return [load_embedding(pipe, embedding)[0] for embedding in embeddings]
 
 
 def add_words(tokenizer: Any, token: str, count: int) -> list[str]:

@@ -31,9 +31,9 @@ def fit(pipe: Any, lora: LoraFile) -> Fitted:
         for module in modules(state):
             layer = layers.get(prefix + module)
             piece = _shaped(state, module, layer)
-            said = problem(piece, layer) if layer is not None else "missing in the model"
-            if said:
-                problems.append(f"{part}.{module} ({said})")
+            fault = problem(piece, layer) if layer is not None else "missing in the model"
+            if fault:
+                problems.append(f"{part}.{module} ({fault})")
             elif MAGNITUDE in piece:
                 fitted[part][1][prefix + module] = _dora(piece, lora.alpha(f"{part}.{module}"))
             else:

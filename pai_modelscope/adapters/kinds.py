@@ -206,7 +206,7 @@ def _scaled(weight: Tensor, numbers: Tensor, dim: int = 0) -> Tensor:
     """The weight times a number for each output, or for each input (`dim` 1)."""
     numbers = numbers.reshape(-1)
     _check_equal(numbers.shape, (weight.shape[dim],))
-    return weight * numbers.reshape([-1 if each == dim else 1 for each in range(weight.ndim)])
+    return weight * numbers.reshape([-1 if axis == dim else 1 for axis in range(weight.ndim)])
 
 
 def _cayley(blocks: Tensor, constraint: float) -> Tensor:

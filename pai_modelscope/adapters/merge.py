@@ -39,7 +39,7 @@ def _changed(stored: State, state: State, part: str) -> State:
     changed = {}
     for name, tensor in stored.items():
         bare = name.removeprefix("text_model.")
-        value = next((state[own] for own in (name, bare, f"text_model.{bare}") if own in state), tensor)
+        value = next((state[key] for key in (name, bare, f"text_model.{bare}") if key in state), tensor)
         changed[name] = value.detach().cpu().to(tensor.dtype)
         if not bool(torch.isfinite(changed[name]).all()):
             raise UserError(f"{part}.{name} is beyond {tensor.dtype} after merging: give the LoRA a smaller weight.")

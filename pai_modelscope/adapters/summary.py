@@ -38,9 +38,9 @@ def _embedding(path: str | os.PathLike[str]) -> dict[str, Any]:
     return {
         "type": "embedding",
         "kind": embeddings[0].kind,
-        "vectors": sum(len(each.vectors) for each in embeddings),
+        "vectors": sum(len(embedding.vectors) for embedding in embeddings),
         "width": width,
         "base": f"{BASES.get(width, 'an unknown base')} (text width {width})",
-        "trigger_words": [each.token for each in embeddings],
+        "trigger_words": [embedding.token for embedding in embeddings],
         "metadata": embeddings[0].metadata,
     }

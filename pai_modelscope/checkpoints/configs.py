@@ -58,14 +58,14 @@ def part_class(folder: Path, part: str, named: Any) -> Any:
     valid = _schedulers() if part == "scheduler" else _CLASSES.get(str(library), {}).get(part, ())
     home = "diffusers" if part == "scheduler" else library
     if library == home and name in valid:
-        found = getattr(importlib.import_module(str(library)), str(name), None)
-        if isinstance(found, type):
-            return found
-    said = f"{library}.{name}"[:200]
+        cls = getattr(importlib.import_module(str(library)), str(name), None)
+        if isinstance(cls, type):
+            return cls
+    wanted = f"{library}.{name}"[:200]
     others = {"scheduler": _schedulers()} | {key: names for kinds in _CLASSES.values() for key, names in kinds.items()}
     raise UserError(
-        f"model_index.json in {folder} wants {said} for {part}, which is not known here: no code of a model folder is "
-        f"run; valid are {', '.join(others.get(part, ()))}."
+        f"model_index.json in {folder} wants {wanted} for {part}, which is not known here: no code of a model folder "
+        f"is run; valid are {', '.join(others.get(part, ()))}."
     )
 
 
@@ -81,12 +81,12 @@ def check_scheduler(path: Path) -> None:
     betas = config.get("trained_betas")
     if betas is not None:
         good = isinstance(betas, list) and type(steps) is int and len(betas) == steps
-        if not good or not all(type(each) is float and 0 <= each <= 1 for each in betas):
+        if not good or not all(type(beta) is float and 0 <= beta <= 1 for beta in betas):
             wrong.append("trained_betas are no numbers from 0 to 1, one a timestep")
     for key, (whole, bounds) in _BOUNDS.items():
         if config.get(key) is not None:
-            said = problem_of_number(key, config[key], whole=whole, bounds=bounds)
-            wrong += [said] if said else []
+            fault = problem_of_number(key, config[key], whole=whole, bounds=bounds)
+            wrong += [fault] if fault else []
     usual = _usual_values()
     for key, value in config.items():
         if isinstance(value, int | float) and key not in _BOUNDS and not abs(value) <= limits.CONFIG_NUMBER:
@@ -103,7 +103,7 @@ def _of_a_type(value: Any, usual: tuple[Any, ...]) -> bool:
     """Whether a value is of the type of one of the usual values; without any, and where None is one, any type is."""
     if value is None or not usual or None in usual:
         return True
-    kinds = {type(each) for each in usual}
+    kinds = {type(default) for default in usual}
     return type(value) in (kinds | {int} if float in kinds else kinds)
 
 
@@ -112,12 +112,12 @@ def _usual_values() -> dict[str, tuple[Any, ...]]:
     """The defaults that diffusers' schedulers have for each of their options."""
     import diffusers
 
-    found: dict[str, tuple[Any, ...]] = {}
+    defaults: dict[str, tuple[Any, ...]] = {}
     for name in _schedulers():
         for key, parameter in inspect.signature(getattr(diffusers, name).__init__).parameters.items():
             if parameter.default is not parameter.empty:
-                found[key] = (*found.get(key, ()), parameter.default)
-    return found
+                defaults[key] = (*defaults.get(key, ()), parameter.default)
+    return defaults
 
 
 def check_schedule(path: Path, scheduler: Any) -> None:
@@ -193,15 +193,15 @@ def fit_length(folder: Path, tokenizer: Any, most: Any) -> None:
     tokenizer.model_max_length = int(min(tokenizer.model_max_length, most))
 
 
-def own_loras(folder: Path, given: Any) -> dict[str, float]:
+def own_loras(folder: Path, loras: Any) -> dict[str, float]:
     """The LoRAs that a folder's configuration.json recommends, as whole paths. Raises `UserError` for other files."""
-    if not isinstance(given, dict) or not all(type(n) in (int, float) and math.isfinite(n) for n in given.values()):
+    if not isinstance(loras, dict) or not all(type(n) in (int, float) and math.isfinite(n) for n in loras.values()):
         path = folder / CONFIGURATION
         raise UserError(f"{path}: generation.loras is no object of files in that folder and their weights.")
-    return {own_file(folder, name): float(weight) for name, weight in given.items()}
+    return {own_file(folder, name): float(weight) for name, weight in loras.items()}
 
 
 def _schedulers() -> tuple[str, ...]:
     from diffusers.schedulers import KarrasDiffusionSchedulers
 
-    return (*(each.name for each in KarrasDiffusionSchedulers), "LCMScheduler", "TCDScheduler")
+    return (*(scheduler.name for scheduler in KarrasDiffusionSchedulers), "LCMScheduler", "TCDScheduler")

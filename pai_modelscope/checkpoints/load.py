@@ -120,7 +120,7 @@ def pick_dtype(dtype: str | torch.dtype | None, device: torch.device) -> torch.d
     """`None` and 'auto' take float32 on a CPU, where half precision is slow, and float16 on a GPU."""
     if dtype in (None, "auto"):
         return torch.float32 if device.type == "cpu" else torch.float16
-    valid = {str(each).removeprefix("torch."): each for each in (torch.float32, torch.float16, torch.bfloat16)}
+    valid = {str(known).removeprefix("torch."): known for known in (torch.float32, torch.float16, torch.bfloat16)}
     name = str(dtype).removeprefix("torch.")
     name = _DTYPES.get(name, name)
     if not isinstance(dtype, str | torch.dtype) or name not in valid:

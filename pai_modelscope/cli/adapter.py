@@ -47,14 +47,14 @@ def run_inspect(args: argparse.Namespace) -> None:
     from pai_modelscope.adapters import inspect
     from pai_modelscope.text.characters import shorten
 
-    found = inspect(args.file)
+    summary = inspect(args.file)
     if args.json:
-        show_json(found)
+        show_json(summary)
         return
-    for name, value in found.items():
+    for name, value in summary.items():
         if name != "metadata":
             show(f"{name.replace('_', ' ')}: {_line(_shown(value))}")
-    for name, value in found["metadata"].items():
+    for name, value in summary["metadata"].items():
         show(f"  {_line(name)}: {shorten(_line(str(value)), 200)}")
 
 

@@ -17,10 +17,12 @@ def add_parser(commands: Any) -> None:
     build.set_defaults(run=run_build)
     cards = actions.add_parser("cards", help="write the cards of README.md and README.zh.md")
     cards.set_defaults(run=run_cards)
-    for each in (build, cards):
-        each.add_argument("--index", type=Path, default="gallery/index.yaml", metavar="FILE", help="what is shown")
+    for command in (build, cards):
+        command.add_argument("--index", type=Path, default="gallery/index.yaml", metavar="FILE", help="what is shown")
         kept = "build/gallery-pictures"
-        each.add_argument("--kept", type=Path, default=kept, metavar="DIR", help="drawings kept; default: %(default)s")
+        command.add_argument(
+            "--kept", type=Path, default=kept, metavar="DIR", help="drawings kept; default: %(default)s"
+        )
 
 
 def run_build(args: argparse.Namespace) -> None:

@@ -43,9 +43,9 @@ class Parser(argparse.ArgumentParser):
         """
         name = words[0].partition("=")[0]
         near = difflib.get_close_matches(
-            name, [*self._option_string_actions, *(f"--{each}" for each in synonyms)], 1, 0.8
+            name, [*self._option_string_actions, *(f"--{flag}" for flag in synonyms)], 1, 0.8
         )
-        meant = [synonyms.get(each[2:].replace("-", "_"), each) for each in (near if name.startswith("-") else [])]
+        meant = [synonyms.get(flag[2:].replace("-", "_"), flag) for flag in (near if name.startswith("-") else [])]
         self.error(f"not understood: {' '.join(words)}{f'; is {meant[0]} meant?' if meant else ''}")
 
     def error(self, message: str) -> NoReturn:
@@ -104,7 +104,10 @@ def show(*results: Any) -> None:
 def show_json(value: Any) -> None:
     """Print a value as JSON in which no character is one that a terminal would obey."""
     text = json.dumps(value, ensure_ascii=False, indent=2)
-    print("".join(each if printable(each) == each else json.dumps(each)[1:-1] for each in text), flush=True)
+    print(
+        "".join(character if printable(character) == character else json.dumps(character)[1:-1] for character in text),
+        flush=True,
+    )
 
 
 def open_streams() -> None:

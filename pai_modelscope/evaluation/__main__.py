@@ -58,7 +58,7 @@ def evaluate(options: argparse.Namespace) -> dict[str, Any]:
         workers=min(os.cpu_count() or 1, 16),
     )
     options.out.mkdir(parents=True, exist_ok=True)
-    found: dict[str, Any] = {
+    figures: dict[str, Any] = {
         "model": sampler.name,
         "data": bench.pictures.title,
         "candidates": len(bench.pictures.names),
@@ -70,13 +70,13 @@ def evaluate(options: argparse.Namespace) -> dict[str, Any]:
     }
     chosen = [row for row in rows.ROWS if not options.rows or row.name in options.rows]
     for result in report.measure(bench, chosen):
-        found["rows"].append(result)
-        found["seconds"] = round(time.perf_counter() - start)
-        report.write(found, options.out)  # after every row, so that a run that is cut short leaves its figures
+        figures["rows"].append(result)
+        figures["seconds"] = round(time.perf_counter() - start)
+        report.write(figures, options.out)  # after every row, so that a run that is cut short leaves its figures
         print(printable(report.one_line(result)), flush=True)
     if not options.no_sheets:
         sheets.write_sheets(bench, options.out)
-    return found
+    return figures
 
 
 def main(arguments: list[str] | None = None, program: str = _PROGRAM) -> int:

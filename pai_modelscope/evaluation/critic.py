@@ -43,8 +43,8 @@ class Critic:
 
     def styles(self, pictures: Sequence[Image.Image]) -> list[str]:
         """The style phrase, such as 扁平插画风格, of the look that each picture comes nearest to."""
-        found = metrics.probe_classes(self._reference.judge.styles(pictures), self._reference.style_probe)
-        return [self._reference.pictures.styles[self._reference.styles[place]] for place in found.tolist()]
+        classes = metrics.probe_classes(self._reference.judge.styles(pictures), self._reference.style_probe)
+        return [self._reference.pictures.styles[self._reference.styles[place]] for place in classes.tolist()]
 
     def style_scores(self, pictures: Sequence[Image.Image], style: str) -> torch.Tensor:
         """(n,), near 1 for pictures that look like the style phrase and near -1 for others: finer than `styles`."""

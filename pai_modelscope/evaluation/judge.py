@@ -68,12 +68,12 @@ class Judge:
 
         Style lives in channel statistics (Huang & Belongie 2017, arXiv:1703.06868); the last layer has forgotten it.
         """
-        found = []
+        features = []
         for pixels in self._pixels(images, batch):
             states = self.model.vision_model(pixel_values=pixels, output_hidden_states=True).hidden_states
             maps = states[:STYLE_LAYERS]
-            found.append(torch.cat([torch.cat([m.mean((2, 3)), m.std((2, 3))], 1) for m in maps], 1).float().cpu())
-        return torch.cat(found)
+            features.append(torch.cat([torch.cat([m.mean((2, 3)), m.std((2, 3))], 1) for m in maps], 1).float().cpu())
+        return torch.cat(features)
 
     def _pixels(self, images: Sequence[Image.Image] | torch.Tensor, batch: int) -> Iterator[torch.Tensor]:
         for start in range(0, len(images), batch):

@@ -91,10 +91,10 @@ class Pictures:
 
 
 def _collect(pairs: Iterable[tuple[str, str]]) -> dict[str, frozenset[str]]:
-    found: dict[str, set[str]] = {}
+    by_key: dict[str, set[str]] = {}
     for key, value in pairs:
-        found.setdefault(key, set()).add(value)
-    return {key: frozenset(values) for key, values in found.items()}
+        by_key.setdefault(key, set()).add(value)
+    return {key: frozenset(values) for key, values in by_key.items()}
 
 
 def open_pictures(data: str) -> Pictures:

@@ -25,20 +25,20 @@ def run_row(row: Row, bench: Bench) -> dict[str, Any]:
     """The figures of one row: `generated`, `real` (the real pictures of the same prompts), and their ratio `share`."""
     start = time.perf_counter()
     cases = row.cases(bench.pictures, bench.limit)
-    found: dict[str, Any] = {"name": row.name, "title": row.title, "prompts": len(cases), "options": dict(row.options)}
+    result: dict[str, Any] = {"name": row.name, "title": row.title, "prompts": len(cases), "options": dict(row.options)}
     if not cases:
-        return found | {"skipped": "the data set has no such pictures"}
+        return result | {"skipped": "the data set has no such pictures"}
     reals = bench.real([case.scene for case in cases])
     if row.name != "vae":  # there the real pictures are what the generated ones are measured against
-        found["real"] = row.measure(bench, reals, cases)
+        result["real"] = row.measure(bench, reals, cases)
     if row.draw is not None:
         images = row.draw(bench, cases, row.options)
-        found["generated"] = row.measure(bench, images, cases)
-        found["misses"] = misses(bench, images, cases)
-    found["chance"] = chance(bench, cases, found)
-    found["share"] = ratio(found.get("generated", {}), found.get("real", {}))
-    found["examples"] = [case.prompt for case in cases[:4]]
-    return found | {"seconds": round(time.perf_counter() - start, 1)}
+        result["generated"] = row.measure(bench, images, cases)
+        result["misses"] = misses(bench, images, cases)
+    result["chance"] = chance(bench, cases, result)
+    result["share"] = ratio(result.get("generated", {}), result.get("real", {}))
+    result["examples"] = [case.prompt for case in cases[:4]]
+    return result | {"seconds": round(time.perf_counter() - start, 1)}
 
 
 def ratio(figures: Figures, reference: Figures) -> Figures:
@@ -46,9 +46,9 @@ def ratio(figures: Figures, reference: Figures) -> Figures:
     return {key: figures[key] / reference[key] for key in figures if key in PERCENT and reference.get(key)}
 
 
-def chance(bench: Bench, cases: Sequence[Case], found: dict[str, Any]) -> Figures:
+def chance(bench: Bench, cases: Sequence[Case], result: dict[str, Any]) -> Figures:
     """What pictures that show nothing reach: R@k over the names, one of the styles, one of the colours."""
-    keys = {**found.get("real", {}), **found.get("generated", {})}
+    keys = {**result.get("real", {}), **result.get("generated", {})}
     targets = bench.targets(cases)
     known = {"style": 1 / len(bench.styles), "colour": 1 / len(NAMED_COLOURS)}
     known |= {key: metrics.chance(targets, len(bench.pictures.names), int(key[2:])) for key in keys if key[:2] == "R@"}
@@ -76,11 +76,11 @@ def misses(bench: Bench, images: Images, cases: Sequence[Case]) -> list[dict[str
 
 def measure(bench: Bench, rows: Sequence[Row]) -> Iterator[dict[str, Any]]:
     """All rows in turn; a row with `beside` also gets its ratio to that row's generated pictures."""
-    found: dict[str, dict[str, Any]] = {}
+    results: dict[str, dict[str, Any]] = {}
     for row in rows:
-        result = found[row.name] = run_row(row, bench)
-        if row.beside in found and "generated" in result:
-            result["of_" + row.beside] = ratio(result["generated"], found[row.beside]["generated"])
+        result = results[row.name] = run_row(row, bench)
+        if row.beside in results and "generated" in result:
+            result["of_" + row.beside] = ratio(result["generated"], results[row.beside]["generated"])
         yield result
 
 

@@ -141,9 +141,9 @@ def by_name_and_style(bench: Bench, images: Images, cases: Sequence[Case]) -> Fi
     figures = by_name(bench, images, cases)
     if not all(map(bench.knows_style, {case.style_id for case in cases})):
         return figures
-    found = metrics.probe_classes(bench.judge.styles(images), bench.style_probe)
+    classes = metrics.probe_classes(bench.judge.styles(images), bench.style_probe)
     wanted = torch.tensor([bench.styles.index(case.style_id) for case in cases])
-    return figures | {"style": (found == wanted).double().mean().item()}
+    return figures | {"style": (classes == wanted).double().mean().item()}
 
 
 def by_background(bench: Bench, images: Images, cases: Sequence[Case]) -> Figures:
@@ -171,9 +171,9 @@ def by_psnr(bench: Bench, images: Images, cases: Sequence[Case]) -> Figures:
     """PSNR in dB of all pictures together (mean squared error over all pixels), and the mean of each one's own."""
     real = bench.real([case.scene for case in cases])
     pairs = [(to_bytes(a).float() / 255, to_bytes(b).float() / 255) for a, b in zip(images, real, strict=True)]
-    each = torch.tensor([metrics.psnr(a, b) for a, b in pairs])
+    by_picture = torch.tensor([metrics.psnr(a, b) for a, b in pairs])
     together = metrics.psnr(torch.stack([a for a, _ in pairs]), torch.stack([b for _, b in pairs]))
-    return {"PSNR": together, "mean PSNR": each.clamp(max=99).mean().item()}
+    return {"PSNR": together, "mean PSNR": by_picture.clamp(max=99).mean().item()}
 
 
 def through_vae(bench: Bench, cases: Sequence[Case], options: Mapping[str, Any]) -> list[Image.Image]:
@@ -182,8 +182,10 @@ def through_vae(bench: Bench, cases: Sequence[Case], options: Mapping[str, Any])
 
 def by_edges(bench: Bench, images: Images, cases: Sequence[Case]) -> Figures:
     """The mean agreement of a picture's edges with those of the drawing that it was asked to follow."""
-    found = [metrics.edge_agreement(edges, each) for edges, each in zip(edges_of(bench, cases), images, strict=True)]
-    return {"edges": sum(found) / len(found)}
+    agreements = [
+        metrics.edge_agreement(edges, image) for edges, image in zip(edges_of(bench, cases), images, strict=True)
+    ]
+    return {"edges": sum(agreements) / len(agreements)}
 
 
 def edges_of(bench: Bench, cases: Sequence[Case]) -> list[Image.Image]:

@@ -37,7 +37,9 @@ def draw(entries: Sequence[Entry], kept: Path) -> dict[str, list[Image.Image]]:
     kept.mkdir(parents=True, exist_ok=True)
     artist = _Artist()
     drawn = {}
-    for entry in tqdm([each for each in entries if each not in missing], unit="picture", disable=None, leave=False):
+    for entry in tqdm(
+        [wanted for wanted in entries if wanted not in missing], unit="picture", disable=None, leave=False
+    ):
         paths = [
             kept / f"{_digest(entry)}-{part}.png" for part in (("before", "after") if entry.pair else ("picture",))
         ]

@@ -118,11 +118,11 @@ class _Unclear(ValueError):
 
 def _index(content: Any) -> Index:
     top = _fields(content, "the top", {"title", "text", "model", "wall"}, {"pairs", "covers", "cards"})
-    groups = tuple(_group(each, top["model"]) for each in _list(top["wall"], "wall"))
-    pairs = tuple(_entry(each, "pairs", top["model"], pair=True) for each in _list(top.get("pairs", []), "pairs"))
+    groups = tuple(_group(item, top["model"]) for item in _list(top["wall"], "wall"))
+    pairs = tuple(_entry(item, "pairs", top["model"], pair=True) for item in _list(top.get("pairs", []), "pairs"))
     cards = tuple(
-        Card(**_fields(each, "a card", {"picture", "zh", "en", "link"}))
-        for each in _list(top.get("cards", []), "cards")
+        Card(**_fields(item, "a card", {"picture", "zh", "en", "link"}))
+        for item in _list(top.get("cards", []), "cards")
     )
     covers = top.get("covers", {})
     if not isinstance(covers, dict) or not all(isinstance(part, str) for item in covers.items() for part in item):
@@ -143,17 +143,17 @@ def _group(content: Any, model: str) -> Group:
     common: dict[str, Any] = {name: group[name] for name in ("seed", "notebook") if name in group}
     _name(group["id"], "id")
     pictures = _list(group["pictures"], f"pictures of {group['id']}")
-    entries = tuple(_entry(each, group["id"], group.get("model", model), common) for each in pictures)
+    entries = tuple(_entry(item, group["id"], group.get("model", model), common) for item in pictures)
     return Group(group["id"], group["title"], group.get("text", ""), entries)
 
 
 def _entry(content: Any, place: str, model: str, common: dict[str, Any] | None = None, pair: bool = False) -> Entry:
     """A picture: its prompt alone, or a mapping with what differs from its group."""
-    own = {"prompt": content} if isinstance(content, str) else content
-    if not isinstance(own, dict):
+    values = {"prompt": content} if isinstance(content, str) else content
+    if not isinstance(values, dict):
         raise _Unclear(f"{shown(content)} in {place} is no picture: write its prompt, or prompt: and what else it has")
     optional = {"id", "title", "alt", "model", "options", "python", "notebook"} | ({"start"} if pair else set())
-    fields = _fields((common or {}) | own, f"a picture of {place}", {"prompt", "seed"}, optional)
+    fields = _fields((common or {}) | values, f"a picture of {place}", {"prompt", "seed"}, optional)
     options, model = fields.pop("options", {}), fields.pop("model", model)
     prompt, seed = fields["prompt"], fields["seed"]
     if not isinstance(options, dict) or not all(isinstance(name, str) and name.isidentifier() for name in options):
@@ -209,8 +209,8 @@ def _fields(
         raise _Unclear(f"{place} lacks {', '.join(missing)}")
     for name, value in content.items():
         if name == "seed":
-            if said := problem_of_number(f"seed of {place}", value, whole=True, bounds=_SEEDS):
-                raise _Unclear(said)
+            if fault := problem_of_number(f"seed of {place}", value, whole=True, bounds=_SEEDS):
+                raise _Unclear(fault)
         elif name not in _OTHERS and (not isinstance(value, str) or half_characters(value)):
             raise _Unclear(f"{name} of {place} is {shown(value)}: it must be a text")
     return dict(content)

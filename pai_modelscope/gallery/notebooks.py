@@ -70,11 +70,11 @@ def read_notebooks(sources: Path, executed: Path) -> list[Notebook]:
     paths = sorted(sources.glob("*.ipynb"))
     if not paths:
         raise UserError(f"{sources} holds no notebook: name the folder of notebooks with --sources")
-    found = [_notebook(path, executed / path.name) for path in paths]
-    lacking = [f"{each.name} ({each.state})" for each in found if each.state]
+    notebooks = [_notebook(path, executed / path.name) for path in paths]
+    lacking = [f"{notebook.name} ({notebook.state})" for notebook in notebooks if notebook.state]
     if lacking:
         warnings.warn(f"{len(lacking)} notebooks lack outputs of this version: {', '.join(lacking)}", stacklevel=2)
-    return found
+    return notebooks
 
 
 def _notebook(source: Path, executed: Path) -> Notebook:
@@ -133,8 +133,8 @@ def _take_pictures(notebook: Notebook) -> None:
         if cell.cell_type != "code":
             continue
         cell.outputs = [output for output in cell.outputs if not _noise(output)]
-        shown = [output for output in cell.outputs if _picture_of(output)]
-        pictures = [_decoded(output, notebook) for output in shown]
+        outputs = [output for output in cell.outputs if _picture_of(output)]
+        pictures = [_decoded(output, notebook) for output in outputs]
         if PAIR_TAG in cell.metadata.get("tags", []) and len(pictures) == 2:
             caption = "".join(output.text for output in cell.outputs if output.output_type == "stream").strip()
             notebook.pairs.append(Pair(caption or notebook.title, pictures, cell.id))
@@ -145,7 +145,7 @@ def _take_pictures(notebook: Notebook) -> None:
                 f"{notebook.name}: a cell tagged {PAIR_TAG} shows {len(pictures)} pictures, and two are needed",
                 stacklevel=2,
             )
-        for output, picture in zip(shown, pictures, strict=True):
+        for output, picture in zip(outputs, pictures, strict=True):
             notebook.figures.append(picture)
             output.data = nbformat.from_dict({"text/html": _placeholder(f"figure:{len(notebook.figures) - 1}")})
 

@@ -74,7 +74,7 @@ class _Site:
         shots = {entry.key: self._shot(entry, drawn[entry.key]) for entry in index.entries if entry.key in drawn}
         self.shots = shots
         self.groups = [
-            (group, [shots[each.key] for each in group.entries if each.key in shots]) for group in index.groups
+            (group, [shots[entry.key] for entry in group.entries if entry.key in shots]) for group in index.groups
         ]
         self.pairs = [shots[entry.key] for entry in index.pairs if entry.key in shots]
 
@@ -98,8 +98,8 @@ class _Site:
             | {"cover": covers[book.name].get("after", covers[book.name]["file"]) if book.name in covers else ""}
             for book in self.notebooks
         ]
-        shown = [shot for group in groups for shot in group["shots"]]
-        plain = [shot for shot in shown if shot["command"] and shot["model"] == self.index.model]
+        shots = [shot for group in groups for shot in group["shots"]]
+        plain = [shot for shot in shots if shot["command"] and shot["model"] == self.index.model]
         self._page(
             "index.html",
             "index.html",
@@ -108,7 +108,7 @@ class _Site:
             notebooks=books,
             hero=next(iter(plain), None),
             mosaic=_spread(plain, 8),
-            count=len(shown),
+            count=len(shots),
         )
 
     def _notebook(self, place: int, book: Notebook) -> None:
@@ -123,11 +123,11 @@ class _Site:
         slider = self.pages.get_template("parts.html").module.slider  # type: ignore[attr-defined]
         body = render(book, figures, [slider("../", {**pair, "link": ""}) for pair in made])
         neighbours = [*self.notebooks[:place][-1:], None][0], [*self.notebooks[place + 1 :], None][0]
-        shown = {**vars(book), "name": book.name, "state": _STATES.get(book.state, "")}
+        context = {**vars(book), "name": book.name, "state": _STATES.get(book.state, "")}
         self._page(
             "notebook.html",
             f"notebooks/{book.name}.html",
-            book=shown,
+            book=context,
             body=body,
             before=neighbours[0],
             after=neighbours[1],
@@ -144,14 +144,18 @@ class _Site:
             shot |= {"link": f"notebooks/{entry.notebook}.html", "link_text": "在 Notebook 里看它是怎样来的"}
         if not entry.pair:
             return shot | self._save(pictures[0], entry.key)
-        before, after = (self._save(each, f"{entry.key}-{part}") for each, part in zip(pictures, "ab", strict=True))
+        before, after = (
+            self._save(picture, f"{entry.key}-{part}") for picture, part in zip(pictures, "ab", strict=True)
+        )
         alts = {"before_alt": f"{entry.caption}：之前", "after_alt": f"{entry.caption}：之后，{entry.description}"}
         return shot | after | alts | {"before": before["file"], "after": after["file"]}
 
     def _pair(self, book: Notebook, number: int, pair: Pair) -> dict[str, Any]:
         """A pair of a notebook as the templates see it."""
         key = f"{book.name}-pair{number + 1}"
-        before, after = (self._save(each, f"{key}-{part}") for each, part in zip(pair.pictures, "ab", strict=True))
+        before, after = (
+            self._save(picture, f"{key}-{part}") for picture, part in zip(pair.pictures, "ab", strict=True)
+        )
         link = f"notebooks/{book.name}.html#{pair.anchor}"
         alts = {"before_alt": f"{pair.caption}：之前", "after_alt": f"{pair.caption}：之后"}
         where = {"link": link, "link_text": f"出自《{book.title}》", "before": before["file"], "after": after["file"]}

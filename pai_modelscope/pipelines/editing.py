@@ -20,8 +20,8 @@ class _Editing(PaiDiffusionPipeline):
     needs: ClassVar[tuple[str, ...]]
     without_text: ClassVar[str | None] = None  # what is drawn where no text is given; None: it must be given
 
-    def request(self, each: Text, options: dict[str, Any]) -> dict[str, Any]:
-        renamed = _renamed(super().request(each, options))
+    def request(self, text: Text, options: dict[str, Any]) -> dict[str, Any]:
+        renamed = _renamed(super().request(text, options))
         if renamed.get("text") is None and self.without_text is not None:
             renamed["text"] = self.without_text
         for name in self.needs:
@@ -39,28 +39,28 @@ class _Editing(PaiDiffusionPipeline):
         options = _renamed(options)
         text = options.pop("text", None)
         if text is not None:
-            input = [_with_text(each, text) for each in input] if isinstance(input, list) else _with_text(input, text)
-        found = super().__call__(input, **options)
-        for result in found if isinstance(found, list) else [found] if isinstance(found, dict) else []:
+            input = [_with_text(item, text) for item in input] if isinstance(input, list) else _with_text(input, text)
+        output = super().__call__(input, **options)  # a dict, a list of them, or an iterator
+        for result in [output] if isinstance(output, dict) else output if isinstance(output, list) else []:
             result[OutputKeys.OUTPUT_IMG] = result[OutputKeys.OUTPUT] = result[OutputKeys.OUTPUT_IMGS][0]
-        return found
+        return output
 
 
-def _renamed(given: dict[str, Any]) -> dict[str, Any]:
+def _renamed(values: dict[str, Any]) -> dict[str, Any]:
     """What was given, by our names. Raises `UserError` for two names of one thing."""
-    found: dict[str, Any] = {}
-    for name, value in given.items():
+    renamed: dict[str, Any] = {}
+    for name, value in values.items():
         ours = _SYNONYMS.get(name, name)
-        if ours in found:
+        if ours in renamed:
             raise UserError(f"{name!r} is given beside another name of {ours!r}: give it once")
-        found[ours] = value
-    return found
+        renamed[ours] = value
+    return renamed
 
 
-def _with_text(each: Any, text: Any) -> Any:
+def _with_text(item: Any, text: Any) -> Any:
     """The input with a text that was given beside it, where it has none of its own."""
-    own = isinstance(each, dict) and (each.get("text") is not None or each.get("prompt") is not None)
-    return {**each, "text": text} if isinstance(each, dict) and not own else each
+    has_text = isinstance(item, dict) and (item.get("text") is not None or item.get("prompt") is not None)
+    return {**item, "text": text} if isinstance(item, dict) and not has_text else item
 
 
 class PaiDiffusionImg2ImgPipeline(_Editing):
@@ -95,12 +95,12 @@ class PaiDiffusionControlNetPipeline(_Editing):
         super().__init__(model, *args, **options)
         self.kind, self.controlnet = kind, controlnet
 
-    def request(self, each: Text, options: dict[str, Any]) -> dict[str, Any]:
-        renamed = _renamed(each if isinstance(each, dict) else {})
+    def request(self, text: Text, options: dict[str, Any]) -> dict[str, Any]:
+        renamed = _renamed(text if isinstance(text, dict) else {})
         if renamed.get("control") is None and options.get("control") is None and renamed.get("image") is not None:
             picture = renamed.pop("image")
             renamed["control"] = {self.kind: {"image": picture, "model": self.controlnet}}
-        return super().request(renamed if isinstance(each, dict) else each, options)
+        return super().request(renamed if isinstance(text, dict) else text, options)
 
 
 # Under its own name, and under the type that the folders of this family give for text to image: the same folder then

@@ -87,7 +87,7 @@ class PaiDiffusionPipeline(Pipeline):
         """
         if isinstance(input, MsDataset):
             return self._each(input, options)
-        requests = [self.request(each, options) for each in _as_list(input)]
+        requests = [self.request(item, options) for item in _as_list(input)]
         if isinstance(input, dict) and "callback" in input:  # where ModelScope's own pipelines take it
             options["callback"] = requests[0].pop("callback")
         pictures = iter(self.sampler(requests, **options))
@@ -98,13 +98,13 @@ class PaiDiffusionPipeline(Pipeline):
             results.append(_result(list(itertools.islice(pictures, count)), kind))
         return results if isinstance(input, list) else results[0]
 
-    def request(self, each: Text, options: dict[str, Any]) -> dict[str, Any]:
+    def request(self, text: Text, options: dict[str, Any]) -> dict[str, Any]:
         """One input as the sampler takes it."""
-        return dict(each) if isinstance(each, dict) else {"text": each}
+        return dict(text) if isinstance(text, dict) else {"text": text}
 
     def _each(self, texts: MsDataset, options: dict[str, Any]) -> Iterator[dict[str, Any]]:
-        for each in texts:
-            yield self(each, **options)
+        for text in texts:
+            yield self(text, **options)
 
 
 def _as_list(input: Text | list[Text]) -> list[Text]:
@@ -116,9 +116,9 @@ def _torch_device(device: str) -> str | None:
     return None if device == "gpu" else device.replace("gpu", "cuda", 1)
 
 
-def _option(name: str, *given: dict[str, Any]) -> Any:
+def _option(name: str, *sources: dict[str, Any]) -> Any:
     """The option's value in the first of these that sets it, else its default."""
-    return next((each[name] for each in given if each.get(name) is not None), getattr(GenerationOptions, name))
+    return next((source[name] for source in sources if source.get(name) is not None), getattr(GenerationOptions, name))
 
 
 def _result(pictures: list[Any], output_type: str) -> dict[str, Any]:

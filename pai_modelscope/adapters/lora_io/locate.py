@@ -32,12 +32,12 @@ def find_lora(path: Path) -> list[Path]:
     """The weight files of the LoRA at `path`, a file or a folder; two where UNet and text encoder have one each."""
     if not path.is_dir():
         return [path]
-    found = _adapters(path) or _first(path, _NAMES) or _first(path, _WHOLE) or _single(path)
-    if found:
-        return found
+    files = _adapters(path) or _first(path, _NAMES) or _first(path, _WHOLE) or _single(path)
+    if files:
+        return files
     for inner in (path / "output", *_checkpoints(path)):
-        if inner.is_dir() and (found := _adapters(inner) or _first(inner, _NAMES) or _first(inner, _WHOLE)):
-            return found
+        if inner.is_dir() and (files := _adapters(inner) or _first(inner, _NAMES) or _first(inner, _WHOLE)):
+            return files
     raise UserError(
         f"{path} holds no LoRA. Give a LoRA's file, or a folder with {_NAMES[0]}, {_ADAPTERS[0]} or "
         "one .safetensors file."
@@ -62,10 +62,10 @@ def is_whole(file: Path) -> bool:
 
 def _adapters(folder: Path) -> list[Path]:
     """PEFT's file here, or in unet/ and text_encoder/, or swift's, one folder below that is named as the adapter."""
-    for rooms in ([folder], [folder / part for part in PARTS]):
-        found = [file for room in rooms if (file := _adapter(room))]
-        if found:
-            return found
+    for folders in ([folder], [folder / part for part in PARTS]):
+        files = [file for place in folders if (file := _adapter(place))]
+        if files:
+            return files
     return []
 
 

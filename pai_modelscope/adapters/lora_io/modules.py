@@ -56,7 +56,7 @@ def rank_of(piece: State) -> int | None:
     return Change("", piece).rank
 
 
-def add_module(lora: LoraFile, name: str, piece: State, said: Strength, where: str) -> None:
+def add_module(lora: LoraFile, name: str, piece: State, strength: Strength, where: str) -> None:
     """Sort the tensors of 'unet.<module>' into a LoRA; `where` begins messages.
 
     Raises:
@@ -69,20 +69,20 @@ def add_module(lora: LoraFile, name: str, piece: State, said: Strength, where: s
         if tensor.ndim < (2 if what in ("lora_A", "lora_B") else 1):
             shape = list(tensor.shape)
             raise UserError(f"{where}.{what} has the shape {shape}, that of no matrix: the file is damaged. {AGAIN}")
-    alpha = numbers.get("alpha") if said.alpha is None else said.alpha
+    alpha = numbers.get("alpha") if strength.alpha is None else strength.alpha
     if kind == "LoRA" and _is_plain(tensors):
         _add_lora(lora, name, tensors, alpha, numbers)
         return
     if "lora_magnitude_vector" in tensors:  # of each output
         tensors["dora_scale"] = tensors.pop("lora_magnitude_vector").flatten()
-    options = dict(said.options)
+    options = dict(strength.options)
     if kind == "OFT":
         kind = "BOFT" if piece["oft_blocks"].ndim == 4 else kind
         options["constraint"] = max(numbers.get("alpha", 0.0), 0.0)  # what LyCORIS keeps there
         alpha = None
     if "on_input" in numbers:
         options["on_input"] = bool(numbers["on_input"])
-    scale = numbers["scale"] if "scale" in numbers else _scale(tensors, alpha, said)
+    scale = numbers["scale"] if "scale" in numbers else _scale(tensors, alpha, strength)
     lora.changes[name] = Change(kind, tensors, scale * numbers.get("scalar", 1.0), options)
 
 
@@ -93,8 +93,8 @@ def number_of(tensor: torch.Tensor, where: str) -> float:
     except RuntimeError:  # a type that PyTorch does not calculate with
         value = math.nan
     if not math.isfinite(value):
-        shown = tensor.flatten()[:3].tolist() if tensor.numel() < 1000 else tuple(tensor.shape)
-        raise UserError(f"{where} is {shown}, no single finite number: the file is damaged. Download it again.")
+        values = tensor.flatten()[:3].tolist() if tensor.numel() < 1000 else tuple(tensor.shape)
+        raise UserError(f"{where} is {values}, no single finite number: the file is damaged. Download it again.")
     return value
 
 
@@ -141,7 +141,7 @@ def _add_lora(lora: LoraFile, name: str, tensors: State, alpha: float | None, nu
         lora.alphas[name] = alpha
 
 
-def _scale(tensors: State, alpha: float | None, said: Strength) -> float:
+def _scale(tensors: State, alpha: float | None, strength: Strength) -> float:
     """alpha / rank. LyCORIS takes it for 1 where a LoKr's factors are no products; PEFT does not."""
-    rank = said.rank or rank_of(tensors)
+    rank = strength.rank or rank_of(tensors)
     return 1.0 if alpha is None or not rank else alpha / rank

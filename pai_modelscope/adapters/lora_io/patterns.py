@@ -38,9 +38,9 @@ class Patterns:
 
     def get(self, module: str, usual: Any) -> Any:
         """The value for a module, or `usual`."""
-        found = [self._names[key] for key in _ways(module) if key in self._names]
-        found += [place for place, fits in self._expressions if fits(module)]
-        return self._values[min(found)] if found else usual
+        places = [self._names[key] for key in _ways(module) if key in self._names]
+        places += [place for place, fits in self._expressions if fits(module)]
+        return self._values[min(places)] if places else usual
 
 
 def _ways(module: str) -> Iterable[tuple[bool, str]]:

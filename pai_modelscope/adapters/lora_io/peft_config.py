@@ -85,12 +85,12 @@ class PeftConfig:
 
     def _of(self, module: str, pattern: str, usual: Any) -> Any:
         """CLIP's modules may be named with 'text_model.' or without."""
-        found = self._patterns[pattern].get(module, None)
-        return self._patterns[pattern].get(f"text_model.{module}", usual) if found is None else found
+        value = self._patterns[pattern].get(module, None)
+        return self._patterns[pattern].get(f"text_model.{module}", usual) if value is None else value
 
     def _number(self, name: str, value: Any, bounds: Bounds = Bounds()) -> float:  # noqa: B008
-        if said := problem_of_number(name, value, whole=False, bounds=bounds):
-            raise UserError(f"In the configuration of {self._file}, {said}: it is damaged.")
+        if fault := problem_of_number(name, value, whole=False, bounds=bounds):
+            raise UserError(f"In the configuration of {self._file}, {fault}: it is damaged.")
         return float(value)
 
 

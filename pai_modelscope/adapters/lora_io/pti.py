@@ -59,18 +59,18 @@ def _unet(pairs: list[dict[str, torch.Tensor]], file: Path) -> list[str]:
     """The modules of attention alone, or with the first layer of each feed-forward; old diffusers had it in between."""
     if not pairs:
         return []
-    each, left = divmod(len(pairs), len(_BLOCKS))
-    if left or each not in (8, 9):
+    pairs_per_block, left = divmod(len(pairs), len(_BLOCKS))
+    if left or pairs_per_block not in (8, 9):
         raise UserError(
             f"{file} changes {len(pairs)} layers of the UNet; known are the {8 * len(_BLOCKS)} of the attention of "
             f"Stable Diffusion 1.x and the {9 * len(_BLOCKS)} with its GEGLU. Ask its author for another form."
         )
     attention = [[f"attn{i}.{layer}" for layer in _ATTENTION] for i in (1, 2)]
     names = []
-    for block, (start, end) in zip(_BLOCKS, pairwise(range(0, len(pairs) + 1, each)), strict=True):
+    for block, (start, end) in zip(_BLOCKS, pairwise(range(0, len(pairs) + 1, pairs_per_block)), strict=True):
         heights = [pair["up"].shape[0] if pair["up"].ndim else 0 for pair in pairs[start:end]]
-        between = each == 9 and heights[4] == 8 * heights[0]
-        gate = ["ff.net.0.proj"] if each == 9 else []
+        between = pairs_per_block == 9 and heights[4] == 8 * heights[0]
+        gate = ["ff.net.0.proj"] if pairs_per_block == 9 else []
         order = [*attention[0], *gate, *attention[1]] if between else [*attention[0], *attention[1], *gate]
         names += [f"{block}.transformer_blocks.0.{layer}" for layer in order]
     return names

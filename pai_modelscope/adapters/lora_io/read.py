@@ -100,8 +100,8 @@ def _lora(content: Any, metadata: dict[str, str], file: Path, config: dict[str, 
         add_module(lora, name, piece, strength(settings.get(part), module, piece, where), where)
     check_tensors(lora, str(file))
     magnitudes = any(MAGNITUDE in key for state in (lora.unet, lora.text_encoder) for key in state)
-    for own in settings.values():
-        own.check_dora(magnitudes or any(change.is_dora for change in lora.changes.values()))
+    for peft_config in settings.values():
+        peft_config.check_dora(magnitudes or any(change.is_dora for change in lora.changes.values()))
     if not lora.words and not _changes_something(lora):
         warnings.warn(f"{file} changes nothing: its alphas or its matrices are 0.", stacklevel=3)
     if config is None and any(key.startswith("base_model.model.") for key in tensors):
@@ -165,16 +165,16 @@ def _check_names(keys: list[str], named: Named, file: Path, whole: bool) -> None
     """Refuse names that were not understood; a checkpoint may hold the base model's own."""
     rest = [key for key in named.rest if not whole or "lora" in key]
     for pattern, base in _FOREIGN.items():
-        if found := [key for key in keys if re.search(pattern, key)]:
+        if matches := [key for key in keys if re.search(pattern, key)]:
             raise UserError(
-                f"{file} was made for {base} ({shorten(found)}): it does not fit models of Stable Diffusion 1.x's "
+                f"{file} was made for {base} ({shorten(matches)}): it does not fit models of Stable Diffusion 1.x's "
                 "shape, such as PAI-Diffusion. Give a LoRA that was trained on one."
             )
     for pattern, method in _METHODS.items():
-        if found := [key for key in rest if re.search(pattern, key)]:
+        if matches := [key for key in rest if re.search(pattern, key)]:
             raise UserError(
-                f"{file} is an adapter of the kind {method} ({shorten(found)}), which can't be loaded. Ask its author "
-                "for a LoRA or for the merged model."
+                f"{file} is an adapter of the kind {method} ({shorten(matches)}), which can't be loaded. Ask its "
+                "author for a LoRA or for the merged model."
             )
     if not named.pieces:
         raise UserError(f"{file} holds no LoRA: its {len(named.rest)} tensors are {shorten(named.rest)}.")
@@ -201,7 +201,7 @@ def _settings(config: dict[str, Any] | None, file: Path) -> dict[str, PeftConfig
     """The configuration of each part."""
     if config is None:
         return {}
-    own = {
+    by_part = {
         part: {k.removeprefix(f"{part}."): v for k, v in config.items() if k.startswith(f"{part}.")} for part in PARTS
     }
-    return {part: PeftConfig(values or config, file) for part, values in own.items()}
+    return {part: PeftConfig(values or config, file) for part, values in by_part.items()}

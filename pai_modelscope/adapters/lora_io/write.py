@@ -194,5 +194,5 @@ def _kohya_metadata(lora: LoraFile, name: str) -> dict[str, str]:
 
 def _clip(part: str, name: str) -> str:
     """CLIP's modules under the 'text_model.' that other programs, and older transformers, expect."""
-    own = part == "text_encoder" and name.startswith(("encoder.layers.", "embeddings.", "final_layer_norm"))
-    return f"text_model.{name}" if own else name
+    has_prefix = part == "text_encoder" and name.startswith(("encoder.layers.", "embeddings.", "final_layer_norm"))
+    return f"text_model.{name}" if has_prefix else name

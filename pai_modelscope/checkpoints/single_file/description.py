@@ -106,8 +106,8 @@ def _as_written(texts: dict[str, str], source: str) -> Description:
     for part, allowed in _CLASSES.items():
         named = index.get(part)
         if not isinstance(named, list) or len(named) != 2 or named[1] not in allowed:
-            said, valid = str(named)[:80], " or ".join(allowed)
-            raise UserError(f"{source} can't be converted: its {INDEX} names {said} for the {part}, not {valid}.")
+            wanted, valid = str(named)[:80], " or ".join(allowed)
+            raise UserError(f"{source} can't be converted: its {INDEX} names {wanted} for the {part}, not {valid}.")
     # No single file holds a safety checker.
     plain = {part: [None, None] if _is_part(part, named) else named for part, named in index.items()}
     if "requires_safety_checker" in plain:

@@ -65,8 +65,8 @@ def _open(path: Path) -> tuple[State, dict[str, str]]:
     content, metadata = read_tensors(path)
     if isinstance(content, dict):
         content = content.get("state_dict", content)
-    found = content if isinstance(content, dict) else {}
-    tensors = {str(name): tensor for name, tensor in found.items() if isinstance(tensor, torch.Tensor)}
+    state = content if isinstance(content, dict) else {}
+    tensors = {str(name): tensor for name, tensor in state.items() if isinstance(tensor, torch.Tensor)}
     if _HINT in tensors:  # a ControlNet that was saved by itself
         tensors = {PREFIXES["controlnet"] + name: tensor for name, tensor in tensors.items()}
     if foreign := _foreign(tensors):
@@ -77,8 +77,8 @@ def _open(path: Path) -> tuple[State, dict[str, str]]:
 def _foreign(tensors: State) -> str:
     """What the file is, where it is no checkpoint of ours; '' where it is."""
     for pattern, kind in _FOREIGN.items():
-        if found := [name for name in tensors if re.fullmatch(pattern, name)]:
-            return f"{kind} ({shorten(found, 1)})"
+        if matches := [name for name in tensors if re.fullmatch(pattern, name)]:
+            return f"{kind} ({shorten(matches, 1)})"
     if not any(name.startswith((PREFIXES["unet"], PREFIXES["controlnet"])) for name in tensors):
         return f"no checkpoint ({shorten(list(tensors)) or 'no tensors'})"
     return ""
@@ -120,9 +120,9 @@ def _sorted(path: Path, tensors: State, parts: dict[str, dict[str, Slot]], descr
         raise UserError(_misfit(path, tensors, problems, len(wanted), described))
     if rest:
         warnings.warn(f"{path} holds {len(rest)} tensors that mean nothing here: {shorten(rest)}.", stacklevel=4)
-    found = fitted.tensors
+    tensors = fitted.tensors
     return {
-        part: {name: found[place.original] for name, place in places.items() if place.original in found}
+        part: {name: tensors[place.original] for name, place in places.items() if place.original in tensors}
         for part, places in parts.items()
     }
 
@@ -130,10 +130,10 @@ def _sorted(path: Path, tensors: State, parts: dict[str, dict[str, Slot]], descr
 def _misfit(path: Path, tensors: State, problems: list[str], count: int, described: Description) -> str:
     width, channels, tokens = _sizes(tensors)
     english = " (English Stable Diffusion's text tower)" if tokens == _ENGLISH else ""
-    own = [f"{channels} channels" if channels else "", f"{tokens} tokens{english}" if tokens else ""]
+    of_file = [f"{channels} channels" if channels else "", f"{tokens} tokens{english}" if tokens else ""]
     return (
         f"{path} does not fit {described.source}: of the {count} tensors that it needs, {len(problems)} are wrong or "
-        f"missing; {shorten(problems)}. The file was made for {', '.join(filter(None, (base_name(width), *own)))}: "
+        f"missing; {shorten(problems)}. The file was made for {', '.join(filter(None, (base_name(width), *of_file)))}: "
         "give a base of that kind. Nothing was written."
     )
 
@@ -154,13 +154,13 @@ def _size(tensors: State, pattern: str, dimension: int) -> int | None:
 
 def _warn_of_prediction(path: Path, metadata: dict[str, str], described: Description) -> None:
     """A base may fit in every shape, and still read the same numbers in another sense."""
-    said = metadata.get("modelspec.prediction_type")
-    if said and described.is_model:
-        own: Any = described.json("scheduler/scheduler_config.json").get("prediction_type", "epsilon")
-        if _PREDICTIONS.get(said, said) != own:
+    of_file = metadata.get("modelspec.prediction_type")
+    if of_file and described.is_model:
+        of_scheduler: Any = described.json("scheduler/scheduler_config.json").get("prediction_type", "epsilon")
+        if _PREDICTIONS.get(of_file, of_file) != of_scheduler:
             warnings.warn(
-                f"{path} says that it predicts {said}, the scheduler of {described.source} {own}: pictures may be "
-                "noise. Change prediction_type in scheduler/scheduler_config.json then.",
+                f"{path} says that it predicts {of_file}, the scheduler of {described.source} {of_scheduler}: pictures "
+                "may be noise. Change prediction_type in scheduler/scheduler_config.json then.",
                 stacklevel=3,
             )
 
