@@ -34,30 +34,30 @@ def remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def remove_at_once(folder: Path, room: Path | None = None) -> None:
-    """A folder that is being removed does not look like a whole one. Meanwhile it lies in `room`, or beside itself."""
-    room = room or folder.parent
-    going = room / f".{PARTIAL}{secrets.token_hex(8)}"  # a name that nobody else has
+def remove_at_once(folder: Path, scratch: Path | None = None) -> None:
+    """Remove a folder that never looks half whole meanwhile: it is first moved into `scratch`, or beside itself."""
+    scratch = scratch or folder.parent
+    going = scratch / f".{PARTIAL}{secrets.token_hex(8)}"  # a name that nobody else has
     folder.rename(going)
     remove(going)
 
 
-def publish(partial: Path, final: Path, room: Path | None = None) -> None:
-    """Give what was written to `partial` its name, once it is on the disk. `room`: of `remove_at_once`."""
+def publish(partial: Path, final: Path, scratch: Path | None = None) -> None:
+    """Give what was written to `partial` its name, once it is on the disk. `scratch`: of `remove_at_once`."""
     _settle(partial)
     if final.is_dir():
-        remove_at_once(final, room)
+        remove_at_once(final, scratch)
     partial.replace(final)
 
 
 @contextmanager
-def whole(path: Path, room: Path | None = None) -> Iterator[Path]:
+def whole(path: Path, scratch: Path | None = None) -> Iterator[Path]:
     """A place to write to, which gets the name `path` once the block has ended without an error. Makes the folder.
 
-    The place lies in `room`, on the same disk, or beside `path`.
+    The place lies in `scratch`, on the same disk, or beside `path`.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = (room or path.parent) / f"{PARTIAL}{_machine()}-{os.getpid()}-{path.name}"
+    partial = (scratch or path.parent) / f"{PARTIAL}{_machine()}-{os.getpid()}-{path.name}"
     try:
         yield partial
         publish(partial, path)
@@ -74,9 +74,9 @@ def new(path: Path) -> Iterator[Path]:
     Raises:
         FileExistsError: a file of that name is there. What it raises for a folder that is not empty is an `OSError`.
     """
-    room = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
+    scratch = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
     try:
-        made = room / path.name
+        made = scratch / path.name
         yield made
         _settle(made)
         if made.is_dir():
@@ -84,12 +84,12 @@ def new(path: Path) -> Iterator[Path]:
         else:
             _link(made, path)
     finally:
-        remove(room)
+        remove(scratch)
 
 
-def write_text(path: Path, text: str, room: Path | None = None) -> None:
+def write_text(path: Path, text: str, scratch: Path | None = None) -> None:
     """As `whole`."""
-    with whole(path, room) as partial:
+    with whole(path, scratch) as partial:
         partial.write_text(text, encoding="utf-8")
 
 

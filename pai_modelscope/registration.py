@@ -2,7 +2,7 @@
 
 Importing `modelscope.pipelines` takes seconds. So `import pai_modelscope` does not; it leaves a finder on
 `sys.meta_path` that waits for that module and for the trainers' one, lets Python's own finders import them, and then
-has the room that belongs to each register.
+has the package that belongs to each register.
 """
 
 import importlib

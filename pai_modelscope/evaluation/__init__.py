@@ -16,5 +16,5 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
-    room = {"Critic": "critic", "Judge": "judge"}.get(name, "metrics")
-    return getattr(import_module(f"{__name__}.{room}"), name)
+    module = {"Critic": "critic", "Judge": "judge"}.get(name, "metrics")
+    return getattr(import_module(f"{__name__}.{module}"), name)

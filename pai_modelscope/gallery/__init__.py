@@ -1,8 +1,7 @@
 """The gallery: a static site of pictures, each with the call that makes it, and of the notebooks.
 
-nbconvert and Jinja2 make it, not a documentation generator: Material for MkDocs opens from `file://` only with a script
-of another site, and its search, as Sphinx's, cuts Chinese into words that a reader then has to hit; MyST asks for
-Node.js. nbconvert renders notebooks as plain HTML, and a search for substrings needs no engine.
+nbconvert and Jinja2 make it, not the generator of the documentation: it renders notebooks as plain HTML, and a search
+for substrings needs no index.
 """
 
 from pai_modelscope.errors import need

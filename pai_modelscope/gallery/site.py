@@ -35,10 +35,10 @@ def build_site(index: Index, *, sources: Path, executed: Path, output: Path, kep
     _check_free(output)
     notebooks = read_notebooks(sources, executed)
     drawn = draw(index.entries, kept)
-    room = output.parent / f".{output.name}.{os.getpid()}"
+    scratch = output.parent / f".{output.name}.{os.getpid()}"
     try:
-        room.mkdir(parents=True)
-        made = room / output.name
+        scratch.mkdir(parents=True)
+        made = scratch / output.name
         shutil.copytree(_STATIC, made)
         _Site(made, index, notebooks, drawn).write()
         publish(made, output)
@@ -46,7 +46,7 @@ def build_site(index: Index, *, sources: Path, executed: Path, output: Path, kep
         why = error.strerror or error
         raise UserError(f"{output} can't be written ({why}): make room or give another folder with --output") from None
     finally:
-        shutil.rmtree(room, ignore_errors=True)
+        shutil.rmtree(scratch, ignore_errors=True)
     return output / "index.html"
 
 

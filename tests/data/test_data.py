@@ -240,7 +240,7 @@ def test_a_damaged_file_is_a_user_error(tmp_path: Path) -> None:
 
 
 def test_it_needs_neither_torch_nor_a_network() -> None:
-    """Rows decode with sockets forbidden, and importing the room loads neither torch nor modelscope."""
+    """Rows decode with sockets forbidden, and importing the package loads neither torch nor modelscope."""
     code = (
         "import socket, sys\n"
         "socket.socket.connect = None\n"
