@@ -218,28 +218,22 @@ def _depth(rgb: np.ndarray, model: str) -> np.ndarray:
             "Depth needs a model, and none ships: give model= a folder or an id of Hugging Face, e.g. "
             "depth-anything/Depth-Anything-V2-Small-hf or Intel/dpt-large."
         )
-    import torch
-
-    processor, network = _depth_model(model)
-    with torch.inference_mode():
-        prediction = network(**processor(images=Image.fromarray(rgb), return_tensors="pt")).predicted_depth
-    depth = torch.nn.functional.interpolate(
-        prediction[None].float(), rgb.shape[:2], mode="bicubic", align_corners=False
-    )
+    estimator = _depth_estimator(model)
+    depth = estimator(Image.fromarray(rgb))["predicted_depth"].float()  # (height, width)
     # DPT and Depth Anything give 1 / distance, up to scale and shift; all others, and their metric kin, distances.
-    metric = getattr(network.config, "depth_estimation_type", "relative") == "metric"
-    depth = depth if network.config.model_type in ("dpt", "depth_anything") and not metric else -depth
+    config = estimator.model.config
+    metric = getattr(config, "depth_estimation_type", "relative") == "metric"
+    depth = depth if config.model_type in ("dpt", "depth_anything") and not metric else -depth
     low, high = depth.min(), depth.max()
-    return ((depth - low) / (high - low).clamp_min(1e-6) * 255).round().byte()[0, 0].numpy()
+    return ((depth - low) / (high - low).clamp_min(1e-6) * 255).round().byte().numpy()
 
 
 @lru_cache(maxsize=1)
-def _depth_model(name: str) -> tuple[Any, Any]:
-    from transformers import AutoImageProcessor, AutoModelForDepthEstimation
+def _depth_estimator(name: str) -> Any:
+    from transformers import pipeline
 
     try:
-        processor = AutoImageProcessor.from_pretrained(name, trust_remote_code=False)
-        return processor, AutoModelForDepthEstimation.from_pretrained(name, trust_remote_code=False).eval()
+        return pipeline("depth-estimation", model=name, device="cpu", trust_remote_code=False)
     except (OSError, ValueError, KeyError, ImportError) as error:
         reason = " ".join(str(error).split())[:160]
         raise UserError(f"The depth model {name!r} can't be loaded ({reason}): give another id or folder.") from None

@@ -123,7 +123,7 @@ def test_near_is_white(depth_model, monkeypatch):
     found = drawn("depth", NOISE, model=str(folder))
     assert found.shape == (48, 64) and found.min() == 0 and found.max() == 255
     assert np.corrcoef(found.ravel(), near.ravel())[0, 1] > 0.98
-    config = annotators._depth_model(str(folder))[1].config
+    config = annotators._depth_estimator(str(folder)).model.config
     monkeypatch.setattr(config, "depth_estimation_type", "metric", raising=False)  # such models give distances
     assert abs(255 - found.astype(int) - drawn("depth", NOISE, model=str(folder))).max() <= 1
 
