@@ -128,9 +128,9 @@ def moved(now: dict[str, float], before: dict[str, float], form: str) -> list[st
         if name not in now:
             lines.append(f"{name} is missing")
             continue
-        room = SHARE[form] if 0 <= old <= 1 else max(1, RELATIVE[form] * abs(old))
-        if abs(now[name] - old) > room:
-            lines.append(f"{name} is {now[name]:g}, recorded is {old:g} (within {room:g})")
+        tolerance = SHARE[form] if 0 <= old <= 1 else max(1, RELATIVE[form] * abs(old))
+        if abs(now[name] - old) > tolerance:
+            lines.append(f"{name} is {now[name]:g}, recorded is {old:g} (within {tolerance:g})")
     return lines
 
 

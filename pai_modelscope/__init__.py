@@ -1,8 +1,8 @@
 """Chinese text-to-image models of the PAI-Diffusion family in ModelScope.
 
 Importing this package registers its pipelines and trainers with ModelScope, and costs next to nothing: ModelScope
-itself is imported only by whoever asks for it, before or after this import. The public names load their rooms on first
-use.
+itself is imported only by whoever asks for it, before or after this import. The public names load their modules on
+first use.
 """
 
 import importlib
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pai_modelscope.zoo import model_dir
 
 __version__ = "0.1.0"
-_ROOM_OF = {
+_MODULE_OF = {
     "GenerationOptions": "config",
     "Picture": "sampling",
     "Sampler": "sampling",
@@ -44,15 +44,15 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name == "compat":
         return importlib.import_module(".compat", __name__)
-    if name not in _ROOM_OF:
+    if name not in _MODULE_OF:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(f".{_ROOM_OF[name]}", __name__), name)
+    value = getattr(importlib.import_module(f".{_MODULE_OF[name]}", __name__), name)
     globals()[name] = value
     return value
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_ROOM_OF})
+    return sorted({*globals(), *_MODULE_OF})
 
 
 register_on_import()

@@ -22,7 +22,7 @@ from huggingface_hub.utils import _http
 from pai_modelscope import limits
 from pai_modelscope.errors import UserError
 from pai_modelscope.untrusted import inside, parse_json
-from pai_modelscope.zoo.listed import Answers, Listed, check_listing, check_room, fetching, is_hash, printable_log
+from pai_modelscope.zoo.listed import Answers, Listed, check_listing, check_free_space, fetching, is_hash, printable_log
 
 # What `datasets` reads into memory, whatever its size.
 _READ_WHOLE = ("README.md", "dataset_infos.json", ".huggingface.yaml")
@@ -44,7 +44,7 @@ def download(repo_id: str, kind: str, revision: str | None, choose: Callable[[It
         check_listing(listed, folder)
         wanted = set(choose(file.path for file in listed))
         files = [file for file in listed if file.path in wanted]
-        check_room(files, folder)
+        check_free_space(files, folder)
         patterns = [escape(file.path) for file in files]
         got = Path(snapshot_download(repo_id, repo_type=kind, revision=revision, allow_patterns=patterns))
         if got.name != commit:

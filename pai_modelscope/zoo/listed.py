@@ -60,7 +60,7 @@ def check_listing(files: list[Listed], folder: Path) -> None:
             )
 
 
-def check_room(files: list[Listed], folder: Path) -> None:
+def check_free_space(files: list[Listed], folder: Path) -> None:
     """Raise `UserError` where the files are larger than the room on the disk of `folder`, which need not exist."""
     there = next(path for path in (folder, *folder.parents) if path.exists())
     size, free = sum(file.size for file in files), shutil.disk_usage(there).free

@@ -16,7 +16,7 @@ from modelscope_hub.types import DownloadRetryPolicy
 
 from pai_modelscope import limits
 from pai_modelscope.errors import UserError
-from pai_modelscope.zoo.listed import Answers, Listed, check_listing, check_room, fetching, is_id, printable_log
+from pai_modelscope.zoo.listed import Answers, Listed, check_listing, check_free_space, fetching, is_id, printable_log
 
 _AT_ONCE = 8  # files; one that fails ends the download after the others of its batch
 
@@ -43,7 +43,7 @@ def download(repo_id: str, kind: str, revision: str | None, choose: Callable[[It
         check_listing(listed, folder)
         wanted = set(choose(file.path for file in listed))
         files = [file for file in listed if file.path in wanted]
-        check_room(files, folder)
+        check_free_space(files, folder)
         return _fetch(api, repo_id, kind, revision, files)
 
 
