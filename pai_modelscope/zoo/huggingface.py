@@ -22,7 +22,7 @@ from huggingface_hub.utils import _http
 from pai_modelscope import limits
 from pai_modelscope.errors import UserError
 from pai_modelscope.untrusted import inside, parse_json
-from pai_modelscope.zoo.listed import Answers, Listed, check_listing, check_free_space, fetching, is_hash, printable_log
+from pai_modelscope.zoo.listed import Answers, Listed, check_free_space, check_listing, fetching, is_hash, printable_log
 
 # What `datasets` reads into memory, whatever its size.
 _READ_WHOLE = ("README.md", "dataset_infos.json", ".huggingface.yaml")

@@ -16,7 +16,7 @@ from modelscope_hub.types import DownloadRetryPolicy
 
 from pai_modelscope import limits
 from pai_modelscope.errors import UserError
-from pai_modelscope.zoo.listed import Answers, Listed, check_listing, check_free_space, fetching, is_id, printable_log
+from pai_modelscope.zoo.listed import Answers, Listed, check_free_space, check_listing, fetching, is_id, printable_log
 
 _AT_ONCE = 8  # files; one that fails ends the download after the others of its batch
 
