@@ -2,17 +2,43 @@
 
 import importlib
 import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+_MOST_FAULTS = 20  # that one message names
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One thing that is wrong: the option it is about (empty where it is about none), a phrase that says what is wrong
+    and what to do, and what would be valid (empty where the phrase alone tells)."""
+
+    field: str
+    message: str
+    valid: str = ""
 
 
 class UserError(ValueError):
     """Bad input: the message says in one line what was wrong, what is valid and what to do.
 
     It takes a single string, because ModelScope re-raises pipeline errors as `type(e)(f'{name}: {e}')`. What a
-    terminal would obey, such as a file's name with an escape sequence, is written out.
+    terminal would obey, such as a file's name with an escape sequence, is written out. `faults` names what is wrong one
+    by one, for programs; of an error that was made from a message alone, it is that message.
     """
 
-    def __init__(self, message: str = ""):
+    faults: list[Fault]
+
+    def __init__(self, message: str = "", faults: Iterable[Fault] = ()):
         super().__init__(printable(message))
+        self.faults = list(faults) or [Fault("", str(self))]
+
+    @classmethod
+    def of(cls, faults: Iterable[Fault]) -> "UserError":
+        """The error of several faults, in one line; of very many, the line names the first."""
+        several = list(dict.fromkeys(faults))
+        messages = list(dict.fromkeys(fault.message for fault in several))
+        more = [f"and {len(messages) - _MOST_FAULTS} more"] if len(messages) > _MOST_FAULTS else []
+        return cls("; ".join(messages[:_MOST_FAULTS] + more), several)
 
 
 def need(extra: str, what: str, *modules: str) -> None:

@@ -7,6 +7,7 @@ from pai_modelscope.config.generation import (
     UPSCALE_STRENGTH,
     UPSCALER,
     GenerationOptions,
+    GenerationRequest,
 )
 from pai_modelscope.config.training import TrainingConfig
 
@@ -17,5 +18,6 @@ __all__ = [
     "UPSCALER",
     "UPSCALE_STRENGTH",
     "GenerationOptions",
+    "GenerationRequest",
     "TrainingConfig",
 ]

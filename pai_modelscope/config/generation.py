@@ -1,6 +1,7 @@
 """How a picture is made."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from pai_modelscope import limits
@@ -102,3 +103,46 @@ class GenerationOptions:
     upscale_strength: float | None = option(
         None, help="how far hires goes from the picture, 0 to 1", absent=str(UPSCALE_STRENGTH), above=0, below=1
     )
+
+
+def _open(name: str) -> Any:
+    """The option of `GenerationOptions` of this name, left open."""
+    declared = next(field for field in fields(GenerationOptions) if field.name == name)
+    return field(default=None, metadata=declared.metadata)
+
+
+@dataclass(frozen=True)
+class GenerationRequest:
+    """One text to draw, and its options as `GenerationOptions` declares them, all of which JSON can hold.
+
+    `None` leaves an option to what the requests of a call share, then to the model's folder, then to the default.
+    """
+
+    prompt: str = option("", help="what to draw")
+    negative_prompt: str | None = _open("negative_prompt")
+    num_inference_steps: int | None = _open("num_inference_steps")
+    guidance_scale: float | None = _open("guidance_scale")
+    guidance_rescale: float | None = _open("guidance_rescale")
+    height: int | None = _open("height")
+    width: int | None = _open("width")
+    num_images_per_prompt: int | None = _open("num_images_per_prompt")
+    seed: int | Sequence[int] | None = _open("seed")
+    scheduler: str | None = _open("scheduler")
+    clip_skip: int | None = _open("clip_skip")
+    output_type: str | None = _open("output_type")
+    batch_size: int | None = _open("batch_size")
+    batch_pos: int | None = _open("batch_pos")
+    image: str | None = _open("image")  # a path, a data URL, or a name of the pictures that come beside the requests
+    strength: float | None = _open("strength")
+    resize: str | None = _open("resize")
+    mask: str | None = _open("mask")  # as `image`
+    mask_blur: int | None = _open("mask_blur")
+    mask_only: bool | None = _open("mask_only")
+    mask_padding: int | None = _open("mask_padding")
+    outpaint: Sequence[int] | None = _open("outpaint")
+    loras: Mapping[str, float | None] | None = _open("loras")
+    embeddings: str | Sequence[str] | None = _open("embeddings")
+    control: Mapping[str, object] | Sequence[object] | None = _open("control")  # its pictures as `image`
+    upscale: int | None = _open("upscale")
+    upscaler: str | None = _open("upscaler")
+    upscale_strength: float | None = _open("upscale_strength")

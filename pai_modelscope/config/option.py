@@ -14,6 +14,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, Field, dataclass
 from typing import Any
 
+from pai_modelscope.errors import Fault
+
 _DECLARATION = "declaration"
 _KINDS = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
 
@@ -124,6 +126,20 @@ def problem(field: Field[Any], value: Any) -> str | None:
         return f"{field.name} is {shown(value)}, which is no text: it holds half a character; give UTF-8"
     good = not isinstance(kind, type) or isinstance(value, kind) or (kind is str and isinstance(value, os.PathLike))
     return None if good else f"{field.name} is {shown(value)}; give {_KINDS.get(kind, kind.__name__)}"
+
+
+def fault(field: Field[Any], value: Any) -> Fault | None:
+    """`problem` as a fault of the field."""
+    message = problem(field, value)
+    return None if message is None else Fault(field.name, message, valid(field))
+
+
+def valid(field: Field[Any]) -> str:
+    """What a field may be: "'crop', 'fit', 'stretch'", 'a whole number from 1 to 1000'; empty where anything may be."""
+    kind, bounds = kind_of(field), bounds_of(field)
+    if bounds.choices:
+        return ", ".join(map(repr, bounds.choices))
+    return f"{_KINDS.get(kind, '')} {bounds}".strip()
 
 
 def problems_of(options: Any) -> list[str]:

@@ -3,8 +3,6 @@
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
-from typing import Any
 
 from PIL import Image
 
@@ -12,8 +10,9 @@ from pai_modelscope import zoo
 from pai_modelscope.config.option import Bounds, problem_of_number, shown
 from pai_modelscope.errors import UserError
 from pai_modelscope.images.annotators import ANNOTATORS, annotate
+from pai_modelscope.images.infotext import RememberedFile
 from pai_modelscope.images.masks import Box, How, resize
-from pai_modelscope.sampling.init_image import Still, open_still
+from pai_modelscope.sampling.init_image import Images, OpenedImage
 
 _SCALES, _SHARES = Bounds(minimum=0, maximum=4), Bounds(minimum=0, maximum=1)
 KEYS = ("kind", "image", "model", "scale", "start", "end", "annotate")
@@ -21,10 +20,10 @@ KEYS = ("kind", "image", "model", "scale", "start", "end", "annotate")
 
 @dataclass(frozen=True)
 class Control:
-    """One steering picture; `annotate`: whether edges, depth or a pose must first be read from `still`."""
+    """One steering picture; `annotate`: whether edges, depth or a pose must first be read from `image`."""
 
     kind: str
-    still: Still
+    image: OpenedImage
     model: str
     scale: float = 1.0
     start: float = 0.0
@@ -34,39 +33,43 @@ class Control:
     def picture(self, size: tuple[int, int], how: How, box: Box | None, whole: tuple[int, int]) -> Image.Image:
         """What the ControlNet sees, in the drawing size: the `box` of a picture as large as the `whole` to be drawn on,
         else all of it, brought to the size as `how` says."""
-        image = annotate(self.kind, self.still.image) if self.annotate else self.still.image
+        image = annotate(self.kind, self.image.image) if self.annotate else self.image.image
         if box is not None and image.size == whole:
             return image.crop(box).resize(size, Image.Resampling.LANCZOS)
         return resize(image, *size, how).image
 
 
-def settle_controls(value: Any, base: str, own: Mapping[str, str] = MappingProxyType({})) -> tuple[Control, ...]:
+def resolve_controls(value: object, base: str, controlnets: Mapping[str, str], images: Images) -> tuple[Control, ...]:
     """`control` as users write it: {'canny': picture}, {'canny': {'image': ..., 'scale': 0.8}}, or a list of dicts with
-    'kind' and 'image'. `base`: the model's name, by which the zoo knows its ControlNets; `own`: those that came with
-    the model, what each reads and its folder.
+    'kind' and 'image'. `base`: the model's name, by which the zoo knows its ControlNets; `controlnets`: those that came
+    with the model, what each reads and its folder.
 
     Raises:
         UserError: naming what is wrong with which.
     """
-    settings: list[Any]
-    if isinstance(value, Mapping) and "kind" not in value:
-        settings = [{"kind": kind, **(of if isinstance(of, Mapping) else {"image": of})} for kind, of in value.items()]
-    else:
-        settings = [value] if isinstance(value, Mapping) else list(value) if isinstance(value, list | tuple) else []
-    if not settings:
+    entries = control_entries(value)
+    if not entries:
         raise UserError(f"control is {type(value).__name__}; give {{'canny': picture}} or a list of dicts")
-    return tuple(each if isinstance(each, Control) else _control(each, base, own) for each in settings)
+    return tuple(_control(entry, base, controlnets, images) for entry in entries)
 
 
-def _control(given: Any, base: str, own: Mapping[str, str]) -> Control:
-    if not isinstance(given, Mapping) or "kind" not in given or given.get("image") is None:
+def control_entries(value: object) -> list[object]:
+    """The controls that `control` holds, in the one form of all: dicts with 'kind' and 'image'."""
+    if isinstance(value, Mapping) and "kind" not in value:
+        pairs = value.items()
+        return [{"kind": kind, **(entry if isinstance(entry, Mapping) else {"image": entry})} for kind, entry in pairs]
+    return [value] if isinstance(value, Mapping) else list(value) if isinstance(value, list | tuple) else []
+
+
+def _control(entry: object, base: str, controlnets: Mapping[str, str], images: Images) -> Control:
+    if not isinstance(entry, Mapping) or "kind" not in entry or entry.get("image") is None:
         raise UserError("a control is a dict with 'kind' and 'image'")
-    if unknown := sorted(shown(name) for name in given if name not in KEYS):
+    if unknown := sorted(shown(name) for name in entry if name not in KEYS):
         raise UserError(f"unknown option of a control: {', '.join(unknown)}; valid are {', '.join(KEYS)}")
-    kind = given["kind"]
+    kind = entry["kind"]
     if not isinstance(kind, str):
         raise UserError(f"the kind of a control is {shown(kind)}; give a name such as 'canny'")
-    drawn = given.get("annotate", kind in ANNOTATORS or kind not in own)
+    drawn = entry.get("annotate", kind in ANNOTATORS or kind not in controlnets)
     if not isinstance(drawn, bool):
         raise UserError(f"control {kind!r}: annotate is {shown(drawn)}; give True or False")
     if drawn and kind not in ANNOTATORS:
@@ -74,7 +77,7 @@ def _control(given: Any, base: str, own: Mapping[str, str]) -> Control:
             f"control {shown(kind)} is not known; valid are {', '.join(ANNOTATORS)}, or any with 'annotate': False "
             "for a picture that shows the control itself"
         )
-    scale, start, end = (given.get(name, usual) for name, usual in (("scale", 1.0), ("start", 0.0), ("end", 1.0)))
+    scale, start, end = (entry.get(name, usual) for name, usual in (("scale", 1.0), ("start", 0.0), ("end", 1.0)))
     if said := problem_of_number("scale", scale, whole=False, bounds=_SCALES):
         raise UserError(f"control {kind!r}: {said}")
     shares = [problem_of_number("", share, whole=False, bounds=_SHARES) for share in (start, end)]
@@ -83,13 +86,13 @@ def _control(given: Any, base: str, own: Mapping[str, str]) -> Control:
             f"control {kind!r}: start is {shown(start)} and end is {shown(end)}; give shares of the steps, "
             "0 <= start < end <= 1"
         )
-    model = given.get("model")
+    model = entry.get("model")
     if model is None:
-        model = own.get(kind) or _known(kind, base)
+        model = controlnets.get(kind) or _known(kind, base)
     if not isinstance(model, str | os.PathLike):
         raise UserError(f"control {kind!r}: model is {shown(model)}; give a folder, a name of the zoo or a hub id")
-    still = open_still(given["image"], "image")
-    return Control(kind, still, os.fspath(model), float(scale), float(start), float(end), drawn)
+    image = images.open(entry["image"], "image")
+    return Control(kind, image, os.fspath(model), float(scale), float(start), float(end), drawn)
 
 
 def _known(kind: str, base: str) -> str:
@@ -103,15 +106,16 @@ def _known(kind: str, base: str) -> str:
     )
 
 
-def remembered(controls: tuple[Control, ...]) -> list[dict[str, Any]]:
-    """What an infotext keeps of controls; `settle_controls` reads it again."""
-    from pai_modelscope.images.infotext import RememberedFile
-
-    usual = Control("", Still("", "", Image.new("L", (1, 1))), "")
-    found = []
+def remembered(controls: tuple[Control, ...]) -> list[dict[str, object]]:
+    """What an infotext keeps of controls; `resolve_controls` reads it again."""
+    usual = Control("", OpenedImage("", Image.new("L", (1, 1))), "")
+    entries = []
     for control in controls:
-        values = {"kind": control.kind, "image": RememberedFile.write(control.still.name, control.still.digest)}
-        values["model"] = control.model
+        values: dict[str, object] = {
+            "kind": control.kind,
+            "image": RememberedFile.write(control.image.path, control.image.digest),
+            "model": control.model,
+        }
         extra = {name: getattr(control, name) for name in ("scale", "start", "end", "annotate")}
-        found.append(values | {name: value for name, value in extra.items() if value != getattr(usual, name)})
-    return found
+        entries.append(values | {name: value for name, value in extra.items() if value != getattr(usual, name)})
+    return entries

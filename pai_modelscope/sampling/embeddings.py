@@ -16,7 +16,7 @@ from pai_modelscope.text.placeholders import said
 from pai_modelscope.untrusted import open_regular
 
 
-def settle_embeddings(given: Any) -> tuple[str, ...]:
+def resolve_embeddings(given: object) -> tuple[str, ...]:
     """The option `embeddings`, a file or a list of files. Raises `UserError` for anything else."""
     files = [given] if isinstance(given, str | os.PathLike) else given
     if not isinstance(files, list | tuple) or not all(isinstance(file, str | os.PathLike) for file in files):

@@ -2,99 +2,146 @@
 
 import hashlib
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass, field, fields
-from typing import Any
+from typing import cast
 
 from PIL import Image
 
 from pai_modelscope import limits
-from pai_modelscope.config import IMAGE_STRENGTH, MASK_STRENGTH, GenerationOptions
+from pai_modelscope.config import IMAGE_STRENGTH, MASK_STRENGTH, GenerationOptions, GenerationRequest
 from pai_modelscope.config.option import Bounds, problem_of_number, shown
-from pai_modelscope.errors import UserError
+from pai_modelscope.errors import Fault, UserError
 from pai_modelscope.images import masks
 from pai_modelscope.images.infotext import RememberedFile
-from pai_modelscope.images.masks import nearest_size, resize
-from pai_modelscope.images.open_images import open_image, open_mask
+from pai_modelscope.images.masks import How, nearest_size, resize
+from pai_modelscope.images.open_images import Source, open_image, open_mask
 
+Sides = tuple[int, int, int, int]  # pixels: left, right, top, bottom
 _DEFAULTS = {field.name: field.default for field in fields(GenerationOptions)}
+_OUTPAINT = Bounds(minimum=0, maximum=limits.OUTPAINT_PIXELS)
 
 
 @dataclass(frozen=True)
-class Still:
-    """An opened picture; two are equal if their pixels are. `name` is the file it came from, or empty."""
+class OpenedImage:
+    """An opened picture; two are equal if their pixels are. `path` is the file it came from, or empty."""
 
     digest: str
-    name: str = field(compare=False)
     image: Image.Image = field(compare=False, repr=False)
+    path: str = field(default="", compare=False)
 
 
-@dataclass(frozen=True)
-class Canvas:
-    """What the model starts from, at the drawing size, and how its result becomes the picture that was asked for."""
+@dataclass
+class Images:
+    """The pictures of a call: each is opened once, however many requests name it.
 
-    image: Image.Image
-    mask: Image.Image | None = None
-    box: masks.Box | None = None  # the part of the picture that is drawn; None: all of it, as `resize` brings it
-    whole: tuple[int, int] = (0, 0)  # width and height of the picture
-    finish: Callable[[Image.Image], Image.Image] = lambda picture: picture
+    `in_memory`: PIL pictures, arrays and bytes, by the names that stand for them in requests.
+    """
+
+    in_memory: Mapping[str, object] = field(default_factory=dict)
+    _opened: dict[tuple[str, str, str], OpenedImage] = field(default_factory=dict)
+
+    def open(self, name: str, what: str, size: tuple[int, int] | None = None) -> OpenedImage:
+        """`what` is 'image' or 'mask'; a mask must have `size`. Raises `UserError` as `opened`."""
+        if not isinstance(name, str):  # of a request that was never compared: it is refused as any other picture
+            return opened(name, what, size)
+        key = name, getattr(name, "digest", ""), what  # one picture may be both
+        picture = self._opened.get(key)
+        if picture is None or (size and picture.image.size != size):  # opened for another picture of the call
+            picture = self._opened[key] = opened(self.in_memory.get(name, name), what, size)
+        return picture
 
 
-def open_still(source: Any, what: str, size: tuple[int, int] | None = None) -> Still:
-    """`what` is 'image' or 'mask'; a mask must have `size`. Raises `UserError` for what is no picture, and for a
-    picture that an infotext remembers with other content."""
-    if isinstance(source, Still):
+def opened(source: object, what: str, size: tuple[int, int] | None = None) -> OpenedImage:
+    """A picture that a user gives. `what` is 'image' or 'mask'; a mask must have `size`.
+
+    Raises:
+        UserError: what is no picture, and a picture that an infotext remembers with other content.
+    """
+    if isinstance(source, OpenedImage):
         return source
     remembered = isinstance(source, RememberedFile)
     if remembered and not source:
         raise UserError(f"the {what} came from memory, not from a file: give {what} again")
-    picture = open_mask(source, size) if what == "mask" else open_image(source, what=what)
+    content = cast(Source, source)  # the readers refuse everything else
+    picture = open_mask(content, size) if what == "mask" else open_image(content, what=what)
     digest = hashlib.sha256(repr((picture.mode, picture.size)).encode() + picture.tobytes()).hexdigest()[:16]
-    if remembered and digest != source.digest:
+    if isinstance(source, RememberedFile) and digest != source.digest:
         raise UserError(f"{source} is not the {what} any more that the picture was made from: its pixels have changed")
-    name = os.path.abspath(source) if isinstance(source, str | os.PathLike) and os.path.exists(source) else ""
-    return Still(digest, name, picture)
+    path = os.path.abspath(source) if isinstance(source, str | os.PathLike) and os.path.exists(source) else ""
+    return OpenedImage(digest, picture, path)
 
 
-Opened = dict[tuple[int, str], Still]  # by the identity of what was given, and what for
+@dataclass(frozen=True)
+class InitImage:
+    """The initial image of a request, what of it is drawn anew, and how far the drawing goes from it (`strength`)."""
+
+    image: OpenedImage
+    strength: float
+    mask: OpenedImage | None = None
+    outpaint: Sides | None = None
+    mask_blur: int = 0  # pixels over which new and old blend
+    mask_only: bool = False  # just the surroundings of the mask are drawn
+    mask_padding: int = 0  # pixels around the mask that `mask_only` draws too
+
+    @property
+    def canvas(self) -> tuple[Image.Image, Image.Image | None]:
+        """The picture that is drawn on, and the mask of what is drawn: all white pixels, the others stay."""
+        if self.outpaint is not None:
+            return masks.outpaint(self.image.image, *self.outpaint)
+        return self.image.image, self.mask.image if self.mask else None
+
+    def box(self, mask: Image.Image) -> masks.Box:
+        """The part of the picture that is drawn: left, top, right, bottom."""
+        return masks.box_of(mask, self.mask_padding + self.mask_blur) if self.mask_only else (0, 0, *mask.size)
+
+    def drawing_size(self, around: tuple[int, int]) -> tuple[int, int]:
+        """Width and height that keep the proportions of what is drawn, with about as many pixels as `around`."""
+        image, mask = self.canvas
+        return nearest_size(image.crop(self.box(mask)) if mask else image, around=around)
+
+    def finished_size(self, drawing: tuple[int, int]) -> tuple[int, int]:
+        """Width and height of the finished picture: under a mask, the image's own."""
+        width, height = self.image.image.size
+        if self.outpaint is not None:
+            left, right, top, bottom = self.outpaint
+            return width + left + right, height + top + bottom
+        return (width, height) if self.mask else drawing
 
 
-def settle_stills(values: dict[str, Any], asked: set[str], around: tuple[int, int], opened: Opened) -> list[str]:
-    """Open `image` and `mask` in place, and settle what follows from them; returns what is wrong.
+def resolve_image(values: GenerationRequest, asked: Set[str], images: Images) -> InitImage | None:
+    """The initial image of a request whose other values are right; None where there is none.
 
-    `asked`: the options that the user set, not the model's folder. Where no size is among them, one is chosen that
-    keeps the proportions of what is drawn, with about as many pixels as the model's own (width, height) `around`.
-    `opened` remembers what many texts share.
+    `values`: the request with every default in its place; `asked`: the options that the user set, not the model's
+    folder.
+
+    Raises:
+        UserError: with a fault for each value that can't work with the others.
     """
-    idle = needless(values)
-    if "mask_only" in asked and values["mask"] is not None:  # who switches it off by name knows what padding is for
+    given = {name: getattr(values, name) for name in ("image", "mask", "outpaint", "control", *_OF_A_MASK, "resize")}
+    idle = needless(given)
+    if "mask_only" in asked and values.mask is not None:  # who switches it off by name knows what padding is for
         idle.pop("mask_padding", None)
-    faults = [f"{name} is given {why}" for name, why in idle.items() if name in asked]
-    if values["image"] is None:
-        alone = [name for name in ("mask", "strength", "outpaint") if values[name] is not None]
-        return [f"{name} is given without an image: give image too" for name in alone] + faults
+    faults = [Fault(name, f"{name} is given {why}") for name, why in idle.items() if name in asked]
+    if values.image is None:
+        alone = [name for name in ("mask", "strength", "outpaint") if getattr(values, name) is not None]
+        faults = [Fault(name, f"{name} is given without an image: give image too") for name in alone] + faults
     if faults:
-        return faults
-    try:
-        values["image"] = _once(opened, values["image"], "image")
-        size = values["image"].image.size
-        if values["mask"] is not None:
-            values["mask"] = _once(opened, values["mask"], "mask", size)
-    except UserError as error:
-        return [str(error)]
-    masked = values["mask"] is not None or values["outpaint"] is not None
-    if values["strength"] is None:
-        values["strength"] = MASK_STRENGTH if masked else IMAGE_STRENGTH
-    if faults := _problems(values, masked):
-        return faults
-    if not asked & {"height", "width"}:
-        image, mask = _pictures(values)
-        drawn = image.crop(_box(mask, values)) if mask else image
-        values["width"], values["height"] = nearest_size(drawn, around=around)
-    return []
+        raise UserError.of(faults)
+    if values.image is None:
+        return None
+    image = images.open(values.image, "image")
+    mask = None if values.mask is None else images.open(values.mask, "mask", image.image.size)
+    strength, outpaint = _resolve_strength(values)
+    assert values.mask_padding is not None and values.mask_blur is not None
+    only = bool(values.mask_only)
+    return InitImage(image, strength, mask, outpaint, values.mask_blur, only, values.mask_padding)
 
 
-def needless(values: Mapping[str, Any]) -> dict[str, str]:
+_OF_A_MASK = ("mask_blur", "mask_only", "mask_padding")
+
+
+def needless(values: Mapping[str, object]) -> dict[str, str]:
     """The options that say how an image or a mask is used, where there is none; with the reason, and what to do.
 
     What equals the default is not among them: a program may hand on all options that there are.
@@ -113,71 +160,64 @@ def needless(values: Mapping[str, Any]) -> dict[str, str]:
     return {name: why for name, why in found.items() if values.get(name, _DEFAULTS[name]) != _DEFAULTS[name]}
 
 
-def _once(opened: Opened, source: Any, what: str, size: tuple[int, int] | None = None) -> Still:
-    key = id(source), what  # one picture may be both
-    still = opened.get(key) or open_still(source, what, size)
-    if size and still.image.size != size:  # remembered from another picture of the call
-        still = open_still(source, what, size)
-    opened[key] = still
-    return still
-
-
-def _problems(values: dict[str, Any], masked: bool) -> list[str]:
+def _resolve_strength(values: GenerationRequest) -> tuple[float, Sides | None]:
+    """How far to go from the image, and how many pixels to draw around it."""
+    masked = values.mask is not None or values.outpaint is not None
+    strength = values.strength
+    if strength is None:
+        strength = MASK_STRENGTH if masked else IMAGE_STRENGTH
     faults = []
-    strength = values["strength"]
+    steps = values.num_inference_steps or 0
     bounds = Bounds(above=0, maximum=1) if masked else Bounds(above=0, below=1)
-    if said := problem_of_number("strength", strength, whole=False, bounds=bounds):
+    if message := problem_of_number("strength", strength, whole=False, bounds=bounds):
         reason = "" if masked else " (1 would leave nothing of the image: leave image out instead)"
-        faults.append(said + reason)
-    elif int(values["num_inference_steps"] * strength) < 1:
+        faults.append(Fault("strength", message + reason, f"a number {bounds}"))
+    elif int(steps * strength) < 1:
         faults.append(
-            f"strength {strength} of {values['num_inference_steps']} steps is no step at all: give more of one"
+            Fault("strength", f"strength {strength} of {steps} steps is no step at all: give more of one"),
         )
-    if (sides := values["outpaint"]) is not None:
-        four = isinstance(sides, tuple | list) and len(sides) == 4
-        pixels = Bounds(minimum=0, maximum=limits.OUTPAINT_PIXELS)
-        if not four or any(problem_of_number("", side, whole=True, bounds=pixels) for side in sides) or not any(sides):
-            valid = f"four whole numbers of pixels {pixels}: left, right, top, bottom"
-            faults.append(f"outpaint is {shown(sides)}; give {valid}")
-        elif values["mask"] is not None:
-            faults.append("outpaint and mask are both given: paint around the image first, then within it")
-        else:
-            values["outpaint"] = tuple(int(side) for side in sides)
-    return faults
+    sides = values.outpaint
+    if sides is None:
+        pass
+    elif not _are_sides(sides):
+        valid = f"four whole numbers of pixels {_OUTPAINT}: left, right, top, bottom"
+        faults.append(Fault("outpaint", f"outpaint is {shown(sides)}; give {valid}", valid))
+    elif values.mask is not None:
+        message = "outpaint and mask are both given: paint around the image first, then within it"
+        faults.append(Fault("outpaint", message))
+    if faults:
+        raise UserError.of(faults)
+    if sides is None:
+        return float(strength), None
+    left, right, top, bottom = map(int, sides)
+    return float(strength), (left, right, top, bottom)
 
 
-def _pictures(values: Mapping[str, Any]) -> tuple[Image.Image, Image.Image | None]:
-    """The picture that is drawn on, and the mask of what is drawn: all white pixels, the others stay."""
-    image = values["image"].image
-    if values["outpaint"] is not None:
-        return masks.outpaint(image, *values["outpaint"])
-    return image, values["mask"].image if values["mask"] else None
+def _are_sides(sides: object) -> bool:
+    if not isinstance(sides, tuple | list) or len(sides) != 4:
+        return False
+    return not any(problem_of_number("", side, whole=True, bounds=_OUTPAINT) for side in sides) and any(sides)
 
 
-def _box(mask: Image.Image, values: Mapping[str, Any]) -> masks.Box:
-    """The part of the picture that is drawn: left, top, right, bottom."""
-    if not values["mask_only"]:
-        return 0, 0, *mask.size
-    return masks.box_of(mask, values["mask_padding"] + values["mask_blur"])
+@dataclass(frozen=True)
+class Canvas:
+    """What the model starts from, at the drawing size, and how its result becomes the picture that was asked for."""
+
+    image: Image.Image
+    mask: Image.Image | None = None
+    box: masks.Box | None = None  # the part of the picture that is drawn; None: all of it, as `resize` brings it
+    whole: tuple[int, int] = (0, 0)  # width and height of the picture
+    finish: Callable[[Image.Image], Image.Image] = lambda picture: picture
 
 
-def finished_size(values: Mapping[str, Any]) -> tuple[int, int]:
-    """Width and height of the picture that settled values give: under a mask, the image's own."""
-    if values["outpaint"] is not None:
-        left, right, top, bottom = values["outpaint"]
-        width, height = values["image"].image.size
-        return width + left + right, height + top + bottom
-    return values["image"].image.size if values["mask"] else (values["width"], values["height"])
-
-
-def canvas(options: Any) -> Canvas:
-    """What a job with these `GenerationOptions` starts from."""
-    size = options.width, options.height
-    image, mask = _pictures(vars(options))
+def canvas(start: InitImage, size: tuple[int, int], how: How) -> Canvas:
+    """What is drawn from an initial image, at `size` (width, height), to which an image without a mask comes as `how`
+    says."""
+    image, mask = start.canvas
     if mask is None:
-        return Canvas(resize(image, *size, options.resize).image)
-    box = _box(mask, vars(options))
-    soft = masks.blur(mask, options.mask_blur)
+        return Canvas(resize(image, *size, how).image)
+    box = start.box(mask)
+    soft = masks.blur(mask, start.mask_blur)
 
     def finish(picture: Image.Image) -> Image.Image:
         return masks.paste(image, picture, soft, box)
@@ -191,20 +231,20 @@ def _any(value: int) -> int:
     return 255 if value else 0
 
 
-def infotext_values(options: Any) -> dict[str, Any]:
+def infotext_values(start: InitImage | None, how: How) -> dict[str, object]:
     """What an infotext must say of image and mask, in A1111's names where it has one."""
-    if options.image is None:
+    if start is None:
         return {}
-    values = {
-        "Denoising strength": float(options.strength),
-        "Init image": RememberedFile.write(options.image.name, options.image.digest),
+    values: dict[str, object] = {
+        "Denoising strength": start.strength,
+        "Init image": RememberedFile.write(start.image.path, start.image.digest),
     }
-    if options.mask is None and options.outpaint is None:
-        return values | {"Resize": options.resize}
+    if start.mask is None and start.outpaint is None:
+        return values | {"Resize": how}
     return values | {
-        "Mask": RememberedFile.write(options.mask.name, options.mask.digest) if options.mask else None,
-        "Outpaint": " ".join(map(str, options.outpaint)) if options.outpaint else None,
-        "Mask blur": options.mask_blur,
-        "Mask only": options.mask_only or None,
-        "Mask padding": options.mask_padding if options.mask_only else None,
+        "Mask": RememberedFile.write(start.mask.path, start.mask.digest) if start.mask else None,
+        "Outpaint": " ".join(map(str, start.outpaint)) if start.outpaint else None,
+        "Mask blur": start.mask_blur,
+        "Mask only": start.mask_only or None,
+        "Mask padding": start.mask_padding if start.mask_only else None,
     }

@@ -33,7 +33,7 @@ class Use:
     weight: float
 
 
-def settle_loras(prompt: str, given: Any, loaded: Mapping[str, str]) -> tuple[str, tuple[Use, ...]]:
+def resolve_loras(prompt: str, given: object, loaded: Mapping[str, str]) -> tuple[str, tuple[Use, ...]]:
     """The prompt without its `<lora:name:weight>` tags, and the LoRAs of tags and of the option `loras` together.
 
     `given`: {name or source: weight}; a weight of None is 1, and a tag's weight goes first. `loaded`: name to source.

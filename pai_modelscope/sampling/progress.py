@@ -5,12 +5,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+# Of a step and their number, or of these and the latents: what it returns has no meaning.
+Callback = Callable[..., object]
+
 
 @dataclass
 class Progress:
     """Counts the steps of everything that a call draws, one pass of a batch after another."""
 
-    callback: Callable[..., Any] | None
+    callback: Callback | None
     total: int
     done: int = 0
 
@@ -21,7 +24,7 @@ class Progress:
         return on_step_end(self.callback, started, self.total)
 
 
-def on_step_end(callback: Callable[..., Any] | None, done: int, total: int) -> Callable[..., Any] | None:
+def on_step_end(callback: Callback | None, done: int, total: int) -> Callable[..., Any] | None:
     """diffusers' callback that calls the user's with the steps of all pictures counted on."""
     if callback is None:
         return None
@@ -37,7 +40,7 @@ def on_step_end(callback: Callable[..., Any] | None, done: int, total: int) -> C
     return each_step
 
 
-def _takes(function: Callable[..., Any], count: int) -> bool:
+def _takes(function: Callback, count: int) -> bool:
     try:
         inspect.signature(function).bind(*range(count))
     except TypeError:

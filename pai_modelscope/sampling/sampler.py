@@ -1,4 +1,4 @@
-"""Texts in, pictures out: jobs are batched, drawn by diffusers' pipeline and labelled so that each can be made again.
+"""Texts in, pictures out: requests are batched, drawn by diffusers' pipeline and labelled, to be made again.
 
 Pictures are denoised one by one on a CPU, where a batch is hardly faster, and eight at a time on a GPU. Rounding
 differs between batch sizes, so a picture that was drawn in a batch says which row of how many it was; drawing it with
@@ -7,9 +7,9 @@ that `batch_size` and `batch_pos` fills the other rows with copies and gives the
 
 import os
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -23,16 +23,16 @@ from pai_modelscope.errors import UserError
 from pai_modelscope.images import realesrgan
 from pai_modelscope.sampling.embeddings import Embeddings
 from pai_modelscope.sampling.guidance import rescaled_guidance
-from pai_modelscope.sampling.jobs import Job, Limits, Text, plan
 from pai_modelscope.sampling.loras import Loras
 from pai_modelscope.sampling.metadata import describe
 from pai_modelscope.sampling.pipeline_selection import no_picture, out_of_memory, task
-from pai_modelscope.sampling.progress import Progress
+from pai_modelscope.sampling.progress import Callback, Progress
 from pai_modelscope.sampling.prompts import check_prompts
+from pai_modelscope.sampling.request import ModelLimits, ResolvedRequest, Text, read_call, resolve
 from pai_modelscope.sampling.safety import SafetyCheck, build_safety
 from pai_modelscope.sampling.schedulers import SCHEDULERS, on_cpu, own_name
 from pai_modelscope.sampling.settings import check_types, own_settings
-from pai_modelscope.sampling.upscale import drawn_over, passes
+from pai_modelscope.sampling.upscale import enlarged, passes
 from pai_modelscope.text import encode_prompts, expand
 from pai_modelscope.text.encode import count_chunks
 from pai_modelscope.zoo import model_dir
@@ -118,7 +118,7 @@ class Sampler:
         self._own_controlnets |= tuned.controlnets
 
     def __call__(
-        self, texts: Text | Sequence[Text], *, callback: Callable[..., Any] | None = None, **options: Any
+        self, texts: Text | Sequence[Text], *, callback: Callback | None = None, **options: object
     ) -> list[Picture]:
         """Pictures for a text, a {'text': ..., options of its own}, or a list of either, in order.
 
@@ -145,7 +145,7 @@ class Sampler:
         self._own_controlnets[kind] = kind
 
     def stream(
-        self, texts: Text | Sequence[Text], *, callback: Callable[..., Any] | None = None, **options: Any
+        self, texts: Text | Sequence[Text], *, callback: Callback | None = None, **options: object
     ) -> Iterator[Picture]:
         """As the call, but each picture as soon as it is finished; `Picture.index` tells its place.
 
@@ -154,27 +154,26 @@ class Sampler:
         """
         if callback is not None and not callable(callback):
             raise UserError(f"callback is {shown(callback)}; give a function of step and total")
-        jobs = plan(texts, options, self.limits)
-        for job in jobs:  # what can't be loaded is said before anything is drawn
-            self._loras.load(job.options.loras)
-            for file in job.options.embeddings:
+        requests = resolve(read_call(texts, options), self.limits)
+        for request in requests:  # what can't be loaded is said before anything is drawn
+            self._loras.load(request.loras)
+            for file in request.embeddings:
                 self._embeddings.add(file)
-            for control in job.options.control or ():
+            for control in request.controls:
                 self._controlnet(control.model)
-        requests = {id(job.options): job for job in jobs}.values()  # the pictures of a text share its options
-        check_prompts(self.pipe.tokenizer, [self._texts(job) for job in requests])
-        return self._run(self._batches(jobs), callback)
+        check_prompts(self.pipe.tokenizer, [self._texts(request) for request in requests if request.first])
+        return self._run(self._batches(requests), callback)
 
     @property
-    def limits(self) -> Limits:
+    def limits(self) -> ModelLimits:
         """What this model allows."""
         unet, config = self.pipe.unet.config, self.pipe.text_encoder.config
         size = unet.sample_size if isinstance(unet.sample_size, list | tuple) else (unet.sample_size,) * 2
-        return Limits(
+        return ModelLimits(
             height=size[0] * self.pipe.vae_scale_factor,
             width=size[1] * self.pipe.vae_scale_factor,
             text_layers=config.num_hidden_layers,
-            own_scheduler=own_name(self._own),
+            scheduler=own_name(self._own),
             lcm=isinstance(self._own, LCMScheduler)
             or self.recommended.get("scheduler") == "LCM"
             or unet.time_cond_proj_dim is not None,
@@ -184,24 +183,27 @@ class Sampler:
             controlnets=self._own_controlnets,
             loras=self._loras.sources,
             timesteps=self._own.config.num_train_timesteps,
-            repaints_only=unet.in_channels != self.pipe.vae.config.latent_channels,
+            inpaints_only=unet.in_channels != self.pipe.vae.config.latent_channels,
         )
 
-    def _batches(self, jobs: list[Job]) -> list[list[Job]]:
-        """Jobs that differ in texts and seed only, and need as many chunks, share a batch."""
-        groups: dict[Any, list[Job]] = {}
+    def _batches(self, requests: list[ResolvedRequest]) -> list[list[ResolvedRequest]]:
+        """Requests that differ in texts and seed only, and need as many chunks, share a batch."""
+        groups: dict[tuple[object, ...], list[ResolvedRequest]] = {}
         usual = 1 if self.pipe.device.type == "cpu" else _GPU_BATCH
-        for job in jobs:
-            size = 1 if job.options.batch_pos is not None else job.options.batch_size or usual
-            chunks = count_chunks(self.pipe.tokenizer, *self._texts(job)) if size > 1 else 0
-            shared = (getattr(job.options, f.name) for f in fields(job.options) if f.name != "negative_prompt")
-            key = (size, chunks, *shared)
-            groups.setdefault(key, []).append(job)
-        batches = [group[i : i + size] for (size, *_), group in groups.items() for i in range(0, len(group), size)]
+        for request in requests:
+            size = 1 if request.batch_pos is not None else request.batch_size or usual
+            chunks = count_chunks(self.pipe.tokenizer, *self._texts(request)) if size > 1 else 0
+            groups.setdefault((size, chunks, *request.shared), []).append(request)
+        sizes = [cast(int, size) for size, *_ in groups]
+        batches = [
+            group[i : i + size]
+            for size, group in zip(sizes, groups.values(), strict=True)
+            for i in range(0, len(group), size)
+        ]
         return sorted(batches, key=lambda batch: batch[0].index)
 
-    def _run(self, batches: list[list[Job]], callback: Callable[..., Any] | None) -> Iterator[Picture]:
-        counts = (passes(batch[0].options, len(batch)) * batch[0].options.num_inference_steps for batch in batches)
+    def _run(self, batches: list[list[ResolvedRequest]], callback: Callback | None) -> Iterator[Picture]:
+        counts = (passes(batch[0].upscale, len(batch)) * batch[0].num_inference_steps for batch in batches)
         progress, flagged = Progress(callback, sum(counts)), 0
         try:
             for batch in batches:
@@ -213,52 +215,55 @@ class Sampler:
             if flagged:
                 warnings.warn(f"The safety check objected to {flagged} of the pictures.", stacklevel=2)
 
-    def _draw(self, batch: list[Job], progress: Progress) -> Iterator[Picture]:
-        options = batch[0].options
-        copies = options.batch_size or 1
-        rows = batch if options.batch_pos is None else batch * copies
-        first = options.batch_pos or 0
+    def _draw(self, batch: list[ResolvedRequest], progress: Progress) -> Iterator[Picture]:
+        copies, position = batch[0].batch_size or 1, batch[0].batch_pos
+        rows = batch if position is None else batch * copies
+        first = position or 0
         images = self._denoise(rows, progress)[first : first + len(batch)]
-        for row, (job, image) in enumerate(zip(batch, images, strict=True), first):
-            flagged, image = False, self._upscale(job, image, progress)
+        for row, (request, image) in enumerate(zip(batch, images, strict=True), first):
+            flagged, image = False, self._upscale(request, image, progress)
             if self.safety:
                 image, flagged = self.safety(image)
-            text = self._infotext(job, len(rows), row)
-            yield Picture(image, job.seed, text, job.prompt, flagged, job.index)
+            text = self._infotext(request, len(rows), row)
+            yield Picture(image, request.seed, text, request.prompt, flagged, request.index)
 
-    def _upscale(self, job: Job, image: Image.Image, progress: Progress) -> Image.Image:
+    def _upscale(self, request: ResolvedRequest, image: Image.Image, progress: Progress) -> Image.Image:
         """One at a time, whatever the batch: a picture has four or sixteen times the pixels then."""
-        if job.options.upscaler == "hires":
-            return self._denoise([replace(job, options=drawn_over(job.options, image))], progress)[0]
-        return realesrgan.enlarge(image, job.options.upscale) if job.options.upscale else image
+        if request.upscale is None:
+            return image
+        if request.upscale.upscaler == "realesrgan":
+            return realesrgan.enlarge(image, request.upscale.factor)
+        start = enlarged(image, request.upscale)
+        width, height = start.image.image.size
+        return self._denoise([replace(request, init_image=start, width=width, height=height)], progress)[0]
 
     @torch.no_grad()
-    def _denoise(self, rows: list[Job], progress: Progress) -> list[Image.Image]:
-        options = rows[0].options
-        if self._loras.switch(options.loras):
+    def _denoise(self, rows: list[ResolvedRequest], progress: Progress) -> list[Image.Image]:
+        request = rows[0]
+        if self._loras.switch(request.loras):
             self._states.clear()  # a LoRA may change the text encoder
         cond, uncond = self._encode(rows)
-        work = task(self.pipe, options, [self._controlnet(control.model) for control in options.control or ()])
-        work.use(self._scheduler(options.scheduler))
+        work = task(self.pipe, request, [self._controlnet(control.model) for control in request.controls])
+        work.use(self._scheduler(request.scheduler))
         try:
-            with rescaled_guidance(self.pipe.unet, options.guidance_scale, options.guidance_rescale):
+            with rescaled_guidance(self.pipe.unet, request.guidance_scale, request.guidance_rescale):
                 images = work.pipe(
                     prompt_embeds=cond,
                     negative_prompt_embeds=uncond,
-                    num_inference_steps=options.num_inference_steps,
-                    guidance_scale=options.guidance_scale,
+                    num_inference_steps=request.num_inference_steps,
+                    guidance_scale=request.guidance_scale,
                     # Noise is drawn on the CPU: the same seed then means the same picture on every device.
-                    generator=[torch.Generator("cpu").manual_seed(job.seed) for job in rows],
+                    generator=[torch.Generator("cpu").manual_seed(request.seed) for request in rows],
                     output_type="np",
-                    callback_on_step_end=progress.begin(options.num_inference_steps),
+                    callback_on_step_end=progress.begin(request.num_inference_steps),
                     **work.inputs,
                 ).images
         except (torch.OutOfMemoryError, RuntimeError) as error:
-            raise out_of_memory(error, len(rows), options) from error
+            raise out_of_memory(error, len(rows), request) from error
         finally:
             self.pipe.scheduler = self._own
         if not np.isfinite(images).all():
-            raise no_picture(self.pipe.dtype, options)
+            raise no_picture(self.pipe.dtype, request)
         return [work.finish(picture) for picture in self.pipe.numpy_to_pil(images)]
 
     def _controlnet(self, model: str) -> Any:
@@ -267,9 +272,9 @@ class Sampler:
             self._controlnets[model] = load_controlnet(model_dir(model), self.pipe)
         return self._controlnets[model]
 
-    def _encode(self, rows: list[Job]) -> States:
+    def _encode(self, rows: list[ResolvedRequest]) -> States:
         """States of each text by itself, so that a picture does not depend on its neighbours' texts."""
-        pairs = [(*self._texts(job), job.options.clip_skip) for job in rows]
+        pairs = [(*self._texts(request), request.clip_skip) for request in rows]
         for prompt, negative, skip in set(pairs) - set(self._states):
             states = encode_prompts(self.pipe.tokenizer, self.pipe.text_encoder, [prompt], [negative], skip)
             self._states[prompt, negative, skip] = states
@@ -277,21 +282,22 @@ class Sampler:
         conds, unconds = zip(*(self._states[pair] for pair in pairs), strict=True)
         return torch.cat(conds), torch.cat(unconds)
 
-    def _texts(self, job: Job) -> tuple[str, str]:
+    def _texts(self, request: ResolvedRequest) -> tuple[str, str]:
         """Prompt and negative prompt with every vector of an embedding written out."""
-        return expand(self.pipe.tokenizer, job.text), expand(self.pipe.tokenizer, job.options.negative_prompt)
+        tokenizer = self.pipe.tokenizer
+        return expand(tokenizer, request.plain_prompt), expand(tokenizer, request.negative_prompt)
 
     def _scheduler(self, name: str) -> Any:
         return on_cpu(self._own if name == own_name(self._own) else SCHEDULERS[name](self._own.config))
 
-    def _infotext(self, job: Job, size: int, row: int) -> str:
+    def _infotext(self, request: ResolvedRequest, size: int, row: int) -> str:
         dtype = self.pipe.dtype
         values = {
             "Model": self.name or None,
-            "Embeddings": self._embeddings.remembered(job.text, job.options.negative_prompt),
-            "Lora files": self._loras.remembered(job.options.loras),
+            "Embeddings": self._embeddings.remembered(request.plain_prompt, request.negative_prompt),
+            "Lora files": self._loras.remembered(request.loras),
             "Batch size": size if size > 1 else None,
             "Batch pos": row if size > 1 else None,
             "Precision": None if dtype == pick_dtype(None, self.pipe.device) else str(dtype).removeprefix("torch."),
         }
-        return describe(job, self.recommended, values)
+        return describe(request, self.recommended, values)

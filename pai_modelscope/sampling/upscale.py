@@ -1,90 +1,105 @@
 """A finished picture made larger: drawn over at the large size, as the WebUI's hires fix does, or by Real-ESRGAN."""
 
-from dataclasses import replace
-from typing import Any
+from collections.abc import Set
+from dataclasses import dataclass
 
 from PIL import Image
 
-from pai_modelscope.config import UPSCALE_STRENGTH, UPSCALER, GenerationOptions
-from pai_modelscope.errors import UserError
+from pai_modelscope.config import UPSCALE_STRENGTH, UPSCALER, GenerationRequest
+from pai_modelscope.errors import Fault, UserError
 from pai_modelscope.images import realesrgan
-from pai_modelscope.sampling.init_image import open_still
+from pai_modelscope.sampling.init_image import InitImage, opened
 
 
-def settle_upscale(values: dict[str, Any], asked: set[str], size: tuple[int, int] | None, most: int) -> list[str]:
-    """Settle in place how the finished picture becomes larger; returns what is wrong.
+@dataclass(frozen=True)
+class Upscale:
+    """How a finished picture becomes `factor` times larger per side; `strength`: how far 'hires' goes from it."""
 
-    `asked`: the options that the user set, not the model's folder; `size`: width and height of the finished picture
-    where they are known to be right; `most`: pixels a side.
+    factor: int
+    upscaler: str  # 'hires' or 'realesrgan'
+    strength: float = 0.0
+
+
+def resolve_upscale(
+    values: GenerationRequest, asked: Set[str], size: tuple[int, int] | None, most: int
+) -> Upscale | None:
+    """How the finished picture of a request becomes larger; None where it stays.
+
+    `values`: the request with every default in its place; `asked`: the options that the user set, not the model's
+    folder; `size`: width and height of the finished picture where they are known to be right; `most`: pixels a side.
+
+    Raises:
+        UserError: with a fault for each value that can't work with the others.
     """
-    if values["upscale"] is None:
-        values["upscaler"] = values["upscale_strength"] = None
+    if values.upscale is None:
         needless = [name for name in ("upscaler", "upscale_strength") if name in asked]
-        return [f"{name} is given without upscale: give upscale too" for name in needless]
-    if values["upscaler"] is None:
-        values["upscaler"] = UPSCALER
-    return _factor_problems(values["upscale"], size, most) + _upscaler_problems(values, asked)
+        faults = [Fault(name, f"{name} is given without upscale: give upscale too") for name in needless]
+        if faults:
+            raise UserError.of(faults)
+        return None
+    upscaler = UPSCALER if values.upscaler is None else values.upscaler
+    strength = UPSCALE_STRENGTH if values.upscale_strength is None else values.upscale_strength
+    faults = _size_faults(values.upscale, size, most)
+    faults += _hires_faults(values, strength) if upscaler == "hires" else _realesrgan_faults(asked)
+    if faults:
+        raise UserError.of(faults)
+    return Upscale(values.upscale, upscaler, float(strength) if upscaler == "hires" else 0.0)
 
 
-def _factor_problems(factor: int, size: tuple[int, int] | None, most: int) -> list[str]:
+def _size_faults(factor: int, size: tuple[int, int] | None, most: int) -> list[Fault]:
     if size is None or max(size) * factor <= most:
         return []
     large = "x".join(str(side * factor) for side in size)
-    return [f"upscale {factor} of {size[0]}x{size[1]} pixels is {large}; at most {most} a side: choose a smaller size"]
+    message = f"upscale {factor} of {size[0]}x{size[1]} pixels is {large}; at most {most} a side: choose a smaller size"
+    return [Fault("upscale", message, f"at most {most} pixels a side")]
 
 
-def _upscaler_problems(values: dict[str, Any], asked: set[str]) -> list[str]:
-    if values["upscaler"] == "hires":
-        return _hires_problems(values)
-    values["upscale_strength"] = None
+def _realesrgan_faults(asked: Set[str]) -> list[Fault]:
     if "upscale_strength" in asked:
-        return ["upscale_strength is given, and upscaler 'realesrgan' draws nothing over: leave one of them out"]
+        message = "upscale_strength is given, and upscaler 'realesrgan' draws nothing over: leave one of them out"
+        return [Fault("upscale_strength", message)]
     try:
         realesrgan.check_installed()
     except UserError as error:
-        return [str(error)]
+        return [Fault("upscaler", str(error))]
     return []
 
 
-def _hires_problems(values: dict[str, Any]) -> list[str]:
-    if values["mask"] is not None or values["outpaint"] is not None:
-        return [
+def _hires_faults(values: GenerationRequest, strength: float) -> list[Fault]:
+    if values.mask is not None or values.outpaint is not None:
+        message = (
             "upscaler 'hires' would draw over what the mask keeps of the image: choose upscaler 'realesrgan', or "
             "enlarge the finished picture by image and strength"
-        ]
-    if values["upscale_strength"] is None:
-        values["upscale_strength"] = UPSCALE_STRENGTH
-    strength, steps = values["upscale_strength"], values["num_inference_steps"]
+        )
+        return [Fault("upscaler", message, "'realesrgan'")]
+    steps = values.num_inference_steps or 0
     if int(steps * strength) < 1:
-        return [f"upscale_strength {strength} of {steps} steps is no step at all: give more of one"]
+        message = f"upscale_strength {strength} of {steps} steps is no step at all: give more of one"
+        return [Fault("upscale_strength", message)]
     return []
 
 
-def passes(options: GenerationOptions, pictures: int) -> int:
+def passes(upscale: Upscale | None, pictures: int) -> int:
     """How often the model draws for a batch: once for all of it, and for every picture that is drawn over."""
-    return 1 + pictures * (options.upscaler == "hires")
+    return 1 + pictures * (upscale is not None and upscale.upscaler == "hires")
 
 
-def drawn_over(options: GenerationOptions, picture: Image.Image) -> GenerationOptions:
-    """The options that draw a finished picture over: it is enlarged, and the image that the second pass starts from."""
-    assert options.upscale is not None
-    width, height = (side * options.upscale for side in picture.size)
-    start = open_still(picture.resize((width, height), Image.Resampling.LANCZOS), "image")
-    return replace(options, image=start, strength=options.upscale_strength, width=width, height=height, upscale=None)
+def enlarged(picture: Image.Image, upscale: Upscale) -> InitImage:
+    """A finished picture, enlarged by Lanczos, as the initial image of its second pass."""
+    width, height = (side * upscale.factor for side in picture.size)
+    return InitImage(opened(picture.resize((width, height), Image.Resampling.LANCZOS), "image"), upscale.strength)
 
 
-def upscale_values(options: GenerationOptions) -> dict[str, Any]:
+def upscale_values(upscale: Upscale | None, steps: int, from_text: bool) -> dict[str, object]:
     """What an infotext must say, in A1111's names: there, Real-ESRGAN without a second pass is postprocessing."""
-    if options.upscale is None:
+    if upscale is None:
         return {}
-    if options.upscaler == "realesrgan":
-        return {"Postprocess upscale by": options.upscale, "Postprocess upscaler": realesrgan.NAME}
-    assert options.num_inference_steps and options.upscale_strength
+    if upscale.upscaler == "realesrgan":
+        return {"Postprocess upscale by": upscale.factor, "Postprocess upscaler": realesrgan.NAME}
     # Drawn from text, the picture has no other strength; else that name is taken by the first pass.
-    name = "Denoising strength" if options.image is None else "Hires denoising strength"
     return {
-        name: float(options.upscale_strength),
-        "Hires upscale": options.upscale,
-        "Hires steps": int(options.num_inference_steps * options.upscale_strength),
+        "Denoising strength" if from_text else "Hires denoising strength": upscale.strength,
+        "Hires upscale": upscale.factor,
+        "Hires steps": int(steps * upscale.strength),
         "Hires upscaler": "Lanczos",
     }

@@ -13,7 +13,7 @@ from PIL import Image, PngImagePlugin
 from pai_modelscope import Sampler, UserError, model_dir
 from pai_modelscope.config import GenerationOptions
 from pai_modelscope.images.infotext import parse_infotext, read_png
-from pai_modelscope.sampling.jobs import plan
+from pai_modelscope.sampling.request import read_call, resolve
 from tests.support.command_line import generate, names
 from tests.support.command_line import pixels as file_pixels
 from tests.support.drawings import array, drawing, marked
@@ -225,14 +225,15 @@ def test_what_cannot_work_is_said(sampler, art, mask, options, message):
 def test_what_is_not_asked_for_by_the_caller_may_have_no_use(sampler, art, mask):
     """Defaults that a program hands on, and what a model's folder recommends."""
     defaults = {field.name: field.default for field in fields(GenerationOptions)}
-    assert len(plan("太阳", {**defaults, "seed": 1}, sampler.limits)) == 1
+    assert len(resolve(read_call("太阳", {**defaults, "seed": 1}), sampler.limits)) == 1
     limits = replace(
         sampler.limits, recommended={"mask_blur": 9, "mask_only": True, "mask_padding": 7, "resize": "fit"}
     )
     for options in ({}, {"image": art}, {"image": art, "mask": mask}):
-        assert len(plan("太阳", {"seed": 1, **options}, limits)) == 1
+        assert len(resolve(read_call("太阳", {"seed": 1, **options}), limits)) == 1
     with pytest.raises(UserError, match="text 2: mask_blur is given without a mask"):
-        plan([{"text": "太阳", "image": art, "mask": mask, "mask_blur": 9}, {"text": "猫", "mask_blur": 9}], {}, limits)
+        texts = [{"text": "太阳", "image": art, "mask": mask, "mask_blur": 9}, {"text": "猫", "mask_blur": 9}]
+        resolve(read_call(texts, {}), limits)
 
 
 def test_what_a_picture_remembers_of_another_mask_is_left_out(art, tmp_path, capsys):

@@ -10,7 +10,7 @@ from transformers import AutoTokenizer
 
 import pai_modelscope
 from pai_modelscope.images.infotext import parse_infotext
-from pai_modelscope.sampling.jobs import OPTIONS, Limits, plan
+from pai_modelscope.sampling.request import OPTIONS, ModelLimits, read_call, resolve
 from pai_modelscope.text import expand, unknown_characters
 from pai_modelscope.text.encode import weighted_chunks
 from pai_modelscope.text.prompt_schedule import composed_prompt
@@ -118,10 +118,13 @@ def test_schedules(prompt: str, steps: int, steps_before: int) -> None:
     st.dictionaries(st.sampled_from([*OPTIONS, "prompt", "generator", "x"]), values(), max_size=4),
 )
 def test_requests(prompt: Any, options: dict[str, Any]) -> None:
-    limits = Limits(height=64, width=64, text_layers=3, own_scheduler="DDIM", lcm=False, recommended={})
-    value_or_error(plan, {"text": prompt, **options}, {}, limits)
-    value_or_error(plan, "猫", options, limits)
-    value_or_error(plan, "猫", {}, Limits(64, 64, 3, "DDIM", lcm=False, recommended=options))
+    def plan(text: object, options: dict[str, object], recommended: dict[str, object]) -> None:
+        limits = ModelLimits(64, 64, 3, "DDIM", lcm=False, recommended=recommended)
+        resolve(read_call(text, options), limits)
+
+    value_or_error(plan, {"text": prompt, **options}, {}, {})
+    value_or_error(plan, "猫", options, {})
+    value_or_error(plan, "猫", {}, options)
 
 
 def parameters() -> st.SearchStrategy[str]:
