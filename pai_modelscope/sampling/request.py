@@ -127,8 +127,8 @@ class Call:
 
 
 def read_call(texts: object, options: Mapping[str, object]) -> Call:
-    """The requests that a text, a dict with 'text' (or 'prompt') and options of its own, a `GenerationRequest`, or
-    several of these make; `options`: what they share.
+    """The requests that a text, a dict with 'text' and options of its own, a `GenerationRequest`, or several of these
+    make; `options`: what they share.
 
     Raises:
         UserError: too many texts. What else is wrong becomes faults of the call, for `resolve` to report.
@@ -164,8 +164,6 @@ def _prompt_of(entry: object) -> tuple[str, dict[str, object], list[Fault]]:
         return "", {}, [Fault("prompt", message, "a string or a dict with 'text'")]
     own = dict(entry)
     prompt = own.pop("text", None)
-    if prompt is None:
-        prompt = own.pop("prompt", None)
     if prompt is None:
         return "", own, [Fault("prompt", "the dict has no 'text'", "a string")]
     if not isinstance(prompt, str):

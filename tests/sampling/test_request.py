@@ -152,8 +152,8 @@ def test_requests_are_json(tmp_path: Path):
     assert resolve(call, LIMITS) == resolve([request], LIMITS)
 
 
-def test_the_prompt_goes_by_two_names():
-    for text in ("猫", {"text": "猫"}, {"prompt": "猫"}, GenerationRequest("猫")):
+def test_a_text_is_given_in_three_ways():
+    for text in ("猫", {"text": "猫"}, GenerationRequest("猫")):
         assert [request.prompt for request in read_call(text, {}).requests] == ["猫"]
     with pytest.raises(UserError, match=r"unknown option 'prompt' \(did you mean 'text'\?\)"):
         resolve(read_call({"text": "猫", "prompt": "狗"}, {}), LIMITS)
