@@ -58,6 +58,7 @@ HUB_SPEED_SECONDS = 10
 # Pictures that are drawn.
 PICTURES = 100_000  # of one call, each of which is planned before the first is drawn
 BATCH = 256  # pictures denoised at once
+LORA_CACHE_BYTES = 1024 * MIB  # of LoRAs that lie ready in the networks of a model, switched off
 MASK_PIXELS = 1024  # of a mask's blur and padding
 OUTPAINT_PIXELS = 4096  # on each side of a picture
 

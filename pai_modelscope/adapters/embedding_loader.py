@@ -1,12 +1,11 @@
 """Embeddings in a pipeline: new words of the tokenizer, with their vectors in the text encoder."""
 
-import copy
 import re
 import unicodedata
-from collections.abc import Sequence
 from typing import Any
 
 import torch
+from torch import nn
 
 from pai_modelscope import limits
 from pai_modelscope.adapters.embedding_io import Embedding
@@ -29,7 +28,7 @@ def load_embedding(pipe: Any, embedding: Embedding, token: str | None = None) ->
     token = embedding.token if token is None else token
     vectors = embedding.vectors if embedding.vectors.ndim == 2 else embedding.vectors[None]
     table = pipe.text_encoder.get_input_embeddings()
-    _check_width(embedding, table.embedding_dim)
+    check_width(embedding, table.embedding_dim)
     names = add_words(pipe.tokenizer, token, len(vectors))
     ids = pipe.tokenizer.convert_tokens_to_ids(names)
     if max(ids) >= table.num_embeddings:
@@ -39,16 +38,6 @@ def load_embedding(pipe: Any, embedding: Embedding, token: str | None = None) ->
         table.weight.requires_grad_(trained)
     table.weight[ids] = vectors.to(table.weight)
     return names
-
-
-def load_embeddings(pipe: Any, embeddings: Sequence[Embedding]) -> list[str]:
-    """Teach `pipe` the words of several embeddings, or on a `UserError` none of them; gives the words."""
-    if len(embeddings) > 1:  # one that fits alone may not fit beside the others
-        tried = copy.deepcopy(pipe.tokenizer)
-        for embedding in embeddings:
-            _check_width(embedding, pipe.text_encoder.get_input_embeddings().embedding_dim)
-            add_words(tried, embedding.token, len(embedding.vectors))
-    return [load_embedding(pipe, embedding)[0] for embedding in embeddings]
 
 
 def add_words(tokenizer: Any, token: str, count: int) -> list[str]:
@@ -68,7 +57,26 @@ def add_words(tokenizer: Any, token: str, count: int) -> list[str]:
     return names
 
 
-def _check_width(embedding: Embedding, width: int) -> None:
+class Words(nn.Module):
+    """A table of embeddings, and the rows of new words in a parameter of their own: no other row can move."""
+
+    def __init__(self, table: nn.Module, vectors: torch.Tensor, first: int):
+        """`vectors` (n, width) are of the ids `first`, `first` + 1, ..."""
+        super().__init__()
+        self.table, self.first = table, first
+        self.vectors = nn.Parameter(vectors.detach().float().clone())
+
+    def forward(self, ids: torch.Tensor) -> torch.Tensor:
+        """Vectors (..., width) of ids (...)."""
+        place = ids - self.first
+        new = (place >= 0) & (place < len(self.vectors))
+        known = self.table(torch.where(new, torch.zeros_like(ids), ids))
+        learned = nn.functional.embedding(place.clamp(0, len(self.vectors) - 1), self.vectors)
+        return torch.where(new[..., None], learned.to(known.dtype), known)
+
+
+def check_width(embedding: Embedding, width: int) -> None:
+    """Raises `UserError` for an embedding whose vectors are not as wide as a text encoder's states."""
     if embedding.vectors.shape[-1] != width:
         raise UserError(
             f"The embedding {embedding.token!r} has vectors of width {embedding.vectors.shape[-1]}, this model's text "

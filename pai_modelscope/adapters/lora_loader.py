@@ -32,16 +32,16 @@ def load_lora(pipe: Any, lora: LoraFile, name: str) -> None:
     """
     _check_name(pipe, name)
     fitted = fit(pipe, check_tensors(lora, "This LoRA"))
-    weights = _weights(pipe)
+    weights = active_loras(pipe)
     try:
         _inject_all(pipe, lora, fitted, name)
         for part, model in _models(pipe).items():
             changes = fitted[part][1] if part in fitted else {}
             add_changes(model, name, changes)
-        _switch(pipe, {**weights, name: 1.0})
+        switch_loras(pipe, {**weights, name: 1.0})
     except BaseException:
         _take_out(pipe, name)
-        _switch(pipe, weights)
+        switch_loras(pipe, weights)
         raise
 
 
@@ -62,7 +62,7 @@ def set_loras(pipe: Any, weights: Mapping[str, float]) -> None:
             layer.enable_adapters(True)
             for name, weight in on.items():
                 layer.set_scale(name, weight)
-    _switch(pipe, on)
+    switch_loras(pipe, on)
 
 
 def loaded_loras(pipe: Any) -> list[str]:
@@ -129,16 +129,16 @@ def _take_out(pipe: Any, name: str) -> None:
         _remove(model, name)
 
 
-def _weights(pipe: Any) -> dict[str, float]:
-    """The LoRAs that are on, with diffusers' own among them."""
+def active_loras(pipe: Any) -> dict[str, float]:
+    """The LoRAs that are on and their weights, with diffusers' own among them; of matrices of low rank, 1."""
     on = dict.fromkeys(_active(pipe), 1.0)
     for model in _models(pipe).values():
         on |= deltas_of(model).on
     return on
 
 
-def _switch(pipe: Any, weights: Mapping[str, float]) -> None:
-    """Exactly these on; low-rank matrices keep the scales that they have."""
+def switch_loras(pipe: Any, weights: Mapping[str, float]) -> None:
+    """Exactly these on, as `active_loras` gave them: matrices of low rank keep the scales that they have."""
     _activate_all(pipe, list(weights))
     for model in _models(pipe).values():
         switch_changes(model, weights)

@@ -12,7 +12,7 @@ from torch import nn
 
 from pai_modelscope import limits
 from pai_modelscope.adapters import Embedding, load_embedding, write_embedding
-from pai_modelscope.adapters.embedding_loader import add_words
+from pai_modelscope.adapters.embedding_loader import Words, add_words
 from pai_modelscope.checkpoints.configs import part_class
 from pai_modelscope.errors import UserError
 from pai_modelscope.methods.denoising import Denoising
@@ -74,24 +74,6 @@ class TextualInversion(Denoising):
         name = re.sub(r'[<>:"/\\|?*]', "", self.placeholder)
         name = "embedding" if name in ("", "learned_embeds") else name
         write_embedding(embedding, folder / f"{name}.safetensors", "webui")
-
-
-class Words(nn.Module):
-    """A table of embeddings, and the rows of new words in a parameter of their own: no other row can move."""
-
-    def __init__(self, table: nn.Embedding, vectors: torch.Tensor, first: int):
-        """`vectors` (n, width) are of the ids `first`, `first` + 1, ..."""
-        super().__init__()
-        self.table, self.first = table, first
-        self.vectors = nn.Parameter(vectors.detach().float().clone())
-
-    def forward(self, ids: torch.Tensor) -> torch.Tensor:
-        """Vectors (..., width) of ids (...)."""
-        place = ids - self.first
-        new = (place >= 0) & (place < len(self.vectors))
-        known = self.table(torch.where(new, torch.zeros_like(ids), ids))
-        learned = nn.functional.embedding(place.clamp(0, len(self.vectors) - 1), self.vectors)
-        return torch.where(new[..., None], learned.to(known.dtype), known)
 
 
 def initial_vectors(tokenizer: Any, table: nn.Embedding, text: str, count: int) -> torch.Tensor:

@@ -4,9 +4,9 @@ import json
 from collections.abc import Mapping
 
 from pai_modelscope.images.infotext import format_infotext
+from pai_modelscope.sampling.adapter_session import tagged
 from pai_modelscope.sampling.controls import remembered
 from pai_modelscope.sampling.init_image import infotext_values
-from pai_modelscope.sampling.loras import tagged
 from pai_modelscope.sampling.request import ResolvedRequest
 from pai_modelscope.sampling.upscale import upscale_values
 

@@ -1,5 +1,6 @@
 """Which of diffusers' pipelines a request needs, over the same networks, and what it is given beside text and noise."""
 
+import copy
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -39,7 +40,7 @@ class Task:
     from_noise: bool = True
 
     def use(self, scheduler: Any) -> None:
-        """Have the pipeline step by this scheduler."""
+        """Have the pipeline, which nobody else calls, step by this scheduler."""
         scheduler.from_noise = self.from_noise
         self.pipe.scheduler = scheduler
 
@@ -50,7 +51,7 @@ def task(base: Any, request: ResolvedRequest, controlnets: list[Any]) -> Task:
     start = None if request.init_image is None else canvas(request.init_image, size, request.resize)
     sides = {"height": height, "width": width}
     if start is None and not controlnets:
-        return Task(base, sides, _as_drawn)
+        return Task(copy.copy(base), sides, _as_drawn)
     parts = {**base.components, "requires_safety_checker": False}
     inputs: dict[str, Any] = {}
     from_noise = True

@@ -18,10 +18,9 @@ from pai_modelscope.config import GENERATION_FALLBACKS, GenerationOptions, Gener
 from pai_modelscope.config.option import bounds_of, fault, kind_of, plain_number, shown
 from pai_modelscope.errors import Fault, UserError
 from pai_modelscope.images.masks import How
+from pai_modelscope.sampling.adapter_session import AdapterUse, resolve_embeddings, resolve_loras
 from pai_modelscope.sampling.controls import Control, control_entries, resolve_controls
-from pai_modelscope.sampling.embeddings import resolve_embeddings
 from pai_modelscope.sampling.init_image import Images, InitImage, resolve_image
-from pai_modelscope.sampling.loras import Use, resolve_loras
 from pai_modelscope.sampling.schedulers import scheduler_name
 from pai_modelscope.sampling.seeds import SeedSource, deal_seeds
 from pai_modelscope.sampling.upscale import Upscale, resolve_upscale
@@ -91,7 +90,7 @@ class ResolvedRequest:
     init_image: InitImage | None
     resize: How
     controls: tuple[Control, ...]
-    loras: tuple[Use, ...]
+    loras: tuple[AdapterUse, ...]
     embeddings: tuple[str, ...]
     upscale: Upscale | None
     num_images_per_prompt: int
@@ -259,7 +258,7 @@ class _Draft:
     faults: list[Fault]
     init_image: InitImage | None
     controls: tuple[Control, ...]
-    loras: tuple[Use, ...]
+    loras: tuple[AdapterUse, ...]
     embeddings: tuple[str, ...]
     upscale: Upscale | None
     size: tuple[int, int]  # width and height
@@ -369,10 +368,10 @@ def _images(
 
 def _adapters(
     prompt: str, values: GenerationRequest, limits: ModelLimits, faults: list[Fault]
-) -> tuple[str, tuple[Use, ...], tuple[str, ...]]:
+) -> tuple[str, tuple[AdapterUse, ...], tuple[str, ...]]:
     """The prompt without the tags of its LoRAs, the LoRAs, and the embeddings. What is wrong is added to `faults`."""
     plain_prompt = prompt
-    loras: tuple[Use, ...] = ()
+    loras: tuple[AdapterUse, ...] = ()
     embeddings: tuple[str, ...] = ()
     try:
         plain_prompt, loras = resolve_loras(prompt, values.loras, limits.loras)
@@ -428,7 +427,7 @@ def _scheduler_faults(values: GenerationRequest, limits: ModelLimits) -> list[Fa
     return []
 
 
-def _lcm_faults(scheduler: object, loras: Sequence[Use], limits: ModelLimits) -> list[Fault]:
+def _lcm_faults(scheduler: object, loras: Sequence[AdapterUse], limits: ModelLimits) -> list[Fault]:
     """Whether the scheduler that few models can do with fits the model or one of the request's LoRAs."""
     try:
         name = _known_scheduler(scheduler, limits)

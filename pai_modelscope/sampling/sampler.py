@@ -8,8 +8,8 @@ that `batch_size` and `batch_pos` fills the other rows with copies and gives the
 import os
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, cast
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -21,9 +21,9 @@ from pai_modelscope.checkpoints.load import display_name, load_controlnet, load_
 from pai_modelscope.config.option import shown
 from pai_modelscope.errors import UserError
 from pai_modelscope.images import realesrgan
-from pai_modelscope.sampling.embeddings import Embeddings
+from pai_modelscope.sampling.adapter_session import Adapters, AdapterSession, States, Vocabulary, remembered_loras
 from pai_modelscope.sampling.guidance import rescaled_guidance
-from pai_modelscope.sampling.loras import Loras
+from pai_modelscope.sampling.loaded_model import LoadedModel
 from pai_modelscope.sampling.metadata import describe
 from pai_modelscope.sampling.pipeline_selection import no_picture, out_of_memory, task
 from pai_modelscope.sampling.progress import Callback, Progress
@@ -33,12 +33,14 @@ from pai_modelscope.sampling.safety import SafetyCheck, build_safety
 from pai_modelscope.sampling.schedulers import SCHEDULERS, on_cpu, own_name
 from pai_modelscope.sampling.settings import check_types, own_settings
 from pai_modelscope.sampling.upscale import enlarged, passes
-from pai_modelscope.text import encode_prompts, expand
 from pai_modelscope.text.encode import count_chunks
 from pai_modelscope.zoo import model_dir
 
+if TYPE_CHECKING:
+    from diffusers import StableDiffusionPipeline
+    from transformers import PreTrainedTokenizerBase
+
 _GPU_BATCH = 8
-States = tuple[torch.Tensor, torch.Tensor]
 
 
 @dataclass
@@ -58,25 +60,26 @@ class Sampler:
 
     def __init__(
         self,
-        pipe: Any,
+        pipe: "StableDiffusionPipeline | LoadedModel",
         *,
         name: str = "",
-        recommended: Mapping[str, Any] | None = None,
+        recommended: Mapping[str, object] | None = None,
         safety: SafetyCheck | None = None,
         base: str = "",
     ):
-        """`pipe`: a StableDiffusionPipeline; `recommended`: options that the model's folder sets; `name`: what its
-        pictures call the model; `base`: what the zoo calls the model that it was trained from."""
-        check_types(pipe, name, base, recommended, safety)
-        self.pipe = pipe
+        """`pipe`: a StableDiffusionPipeline, or a LoadedModel that other samplers draw with, too; `recommended`: what
+        the model's folder sets of the options; `name`: what its pictures call the model; `base`: what the zoo calls the
+        model that it was trained from."""
+        check_types(pipe.pipe if isinstance(pipe, LoadedModel) else pipe, name, base, recommended, safety)
+        self.model = pipe if isinstance(pipe, LoadedModel) else LoadedModel(pipe)
+        self.pipe = self.model.pipe
         self.name, self.base = name, base or name
         self.safety = safety
-        self.recommended = dict(recommended or {})
-        self._own = pipe.scheduler
-        self._states: dict[tuple[str, str, int | None], States] = {}
+        self.recommended: dict[str, Any] = dict(recommended or {})
+        self._own = self.pipe.scheduler
         self._controlnets: dict[str, Any] = {}
         self._own_controlnets: dict[str, str] = {}
-        self._loras, self._embeddings = Loras(pipe), Embeddings(pipe)
+        self._adapters = Adapters(self.model)
 
     @classmethod
     def from_pretrained(
@@ -131,11 +134,16 @@ class Sampler:
     def add_lora(self, source: str | os.PathLike[str], name: str | None = None) -> str:
         """Load a LoRA (a file, a folder, a name of the zoo, a hub id) for the option `loras` and for prompts that say
         `<lora:name:0.8>`; gives its name. Raises `UserError` for one that doesn't fit; the model is then as before."""
-        return self._loras.add(source, name)
+        return self._adapters.add_lora(source, name)
 
     def add_embedding(self, source: str | os.PathLike[str], token: str | None = None) -> str:
-        """Teach the model an embedding's word; gives the word. Raises `UserError` for one of another width."""
-        return self._embeddings.add(source, token)
+        """Have texts know an embedding's word; gives the word. Raises `UserError` for one of another width."""
+        return self._adapters.add_embedding(source, token)
+
+    @property
+    def tokenizer(self) -> "PreTrainedTokenizerBase":
+        """The model's tokenizer; with words that were added, a copy that knows them."""
+        return self._adapters.vocabulary().tokenizer
 
     def add_controlnet(self, net: Any, kind: str) -> None:
         """Have `control={kind: picture}` follow `net`, a ControlNetModel that was made or trained in this process."""
@@ -155,14 +163,15 @@ class Sampler:
         if callback is not None and not callable(callback):
             raise UserError(f"callback is {shown(callback)}; give a function of step and total")
         requests = resolve(read_call(texts, options), self.limits)
-        for request in requests:  # what can't be loaded is said before anything is drawn
-            self._loras.load(request.loras)
-            for file in request.embeddings:
-                self._embeddings.add(file)
-            for control in request.controls:
-                self._controlnet(control.model)
-        check_prompts(self.pipe.tokenizer, [self._texts(request) for request in requests if request.first])
-        return self._run(self._batches(requests), callback)
+        # What can't be loaded is said before anything is drawn.
+        requests = [replace(request, loras=self._adapters.open(request.loras)) for request in requests]
+        uses = [use for request in requests for use in request.loras]
+        vocabulary = self._adapters.vocabulary([file for request in requests for file in request.embeddings], uses)
+        for control in dict.fromkeys(control for request in requests for control in request.controls):
+            self._controlnet(control.model)
+        prompts = [(request.plain_prompt, request.negative_prompt) for request in requests if request.first]
+        check_prompts(vocabulary.tokenizer, prompts)
+        return self._run(self._batches(requests, vocabulary), vocabulary, callback)
 
     @property
     def limits(self) -> ModelLimits:
@@ -181,53 +190,56 @@ class Sampler:
             name=self.name,
             base=self.base,
             controlnets=self._own_controlnets,
-            loras=self._loras.sources,
+            loras=self._adapters.sources,
             timesteps=self._own.config.num_train_timesteps,
             inpaints_only=unet.in_channels != self.pipe.vae.config.latent_channels,
         )
 
-    def _batches(self, requests: list[ResolvedRequest]) -> list[list[ResolvedRequest]]:
+    def _batches(self, requests: list[ResolvedRequest], vocabulary: Vocabulary) -> list[list[ResolvedRequest]]:
         """Requests that differ in texts and seed only, and need as many chunks, share a batch."""
         groups: dict[tuple[object, ...], list[ResolvedRequest]] = {}
         usual = 1 if self.pipe.device.type == "cpu" else _GPU_BATCH
         for request in requests:
-            size = 1 if request.batch_pos is not None else request.batch_size or usual
-            chunks = count_chunks(self.pipe.tokenizer, *self._texts(request)) if size > 1 else 0
-            groups.setdefault((size, chunks, *request.shared), []).append(request)
-        sizes = [cast(int, size) for size, *_ in groups]
-        batches = [
-            group[i : i + size]
-            for size, group in zip(sizes, groups.values(), strict=True)
-            for i in range(0, len(group), size)
-        ]
+            size = _size(request, usual)
+            texts = request.plain_prompt, request.negative_prompt
+            chunks = count_chunks(vocabulary.tokenizer, *texts) if size > 1 else 0
+            groups.setdefault((chunks, *request.shared), []).append(request)
+        batches = []
+        for group in groups.values():
+            size = _size(group[0], usual)
+            batches += [group[i : i + size] for i in range(0, len(group), size)]
         return sorted(batches, key=lambda batch: batch[0].index)
 
-    def _run(self, batches: list[list[ResolvedRequest]], callback: Callback | None) -> Iterator[Picture]:
+    def _run(
+        self, batches: list[list[ResolvedRequest]], vocabulary: Vocabulary, callback: Callback | None
+    ) -> Iterator[Picture]:
         counts = (passes(batch[0].upscale, len(batch)) * batch[0].num_inference_steps for batch in batches)
         progress, flagged = Progress(callback, sum(counts)), 0
+        texts = _Texts(vocabulary)
         try:
             for batch in batches:
-                for picture in self._draw(batch, progress):
+                for picture in self._draw(batch, texts, progress):
                     flagged += picture.flagged
                     yield picture
         finally:
-            self._states.clear()
             if flagged:
                 warnings.warn(f"The safety check objected to {flagged} of the pictures.", stacklevel=2)
 
-    def _draw(self, batch: list[ResolvedRequest], progress: Progress) -> Iterator[Picture]:
+    def _draw(self, batch: list[ResolvedRequest], texts: "_Texts", progress: Progress) -> Iterator[Picture]:
         copies, position = batch[0].batch_size or 1, batch[0].batch_pos
         rows = batch if position is None else batch * copies
         first = position or 0
-        images = self._denoise(rows, progress)[first : first + len(batch)]
+        images = self._denoise(rows, texts, progress)[first : first + len(batch)]
         for row, (request, image) in enumerate(zip(batch, images, strict=True), first):
-            flagged, image = False, self._upscale(request, image, progress)
+            flagged, image = False, self._upscale(request, image, texts, progress)
             if self.safety:
                 image, flagged = self.safety(image)
-            text = self._infotext(request, len(rows), row)
+            text = self._infotext(request, texts.vocabulary, len(rows), row)
             yield Picture(image, request.seed, text, request.prompt, flagged, request.index)
 
-    def _upscale(self, request: ResolvedRequest, image: Image.Image, progress: Progress) -> Image.Image:
+    def _upscale(
+        self, request: ResolvedRequest, image: Image.Image, texts: "_Texts", progress: Progress
+    ) -> Image.Image:
         """One at a time, whatever the batch: a picture has four or sixteen times the pixels then."""
         if request.upscale is None:
             return image
@@ -235,33 +247,30 @@ class Sampler:
             return realesrgan.enlarge(image, request.upscale.factor)
         start = enlarged(image, request.upscale)
         width, height = start.image.image.size
-        return self._denoise([replace(request, init_image=start, width=width, height=height)], progress)[0]
+        return self._denoise([replace(request, init_image=start, width=width, height=height)], texts, progress)[0]
 
     @torch.no_grad()
-    def _denoise(self, rows: list[ResolvedRequest], progress: Progress) -> list[Image.Image]:
+    def _denoise(self, rows: list[ResolvedRequest], texts: "_Texts", progress: Progress) -> list[Image.Image]:
         request = rows[0]
-        if self._loras.switch(request.loras):
-            self._states.clear()  # a LoRA may change the text encoder
-        cond, uncond = self._encode(rows)
-        work = task(self.pipe, request, [self._controlnet(control.model) for control in request.controls])
-        work.use(self._scheduler(request.scheduler))
-        try:
-            with rescaled_guidance(self.pipe.unet, request.guidance_scale, request.guidance_rescale):
-                images = work.pipe(
-                    prompt_embeds=cond,
-                    negative_prompt_embeds=uncond,
-                    num_inference_steps=request.num_inference_steps,
-                    guidance_scale=request.guidance_scale,
-                    # Noise is drawn on the CPU: the same seed then means the same picture on every device.
-                    generator=[torch.Generator("cpu").manual_seed(request.seed) for request in rows],
-                    output_type="np",
-                    callback_on_step_end=progress.begin(request.num_inference_steps),
-                    **work.inputs,
-                ).images
-        except (torch.OutOfMemoryError, RuntimeError) as error:
-            raise out_of_memory(error, len(rows), request) from error
-        finally:
-            self.pipe.scheduler = self._own
+        with AdapterSession(self._adapters, request.loras, texts.vocabulary) as session:
+            cond, uncond = texts.encode(rows, session)
+            work = task(self.pipe, request, [self._controlnet(control.model) for control in request.controls])
+            work.use(self._scheduler(request.scheduler))
+            try:
+                with rescaled_guidance(self.pipe.unet, request.guidance_scale, request.guidance_rescale):
+                    images = work.pipe(
+                        prompt_embeds=cond,
+                        negative_prompt_embeds=uncond,
+                        num_inference_steps=request.num_inference_steps,
+                        guidance_scale=request.guidance_scale,
+                        # Noise is drawn on the CPU: the same seed then means the same picture on every device.
+                        generator=[torch.Generator("cpu").manual_seed(row.seed) for row in rows],
+                        output_type="np",
+                        callback_on_step_end=progress.begin(request.num_inference_steps),
+                        **work.inputs,
+                    ).images
+            except (torch.OutOfMemoryError, RuntimeError) as error:
+                raise out_of_memory(error, len(rows), request) from error
         if not np.isfinite(images).all():
             raise no_picture(self.pipe.dtype, request)
         return [work.finish(picture) for picture in self.pipe.numpy_to_pil(images)]
@@ -272,32 +281,42 @@ class Sampler:
             self._controlnets[model] = load_controlnet(model_dir(model), self.pipe)
         return self._controlnets[model]
 
-    def _encode(self, rows: list[ResolvedRequest]) -> States:
-        """States of each text by itself, so that a picture does not depend on its neighbours' texts."""
-        pairs = [(*self._texts(request), request.clip_skip) for request in rows]
-        for prompt, negative, skip in set(pairs) - set(self._states):
-            states = encode_prompts(self.pipe.tokenizer, self.pipe.text_encoder, [prompt], [negative], skip)
-            self._states[prompt, negative, skip] = states
-        self._states = {pair: self._states[pair] for pair in pairs}
-        conds, unconds = zip(*(self._states[pair] for pair in pairs), strict=True)
-        return torch.cat(conds), torch.cat(unconds)
-
-    def _texts(self, request: ResolvedRequest) -> tuple[str, str]:
-        """Prompt and negative prompt with every vector of an embedding written out."""
-        tokenizer = self.pipe.tokenizer
-        return expand(tokenizer, request.plain_prompt), expand(tokenizer, request.negative_prompt)
-
     def _scheduler(self, name: str) -> Any:
         return on_cpu(self._own if name == own_name(self._own) else SCHEDULERS[name](self._own.config))
 
-    def _infotext(self, request: ResolvedRequest, size: int, row: int) -> str:
+    def _infotext(self, request: ResolvedRequest, vocabulary: Vocabulary, size: int, row: int) -> str:
         dtype = self.pipe.dtype
         values = {
             "Model": self.name or None,
-            "Embeddings": self._embeddings.remembered(request.plain_prompt, request.negative_prompt),
-            "Lora files": self._loras.remembered(request.loras),
+            "Embeddings": vocabulary.remembered(request.plain_prompt, request.negative_prompt),
+            "Lora files": remembered_loras(request.loras),
             "Batch size": size if size > 1 else None,
             "Batch pos": row if size > 1 else None,
             "Precision": None if dtype == pick_dtype(None, self.pipe.device) else str(dtype).removeprefix("torch."),
         }
         return describe(request, self.recommended, values)
+
+
+@dataclass
+class _Texts:
+    """The texts of a call, and the states of those that the last batch had."""
+
+    vocabulary: Vocabulary
+    _states: dict[tuple[object, ...], States] = field(default_factory=dict)
+
+    def encode(self, rows: list[ResolvedRequest], session: AdapterSession) -> States:
+        """States of each text by itself, so that a picture does not depend on its neighbours' texts."""
+        texts = [(row.plain_prompt, row.negative_prompt, row.clip_skip) for row in rows]
+        keys = [(*text, row.loras) for text, row in zip(texts, rows, strict=True)]  # a LoRA may change the text encoder
+        known: dict[tuple[object, ...], States] = {key: self._states[key] for key in keys if key in self._states}
+        for key, text in dict(zip(keys, texts, strict=True)).items():
+            if key not in known:
+                known[key] = session.encode(*text)
+        self._states = known
+        conds, unconds = zip(*(known[key] for key in keys), strict=True)
+        return torch.cat(conds), torch.cat(unconds)
+
+
+def _size(request: ResolvedRequest, usual: int) -> int:
+    """How many pictures like this one are denoised at once."""
+    return 1 if request.batch_pos is not None else request.batch_size or usual

@@ -18,8 +18,8 @@ from pai_modelscope.adapters.embedding_loader import add_words
 from pai_modelscope.adapters.embedding_pictures import _cover
 from pai_modelscope.cli import main
 from pai_modelscope.images.infotext import parse_infotext
-from pai_modelscope.text import chunk_ids, expand
-from tests.support.adapter_files import MODEL, vectors
+from pai_modelscope.text import expand
+from tests.support.adapter_files import MODEL, rows_read, vectors
 
 QUICK = {"num_inference_steps": 1, "height": 64, "width": 64, "seed": 1}
 
@@ -69,8 +69,7 @@ def test_an_embedding_in_a_picture_is_read_from_chunk_and_pixels(tmp_path: Path)
         assert found.token == "dotcat" and torch.equal(found.vectors, rows) and found.metadata["step"] == "10"
     sampler = Sampler.from_pretrained(MODEL, device="cpu")
     assert sampler.add_embedding(chunk) == "dotcat"
-    ids = chunk_ids(sampler.pipe.tokenizer, ["dotcat,雪地"])[0, 0, 1:4]
-    assert torch.equal(sampler.pipe.text_encoder.get_input_embeddings().weight[ids], rows)
+    assert torch.equal(rows_read(sampler, "dotcat,雪地")[:3], rows)
     assert main(["adapter", "inspect", str(chunk)]) == 0
     assert main(["adapter", "convert", str(chunk), str(tmp_path / "a.safetensors"), "--to", "webui"]) == 0
     assert torch.equal(adapters.read_embedding(tmp_path / "a.safetensors").vectors, rows)
@@ -120,20 +119,22 @@ def test_a_file_of_several_words_teaches_all_of_them_or_none(tmp_path: Path, cap
         found = adapters.read_embeddings(tmp_path / name)
         assert {each.token: each.vectors.tolist() for each in found} == {key: row.tolist() for key, row in rows.items()}
     sampler = Sampler.from_pretrained(MODEL, device="cpu")
-    size = len(sampler.pipe.tokenizer)
-    (picture,) = sampler("<红点>,<蓝点>", embeddings=[str(tmp_path / "several.safetensors")], **QUICK)
-    table, tokenizer = sampler.pipe.text_encoder.get_input_embeddings().weight, sampler.pipe.tokenizer
+    size, file = len(sampler.pipe.tokenizer), str(tmp_path / "several.safetensors")
+    (picture,) = sampler("<红点>,<蓝点>", embeddings=[file], **QUICK)
     for word, row in rows.items():
-        ids = chunk_ids(tokenizer, [word])[0, 0, 1 : 1 + len(row)]
-        assert torch.equal(table[ids], row)
-    assert parse_infotext(picture.infotext)["embeddings"] == [str(tmp_path / "several.safetensors")]
-    assert len(tokenizer) == size + 4
+        assert torch.equal(rows_read(sampler, word, file), row)
+    assert parse_infotext(picture.infotext)["embeddings"] == [file]
+    assert len(sampler.tokenizer) == size  # known to its own call alone
+    assert sampler.add_embedding(file) == "<红点>"
+    for word, row in rows.items():
+        assert torch.equal(rows_read(sampler, word), row)
+    assert len(sampler.tokenizer) == size + 4
     with pytest.raises(UserError, match="holds 3 embeddings, '<红点>', '<蓝点>', 'bluedot'"):
         sampler.add_embedding(tmp_path / "several.bin", "<x>")
     save_file({"<绿点>": vectors(1), "bluedot": vectors(1)}, tmp_path / "half.safetensors")
     with pytest.raises(UserError, match="knows 'bluedot' already"):
         sampler.add_embedding(tmp_path / "half.safetensors")
-    assert len(tokenizer) == size + 4
+    assert len(sampler.tokenizer) == size + 4 and len(sampler.pipe.tokenizer) == size
     assert main(["adapter", "inspect", str(tmp_path / "several.safetensors")]) == 0
     assert "trigger words: <红点>, <蓝点>, bluedot" in capsys.readouterr().out
     assert main(["adapter", "convert", str(tmp_path / "several.bin"), str(tmp_path / "b.pt"), "--to", "webui"]) == 2

@@ -11,8 +11,10 @@ from peft.utils import get_peft_model_state_dict
 from safetensors.torch import load_file, save_file
 
 from pai_modelscope import Sampler, UserError, model_dir
+from pai_modelscope.adapters import read_embedding
 from pai_modelscope.adapters.lora_metadata import made_for_lcm
 from pai_modelscope.images.infotext import parse_infotext
+from pai_modelscope.methods import save_pipeline
 from pai_modelscope.text.prompt_tags import split_loras
 from tests.support.command_line import generate, names
 from tests.support.command_line import pixels as file_pixels
@@ -148,10 +150,10 @@ def test_two_files_of_one_name_are_not_taken_for_each_other(sampler, files, tmp_
 
 
 def test_every_vector_of_an_embedding_reaches_the_encoder(sampler, tmp_path: Path, monkeypatch):
-    """`<小奶猫>` of three vectors, beside weights: three new ids in one chunk, here and after saving and opening."""
+    """`<小奶猫>` of three vectors, beside weights: three new ids in one chunk, here and in a model saved with them."""
     save_file({"<小奶猫>": 0.1 * torch.randn(3, 256)}, tmp_path / "learned_embeds.safetensors")
     assert sampler.add_embedding(tmp_path / "learned_embeds.safetensors") == "<小奶猫>"
-    sampler.pipe.save_pretrained(tmp_path / "saved")
+    save_pipeline(MINI, read_embedding(tmp_path / "learned_embeds.safetensors"), tmp_path / "saved")
     for pipe in (sampler, Sampler.from_pretrained(tmp_path / "saved", device="cpu")):
         seen = []
         original = pipe.pipe.text_encoder.forward
@@ -162,7 +164,7 @@ def test_every_vector_of_an_embedding_reaches_the_encoder(sampler, tmp_path: Pat
 
         monkeypatch.setattr(pipe.pipe.text_encoder, "forward", watched)
         drawn(pipe, "一只(<小奶猫>:1.3),蓝色背景")
-        new = pipe.pipe.tokenizer.convert_tokens_to_ids(["<小奶猫>", "<小奶猫>_1", "<小奶猫>_2"])
+        new = pipe.tokenizer.convert_tokens_to_ids(["<小奶猫>", "<小奶猫>_1", "<小奶猫>_2"])
         assert any(set(new) <= set(ids.flatten().tolist()) for ids in seen)
 
 
@@ -216,12 +218,13 @@ def test_embeddings_are_learned_once_and_refused_where_they_do_not_fit(sampler, 
     save_file({"<小奶猫>": 0.1 * torch.randn(1, 256)}, file)
     save_file({"<大狗>": torch.zeros(1, 768)}, wide)
     first = drawn(sampler, "<小奶猫>", embeddings=str(file))
-    size = len(sampler.pipe.tokenizer)
-    assert np.array_equal(drawn(sampler, "<小奶猫>", embeddings=[file]), first) and len(sampler.pipe.tokenizer) == size
+    assert sampler.add_embedding(file) == "<小奶猫>"
+    size = len(sampler.tokenizer)
+    assert np.array_equal(drawn(sampler, "<小奶猫>", embeddings=[file]), first) and len(sampler.tokenizer) == size
     for given, message in ((wide, "768"), (tmp_path / "none.bin", "none.bin can't be read"), (5, "embeddings is int")):
         with pytest.raises(UserError, match=message):
             drawn(sampler, "熊猫", embeddings=given)
-    assert len(sampler.pipe.tokenizer) == size
+    assert len(sampler.tokenizer) == size == len(sampler.pipe.tokenizer) + 1
 
 
 LCM = {"scheduler": "LCM", "num_inference_steps": 4, "guidance_scale": 1.0}

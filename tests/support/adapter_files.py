@@ -18,6 +18,7 @@ from safetensors.torch import save_file
 
 from pai_modelscope import adapters
 from pai_modelscope.adapters.lora_io.file import modules
+from pai_modelscope.text.chunks import token_ids
 
 MODEL = Path(adapters.__file__).parents[1] / "assets" / "pai-diffusion-mini-zh"
 ATTENTION = r".*attn[12]\.(to_q|to_k|to_v|to_out\.0)"
@@ -240,6 +241,15 @@ def spoilt(pipe: Any, how: str) -> tuple[adapters.LoraFile, str]:
 
 def vectors(count: int, width: int = 256) -> torch.Tensor:
     return torch.randn(count, width, generator=torch.Generator().manual_seed(count))
+
+
+def rows_read(sampler: Any, text: str, *files: str) -> torch.Tensor:
+    """The rows (n, width) that a sampler's text encoder reads for a text, with the words of these embeddings' files."""
+    vocabulary = sampler._adapters.vocabulary(files)
+    ids = torch.tensor(token_ids(vocabulary.tokenizer, [text])[0])
+    encoder = sampler.pipe.text_encoder
+    with vocabulary.before(encoder):
+        return encoder.get_input_embeddings()(ids)
 
 
 def make_embedding(kind: str, rows: torch.Tensor, folder: Path) -> Path:

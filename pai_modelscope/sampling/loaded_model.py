@@ -1,0 +1,166 @@
+"""An opened model that several callers share: nothing that one of them does is there for the next."""
+
+import threading
+import weakref
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, NamedTuple
+
+import torch
+
+from pai_modelscope import limits
+from pai_modelscope.adapters import LoraFile, load_lora, loaded_loras, set_loras, unload_lora
+from pai_modelscope.adapters.lora_loader import active_loras, switch_loras
+
+if TYPE_CHECKING:
+    from diffusers import StableDiffusionPipeline
+
+
+class LoadedModel:
+    """The networks, tokenizer and scheduler of a pipeline, and the lock of whoever draws with them.
+
+    They never change, but within an `AdapterSession`, which holds the lock. `lora_bytes`: how much LoRAs may take that
+    lie ready in the networks, switched off.
+    """
+
+    def __init__(self, pipe: "StableDiffusionPipeline", *, lora_bytes: int = limits.LORA_CACHE_BYTES):
+        self.pipe = pipe
+        self._networks = networks_of(pipe)
+        self.lora_bytes = lora_bytes
+
+    @property
+    def device(self) -> torch.device:
+        return self.pipe.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return self.pipe.dtype
+
+    @property
+    def lock(self) -> threading.RLock:
+        """Whoever calls the networks holds it."""
+        return self.networks.lock
+
+    @property
+    def networks(self) -> "Networks":
+        if (self._networks.unet, self._networks.text_encoder) != (self.pipe.unet, self.pipe.text_encoder):
+            self._networks = networks_of(self.pipe)  # a part of the pipeline was exchanged
+        return self._networks
+
+    def load(self, digest: str, read: Callable[[], LoraFile]) -> None:
+        """Have the LoRA of this digest lie ready, switched off; `read` gives it if it does not yet.
+
+        Raises:
+            UserError: it does not fit the model, which is then as it was.
+        """
+        self.networks.load(digest, read, self.lora_bytes)
+
+    def release(self) -> None:
+        """Take all LoRAs out: every key and tensor of the networks is that of the opened model then."""
+        self.networks.release()
+
+
+class Networks:
+    """A UNet and a text encoder, with the LoRAs that lie in them, by the digests of their files."""
+
+    def __init__(self, unet: torch.nn.Module, text_encoder: torch.nn.Module):
+        self.unet, self.text_encoder = unet, text_encoder
+        self.lock = threading.RLock()
+        self._sizes: dict[str, int] = {}  # bytes; the one that was used last stands last
+        self._active: dict[str, float] = {}
+        self._depth = 0
+        # Networks whose last model is gone are as they were opened, for whoever still has them.
+        weakref.finalize(self, _unload, _Pair(unet, text_encoder), self._sizes).atexit = False
+
+    def load(self, digest: str, read: Callable[[], LoraFile], most: int) -> None:
+        with self.lock:
+            if digest in self._sizes:
+                self._sizes[digest] = self._sizes.pop(digest)
+                return
+            lora = read()
+            size = _bytes(lora, self.unet)
+            self._evict(most - size)
+            name = _adapter(digest)
+            if name in loaded_loras(self):  # left by a model that is no more
+                unload_lora(self, name)
+            before = active_loras(self)
+            load_lora(self, lora, name)
+            switch_loras(self, before)
+            self._sizes[digest] = size
+
+    @contextmanager
+    def active(self, weights: Mapping[str, float]) -> Iterator[None]:
+        """Exactly these loaded LoRAs are on inside, at their weights; after it, what was on before."""
+        with self.lock:
+            if not self._depth and self._active:  # an interrupt came between switching on and off
+                set_loras(self, {})
+                self._active = {}
+            if not weights and not self._active:  # what somebody else put into the networks stays as it is
+                yield
+                return
+            ours, others = self._active, active_loras(self)
+            self._depth += 1
+            try:
+                self._active = {_adapter(digest): weight for digest, weight in weights.items()}
+                set_loras(self, self._active)
+                yield
+            finally:
+                if ours:
+                    set_loras(self, ours)
+                else:
+                    switch_loras(self, others)
+                self._active = ours
+                self._depth -= 1
+
+    def release(self) -> None:
+        with self.lock:
+            if self._active and not self._depth:  # an interrupt came between switching on and off
+                set_loras(self, {})
+                self._active = {}
+            self._evict(-1)
+
+    def _evict(self, most: int) -> None:
+        """Take LoRAs out, those first that were not used for longest, until the others take at most so many bytes."""
+        for digest in list(self._sizes):
+            if sum(self._sizes.values()) <= most:
+                return
+            if _adapter(digest) not in self._active:
+                unload_lora(self, _adapter(digest))
+                del self._sizes[digest]
+
+
+class _Pair(NamedTuple):
+    unet: torch.nn.Module
+    text_encoder: torch.nn.Module
+
+
+def _unload(networks: _Pair, digests: Iterable[str]) -> None:
+    for digest in digests:
+        unload_lora(networks, _adapter(digest))
+
+
+# By the identity of both networks: samplers over one pipeline, or over two that share networks, share the lock, too.
+_NETWORKS: weakref.WeakValueDictionary[tuple[int, int], Networks] = weakref.WeakValueDictionary()
+_REGISTERING = threading.Lock()
+
+
+def networks_of(pipe: "StableDiffusionPipeline") -> Networks:
+    key = id(pipe.unet), id(pipe.text_encoder)
+    with _REGISTERING:
+        networks = _NETWORKS.get(key)
+        if networks is None:
+            networks = _NETWORKS[key] = Networks(pipe.unet, pipe.text_encoder)
+        return networks
+
+
+def _adapter(digest: str) -> str:
+    """PEFT's name for it."""
+    return f"lora_{digest}"
+
+
+def _bytes(lora: LoraFile, network: torch.nn.Module) -> int:
+    """What the LoRA takes in the networks: matrices in the type of the model, other changes as in the file."""
+    width = next(network.parameters()).element_size()
+    matrices = sum(tensor.numel() for state in lora.parts.values() for tensor in state.values())
+    changes = sum(tensor.nbytes for change in lora.changes.values() for tensor in change.tensors.values())
+    return matrices * width + changes
