@@ -13,7 +13,7 @@ import json
 import os
 import re
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -294,16 +294,17 @@ class Adapters:
         with self.model.lock:
             return tuple(replace(use, digest=self._open(use.name, use.source).digest) for use in uses)
 
-    def load(self, use: AdapterUse) -> None:
-        """Have a LoRA that was opened lie ready in the model."""
+    def load(self, use: AdapterUse, keep: Collection[str] = ()) -> None:
+        """Have a LoRA that was opened lie ready in the model, beside those with the digests `keep`."""
         lora = self._loras[use.name]
 
         def read() -> LoraFile:
+            lora_place(lora.source)  # says what is gone, and where it may be
             if _lora_digest(lora.place) != use.digest:
                 raise UserError(f"{use.source} has changed since its pictures were asked for: ask again")
             return read_lora(lora.place)
 
-        self.model.load(use.digest, read)
+        self.model.load(use.digest, read, keep)
 
     def _open(self, name: str, source: str | os.PathLike[str]) -> _KnownLora:
         lora = self._loras.get(name)
@@ -393,11 +394,11 @@ class AdapterSession:
         with ExitStack() as stack:
             stack.enter_context(self.model.lock)
             for use in self._uses:
-                self._adapters.load(use)
+                self._adapters.load(use, keep=[use.digest for use in self._uses])
             weights: dict[str, float] = {}
             for use in self._uses:  # one file by two names counts twice
                 weights[use.digest] = weights.get(use.digest, 0.0) + use.weight
-            stack.enter_context(self.model.networks.active(weights))
+            stack.enter_context(self.model.networks.active(weights, self.model.lora_bytes))
             self._stack = stack.pop_all()
         return self
 

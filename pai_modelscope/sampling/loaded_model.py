@@ -2,7 +2,7 @@
 
 import threading
 import weakref
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -47,13 +47,14 @@ class LoadedModel:
             self._networks = networks_of(self.pipe)  # a part of the pipeline was exchanged
         return self._networks
 
-    def load(self, digest: str, read: Callable[[], LoraFile]) -> None:
-        """Have the LoRA of this digest lie ready, switched off; `read` gives it if it does not yet.
+    def load(self, digest: str, read: Callable[[], LoraFile], keep: Collection[str] = ()) -> None:
+        """Have the LoRA of this digest lie ready, switched off; `read` gives it if it does not yet. For its sake others
+        are taken out, but none of `keep`.
 
         Raises:
             UserError: it does not fit the model, which is then as it was.
         """
-        self.networks.load(digest, read, self.lora_bytes)
+        self.networks.load(digest, read, self.lora_bytes, keep)
 
     def release(self) -> None:
         """Take all LoRAs out: every key and tensor of the networks is that of the opened model then."""
@@ -72,14 +73,14 @@ class Networks:
         # Networks whose last model is gone are as they were opened, for whoever still has them.
         weakref.finalize(self, _unload, _Pair(unet, text_encoder), self._sizes).atexit = False
 
-    def load(self, digest: str, read: Callable[[], LoraFile], most: int) -> None:
+    def load(self, digest: str, read: Callable[[], LoraFile], most: int, keep: Collection[str] = ()) -> None:
         with self.lock:
             if digest in self._sizes:
                 self._sizes[digest] = self._sizes.pop(digest)
                 return
             lora = read()
             size = _bytes(lora, self.unet)
-            self._evict(most - size)
+            self._evict(most - size, keep)
             name = _adapter(digest)
             if name in loaded_loras(self):  # left by a model that is no more
                 unload_lora(self, name)
@@ -89,8 +90,9 @@ class Networks:
             self._sizes[digest] = size
 
     @contextmanager
-    def active(self, weights: Mapping[str, float]) -> Iterator[None]:
-        """Exactly these loaded LoRAs are on inside, at their weights; after it, what was on before."""
+    def active(self, weights: Mapping[str, float], most: int) -> Iterator[None]:
+        """Exactly these loaded LoRAs are on inside, at their weights; after it, what was on before. Those that stay
+        take at most so many bytes."""
         with self.lock:
             if not self._depth and self._active:  # an interrupt came between switching on and off
                 set_loras(self, {})
@@ -111,6 +113,7 @@ class Networks:
                     switch_loras(self, others)
                 self._active = ours
                 self._depth -= 1
+                self._evict(most)
 
     def release(self) -> None:
         with self.lock:
@@ -119,12 +122,12 @@ class Networks:
                 self._active = {}
             self._evict(-1)
 
-    def _evict(self, most: int) -> None:
+    def _evict(self, most: int, keep: Collection[str] = ()) -> None:
         """Take LoRAs out, those first that were not used for longest, until the others take at most so many bytes."""
         for digest in list(self._sizes):
             if sum(self._sizes.values()) <= most:
                 return
-            if _adapter(digest) not in self._active:
+            if _adapter(digest) not in self._active and digest not in keep:
                 unload_lora(self, _adapter(digest))
                 del self._sizes[digest]
 
