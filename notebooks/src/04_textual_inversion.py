@@ -171,19 +171,17 @@ count, width = learned.vectors.shape
 print(f"{learned.token}：{count} 个向量，各 {width} 维，文件 {file.stat().st_size / 1024:.1f} KB")
 
 # %% [markdown]
-# 结果目录可以像模型一样打开，新词随之装上。与底模逐个比较权重：文本编码器的词表多了几行，别的一个也没有变。
+# 结果目录可以像模型一样打开，新词随之装上：分词器的副本多认识几个词，它们的向量排在文本编码器的词表之前。与底模逐个比较权重，
+# 一个也没有变。
 
 # %%
 import torch
 
 tuned = Sampler.from_pretrained(result, device=DEVICE)
-new_rows, changed = 0, []
+new_rows, changed = len(tuned.tokenizer) - len(base.tokenizer), []
 for part in ("unet", "vae", "text_encoder"):
     ours, theirs = (getattr(sampler.pipe, part).state_dict() for sampler in (tuned, base))
-    for name, weight in theirs.items():
-        if not torch.equal(ours[name][: len(weight)] if weight.ndim else ours[name], weight):
-            changed.append(name)
-        new_rows += len(ours[name]) - len(weight) if weight.ndim else 0
+    changed += [name for name in ours.keys() | theirs.keys() if not torch.equal(ours[name], theirs[name])]
 print(f"词表多了 {new_rows} 行；变了的权重：{changed or '没有'}")
 
 # %% [markdown]

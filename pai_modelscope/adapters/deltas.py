@@ -60,7 +60,9 @@ def switch_changes(model: Any, weights: Mapping[str, float]) -> None:
     for name, weight in deltas.on.items():
         for path in deltas.added[name]:
             wanted.setdefault(path, {})[name] = weight
-    different = [path for path in wanted | deltas.applied if wanted.get(path) != deltas.applied.get(path)]
+    # Where there are originals and nothing is applied, an interrupt came between the two.
+    known = wanted | deltas.applied | dict.fromkeys(deltas.originals)
+    different = [path for path in known if path not in deltas.applied or wanted.get(path) != deltas.applied[path]]
     layers = weighted_layers(model) if different else {}
     for path in different:
         _apply(layers[path], path, deltas, wanted.get(path, {}))
@@ -95,9 +97,9 @@ def _apply(layer: Any, path: str, deltas: Deltas, weights: Mapping[str, float]) 
     if path not in deltas.originals:
         deltas.originals[path] = _originals(layer)
     originals = deltas.originals[path]
+    deltas.applied.pop(path, None)
     for name, original in originals.items():
         getattr(layer, name).copy_(original)
-    deltas.applied.pop(path, None)
     if weights:
         changes = [(deltas.added[name][path], weight) for name, weight in weights.items()]
         _store(layer, _changed(layer, path, originals, changes))

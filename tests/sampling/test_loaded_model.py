@@ -12,6 +12,7 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from pai_modelscope import Sampler, UserError
+from pai_modelscope.adapters import deltas
 from pai_modelscope.checkpoints.load import load_pipeline
 from pai_modelscope.sampling import LoadedModel
 from tests.support.adapter_files import ATTENTION, CONV, MODEL, TEXT, random_lora, same_state, shipped_pipe, vectors
@@ -165,6 +166,21 @@ def test_after_an_error_or_an_interrupt_nothing_is_left(model, callers, expected
     free.start()
     free.join(10)
     assert not free.is_alive()  # nobody holds the lock
+
+
+def test_an_interrupt_while_weights_are_changed_is_made_good(model, callers, expected, monkeypatch):
+    sampler, store = callers[0].sampler(model), deltas._store
+
+    def halfway(layer: Any, changed: dict[str, torch.Tensor]) -> None:
+        store(layer, changed)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(deltas, "_store", halfway)
+    with pytest.raises(KeyboardInterrupt):
+        callers[0].draw(sampler, callers[0].jobs[3])
+    monkeypatch.undo()
+    assert same_state(weights(model.pipe.unet), weights(shipped_pipe().unet))
+    assert callers[0].draw(sampler, callers[0].jobs[3]) == expected[0][3]
 
 
 def weights(unet: Any) -> dict[str, torch.Tensor]:
