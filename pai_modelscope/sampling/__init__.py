@@ -1,7 +1,8 @@
 """From Chinese texts to pictures, over diffusers' StableDiffusionPipeline."""
 
+from pai_modelscope.config import GenerationRequest
 from pai_modelscope.sampling.loaded_model import LoadedModel
-from pai_modelscope.sampling.request import GenerationRequest, ModelLimits, ResolvedRequest, resolve
+from pai_modelscope.sampling.request import ModelLimits, ResolvedRequest, resolve
 from pai_modelscope.sampling.sampler import Picture, Sampler
 from pai_modelscope.sampling.schedulers import SCHEDULERS
 

@@ -13,7 +13,7 @@ from pai_modelscope.adapters import LoraFile, load_lora, loaded_loras, set_loras
 from pai_modelscope.adapters.lora_loader import active_loras, switch_loras
 
 if TYPE_CHECKING:
-    from diffusers import StableDiffusionPipeline
+    from diffusers import DiffusionPipeline
 
 
 class LoadedModel:
@@ -23,18 +23,20 @@ class LoadedModel:
     lie ready in the networks, switched off.
     """
 
-    def __init__(self, pipe: "StableDiffusionPipeline", *, lora_bytes: int = limits.LORA_CACHE_BYTES):
+    def __init__(self, pipe: "DiffusionPipeline", *, lora_bytes: int = limits.LORA_CACHE_BYTES):
         self.pipe = pipe
         self._networks = networks_of(pipe)
         self.lora_bytes = lora_bytes
 
     @property
     def device(self) -> torch.device:
-        return self.pipe.device
+        device: torch.device = self.pipe.device
+        return device
 
     @property
     def dtype(self) -> torch.dtype:
-        return self.pipe.dtype
+        dtype: torch.dtype = self.pipe.dtype
+        return dtype
 
     @property
     def lock(self) -> threading.RLock:
@@ -147,7 +149,7 @@ _NETWORKS: weakref.WeakValueDictionary[tuple[int, int], Networks] = weakref.Weak
 _REGISTERING = threading.Lock()
 
 
-def networks_of(pipe: "StableDiffusionPipeline") -> Networks:
+def networks_of(pipe: "DiffusionPipeline") -> Networks:
     key = id(pipe.unet), id(pipe.text_encoder)
     with _REGISTERING:
         networks = _NETWORKS.get(key)

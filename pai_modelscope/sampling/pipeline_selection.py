@@ -1,12 +1,14 @@
 """Which of diffusers' pipelines a request needs, over the same networks, and what it is given beside text and noise."""
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from diffusers import (
+    DiffusionPipeline,
+    ModelMixin,
+    SchedulerMixin,
     StableDiffusionControlNetImg2ImgPipeline,
     StableDiffusionControlNetInpaintPipeline,
     StableDiffusionControlNetPipeline,
@@ -20,7 +22,7 @@ from pai_modelscope.sampling.init_image import Canvas, canvas
 from pai_modelscope.sampling.request import ResolvedRequest
 
 # By (starts from a picture, repaints a part of it, is controlled).
-_PIPELINES: dict[tuple[bool, bool, bool], type] = {
+_PIPELINES: dict[tuple[bool, bool, bool], type[DiffusionPipeline]] = {
     (True, False, False): StableDiffusionImg2ImgPipeline,
     (True, True, False): StableDiffusionInpaintPipeline,
     (False, False, True): StableDiffusionControlNetPipeline,
@@ -34,18 +36,18 @@ class Task:
     """A pipeline, the arguments that only it takes, what becomes of its pictures, and whether noise is all it starts
     from."""
 
-    pipe: Any
-    inputs: dict[str, Any]
+    pipe: DiffusionPipeline
+    inputs: Mapping[str, object]
     finish: Callable[[Image.Image], Image.Image]
     from_noise: bool = True
 
-    def use(self, scheduler: Any) -> None:
+    def use(self, scheduler: SchedulerMixin) -> None:
         """Have the pipeline, which nobody else calls, step by this scheduler."""
         scheduler.from_noise = self.from_noise
         self.pipe.scheduler = scheduler
 
 
-def task(base: Any, request: ResolvedRequest, controlnets: list[Any]) -> Task:
+def task(base: DiffusionPipeline, request: ResolvedRequest, controlnets: list[ModelMixin]) -> Task:
     """For a request; `base` is the text-to-image pipeline, `controlnets` those of the request's controls."""
     width, height = size = request.width, request.height
     start = None if request.init_image is None else canvas(request.init_image, size, request.resize)
@@ -53,7 +55,7 @@ def task(base: Any, request: ResolvedRequest, controlnets: list[Any]) -> Task:
     if start is None and not controlnets:
         return Task(copy.copy(base), sides, _as_drawn)
     parts = {**base.components, "requires_safety_checker": False}
-    inputs: dict[str, Any] = {}
+    inputs: dict[str, object] = {}
     from_noise = True
     if start is not None and request.init_image is not None:
         strength, steps = request.init_image.strength, request.num_inference_steps
@@ -64,12 +66,12 @@ def task(base: Any, request: ResolvedRequest, controlnets: list[Any]) -> Task:
     if controlnets:
         parts["controlnet"] = controlnets
         inputs |= {**sides, **_steering(start, request)}
-    pipe: Any = _PIPELINES[start is not None, bool(start and start.mask), bool(controlnets)](**parts)
+    pipe = _PIPELINES[start is not None, bool(start and start.mask), bool(controlnets)](**parts)
     pipe.set_progress_bar_config(disable=True)
     return Task(pipe, inputs, _as_drawn if start is None else start.finish, from_noise)
 
 
-def _steering(start: Canvas | None, request: ResolvedRequest) -> dict[str, Any]:
+def _steering(start: Canvas | None, request: ResolvedRequest) -> dict[str, object]:
     size = request.width, request.height
     box, whole = (start.box, start.whole) if start else (None, size)
     pictures = [control.picture(size, request.resize, box, whole) for control in request.controls]

@@ -3,10 +3,16 @@
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
+
+import torch
+
+if TYPE_CHECKING:
+    from diffusers import DiffusionPipeline
 
 # Of a step and their number, or of these and the latents: what it returns has no meaning.
 Callback = Callable[..., object]
+StepEnd = Callable[["DiffusionPipeline", int, int, dict[str, torch.Tensor]], dict[str, torch.Tensor]]
 
 
 @dataclass
@@ -17,20 +23,22 @@ class Progress:
     total: int
     done: int = 0
 
-    def begin(self, steps: int) -> Callable[..., Any] | None:
+    def begin(self, steps: int) -> StepEnd | None:
         """diffusers' callback for the next pass, of so many steps."""
         started = self.done
         self.done += steps
         return on_step_end(self.callback, started, self.total)
 
 
-def on_step_end(callback: Callback | None, done: int, total: int) -> Callable[..., Any] | None:
+def on_step_end(callback: Callback | None, done: int, total: int) -> StepEnd | None:
     """diffusers' callback that calls the user's with the steps of all pictures counted on."""
     if callback is None:
         return None
     takes_latents = _takes(callback, 3)
 
-    def each_step(pipe: Any, step: int, timestep: Any, tensors: dict[str, Any]) -> dict[str, Any]:
+    def each_step(
+        pipe: "DiffusionPipeline", step: int, timestep: int, tensors: dict[str, torch.Tensor]
+    ) -> dict[str, torch.Tensor]:
         # Some schedulers evaluate more often than they step; the last evaluation ends the last step.
         steps = pipe.scheduler.num_inference_steps
         now = done + (step + 1) * steps // pipe.num_timesteps

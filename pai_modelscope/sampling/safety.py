@@ -1,7 +1,7 @@
 """An optional look at finished pictures by Yahoo's Open NSFW classifier, which works offline."""
 
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 from PIL import Image, ImageFilter
 
@@ -50,7 +50,7 @@ class SafetyCheck:
         return image, True
 
 
-def build_safety(safety: Any) -> SafetyCheck | None:
+def build_safety(safety: object) -> SafetyCheck | None:
     """The check for `True`, a dict of `SafetySettings` or the settings themselves; `None` for `None` and `False`."""
     if safety is None or safety is False:
         return None

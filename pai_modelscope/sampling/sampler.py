@@ -37,7 +37,7 @@ from pai_modelscope.text.encode import count_chunks
 from pai_modelscope.zoo import model_dir
 
 if TYPE_CHECKING:
-    from diffusers import StableDiffusionPipeline
+    from diffusers import DiffusionPipeline, ModelMixin, SchedulerMixin
     from transformers import PreTrainedTokenizerBase
 
 _GPU_BATCH = 8
@@ -60,7 +60,7 @@ class Sampler:
 
     def __init__(
         self,
-        pipe: "StableDiffusionPipeline | LoadedModel",
+        pipe: "DiffusionPipeline | LoadedModel",
         *,
         name: str = "",
         recommended: Mapping[str, object] | None = None,
@@ -77,7 +77,7 @@ class Sampler:
         self.safety = safety
         self.recommended: dict[str, Any] = dict(recommended or {})
         self._own = self.pipe.scheduler
-        self._controlnets: dict[str, Any] = {}
+        self._controlnets: dict[str, ModelMixin] = {}
         self._own_controlnets: dict[str, str] = {}
         self._adapters = Adapters(self.model)
 
@@ -88,7 +88,7 @@ class Sampler:
         *,
         device: str | torch.device | None = None,
         torch_dtype: str | torch.dtype | None = None,
-        safety: Any = None,
+        safety: object = None,
     ) -> "Sampler":
         """Open a folder, a name of the zoo or a hub id. The folder may be a training result: its LoRA, embedding or
         ControlNet comes with the model that it was trained on, the LoRA in use wherever no other is asked for.
@@ -145,7 +145,7 @@ class Sampler:
         """The model's tokenizer; with words that were added, a copy that knows them."""
         return self._adapters.vocabulary().tokenizer
 
-    def add_controlnet(self, net: Any, kind: str) -> None:
+    def add_controlnet(self, net: "ModelMixin", kind: str) -> None:
         """Have `control={kind: picture}` follow `net`, a ControlNetModel that was made or trained in this process."""
         if not isinstance(kind, str) or not callable(getattr(net, "forward", None)):
             raise UserError(f"add_controlnet takes a ControlNetModel and a name, not {shown(net)} and {shown(kind)}")
@@ -275,13 +275,13 @@ class Sampler:
             raise no_picture(self.pipe.dtype, request)
         return [work.finish(picture) for picture in self.pipe.numpy_to_pil(images)]
 
-    def _controlnet(self, model: str) -> Any:
+    def _controlnet(self, model: str) -> "ModelMixin":
         """Opened once; a name of the zoo, a hub id or a folder."""
         if model not in self._controlnets:
             self._controlnets[model] = load_controlnet(model_dir(model), self.pipe)
         return self._controlnets[model]
 
-    def _scheduler(self, name: str) -> Any:
+    def _scheduler(self, name: str) -> "SchedulerMixin":
         return on_cpu(self._own if name == own_name(self._own) else SCHEDULERS[name](self._own.config))
 
     def _infotext(self, request: ResolvedRequest, vocabulary: Vocabulary, size: int, row: int) -> str:

@@ -14,15 +14,16 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import diffusers as untyped_diffusers
+from diffusers import SchedulerMixin
 
 from pai_modelscope.errors import UserError
 from pai_modelscope.sampling import pure_noise
 
 diffusers: Any = untyped_diffusers  # its decorators hide its methods from type checkers
-_Builder = Callable[[Mapping[str, Any]], Any]
+_Builder = Callable[[Mapping[str, object]], SchedulerMixin]
 
 # The original WebUI's seven (Euler, Euler a, DPM++, DDIM, DDPM, PNDM, Heun) and today's: the class and its options.
-_SAMPLERS: dict[str, tuple[Any, dict[str, Any]]] = {
+_SAMPLERS: dict[str, tuple[type[SchedulerMixin], dict[str, object]]] = {
     "DPM++ 2M": (pure_noise.Multistep, {"algorithm_type": "dpmsolver++"}),
     "DPM++ 2M SDE": (pure_noise.Multistep, {"algorithm_type": "sde-dpmsolver++"}),
     "DPM++ 3M SDE": (pure_noise.Multistep, {"algorithm_type": "sde-dpmsolver++", "solver_order": 3}),
@@ -42,7 +43,7 @@ _SAMPLERS: dict[str, tuple[Any, dict[str, Any]]] = {
 }
 # The WebUI's schedules that diffusers has, and the option of those classes that know them. Not Beta: it needs scipy,
 # and where it places two steps within one timestep, diffusers' classes lose count of the steps.
-_SCHEDULES: dict[str, dict[str, Any]] = {
+_SCHEDULES: dict[str, dict[str, object]] = {
     "Karras": {"use_karras_sigmas": True},
     "Exponential": {"use_exponential_sigmas": True},
     "SGM Uniform": {"timestep_spacing": "trailing"},
@@ -50,10 +51,10 @@ _SCHEDULES: dict[str, dict[str, Any]] = {
 _SPREAD = tuple(option for options in _SCHEDULES.values() for option in options if option.startswith("use_"))
 
 
-def _build(cls: Any, options: Mapping[str, Any]) -> _Builder:
-    keys = cls._get_init_keys(cls)
+def _build(cls: type[SchedulerMixin], options: Mapping[str, object]) -> _Builder:
+    keys = _keys(cls)
 
-    def build(config: Mapping[str, Any]) -> Any:
+    def build(config: Mapping[str, object]) -> SchedulerMixin:
         # Latents have no fixed range: clipping them, a default of several classes, would spoil every picture.
         changes = {"clip_sample": False, "thresholding": False, "trained_betas": config.get("trained_betas")}
         changes |= {option: False for option in (*_SPREAD, "use_beta_sigmas") if option in keys}
@@ -66,6 +67,12 @@ def _build(cls: Any, options: Mapping[str, Any]) -> _Builder:
     return build
 
 
+def _keys(cls: type[SchedulerMixin]) -> set[str]:
+    """The options that a class has."""
+    keys: set[str] = cls._get_init_keys(cls)
+    return keys
+
+
 def _builders() -> dict[str, _Builder]:
     builders = {}
     for name, (cls, options) in _SAMPLERS.items():
@@ -73,7 +80,7 @@ def _builders() -> dict[str, _Builder]:
         if not issubclass(cls, pure_noise.SpreadSigmas | diffusers.EulerAncestralDiscreteScheduler):
             continue  # not one of k-diffusion's kind, to which the WebUI's schedules apply
         for schedule, of_schedule in _SCHEDULES.items():
-            if of_schedule.keys() <= cls._get_init_keys(cls):
+            if of_schedule.keys() <= _keys(cls):
                 builders[f"{name} {schedule}"] = _build(cls, {**options, **of_schedule})
     return builders
 
@@ -181,20 +188,20 @@ def _split(name: str, schedules: tuple[str, ...]) -> tuple[str, str]:
     return name, ""
 
 
-def on_cpu(scheduler: Any) -> Any:
+def on_cpu(scheduler: SchedulerMixin) -> SchedulerMixin:
     """A copy whose timesteps stay on the CPU, so that looking one up does not wait for the GPU in every step."""
     copied = copy.copy(scheduler)
     set_timesteps = copied.set_timesteps
 
     @functools.wraps(set_timesteps)
-    def set_timesteps_on_cpu(*args: Any, device: Any = None, **kwargs: Any) -> None:
+    def set_timesteps_on_cpu(*args: object, device: object = None, **kwargs: object) -> None:
         set_timesteps(*args, device="cpu", **kwargs)
 
     copied.set_timesteps = set_timesteps_on_cpu
     return copied
 
 
-def own_name(scheduler: Any) -> str:
+def own_name(scheduler: SchedulerMixin) -> str:
     """The name for the scheduler that a model folder carries: one of SCHEDULERS, else diffusers' without the suffix."""
     name = type(scheduler).__name__.removesuffix("Scheduler")
     config = scheduler.config

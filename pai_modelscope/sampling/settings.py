@@ -3,19 +3,18 @@
 import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from pai_modelscope.checkpoints.configs import own_loras
-from pai_modelscope.checkpoints.integrity import read_json
 from pai_modelscope.config import GenerationOptions
 from pai_modelscope.config.option import problem, shown
 from pai_modelscope.errors import UserError
+from pai_modelscope.model_layout import read_json
 
 # Files and numbers of one picture: those are the user's to name, not a folder's.
 _OF_THE_USER = ("image", "mask", "control", "embeddings", "outpaint", "seed", "batch_pos", "output_type")
 
 
-def own_settings(folder: Path) -> tuple[Any, dict[str, Any]]:
+def own_settings(folder: Path) -> tuple[object, dict[str, object]]:
     """The sections "safety" and "generation"; None and {} where the folder says nothing.
 
     Names in "generation" that are no options are left to other programs.
@@ -42,7 +41,7 @@ def own_settings(folder: Path) -> tuple[Any, dict[str, Any]]:
     return settings.get("safety"), recommended
 
 
-def check_types(pipe: Any, name: Any, base: Any, recommended: Any, safety: Any) -> None:
+def check_types(pipe: object, name: object, base: object, recommended: object, safety: object) -> None:
     """Raises `UserError` for what a `Sampler` can't be made of."""
     if any(not hasattr(pipe, part) for part in ("unet", "text_encoder", "tokenizer", "vae", "scheduler")):
         raise UserError(f"pipe is {shown(pipe)}; give a StableDiffusionPipeline, or use Sampler.from_pretrained")
