@@ -78,6 +78,7 @@ PROMPT_CHUNKS = 128  # of the text encoder's length: some 4,000 words
 PROMPT_BRACKETS = 64  # within each other
 PROMPT_PARTS = 32  # joined by AND; each is a row of the network at every step
 PROMPT_TEXTS_CHARACTERS = 4_000_000  # of all texts that a prompt becomes over its steps
+PROMPT_STATES = 1024  # chunks of all texts that one picture is drawn after
 PROMPT_WEIGHT = 10_000.0  # of a word, all brackets around it multiplied; float16 ends at 65,504
 TOKENS = 4096  # of a text encoder's length
 

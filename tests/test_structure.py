@@ -27,6 +27,7 @@ LAYERS = [
     {"methods"},
     {"evaluation"},
     {"sampling"},
+    {"acceleration"},
     {"checkpoints", "compat"},
     {"adapters"},
     {"data"},

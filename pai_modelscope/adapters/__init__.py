@@ -7,7 +7,14 @@ from pai_modelscope.adapters.lora_io.file import LoraFile
 from pai_modelscope.adapters.lora_io.locate import lora_place
 from pai_modelscope.adapters.lora_io.read import read_lora
 from pai_modelscope.adapters.lora_io.write import write_lora
-from pai_modelscope.adapters.lora_loader import load_lora, loaded_loras, merge_lora, set_loras, unload_lora
+from pai_modelscope.adapters.lora_loader import (
+    load_lora,
+    loaded_loras,
+    merge_lora,
+    set_loras,
+    set_network_loras,
+    unload_lora,
+)
 from pai_modelscope.adapters.merge import save_merged
 from pai_modelscope.adapters.summary import inspect
 
@@ -26,6 +33,7 @@ __all__ = [
     "read_lora",
     "save_merged",
     "set_loras",
+    "set_network_loras",
     "unload_lora",
     "write_embedding",
     "write_lora",

@@ -56,13 +56,21 @@ def set_loras(pipe: Any, weights: Mapping[str, float]) -> None:
         raise UserError(f"No LoRA {unknown[0]!r} is loaded; loaded are: {', '.join(known) or 'none'}. Load it first.")
     for name, weight in weights.items():
         _check_weight(name, weight)
-    on = {name: weight for name, weight in weights.items() if weight}
     for model in _models(pipe).values():
-        for layer in lora_layers(model).values():
-            layer.enable_adapters(True)
-            for name, weight in on.items():
-                layer.set_scale(name, weight)
-    switch_loras(pipe, on)
+        set_network_loras(model, weights)
+
+
+def set_network_loras(network: Any, weights: Mapping[str, float]) -> None:
+    """`set_loras` for one network, in which a LoRA of another part alone changes nothing."""
+    for name, weight in weights.items():
+        _check_weight(name, weight)
+    on = {name: weight for name, weight in weights.items() if weight}
+    for layer in lora_layers(network).values():
+        layer.enable_adapters(True)
+        for name, weight in on.items():
+            layer.set_scale(name, weight)
+        _activate(layer, list(on))
+    switch_changes(network, on)
 
 
 def loaded_loras(pipe: Any) -> list[str]:

@@ -29,9 +29,9 @@ from pai_modelscope.adapters.lora_io.locate import find_lora
 from pai_modelscope.config.option import Bounds, problem_of_number, shown
 from pai_modelscope.errors import UserError
 from pai_modelscope.images.infotext import RememberedFile
+from pai_modelscope.sampling.conditioning import PromptTexts, States, encode
 from pai_modelscope.sampling.loaded_model import LoadedModel
 from pai_modelscope.tensor_files import PICKLES
-from pai_modelscope.text import encode_prompts
 from pai_modelscope.text.placeholders import said
 from pai_modelscope.text.prompt_tags import split_loras
 from pai_modelscope.untrusted import open_regular
@@ -39,7 +39,6 @@ from pai_modelscope.untrusted import open_regular
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-States = tuple[torch.Tensor, torch.Tensor]  # of prompts and of negative prompts
 _VOCABULARIES = 4  # that a sampler keeps
 
 
@@ -398,7 +397,7 @@ class AdapterSession:
             weights: dict[str, float] = {}
             for use in self._uses:  # one file by two names counts twice
                 weights[use.digest] = weights.get(use.digest, 0.0) + use.weight
-            stack.enter_context(self.model.networks.active(weights, self.model.lora_bytes))
+            stack.enter_context(self.model.active(weights))
             self._stack = stack.pop_all()
         return self
 
@@ -407,11 +406,11 @@ class AdapterSession:
     ) -> None:
         self._stack.__exit__(kind, error, trace)
 
-    def encode(self, prompt: str, negative_prompt: str, clip_skip: int | None) -> States:
-        """States (1, n_chunks * L, D) of both texts."""
+    def encode(self, texts: PromptTexts, clip_skip: int | None) -> dict[str, States]:
+        """The states of each text of a picture."""
         encoder = self.model.pipe.text_encoder
         with self.vocabulary.before(encoder):
-            return encode_prompts(self.vocabulary.tokenizer, encoder, [prompt], [negative_prompt], clip_skip)
+            return encode(self.vocabulary.tokenizer, encoder, texts, clip_skip)
 
 
 # Files.

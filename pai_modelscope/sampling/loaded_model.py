@@ -3,13 +3,14 @@
 import threading
 import weakref
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
 from pai_modelscope import limits
-from pai_modelscope.adapters import LoraFile, load_lora, loaded_loras, set_loras, unload_lora
+from pai_modelscope.acceleration import Backend, EagerBackend
+from pai_modelscope.adapters import LoraFile, load_lora, loaded_loras, set_loras, set_network_loras, unload_lora
 from pai_modelscope.adapters.lora_loader import active_loras, switch_loras
 
 if TYPE_CHECKING:
@@ -19,12 +20,20 @@ if TYPE_CHECKING:
 class LoadedModel:
     """The networks, tokenizer and scheduler of a pipeline, and the lock of whoever draws with them.
 
-    They never change, but within an `AdapterSession`, which holds the lock. `lora_bytes`: how much LoRAs may take that
-    lie ready in the networks, switched off.
+    They never change, but within an `AdapterSession`, which holds the lock. `backend`: what predicts in place of the
+    pipeline's denoising network, None for the network itself; `lora_bytes`: how much LoRAs may take that lie ready in
+    the networks, switched off.
     """
 
-    def __init__(self, pipe: "DiffusionPipeline", *, lora_bytes: int = limits.LORA_CACHE_BYTES):
+    def __init__(
+        self,
+        pipe: "DiffusionPipeline",
+        *,
+        backend: Backend | None = None,
+        lora_bytes: int = limits.LORA_CACHE_BYTES,
+    ):
         self.pipe = pipe
+        self._backend = backend
         self._networks = networks_of(pipe)
         self.lora_bytes = lora_bytes
 
@@ -37,6 +46,10 @@ class LoadedModel:
     def dtype(self) -> torch.dtype:
         dtype: torch.dtype = self.pipe.dtype
         return dtype
+
+    @property
+    def backend(self) -> Backend:
+        return self._backend or EagerBackend(self.pipe.unet)
 
     @property
     def lock(self) -> threading.RLock:
@@ -57,6 +70,10 @@ class LoadedModel:
             UserError: it does not fit the model, which is then as it was.
         """
         self.networks.load(digest, read, self.lora_bytes, keep)
+
+    def active(self, weights: Mapping[str, float]) -> AbstractContextManager[None]:
+        """Exactly the LoRAs of these digests are on inside, at their weights; the lock is held."""
+        return self.networks.active(weights, self.backend, self.lora_bytes)
 
     def release(self) -> None:
         """Take all LoRAs out: every key and tensor of the networks is that of the opened model then."""
@@ -92,12 +109,17 @@ class Networks:
             self._sizes[digest] = size
 
     @contextmanager
-    def active(self, weights: Mapping[str, float], most: int) -> Iterator[None]:
+    def active(self, weights: Mapping[str, float], backend: Backend, most: int) -> Iterator[None]:
         """Exactly these loaded LoRAs are on inside, at their weights; after it, what was on before. Those that stay
         take at most so many bytes."""
+
+        def use(adapters: Mapping[str, float]) -> None:
+            backend.use_adapters(adapters)
+            set_network_loras(self.text_encoder, adapters)
+
         with self.lock:
             if not self._depth and self._active:  # an interrupt came between switching on and off
-                set_loras(self, {})
+                use({})
                 self._active = {}
             if not weights and not self._active:  # what somebody else put into the networks stays as it is
                 yield
@@ -106,12 +128,11 @@ class Networks:
             self._depth += 1
             try:
                 self._active = {_adapter(digest): weight for digest, weight in weights.items()}
-                set_loras(self, self._active)
+                use(self._active)
                 yield
             finally:
-                if ours:
-                    set_loras(self, ours)
-                else:
+                use(ours)
+                if not ours:
                     switch_loras(self, others)
                 self._active = ours
                 self._depth -= 1

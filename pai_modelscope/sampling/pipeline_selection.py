@@ -1,86 +1,76 @@
-"""Which of diffusers' pipelines a request needs, over the same networks, and what it is given beside text and noise."""
+"""Which of diffusers' pipelines a request needs, and what it is given beside text and noise."""
 
 import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 from diffusers import (
     DiffusionPipeline,
-    ModelMixin,
     SchedulerMixin,
-    StableDiffusionControlNetImg2ImgPipeline,
-    StableDiffusionControlNetInpaintPipeline,
-    StableDiffusionControlNetPipeline,
     StableDiffusionImg2ImgPipeline,
     StableDiffusionInpaintPipeline,
 )
+from diffusers.image_processor import VaeImageProcessor
 from PIL import Image
 
 from pai_modelscope.errors import UserError
-from pai_modelscope.sampling.init_image import Canvas, canvas
+from pai_modelscope.sampling.denoiser import Denoiser
+from pai_modelscope.sampling.init_image import canvas
 from pai_modelscope.sampling.request import ResolvedRequest
-
-# By (starts from a picture, repaints a part of it, is controlled).
-_PIPELINES: dict[tuple[bool, bool, bool], type[DiffusionPipeline]] = {
-    (True, False, False): StableDiffusionImg2ImgPipeline,
-    (True, True, False): StableDiffusionInpaintPipeline,
-    (False, False, True): StableDiffusionControlNetPipeline,
-    (True, False, True): StableDiffusionControlNetImg2ImgPipeline,
-    (True, True, True): StableDiffusionControlNetInpaintPipeline,
-}
 
 
 @dataclass(frozen=True)
 class Task:
-    """A pipeline, the arguments that only it takes, what becomes of its pictures, and whether noise is all it starts
-    from."""
+    """A kind of pipeline, the arguments that it takes beside text and noise, and what becomes of its pictures.
 
-    pipe: DiffusionPipeline
+    `pipeline`: None for that of text to image; `control_pictures`: what the request's ControlNets see, (1, 3, H, W)
+    from 0 to 1; `from_noise`: whether noise is all that it starts from.
+    """
+
+    pipeline: type[DiffusionPipeline] | None
     inputs: Mapping[str, object]
+    control_pictures: Sequence[torch.Tensor]
     finish: Callable[[Image.Image], Image.Image]
     from_noise: bool = True
 
-    def use(self, scheduler: SchedulerMixin) -> None:
-        """Have the pipeline, which nobody else calls, step by this scheduler."""
+    def open(self, base: DiffusionPipeline, denoiser: Denoiser, scheduler: SchedulerMixin) -> DiffusionPipeline:
+        """The pipeline, which nobody else calls, over the networks of `base`, the text-to-image pipeline; the denoiser
+        predicts for it."""
+        pipe = copy.copy(base)
+        if self.pipeline:
+            pipe = self.pipeline(**base.components, requires_safety_checker=False)
+            pipe.set_progress_bar_config(disable=True)
         scheduler.from_noise = self.from_noise
-        self.pipe.scheduler = scheduler
+        pipe.scheduler, pipe.unet = scheduler, denoiser
+        denoiser.evaluations = lambda: pipe.num_timesteps
+        return pipe
 
 
-def task(base: DiffusionPipeline, request: ResolvedRequest, controlnets: list[ModelMixin]) -> Task:
-    """For a request; `base` is the text-to-image pipeline, `controlnets` those of the request's controls."""
+def task(request: ResolvedRequest) -> Task:
+    """What a request asks for; ControlNets are of no matter, they are the denoiser's."""
     width, height = size = request.width, request.height
-    start = None if request.init_image is None else canvas(request.init_image, size, request.resize)
     sides = {"height": height, "width": width}
-    if start is None and not controlnets:
-        return Task(copy.copy(base), sides, _as_drawn)
-    parts = {**base.components, "requires_safety_checker": False}
-    inputs: dict[str, object] = {}
-    from_noise = True
-    if start is not None and request.init_image is not None:
-        strength, steps = request.init_image.strength, request.num_inference_steps
-        inputs |= {"image": start.image, "strength": strength}
-        from_noise = int(steps * strength) >= steps  # as diffusers counts
-        if start.mask is not None:
-            inputs |= {"mask_image": start.mask, **sides}
-    if controlnets:
-        parts["controlnet"] = controlnets
-        inputs |= {**sides, **_steering(start, request)}
-    pipe = _PIPELINES[start is not None, bool(start and start.mask), bool(controlnets)](**parts)
-    pipe.set_progress_bar_config(disable=True)
-    return Task(pipe, inputs, _as_drawn if start is None else start.finish, from_noise)
+    if request.init_image is None:
+        pictures = [control.picture(size, request.resize, None, size) for control in request.controls]
+        return Task(None, sides, [_as_tensor(picture) for picture in pictures], _as_drawn)
+    start = canvas(request.init_image, size, request.resize)
+    pictures = [control.picture(size, request.resize, start.box, start.whole) for control in request.controls]
+    inputs: dict[str, object] = {"image": start.image, "strength": request.init_image.strength}
+    pipeline: type[DiffusionPipeline] = StableDiffusionImg2ImgPipeline
+    if start.mask is not None:
+        pipeline = StableDiffusionInpaintPipeline
+        inputs |= {"mask_image": start.mask, **sides}
+    from_noise = request.steps_run >= request.num_inference_steps
+    return Task(pipeline, inputs, [_as_tensor(picture) for picture in pictures], start.finish, from_noise)
 
 
-def _steering(start: Canvas | None, request: ResolvedRequest) -> dict[str, object]:
-    size = request.width, request.height
-    box, whole = (start.box, start.whole) if start else (None, size)
-    pictures = [control.picture(size, request.resize, box, whole) for control in request.controls]
-    return {
-        "image" if start is None else "control_image": pictures,
-        "controlnet_conditioning_scale": [control.scale for control in request.controls],
-        "control_guidance_start": [control.start for control in request.controls],
-        "control_guidance_end": [control.end for control in request.controls],
-    }
+def _as_tensor(picture: Image.Image) -> torch.Tensor:
+    """As diffusers' ControlNet pipelines prepare a picture: (1, 3, H, W) from 0 to 1."""
+    prepared: torch.Tensor = VaeImageProcessor(do_convert_rgb=True, do_normalize=False, do_resize=False).preprocess(
+        picture
+    )
+    return prepared
 
 
 def _as_drawn(picture: Image.Image) -> Image.Image:

@@ -98,6 +98,12 @@ class ResolvedRequest:
     first: bool = True  # of the pictures of its text
 
     @property
+    def steps_run(self) -> int:
+        """The steps that are taken: from an initial image, a share of them, as diffusers counts."""
+        steps = self.num_inference_steps
+        return steps if self.init_image is None else min(int(steps * self.init_image.strength), steps)
+
+    @property
     def shared(self) -> tuple[object, ...]:
         """What pictures of one batch have in common."""
         return tuple(getattr(self, name) for name in _OF_A_BATCH)

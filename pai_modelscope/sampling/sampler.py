@@ -21,19 +21,21 @@ from pai_modelscope.checkpoints.load import display_name, load_controlnet, load_
 from pai_modelscope.config.option import shown
 from pai_modelscope.errors import UserError
 from pai_modelscope.images import realesrgan
-from pai_modelscope.sampling.adapter_session import Adapters, AdapterSession, States, Vocabulary, remembered_loras
-from pai_modelscope.sampling.guidance import rescaled_guidance
+from pai_modelscope.sampling.adapter_session import Adapters, AdapterSession, Vocabulary, remembered_loras
+from pai_modelscope.sampling.conditioning import Conditioning, PromptTexts, States, condition, read_prompts
+from pai_modelscope.sampling.denoiser import Denoiser, Guidance, NetworkControl
 from pai_modelscope.sampling.loaded_model import LoadedModel
 from pai_modelscope.sampling.metadata import describe
 from pai_modelscope.sampling.pipeline_selection import no_picture, out_of_memory, task
 from pai_modelscope.sampling.progress import Callback, Progress
-from pai_modelscope.sampling.prompts import check_prompts
+from pai_modelscope.sampling.prompts import DrawingPass, PromptPair, check_prompts, passes_of
 from pai_modelscope.sampling.request import ModelLimits, ResolvedRequest, Text, read_call, resolve
 from pai_modelscope.sampling.safety import SafetyCheck, build_safety
 from pai_modelscope.sampling.schedulers import SCHEDULERS, on_cpu, own_name
 from pai_modelscope.sampling.settings import check_types, own_settings
 from pai_modelscope.sampling.upscale import enlarged, passes
 from pai_modelscope.text.encode import count_chunks
+from pai_modelscope.text.unknown_characters import warn_of_unknown
 from pai_modelscope.zoo import model_dir
 
 if TYPE_CHECKING:
@@ -169,8 +171,12 @@ class Sampler:
         vocabulary = self._adapters.vocabulary([file for request in requests for file in request.embeddings], uses)
         for control in dict.fromkeys(control for request in requests for control in request.controls):
             self._controlnet(control.model)
-        prompts = [(request.plain_prompt, request.negative_prompt) for request in requests if request.first]
-        check_prompts(vocabulary.tokenizer, prompts)
+        pairs = [
+            PromptPair(request.plain_prompt, request.negative_prompt, passes_of(request))
+            for request in requests
+            if request.first
+        ]
+        check_prompts(vocabulary.tokenizer, pairs)
         return self._run(self._batches(requests, vocabulary), vocabulary, callback)
 
     @property
@@ -196,14 +202,16 @@ class Sampler:
         )
 
     def _batches(self, requests: list[ResolvedRequest], vocabulary: Vocabulary) -> list[list[ResolvedRequest]]:
-        """Requests that differ in texts and seed only, and need as many chunks, share a batch."""
+        """Requests that differ in texts and seed only, and need as many chunks and rows, share a batch."""
         groups: dict[tuple[object, ...], list[ResolvedRequest]] = {}
         usual = 1 if self.pipe.device.type == "cpu" else _GPU_BATCH
         for request in requests:
             size = _size(request, usual)
-            texts = request.plain_prompt, request.negative_prompt
-            chunks = count_chunks(vocabulary.tokenizer, *texts) if size > 1 else 0
-            groups.setdefault((chunks, *request.shared), []).append(request)
+            shape: tuple[int, ...] = ()
+            if size > 1:
+                texts = _texts_of(request, passes_of(request)[0])
+                shape = count_chunks(vocabulary.tokenizer, *texts), len(texts.parts)
+            groups.setdefault((shape, *request.shared), []).append(request)
         batches = []
         for group in groups.values():
             size = _size(group[0], usual)
@@ -247,28 +255,36 @@ class Sampler:
             return realesrgan.enlarge(image, request.upscale.factor)
         start = enlarged(image, request.upscale)
         width, height = start.image.image.size
-        return self._denoise([replace(request, init_image=start, width=width, height=height)], texts, progress)[0]
+        second = replace(request, init_image=start, width=width, height=height)
+        return self._denoise([second], texts, progress, passes_of(request)[1])[0]
 
     @torch.no_grad()
-    def _denoise(self, rows: list[ResolvedRequest], texts: "_Texts", progress: Progress) -> list[Image.Image]:
-        request = rows[0]
+    def _denoise(
+        self, rows: list[ResolvedRequest], texts: "_Texts", progress: Progress, drawing: DrawingPass | None = None
+    ) -> list[Image.Image]:
+        """`drawing`: the pass, None for the first."""
+        request, drawing = rows[0], drawing or passes_of(rows[0])[0]
         with AdapterSession(self._adapters, request.loras, texts.vocabulary) as session:
-            cond, uncond = texts.encode(rows, session)
-            work = task(self.pipe, request, [self._controlnet(control.model) for control in request.controls])
-            work.use(self._scheduler(request.scheduler))
+            conditionings = texts.condition(rows, drawing, session)
+            work = task(request)
+            controls = [
+                NetworkControl(self._controlnet(control.model), picture, control.scale, control.start, control.end)
+                for control, picture in zip(request.controls, work.control_pictures, strict=True)
+            ]
+            guidance = Guidance(request.guidance_scale, request.guidance_rescale)
+            denoiser = Denoiser(self.model.backend, conditionings, guidance, controls, steps=drawing.steps)
+            pipe = work.open(self.pipe, denoiser, self._scheduler(request.scheduler))
             try:
-                with rescaled_guidance(self.pipe.unet, request.guidance_scale, request.guidance_rescale):
-                    images = work.pipe(
-                        prompt_embeds=cond,
-                        negative_prompt_embeds=uncond,
-                        num_inference_steps=request.num_inference_steps,
-                        guidance_scale=request.guidance_scale,
-                        # Noise is drawn on the CPU: the same seed then means the same picture on every device.
-                        generator=[torch.Generator("cpu").manual_seed(row.seed) for row in rows],
-                        output_type="np",
-                        callback_on_step_end=progress.begin(request.num_inference_steps),
-                        **work.inputs,
-                    ).images
+                images = pipe(
+                    prompt_embeds=denoiser.first_states()["encoder_hidden_states"],
+                    num_inference_steps=request.num_inference_steps,
+                    guidance_scale=request.guidance_scale if denoiser.embeds_guidance else 1.0,
+                    # Noise is drawn on the CPU: the same seed then means the same picture on every device.
+                    generator=[torch.Generator("cpu").manual_seed(row.seed) for row in rows],
+                    output_type="np",
+                    callback_on_step_end=progress.begin(request.num_inference_steps),
+                    **work.inputs,
+                ).images
             except (torch.OutOfMemoryError, RuntimeError) as error:
                 raise out_of_memory(error, len(rows), request) from error
         if not np.isfinite(images).all():
@@ -302,19 +318,28 @@ class _Texts:
     """The texts of a call, and the states of those that the last batch had."""
 
     vocabulary: Vocabulary
-    _states: dict[tuple[object, ...], States] = field(default_factory=dict)
+    _states: dict[tuple[object, ...], dict[str, States]] = field(default_factory=dict)  # of a picture's texts
 
-    def encode(self, rows: list[ResolvedRequest], session: AdapterSession) -> States:
-        """States of each text by itself, so that a picture does not depend on its neighbours' texts."""
-        texts = [(row.plain_prompt, row.negative_prompt, row.clip_skip) for row in rows]
-        keys = [(*text, row.loras) for text, row in zip(texts, rows, strict=True)]  # a LoRA may change the text encoder
-        known: dict[tuple[object, ...], States] = {key: self._states[key] for key in keys if key in self._states}
-        for key, text in dict(zip(keys, texts, strict=True)).items():
+    def condition(
+        self, rows: list[ResolvedRequest], drawing: DrawingPass, session: AdapterSession
+    ) -> list[Conditioning]:
+        """Each text is encoded by itself, so that a picture does not depend on its neighbours' texts."""
+        known, self._states = self._states, {}
+        conditionings = []
+        for row in rows:
+            texts = _texts_of(row, drawing)
+            key = (*texts, row.clip_skip, row.loras)  # a LoRA may change the text encoder
             if key not in known:
-                known[key] = session.encode(*text)
-        self._states = known
-        conds, unconds = zip(*(known[key] for key in keys), strict=True)
-        return torch.cat(conds), torch.cat(unconds)
+                if drawing.before is None:
+                    warn_of_unknown(self.vocabulary.tokenizer, texts.prompts)
+                known[key] = session.encode(texts, row.clip_skip)
+            self._states[key] = known[key]
+            conditionings.append(condition(texts, known[key]))
+        return conditionings
+
+
+def _texts_of(request: ResolvedRequest, drawing: DrawingPass) -> PromptTexts:
+    return read_prompts(request.plain_prompt, request.negative_prompt, drawing.steps, drawing.before)
 
 
 def _size(request: ResolvedRequest, usual: int) -> int:

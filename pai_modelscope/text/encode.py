@@ -42,6 +42,21 @@ def encode_prompts(
     )
 
 
+def encode_texts(
+    tokenizer: "PreTrainedTokenizerBase",
+    text_encoder: torch.nn.Module,
+    texts: Sequence[str],
+    clip_skip: int | None = None,
+) -> list[torch.Tensor]:
+    """States (1, n_chunks * L, D) of each text, encoded by itself: its bits don't depend on the other texts.
+
+    All have as many chunks as the longest needs; unlike `encode_prompts`, nothing is warned of.
+    """
+    chunks = [weighted_chunks(tokenizer, text) for text in texts]
+    n_chunks = max((len(c) for c in chunks), default=1)
+    return [_encode_weighted(tokenizer, text_encoder, [c], n_chunks, clip_skip) for c in chunks]
+
+
 def encode_ids(text_encoder: torch.nn.Module, ids: torch.Tensor, clip_skip: int | None = None) -> torch.Tensor:
     """States (batch, n_chunks * L, D) of ids (batch, n_chunks, L): chunks encoded apart, joined along the sequence.
 

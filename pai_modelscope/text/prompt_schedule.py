@@ -15,13 +15,14 @@ import unicodedata
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from pai_modelscope import limits
 from pai_modelscope.errors import UserError
 from pai_modelscope.text.characters import shorten, visible
 from pai_modelscope.text.weights import too_many_brackets
 
-_AND = re.compile(r"\bAND\b")  # Chinese characters are letters: without spaces around it, AND is a part of a word
+AND = re.compile(r"\bAND\b")  # Chinese characters are letters: without spaces around it, AND is a part of a word
 _WEIGHT = re.compile(r"[-+]?(?:\d+\.?|\d*\.\d+)")
 _COLON = re.compile("[:：]")
 # Text, a sign, or a backslash that escapes nothing. Text takes every character that it can: linear time.
@@ -43,6 +44,13 @@ class PromptPart:
     def at(self, step: int) -> str:
         """The text of a step, counted from 1."""
         return self.texts[bisect_left(self.texts, step, key=lambda text: text[0])][1]
+
+
+class Constructs(NamedTuple):
+    """How often prompt editing and alternation occur."""
+
+    editing: int
+    alternation: int
 
 
 @dataclass(frozen=True)
@@ -72,7 +80,7 @@ def composed_prompt(prompt: str, steps: int, steps_before: int | None = None) ->
         UserError: more than `limits.PROMPT_PARTS` texts, a weight beyond `limits.PROMPT_WEIGHT`, and what
             `prompt_schedule` refuses.
     """
-    texts = _AND.split(prompt)
+    texts = AND.split(prompt)
     if len(texts) == 1:
         return (PromptPart(prompt_schedule(prompt, steps, steps_before)),)
     if len(texts) > limits.PROMPT_PARTS:
@@ -128,11 +136,11 @@ def prompt_schedule(prompt: str, steps: int, steps_before: int | None = None) ->
     return tuple(schedule)
 
 
-def count_constructs(prompt: str) -> tuple[int, int]:
-    """How often a prompt holds prompt editing, and how often alternation."""
-    constructs = [node for text in _AND.split(prompt) for node in _constructs(_read(text) or [])]
-    editing = sum(isinstance(node, _Editing) for node in constructs)
-    return editing, len(constructs) - editing
+def count_constructs(prompt: str) -> Constructs:
+    """How often a prompt holds what changes over the steps."""
+    found = [node for text in AND.split(prompt) for node in _constructs(_read(text) or [])]
+    editing = sum(isinstance(node, _Editing) for node in found)
+    return Constructs(editing, len(found) - editing)
 
 
 def _split_weight(text: str) -> tuple[str, float]:

@@ -1,4 +1,8 @@
-"""Syntax of other programs in a prompt: found and counted, because it is drawn as plain text here."""
+"""Syntax of other programs in a prompt: found and counted, because it is drawn as plain text here.
+
+Prompt editing, alternation and AND are drawn as the WebUI does; they are found where the WebUI's grammar can't read
+them, and AND in negative prompts, which it doesn't split.
+"""
 
 import re
 import unicodedata
@@ -8,6 +12,8 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from pai_modelscope.text.characters import shorten, visible
+from pai_modelscope.text.prompt_schedule import AND as JOINED
+from pai_modelscope.text.prompt_schedule import count_constructs
 from pai_modelscope.text.prompt_tags import lora_tags
 
 if TYPE_CHECKING:
@@ -28,15 +34,18 @@ _WILDCARD = re.compile(r"[\w*/.-]+")
 _LONGEST_NUMBER = 32  # characters
 
 
-def foreign_syntax(text: str, known: Sequence[str] = ()) -> Counter[str]:
-    """The kinds of other programs' syntax in a text, and how often each occurs.
+def foreign_syntax(text: str, known: Sequence[str] = (), *, negative: bool = False) -> Counter[str]:
+    """The kinds of syntax in a text that are drawn as plain text, and how often each occurs.
 
     Brackets count as they nest, a backslash takes the meaning of the character after it, and full-width forms are
-    read as the others. `known`: embeddings' words, which are no tags though they look it.
+    read as the others. `known`: embeddings' words, which are no tags though they look it; `negative`: whether it is a
+    negative prompt.
     """
     plain = unicodedata.normalize("NFKC", visible(text))
     found = Counter(_in_brackets(plain))
-    found[AND] += len(_AND.findall(plain))
+    drawn = count_constructs(text)
+    found.subtract({EDITING: drawn.editing, ALTERNATION: drawn.alternation})
+    found[AND] += len(_AND.findall(plain)) - (0 if negative else len(JOINED.findall(text)))
     found[WILDCARD] += _wildcards(plain)
     for tag in _TAG.finditer(plain):
         if tag[0] not in known and tag[1].lower() not in ("lora", "lyco"):
@@ -54,7 +63,7 @@ def warn_of_syntax(tokenizer: "PreTrainedTokenizerBase", texts: Sequence[tuple[s
     tags: dict[str, dict[int, None]] = {}
     known = tuple(tokenizer.added_tokens_encoder)
     for number, pair in enumerate(texts, 1):
-        counts = sum((foreign_syntax(text, known) for text in pair), Counter[str]())
+        counts = foreign_syntax(pair[0], known) + foreign_syntax(pair[1], known, negative=True)
         found += counts
         for kind in counts:
             places.setdefault(kind, {})[number] = None
@@ -64,7 +73,7 @@ def warn_of_syntax(tokenizer: "PreTrainedTokenizerBase", texts: Sequence[tuple[s
         kinds = ", ".join(f"{kind} {_times(count)}{_where(places[kind], texts)}" for kind, count in found.items())
         warnings.warn(
             f"Syntax of other programs is drawn as plain text here: {kinds}. Write what you mean without it; a "
-            "backslash before a bracket makes it a character to draw.",
+            f"backslash before a bracket makes it a character to draw.{_hints(found)}",
             stacklevel=3,
         )
     if tags:
@@ -73,6 +82,15 @@ def warn_of_syntax(tokenizer: "PreTrainedTokenizerBase", texts: Sequence[tuple[s
             f"A negative prompt takes no LoRA: {named} is read as text there. Name the LoRA in the prompt.",
             stacklevel=3,
         )
+
+
+def _hints(found: Counter[str]) -> str:
+    hints = ""
+    if found[EDITING] or found[ALTERNATION]:
+        hints += " Beside a | outside of [a|b], or a \\ at the end of a line, nothing is edited: write \\| for a bar."
+    if found[AND]:
+        hints += " AND joins texts in a prompt that is not negative, with spaces around it."
+    return hints
 
 
 def _in_brackets(text: str) -> Iterator[str]:

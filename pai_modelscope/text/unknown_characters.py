@@ -3,7 +3,7 @@
 import re
 import unicodedata
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from pai_modelscope.text.characters import check_text, shorten
@@ -35,20 +35,23 @@ def unknown_characters(tokenizer: "PreTrainedTokenizerBase", prompt: str) -> lis
     return list(found)
 
 
-def warn_of_unknown(tokenizer: "PreTrainedTokenizerBase", prompts: Iterable[str]) -> None:
-    """One visible warning for each prompt with unknown characters, or with an embedding's word that is not loaded."""
+def warn_of_unknown(tokenizer: "PreTrainedTokenizerBase", prompts: Iterable[str | Sequence[str]]) -> None:
+    """One visible warning for each prompt with unknown characters, or with an embedding's word that is not loaded.
+
+    A prompt may be several texts, which are drawn in turn.
+    """
     known = tokenizer.added_tokens_encoder
-    for prompt in dict.fromkeys(prompts):
-        if words := [word for word in _WORD.findall(prompt) if word not in known]:
+    for texts in dict.fromkeys((prompt,) if isinstance(prompt, str) else tuple(prompt) for prompt in prompts):
+        if words := [word for text in texts for word in _WORD.findall(text) if word not in known]:
             warnings.warn(
-                f"No embedding {_listed(words)} is loaded (in {shorten(prompt)!r}): it is read letter by letter. Load "
-                "it (add_embedding, --embedding), or leave the brackets out.",
+                f"No embedding {_listed(words)} is loaded (in {shorten(texts[0])!r}): it is read letter by letter. "
+                "Load it (add_embedding, --embedding), or leave the brackets out.",
                 stacklevel=3,
             )
-        if lost := unknown_characters(tokenizer, prompt):
+        if lost := list(dict.fromkeys(char for text in texts for char in unknown_characters(tokenizer, text))):
             warnings.warn(
-                f"The model's vocabulary lacks {_listed(lost)} (in {shorten(prompt)!r}): it cannot draw what these say."
-                " Write it in other words; traditional characters usually have a simplified form.",
+                f"The model's vocabulary lacks {_listed(lost)} (in {shorten(texts[0])!r}): it cannot draw what these "
+                "say. Write it in other words; traditional characters usually have a simplified form.",
                 stacklevel=3,
             )
 

@@ -68,17 +68,19 @@ def test_a_lora_named_twice_by_two_spellings_is_refused():
 @pytest.mark.parametrize(
     ("text", "found"),
     [
-        ("[猫:狗:0.5]", {EDITING: 1}),
-        ("[狗:0.5], [猫::10] ［猫：狗：０.５］", {EDITING: 3}),
-        ("[a:[b:c:0.2]:0.8]", {EDITING: 2}),
-        ("[(猫:1.2):狗:.5]", {EDITING: 1}),
-        ("[猫|狗|(鸟:1.1)]", {ALTERNATION: 1}),
+        ("[猫:狗:0.5] 猫|狗", {EDITING: 1}),
+        ("[狗:0.5], [猫::10] ［猫：狗：０.５］ \\", {EDITING: 3}),
+        ("[a:[b:c:0.2]:0.8] | AND [a:b:3]", {EDITING: 2}),
+        ("[(猫:1.2:3):狗:.5]", {EDITING: 1}),
+        ("[猫|狗|(鸟|鱼)]", {ALTERNATION: 1}),
+        ("[猫|狗:3]", {ALTERNATION: 1}),
         ("{猫|狗} ｛猫｜狗｝", {CHOICE: 2}),
-        ("猫 AND 狗 AND 鸟", {AND: 2}),
+        ("猫AND狗,ＡＮＤ", {AND: 2}),
         ("__颜色__猫,__a/b-c*__", {WILDCARD: 2}),
         ("猫<hypernet:ink:0.5><HyperNet:b:1>", {"<hypernet:...>": 2}),
-        ("[猫:狗:0.5] AND {a|b}", {EDITING: 1, AND: 1, CHOICE: 1}),
-        ("[猫:狗:\u200b0.5]", {EDITING: 1}),
+        ("[猫:狗:0.5] AND {a|b}", {CHOICE: 1}),
+        ("[猫:狗:0.5] {a|b}", {EDITING: 1, CHOICE: 1}),
+        ("[猫:狗:\u200b0.5] |", {EDITING: 1}),
     ],
 )
 def test_other_programs_syntax_is_found_and_counted(text, found):
@@ -111,34 +113,59 @@ def test_other_programs_syntax_is_found_and_counted(text, found):
 )
 def test_plain_text_is_no_syntax(text):
     assert not foreign_syntax(text)
+    assert not foreign_syntax(text, negative=True)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[猫:狗:0.5]",
+        "[狗:0.5], [猫::10] ［猫：狗：０.５］",
+        "[a:[b:c:0.2]:0.8]",
+        "[(猫:1.2):狗:.5]",
+        "[猫|狗|(鸟:1.1)]",
+        "猫 AND 狗 AND 鸟",
+        "[猫:狗:0.5] AND [a|b]",
+        "[猫:狗:\u200b0.5]",
+    ],
+)
+def test_what_is_drawn_is_not_warned_of(text):
+    assert not foreign_syntax(text)
+
+
+def test_a_negative_prompt_is_not_split():
+    assert foreign_syntax("[猫:狗:0.5] AND 鸟", negative=True) == {AND: 1}
 
 
 def test_one_warning_names_kinds_counts_and_texts(sampler):
     with pytest.warns(UserWarning) as caught:
-        sampler(["猫", "[猫:狗:0.5] AND [鸟:鱼:0.5]", {"text": "猫 AND 狗"}], negative_prompt="{a|b}", **QUICK)
+        texts = ["猫", "[猫:狗:0.5]|[鸟:鱼:0.5] 猫AND狗", {"text": "猫AND狗"}]
+        sampler(texts, negative_prompt="{a|b}", **QUICK)
     said = [str(each.message) for each in caught if "Syntax" in str(each.message)]
     assert len(said) == 1
     for part in (
         "prompt editing [a:b:0.5] 2 times (text 2)",
         "AND 2 times (texts 2, 3)",
         "a choice {a|b} 3 times (texts 1, 2, 3)",
+        "write \\| for a bar",
+        "AND joins texts in a prompt that is not negative",
     ):
         assert part in said[0]
     with pytest.warns(UserWarning, match=r"takes no LoRA: <LORA:ink:0.5> is read as text"):
         drawn(sampler, "猫", negative_prompt="丑<LORA:ink:0.5>")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        sampler(["[猫]在(雪地:1.3)"], **QUICK)
+        sampler(["[猫]在(雪地:1.3)", "[猫:狗:0.5]", "[猫|狗] AND 鸟 :1.2"], **QUICK)
 
 
 def test_the_command_line_and_the_modelscope_pipeline_show_the_warning(tmp_path: Path, capsys):
-    assert generate("[猫:狗:0.5]", "--steps", "1", "--size", "64", "--output", tmp_path) == 0
+    assert generate("[猫:狗:0.5]|", "--steps", "1", "--size", "64", "--output", tmp_path) == 0
     assert "warning: Syntax of other programs is drawn as plain text here: prompt editing" in capsys.readouterr().err
     from modelscope.pipelines import pipeline
 
     drawing = pipeline("text-to-image-synthesis", str(model_dir("pai-diffusion-mini-zh")))
     with pytest.warns(UserWarning, match="prompt editing .* once"):
-        drawing({"text": "[猫:狗:0.5]", **QUICK})
+        drawing({"text": "[猫:狗:0.5]|", **QUICK})
 
 
 # Weights
