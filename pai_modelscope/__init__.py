@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pai_modelscope.data import open_dataset
     from pai_modelscope.errors import UserError
     from pai_modelscope.sampling import Picture, Sampler
-    from pai_modelscope.training.setup import fine_tune
+    from pai_modelscope.training.run import fine_tune
     from pai_modelscope.zoo import model_dir
 
 __version__ = "0.1.0"
@@ -25,7 +25,7 @@ _MODULE_OF = {
     "Picture": "sampling",
     "Sampler": "sampling",
     "UserError": "errors",
-    "fine_tune": "training.setup",
+    "fine_tune": "training.run",
     "model_dir": "zoo",
     "open_dataset": "data",
 }

@@ -40,7 +40,8 @@ LONG = "一只熊猫在竹林里吃竹子,阳光明媚,远处有山,近处有小
 METHODS: dict[str, dict[str, Any]] = {
     "full": {"train": "attention"},
     "full text": {"method": "full", "train_text_encoder": True, "ema_decay": 0.9, "max_train_steps": 3},
-    "lora": {"rank": 4, "text_rank": 2, "legacy": True, "snr_gamma": 5.0},
+    "lora": {"rank": 4, "legacy": True, "snr_gamma": 5.0},
+    "lora text": {"method": "lora", "rank": 4, "text_rank": 2},
     "lora dora": {"method": "lora", "rank": 4, "use_dora": True, "targets": "all-linear", "cache_latents": True},
     "lora replay": {"method": "lora", "rank": 2, "shuffle_tags": True, "gradient_accumulation_steps": 2},
     "lora prodigy": {"method": "lora", "rank": 2, "optimizer": "prodigy", "learning_rate": 1.0, "random_flip": True},

@@ -14,8 +14,8 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from pai_modelscope.adapters import read_lora
-from pai_modelscope.config.methods import METHODS, parts_of
 from pai_modelscope.data import open_training_set, scan
+from pai_modelscope.methods.registry import methods
 from pai_modelscope.training.options import settle
 from tests.support.fuzzing import fuzz, texts, value_or_error, values
 
@@ -193,11 +193,10 @@ def test_tars(tmp_path: Path, noise: bytes, place: int) -> None:
 
 
 @fuzz
-@given(st.sampled_from(sorted(METHODS)), st.data())
+@given(st.sampled_from(sorted(methods())), st.data())
 def test_options(method: str, data: st.DataObject) -> None:
-    import dataclasses
 
-    names = [field.name for part in parts_of(method) for field in dataclasses.fields(part)]
+    names = list(methods()[method].fields())
     given = data.draw(st.dictionaries(st.sampled_from(names), values(), max_size=4))
     sound = {"train_data_dir": "x", "output_dir": "y", "max_train_steps": 1}
     settled = value_or_error(settle, method, sound | given)

@@ -136,6 +136,48 @@ def test_the_import_rule_sees_every_form(code: str, package: str) -> None:
     assert imported_packages(ast.parse(code), "pai_modelscope.images") == {package}
 
 
+METHODS = {path.parent.name for path in (PACKAGE / "methods").glob("*/method.py")}
+KNOW_NO_METHOD = [path for path in package_files() if layer_of(path) in {"training", "cli", "trainers", "config"}]
+
+
+def knowledge_of_methods(tree: ast.AST) -> list[str]:
+    """Names of methods as texts, imports of a method's modules, and guesses at what options there are."""
+    found = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            found += [repr(node.value)] if node.value.replace("-", "_") in METHODS else []
+        elif isinstance(node, ast.ImportFrom | ast.Import):
+            names = [alias.name for alias in node.names]
+            modules = [f"{node.module}.{name}" for name in names] if isinstance(node, ast.ImportFrom) else names
+            below = [module.removeprefix("pai_modelscope.methods.").split(".")[0] for module in modules]
+            found += [module for module, name in zip(modules, below, strict=True) if name in METHODS]
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("getattr", "hasattr"):
+            asked = ast.unparse(node.args[0])
+            found += [ast.unparse(node)] if asked.endswith(("options", "options.method")) else []
+    return found
+
+
+@pytest.mark.parametrize("path", KNOW_NO_METHOD, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_the_loop_and_its_callers_know_no_method(path: Path) -> None:
+    """A sixth method is a folder and a line of the registry, or another package."""
+    assert knowledge_of_methods(ast.parse(path.read_text(encoding="utf-8"))) == []
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "if method == 'lora': pass",
+        "names = {'textual-inversion': 1}",
+        "from pai_modelscope.methods.full.method import FullFineTuning",
+        "import pai_modelscope.methods.dreambooth.options",
+        "getattr(self.options.method, 'rank', 0)",
+        "hasattr(options, 'annotator')",
+    ],
+)
+def test_that_rule_sees_every_form(code: str) -> None:
+    assert len(METHODS) == 5 and knowledge_of_methods(ast.parse(code))
+
+
 def test_only_the_adapters_import_modelscope() -> None:
     adapters = {"pipelines", "trainers"}
     for path in package_files():
@@ -158,8 +200,13 @@ def test_every_module_imports(name: str) -> None:
 
 @pytest.mark.parametrize(
     "code",
-    ["import pai_modelscope", "from pai_modelscope.cli import main; main(['--help'])"],
-    ids=["import", "help"],
+    [
+        "import pai_modelscope",
+        "from pai_modelscope.cli import main; main(['--help'])",
+        "from pai_modelscope.cli import main; main(['train', '--help'])",
+        "from pai_modelscope.cli import main; main(['train', 'dreambooth', '--help'])",
+    ],
+    ids=["import", "help", "help of train", "help of a method"],
 )
 def test_light_imports(code: str) -> None:
     """Neither needs torch, modelscope or diffusers: seconds for a user who asks only for help."""

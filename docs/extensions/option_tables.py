@@ -5,6 +5,7 @@ the texts come from `docs/zh/options.yaml`; one that is missing there is shown i
 """
 
 import dataclasses
+import inspect
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,8 +17,9 @@ from sphinx.util.docutils import SphinxDirective
 
 from pai_modelscope.cli.options import generation_flags
 from pai_modelscope.config import GenerationOptions
-from pai_modelscope.config.methods import ALIASES, METHODS, NO_EFFECT, NOT_HERE, parts_of
+from pai_modelscope.config.diffusers_flags import ALIASES, NO_EFFECT, NOT_HERE
 from pai_modelscope.config.option import bounds_of, declaration_of, kind_of
+from pai_modelscope.methods.registry import method_named, methods
 
 TRANSLATIONS = Path(__file__).parents[1] / "zh" / "options.yaml"
 HEADS = {
@@ -56,8 +58,14 @@ def generate_rows() -> Iterator[Row]:
 
 
 def train_rows(options: type, name: str) -> Iterator[Row]:
-    """Every option of a dataclass of training options; `name` is the method's, or `train` for what all share."""
+    """The options that a dataclass itself declares; `name` is the method's, or `train` for what all share.
+
+    A method's table so has those of the shared options whose default it changes.
+    """
+    declared = inspect.get_annotations(options)
     for field in dataclasses.fields(options):
+        if field.name not in declared:
+            continue
         said = declaration_of(field).help
         yield Row(f"{name}.{field.name}", (Code(f"--{field.name}"), said, _valid(field), _default(field)), said)
 
@@ -80,14 +88,15 @@ def tables(argument: str) -> list[tuple[str, list[Row]]]:
     if what == "other-names":
         return [("", list(other_rows()))]
     if what == "common":
-        shared = [part for part in parts_of(next(iter(METHODS))) if part not in METHODS.values()]
+        spec = next(iter(methods().values()))
+        shared = [part for part in spec.groups() if part is not spec.options]
         return [(_first(part), list(train_rows(part, "train"))) for part in shared]
-    return [("", list(train_rows(METHODS[what], what)))]
+    return [("", list(train_rows(method_named(what).options, what)))]
 
 
 def texts() -> tuple[set[str], set[str]]:
     """What `docs/zh/options.yaml` translates: the keys of meanings, and the other texts of the tables."""
-    arguments = ["generate", "train common", *(f"train {method}" for method in METHODS), "train other-names"]
+    arguments = ["generate", "train common", *(f"train {method}" for method in methods()), "train other-names"]
     parts = [part for argument in arguments for part in tables(argument)]
     rows = [row for _, rows in parts for row in rows]
     others = {title for title, _ in parts} | {

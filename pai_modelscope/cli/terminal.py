@@ -10,7 +10,7 @@ import os
 import signal
 import sys
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NoReturn
 
 from pai_modelscope.errors import UserError, printable, reason
@@ -34,7 +34,14 @@ class Parser(argparse.ArgumentParser):
 
     def __init__(self, *args: Any, **options: Any):
         super().__init__(*args, **options)
+        self.complete: Callable[[Parser], None] | None = None  # adds what costs time, when the command is called
         self.set_defaults(parser=self)
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        if self.complete is not None:
+            complete, self.complete = self.complete, None
+            complete(self)
+        return super().parse_known_args(args, namespace)
 
     def refuse(self, words: list[str], synonyms: Mapping[str, str]) -> NoReturn:
         """End with the words that were not understood, and the flag that is meant where one comes near.

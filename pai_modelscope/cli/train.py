@@ -3,15 +3,17 @@
 import argparse
 import typing
 from collections.abc import Sequence
-from dataclasses import MISSING, Field, fields
+from dataclasses import MISSING, Field
 from pathlib import Path
 from typing import Any
 
 from pai_modelscope import untrusted
-from pai_modelscope.cli.terminal import quieten_bars
-from pai_modelscope.config.methods import ALIASES, METHODS, NO_EFFECT, NOT_HERE, parts_of
+from pai_modelscope.cli.terminal import Parser, quieten_bars
+from pai_modelscope.config.diffusers_flags import ALIASES, NO_EFFECT, NOT_HERE
 from pai_modelscope.config.option import declaration_of, kind_of, shown
 from pai_modelscope.errors import UserError
+from pai_modelscope.methods.registry import methods
+from pai_modelscope.methods.spec import MethodSpec, first_sentence
 
 _SWITCHES = {"use_8bit_adam", "use_ema"}
 # What a flag means without a value: diffusers' DreamBooth has offset noise of one strength, switched on so.
@@ -22,14 +24,20 @@ def add_parser(commands: Any) -> None:
     parser = commands.add_parser(
         "train", help="fine-tune a model", description="Fine-tune a model on pictures of your own."
     )
-    methods = parser.add_subparsers(title="methods", metavar="METHOD", required=True)
-    for name, own in METHODS.items():
-        each = methods.add_parser(name, help=_first(own), description=own.__doc__)
-        add_flags(each, name)
-        each.set_defaults(run=run, method=name)
+    parser.complete = add_methods  # other packages may bring some, which no other command needs
 
 
-def add_flags(parser: argparse.ArgumentParser, method: str) -> None:
+def add_methods(parser: Parser) -> None:
+    choices = parser.add_subparsers(title="methods", metavar="METHOD", required=True, parser_class=Parser)
+    for spec in methods().values():
+        method_parser = choices.add_parser(
+            spec.name, help=first_sentence(spec.options), description=spec.options.__doc__
+        )
+        add_flags(method_parser, spec)
+        method_parser.set_defaults(run=run, method=spec.name)
+
+
+def add_flags(parser: argparse.ArgumentParser, spec: MethodSpec) -> None:
     """Every option of a method, by our name and by that of diffusers' example scripts."""
     parser.add_argument("--config", type=Path, help="a YAML file of these options; flags go before it")
     parser.add_argument(
@@ -42,9 +50,9 @@ def add_flags(parser: argparse.ArgumentParser, method: str) -> None:
     parser.add_argument("--flat", action="store_true", help=flat)
     parser.add_argument("--revision", default=argparse.SUPPRESS, help="of a hub's model: branch, tag or commit")
     known: dict[str, Field[Any]] = {}
-    for options in parts_of(method):
-        group = parser.add_argument_group(_first(options))
-        for field in fields(options):
+    for options, fields in spec.groups().items():
+        group = parser.add_argument_group(first_sentence(options))
+        for field in fields:
             _add_flag(group, field)
             known[field.name] = field
     others = parser.add_argument_group("As diffusers' example scripts call things")
@@ -63,7 +71,7 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         UserError: options, model or data that can't work.
     """
-    from pai_modelscope.training.setup import run as train
+    from pai_modelscope.training.run import run as train
 
     quieten_bars()
     given = options_of(args)
@@ -84,13 +92,13 @@ def options_of(args: argparse.Namespace) -> dict[str, Any]:
         if name not in ("run", "parser", "method", "rest", "config", "flat")
     }
     if getattr(args, "config", None):
-        told = {_own(name) for name in given}
+        flags = {_our_name(name) for name in given}
         content = read_yaml(args.config, args.method)
-        given = {name: value for name, value in content.items() if _own(name) not in told} | given
+        given = {name: value for name, value in content.items() if _our_name(name) not in flags} | given
     return given
 
 
-def _own(name: str) -> str:
+def _our_name(name: str) -> str:
     """What we call an option that may be called as in diffusers' scripts."""
     return ALIASES.get(name, (name, None))[0]
 
@@ -106,11 +114,6 @@ def read_yaml(path: Path, method: str) -> dict[str, Any]:
     if (named := content.pop("method", method)) != method:
         raise UserError(f"--config {path} is for the method {shown(named)}, not {method!r}: run 'train' with that one")
     return content
-
-
-def _first(options: type) -> str:
-    """The first sentence that a dataclass says of itself."""
-    return (options.__doc__ or "").split(".")[0].split(";")[0].strip()
 
 
 def _names(name: str) -> Sequence[str]:

@@ -1,13 +1,14 @@
 """What all methods share that teach a network to denoise: text, noise, target, loss."""
 
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from itertools import pairwise
-from typing import Any
+from typing import NamedTuple
 
 import torch
 from diffusers import DDIMScheduler, DDPMScheduler, UNet2DConditionModel
 from torch import nn
 
-from pai_modelscope.config.methods import DenoisingOptions
 from pai_modelscope.config.option import problems_in
 from pai_modelscope.diffusion import (
     add_noise,
@@ -19,10 +20,32 @@ from pai_modelscope.diffusion import (
 )
 from pai_modelscope.diffusion.randomness import normal, uniform
 from pai_modelscope.errors import UserError
-from pai_modelscope.methods.base import Method
-from pai_modelscope.text import encode_ids
+from pai_modelscope.methods.base import Batch, Losses, Method, ParamGroup
+from pai_modelscope.methods.denoising_options import DenoisingOptions
+from pai_modelscope.methods.fine_tuning import RunContext
+from pai_modelscope.methods.noise_schedule import schedule_of
+from pai_modelscope.text import chunk_ids, encode_ids
 
 NOISE, TIMESTEP, CAPTION, OFFSET, PERTURBATION = range(5)  # streams of a sample's key
+
+
+class Networks(NamedTuple):
+    """What every method's class begins with."""
+
+    unet: UNet2DConditionModel
+    text_encoder: nn.Module
+    scheduler: DDIMScheduler | DDPMScheduler
+    empty_ids: torch.Tensor  # (32,), the chunk of the empty prompt
+
+    @classmethod
+    def of(cls, options: DenoisingOptions, context: RunContext) -> "Networks":
+        """The model's own, and the noise schedule that the options ask for.
+
+        Raises `UserError` for a schedule that can't be learned, or by which the result could not be drawn with.
+        """
+        pipe = context.pipe
+        scheduler = schedule_of(pipe.scheduler, options, options.writes_model)
+        return cls(pipe.unet, pipe.text_encoder, scheduler, chunk_ids(pipe.tokenizer, [""])[0, 0])
 
 
 class Denoising(Method):
@@ -40,18 +63,18 @@ class Denoising(Method):
         text_encoder: nn.Module,
         scheduler: DDIMScheduler | DDPMScheduler,
         empty_ids: torch.Tensor,
-        caption_dropout: float = 0.1,
+        caption_dropout: float = DenoisingOptions.caption_dropout,
         *,
-        offset_noise: float = 0.0,
-        input_perturbation: float = 0.0,
-        snr_gamma: float | None = None,
-        timestep_sampling: str = "uniform",
+        offset_noise: float = DenoisingOptions.offset_noise,
+        input_perturbation: float = DenoisingOptions.input_perturbation,
+        snr_gamma: float | None = DenoisingOptions.snr_gamma,
+        timestep_sampling: str = DenoisingOptions.timestep_sampling,
         timestep_range: tuple[int, int] | None = None,
         logit_mean: float = 0.0,
         logit_std: float = 1.0,
         bands: int = 4,
-        gradient_checkpointing: bool = False,
-        text_encoder_lr: float | None = None,
+        gradient_checkpointing: bool = DenoisingOptions.gradient_checkpointing,
+        text_encoder_lr: float | None = DenoisingOptions.text_encoder_lr,
     ):
         """
         Args:
@@ -86,20 +109,31 @@ class Denoising(Method):
         if gradient_checkpointing:
             self.unet.enable_gradient_checkpointing()
 
-    def heavy(self) -> list[nn.Module]:
+    def compilable_modules(self) -> list[nn.Module]:
         return [self.unet]
 
-    def groups(self) -> list[dict[str, Any]]:
+    def param_groups(self) -> list[ParamGroup]:
         text = [p for p in self.text_encoder.parameters() if p.requires_grad]
         if not text or self.text_encoder_lr is None:
-            return super().groups()
-        own = set(map(id, text))
-        others = [p for p in self.trainable() if id(p) not in own]
-        return [*([{"params": others}] if others else []), {"params": text, "lr": self.text_encoder_lr}]
+            return super().param_groups()
+        in_text_encoder = set(map(id, text))
+        others = [p for p in self.trainable() if id(p) not in in_text_encoder]
+        of_text: ParamGroup = {"params": text, "lr": self.text_encoder_lr}
+        return [{"params": others}, of_text] if others else [of_text]
 
-    def predict(
-        self, noisy: torch.Tensor, timesteps: torch.Tensor, states: torch.Tensor, batch: dict[str, torch.Tensor]
-    ) -> torch.Tensor:
+    def components(self) -> Mapping[str, object]:
+        return {"unet": self.unet, "text_encoder": self.text_encoder, "scheduler": self.scheduler}
+
+    @contextmanager
+    def evaluating(self) -> Iterator[None]:
+        """No caption is left out meanwhile."""
+        dropout, self.caption_dropout = self.caption_dropout, 0.0
+        try:
+            yield
+        finally:
+            self.caption_dropout = dropout
+
+    def predict(self, noisy: torch.Tensor, timesteps: torch.Tensor, states: torch.Tensor, batch: Batch) -> torch.Tensor:
         """What the networks take the target (batch, 4, height/8, width/8) to be."""
         return self.unet(noisy, timesteps, states, return_dict=False)[0]
 
@@ -133,7 +167,7 @@ class Denoising(Method):
             return noise, noise
         return noise, noise + self.input_perturbation * normal(keys, PERTURBATION, shape)
 
-    def forward(self, batch: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    def training_step(self, batch: Batch, phase: str) -> Losses:
         latents, keys = batch["latents"].float(), batch["keys"]
         noise, seen = self.noise(keys, latents.shape[1:])
         timesteps = self.timesteps(keys)
@@ -146,9 +180,7 @@ class Denoising(Method):
             weights = weights * min_snr_weight(self.prediction_type, timesteps, self.alphas_cumprod, self.snr_gamma)
         return {"loss": (errors * weights).mean(), **self._parts(errors.detach(), timesteps, batch.get("weight"))}
 
-    def _parts(
-        self, errors: torch.Tensor, timesteps: torch.Tensor, weight: torch.Tensor | None
-    ) -> dict[str, torch.Tensor]:
+    def _parts(self, errors: torch.Tensor, timesteps: torch.Tensor, weight: torch.Tensor | None) -> Losses:
         """The errors, unweighted, of bands of timesteps, and of DreamBooth's instance and class pictures: each a sum
         and a count, for a band may have no sample in this batch."""
         steps = len(self.alphas_cumprod)

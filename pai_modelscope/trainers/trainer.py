@@ -4,7 +4,6 @@ import math
 import os
 import time
 from collections.abc import Callable
-from dataclasses import fields
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -15,9 +14,10 @@ from modelscope.utils.config import Config
 from modelscope.utils.import_utils import LazyImportModule
 from modelscope.utils.logger import get_logger
 
-from pai_modelscope.config.methods import METHODS, parts_of
 from pai_modelscope.config.option import shown
 from pai_modelscope.errors import UserError
+from pai_modelscope.methods.registry import follow_methods
+from pai_modelscope.methods.spec import MethodSpec
 from pai_modelscope.trainers.settings import checked_factor, empty_sections, options_in, read_settings, take_lr_lambda
 from pai_modelscope.trainers.text_log import TextLog
 
@@ -40,7 +40,7 @@ class PaiDiffusionTrainer(BaseTrainer):
     ```
     """
 
-    method: ClassVar[str]
+    spec: ClassVar[MethodSpec]
 
     def __init__(
         self,
@@ -73,7 +73,7 @@ class PaiDiffusionTrainer(BaseTrainer):
             UserError: an option, model or data that can't work.
         """
         from pai_modelscope.training.options import settle
-        from pai_modelscope.training.setup import Run
+        from pai_modelscope.training.run import TrainingRun
         from pai_modelscope.training.sharding import launched
 
         _check_types(model, cfg_modify_fn, work_dir, device)
@@ -82,10 +82,9 @@ class PaiDiffusionTrainer(BaseTrainer):
             self.cfg = _changed(self.cfg, cfg_modify_fn)
         train, factor = take_lr_lambda(self.cfg.safe_get("train", {}) or {})
         self.logger = get_logger()
-        names = frozenset(field.name for part in parts_of(self.method) for field in fields(part))
-        given: dict[str, Any] = options_in(train, names)
+        given: dict[str, Any] = options_in(train, frozenset(self.spec.fields()))
         given |= {name: value for name, value in options.items() if name not in _FROM_MODELSCOPE}
-        own = {
+        named = {
             "pretrained_model_name_or_path": model,
             "revision": model_revision,
             "train_data_dir": train_dataset,
@@ -93,17 +92,17 @@ class PaiDiffusionTrainer(BaseTrainer):
             "num_train_epochs": max_epochs,
             "seed": seed,
         }
-        given |= {name: value for name, value in own.items() if value is not None}
-        settled = settle(self.method, given)
+        given |= {name: value for name, value in named.items() if value is not None}
+        settled = settle(self.spec.name, given)
         accelerator = launched(settled.loop, cpu=device == "cpu")
         with _claimed(settled.loop.output_dir, accelerator):
-            self.run = Run(settled, accelerator)
+            self.run = TrainingRun(settled, accelerator)
         self.run.method.lr_factor = factor and checked_factor(factor, self.run.config.max_train_steps)
         self.timestamp = time.strftime("%Y%m%d_%H%M%S", time.localtime())
         self.work_dir = settled.loop.output_dir
         self.eval_dataset = eval_dataset
 
-    def train(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+    def train(self, *args: Any, **kwargs: Any) -> dict[str, float]:
         """Train, and leave what `pipeline` opens in `work_dir/output`; returns the last logged values, with 'step' and
         'finished': False when Ctrl-C or SIGTERM came first."""
         accelerator = self.run.accelerator
@@ -111,7 +110,7 @@ class PaiDiffusionTrainer(BaseTrainer):
         with _claimed(self.work_dir, accelerator) as folder:
             accelerator.trackers = [*accelerator.trackers, log]
             try:
-                done = self.run.go()
+                done = self.run.train()
             finally:
                 accelerator.trackers = [each for each in accelerator.trackers if each is not log]
             if accelerator.is_main_process:
@@ -168,11 +167,14 @@ def _claimed(work_dir: str, accelerator: Any) -> Any:
     return claimed(work_dir, accelerator, ("result", OUTPUT))
 
 
-# `pai-diffusion-full` and so on; `force`, because a reload registers the names again. ModelScope warns at every use of
-# a name that its index of its own sources lacks.
-_INDEX = LazyImportModule.get_ast_index()[INDEX_KEY]
-for _method in METHODS:
-    _name = f"pai-diffusion-{_method}"
-    _class = type(f"PaiDiffusion{_method.title().replace('-', '')}Trainer", (PaiDiffusionTrainer,), {"method": _method})
-    TRAINERS.register_module(module_name=_name, module_cls=_class, force=True)
-    _INDEX["TRAINERS", "default", _name] = {MODULE_KEY: __name__}
+def _register(spec: MethodSpec) -> None:
+    """`pai-diffusion-NAME`; `force`, because a reload registers the names again. ModelScope warns at every use of a
+    name that its index of its own sources lacks."""
+    name = f"pai-diffusion-{spec.name}"
+    words = spec.name.title().replace("-", "").replace("_", "")
+    trainer = type(f"PaiDiffusion{words}Trainer", (PaiDiffusionTrainer,), {"spec": spec})
+    TRAINERS.register_module(module_name=name, module_cls=trainer, force=True)
+    LazyImportModule.get_ast_index()[INDEX_KEY]["TRAINERS", "default", name] = {MODULE_KEY: __name__}
+
+
+follow_methods(_register)

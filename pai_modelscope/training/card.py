@@ -1,13 +1,14 @@
 """The model card of a result: where it comes from and how it was made, in plain facts."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 import pai_modelscope
 from pai_modelscope.config import TrainingConfig
 from pai_modelscope.files import write_text
-from pai_modelscope.training.options import Options
+from pai_modelscope.methods.spec import RunOptions
+from pai_modelscope.training.options import options_by_name
 from pai_modelscope.training.ownership import RESULT
 from pai_modelscope.zoo import lookup
 
@@ -35,10 +36,10 @@ class About:
     data: str = ""  # what it was trained on, in a sentence
     licence: str = ""  # of the base model, such as 'apache-2.0': what is trained from it inherits it
     usage: str = ""  # Python that uses the result
-    options: dict[str, Any] = field(default_factory=dict)  # of model, data and method, by names, for run.json
+    options: Mapping[str, object] = field(default_factory=dict)  # of model, data and method, by names, for run.json
 
 
-def about_run(options: Options, pictures: int) -> About:
+def about_run(options: RunOptions, pictures: int) -> About:
     """Of a run by its options, on so many `pictures`."""
     entry, source = lookup(options.model), options.data.train_data_dir
     result = Path(options.loop.output_dir) / RESULT
@@ -48,7 +49,7 @@ from modelscope.pipelines import pipeline
 pipe = pipeline('text-to-image-synthesis', {str(result)!r})
 pipe({{'text': '...'}})['output_imgs'][0]"""
     data = f"{pictures} pictures of {source if isinstance(source, str) else f'a {type(source).__name__}'}"
-    return About(options.model, data, entry.licence if entry else "", usage, options.beside_the_loop())
+    return About(options.model, data, entry.licence if entry else "", usage, options_by_name(options))
 
 
 def write_card(
@@ -107,7 +108,7 @@ def _licence(about: About) -> str:
 
 
 def _head(about: About) -> str:
-    facts: dict[str, Any] = {
+    facts = {
         "license": about.licence,
         "base_model": about.base_model,
         "library_name": "diffusers",

@@ -1,5 +1,6 @@
 """Checkpoints that are whole or absent, of what trains alone; finding, saving and loading them."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from torch.optim import Optimizer
 from pai_modelscope import untrusted
 from pai_modelscope.errors import UserError, reason
 from pai_modelscope.files import remove
-from pai_modelscope.methods import Method
+from pai_modelscope.methods.base import Method
 from pai_modelscope.training import checkpoint_files
 from pai_modelscope.training.disk_space import writing
 from pai_modelscope.training.fingerprint import Identity
@@ -151,7 +152,7 @@ def save(
     return final
 
 
-def load(accelerator: Accelerator, folder: Path, identity: Identity, optimizer: Optimizer) -> int:
+def load(accelerator: Accelerator, folder: Path, identity: Identity, optimizers: Sequence[Optimizer]) -> int:
     """Go on from `folder`; gives its step. On another number of processes the generators of random numbers are seeded
     anew: noise and order do not depend on them, only what a method draws without its samples' keys.
 
@@ -161,7 +162,9 @@ def load(accelerator: Accelerator, folder: Path, identity: Identity, optimizer: 
     step, world_size = step_of(folder), identity.check(folder)
     checkpoint_files.check(folder)
     if not cuts(accelerator):
-        checkpoint_files.check_optimizer(folder / f"{OPTIMIZER_NAME}.bin", optimizer)
+        for place, optimizer in enumerate(optimizers):  # called as accelerate calls them
+            name = f"{OPTIMIZER_NAME}_{place}.bin" if place else f"{OPTIMIZER_NAME}.bin"
+            checkpoint_files.check_optimizer(folder / name, optimizer)
     if world_size == accelerator.num_processes:
         checkpoint_files.restore_random(folder / f"{RNG_STATE_NAME}_{accelerator.process_index}.pkl")
     try:

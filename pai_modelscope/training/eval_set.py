@@ -3,7 +3,7 @@
 import torch
 from accelerate import Accelerator
 
-from pai_modelscope.methods.denoising import Denoising
+from pai_modelscope.methods.base import Method
 from pai_modelscope.training.losses import Meter
 from pai_modelscope.training.sample_order import Order
 from pai_modelscope.training.sharding import autocast
@@ -14,7 +14,7 @@ _SEED = 20_230_501  # none that somebody trains with
 
 
 def held_out_loss(
-    method: Denoising, source: Source, accelerator: Accelerator, batch_size: int = 8, rounds: int = 1
+    method: Method, source: Source, accelerator: Accelerator, batch_size: int = 8, rounds: int = 1
 ) -> dict[str, float]:
     """'loss', and 'loss/0-249' and so on by bands of timesteps: means over all samples of `source`, each seen `rounds`
     times at noise and timesteps of its own.
@@ -23,19 +23,16 @@ def held_out_loss(
     """
     meter, device = Meter(), accelerator.device
     method.to(device)
-    dropout, method.caption_dropout = method.caption_dropout, 0.0
-    try:
-        with untouched(method), autocast(accelerator):
-            method.eval()
-            for bucket, length in enumerate(source.lengths):
-                order = Order([length], 1, _SEED, [0])
-                for start in range(0, length * rounds, batch_size):
-                    steps = range(start, min(start + batch_size, length * rounds))
-                    indices, keys = (torch.cat([each(step) for step in steps]) for each in (order.indices, order.keys))
-                    batch = source.batch(bucket, indices, device, keys)
-                    found = method({**batch, "keys": keys.to(device)})
-                    loss, count = found.pop("loss"), torch.tensor(len(keys), device=device)
-                    meter.add({**found, "loss:sum": loss * count, "loss:count": count})
-    finally:
-        method.caption_dropout = dropout
+    phase = method.phases()[0].name
+    with untouched(method), method.evaluating(), autocast(accelerator):
+        method.eval()
+        for bucket, length in enumerate(source.lengths):
+            order = Order([length], 1, _SEED, [0])
+            for start in range(0, length * rounds, batch_size):
+                steps = range(start, min(start + batch_size, length * rounds))
+                indices, keys = (torch.cat([each(step) for step in steps]) for each in (order.indices, order.keys))
+                batch = source.batch(bucket, indices, device, keys)
+                found = method({**batch, "keys": keys.to(device)}, phase)
+                loss, count = found.pop("loss"), torch.tensor(len(keys), device=device)
+                meter.add({**found, "loss:sum": loss * count, "loss:count": count})
     return meter.read(accelerator)

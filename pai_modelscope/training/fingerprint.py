@@ -10,7 +10,7 @@ from pai_modelscope import untrusted
 from pai_modelscope.config import TrainingConfig
 from pai_modelscope.config.option import shown
 from pai_modelscope.errors import UserError, reason
-from pai_modelscope.methods import Method
+from pai_modelscope.methods.base import Method
 from pai_modelscope.training.ownership import IDENTITY
 from pai_modelscope.training.sample_order import Order
 
@@ -56,7 +56,7 @@ class Identity:
     def of(cls, method: Method, config: TrainingConfig, order: Order) -> "Identity":
         shapes = sorted((name, list(p.shape)) for name, p in method.named_parameters() if p.requires_grad)
         return cls(
-            method=type(method).__name__,
+            method=method.stored_name,
             model=f"{len(shapes)} tensors, {_digest(shapes)}",
             base=_digest(_samples(method)),
             optimizer=config.optimizer,

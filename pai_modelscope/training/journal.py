@@ -1,5 +1,6 @@
 """What a run tells while it goes: run.json, log.jsonl, samples and trackers, all by the main process."""
 
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -20,7 +21,7 @@ class Journal:
         folder: RunFolder,
         config: TrainingConfig,
         method: str,
-        options: dict[str, Any],
+        options: Mapping[str, object],
         step: int,
     ):
         self._writes, self._folder = accelerator.is_main_process, folder

@@ -11,7 +11,7 @@ import torch
 from accelerate import Accelerator
 
 from pai_modelscope.errors import UserError
-from pai_modelscope.methods.base import finished
+from pai_modelscope.methods.base import mean_metrics
 from pai_modelscope.training.sample_order import Order
 
 _ENOUGH, _MEMORY = 5, 100  # logged losses before a median means something, and how many it is of
@@ -50,7 +50,7 @@ class Meter:
                 values[name] = total
             elif count:
                 values[name] = total / count
-        return finished(values)
+        return mean_metrics(values)
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 import importlib.util
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -15,7 +15,7 @@ from torch.optim.lr_scheduler import LambdaLR
 
 from pai_modelscope.config import TrainingConfig
 from pai_modelscope.errors import UserError
-from pai_modelscope.methods import Method
+from pai_modelscope.methods.base import Method, ParamGroup
 from pai_modelscope.training.eight_bit import AdamW8bit, in_blocks
 from pai_modelscope.training.sharding import HALVES, cuts
 
@@ -27,8 +27,12 @@ SMALLEST = 64  # a matrix with fewer rows or columns is an input or output layer
 _A, _B, _C = 3.4445, -4.7750, 2.0315  # the quintic of Jordan et al.: steepest at zero, near one after five rounds
 
 
-def build_optimizer(method: Method, config: TrainingConfig, device: torch.device) -> torch.optim.Optimizer:
-    """The optimizer that `config.optimizer` names, over what `method` trains, its groups at their own rates.
+def build_optimizer(
+    method: Method, config: TrainingConfig, device: torch.device, groups: Sequence[ParamGroup] | None = None
+) -> torch.optim.Optimizer:
+    """The optimizer that `config.optimizer` names, over `groups`, those of a phase, each at its rate.
+
+    Without `groups`, it is over all that `method` trains.
 
     Raises `UserError` where its package is not installed, or it knows only one rate and the groups have several.
     """
@@ -38,31 +42,37 @@ def build_optimizer(method: Method, config: TrainingConfig, device: torch.device
             f"optimizer {config.optimizer!r} needs {package}, which is not installed: run pip install "
             "'pai_modelscope[optimizers]', or choose 'adamw'"
         )
-    made = _build(method, config, device)
+    made = _build(method, config, device, method.param_groups() if groups is None else groups)
     for group in made.param_groups:
         group["eps"] = config.adam_epsilon
     return made
 
 
 def build_schedule(
-    optimizer: torch.optim.Optimizer, config: TrainingConfig, factor: Callable[[int], float] | None = None
-) -> Any:
-    """A `LambdaLR`: as `config.lr_scheduler` names it, or the rate times `factor(step)`."""
+    optimizer: torch.optim.Optimizer,
+    config: TrainingConfig,
+    factor: Callable[[int], float] | None = None,
+    steps: int | None = None,
+) -> LambdaLR:
+    """As `config.lr_scheduler` names it, over `steps` (None: all of the run), or the rate times `factor(step)`."""
     if factor is not None:
         return LambdaLR(optimizer, factor)
-    return get_scheduler(
+    schedule: LambdaLR = get_scheduler(
         config.lr_scheduler,
         optimizer,
         num_warmup_steps=config.lr_warmup_steps,
-        num_training_steps=config.max_train_steps,
+        num_training_steps=config.max_train_steps if steps is None else steps,
         num_cycles=config.lr_num_cycles,
         power=config.lr_power,
     )
+    return schedule
 
 
-def _build(method: Method, config: TrainingConfig, device: torch.device) -> torch.optim.Optimizer:
+def _build(
+    method: Method, config: TrainingConfig, device: torch.device, param_groups: Sequence[ParamGroup]
+) -> torch.optim.Optimizer:
     rate, betas, decay = config.learning_rate, (config.adam_beta1, config.adam_beta2), config.adam_weight_decay
-    groups = method.groups()
+    groups: list[dict[str, Any]] = [dict(group) for group in param_groups]
     if config.optimizer == "adamw":
         return torch.optim.AdamW(groups, rate, betas, weight_decay=decay, fused=device.type in FUSED)
     if config.optimizer == "adamw-8bit":
@@ -105,7 +115,7 @@ def lighten(method: Method, accelerator: Accelerator) -> None:
     half = HALVES.get(accelerator.mixed_precision)
     if half is None or cuts(accelerator):
         return
-    for weight in method.only_read():
+    for weight in method.frozen_parameters():
         weight.data = weight.data.to(half)
 
 

@@ -4,70 +4,37 @@ import difflib
 import os
 import typing
 from collections.abc import Mapping
-from dataclasses import Field, dataclass, fields
-from typing import Any, SupportsFloat, SupportsIndex
+from dataclasses import Field, fields
+from typing import Any, SupportsFloat, SupportsIndex, TypeVar
 
-from pai_modelscope.config import TrainingConfig
-from pai_modelscope.config.methods import (
-    ALIASES,
-    METHODS,
-    NO_EFFECT,
-    NOT_HERE,
-    DataOptions,
-    DenoisingOptions,
-    DreamBoothOptions,
-    ValidationOptions,
-    parts_of,
-)
+from pai_modelscope.config.data import DataOptions
+from pai_modelscope.config.diffusers_flags import ALIASES, NO_EFFECT, NOT_HERE
 from pai_modelscope.config.option import kind_of, problem, shown
+from pai_modelscope.config.training import TrainingConfig
+from pai_modelscope.config.validation import ValidationOptions
 from pai_modelscope.data.geometry import LATENT
 from pai_modelscope.errors import UserError
-from pai_modelscope.images.annotators import ANNOTATORS
+from pai_modelscope.methods.registry import method_named
+from pai_modelscope.methods.spec import RunOptions
 
 DEFAULT_MODEL = "pai-diffusion-mini-zh"
 MODEL, REVISION = "pretrained_model_name_or_path", "revision"
 _SETS = ("train_data_dir", "replay_data_dir")
 _NAMED, _LONG = 10, 80  # unknown options that are named, and their characters
+Part = TypeVar("Part")
 
 
-@dataclass
-class Options:
-    """All that a run is told, each part for the one that reads it."""
-
-    method: str
-    model: str
-    revision: str | None
-    data: DataOptions
-    shared: DenoisingOptions
-    own: Any
-    loop: TrainingConfig
-    validation: ValidationOptions
-    without_effect: dict[str, str]  # options of diffusers' scripts that were given and do nothing here, and why
-
-    @property
-    def whole_model(self) -> bool:
-        """Whether weights of the model itself learn, and a whole model comes out."""
-        return self.method == "full" or (self.method == "dreambooth" and not self.own.rank)
-
-    def beside_the_loop(self) -> dict[str, Any]:
-        """All but the loop's, by names: with the loop's, `fine_tune` repeats the run."""
-        parts = self.data, self.own, self.shared, self.validation
-        named = {field.name: getattr(part, field.name) for part in parts for field in fields(part)}
-        return {"method": self.method, MODEL: self.model, REVISION: self.revision} | named
-
-
-def settle(method: str, given: Mapping[str, Any]) -> Options:
+def settle(method: str, given: Mapping[str, Any]) -> RunOptions:
     """`given`: options of any part by their names, or by those of diffusers' example scripts; None leaves one open.
 
     Raises one `UserError` that names every option that is unknown, missing, or not valid.
     """
-    if method not in METHODS:
-        raise UserError(f"there is no method {method!r}; valid are {', '.join(METHODS)}")
+    spec = method_named(method)
     rest = {name: value for name, value in given.items() if value is not None}
     without_effect = {name: NO_EFFECT[name] for name in rest.keys() & NO_EFFECT.keys() if rest.pop(name)}
     rest = _renamed(rest)
     model, revision = rest.pop(MODEL, DEFAULT_MODEL), rest.pop(REVISION, None)
-    known = {field.name: field for part in parts_of(method) for field in fields(part)}
+    known = spec.fields()
     asked = [name for name in sorted(rest.keys() & NOT_HERE.keys()) if rest.pop(name)]
     problems = [f"{name} is not known here: {NOT_HERE[name]}" for name in asked]
     if unknown := sorted(rest.keys() - known.keys()):
@@ -93,13 +60,31 @@ def settle(method: str, given: Mapping[str, Any]) -> Options:
         problems.append("max_train_steps or num_train_epochs must be given: how long to train")
     values.setdefault("max_train_steps", 0)
     if not problems:
-        made = [part(**{f.name: values[f.name] for f in fields(part) if f.name in values}) for part in parts_of(method)]
-        data, own, shared, loop, validation = made
-        settled = Options(method, os.fspath(model), revision, data, shared, own, loop, validation, without_effect)
-        problems = _together(settled)
+        options = RunOptions(
+            spec,
+            os.fspath(model),
+            revision,
+            data=_made(DataOptions, values),
+            method=_made(spec.options, values),
+            loop=_made(TrainingConfig, values),
+            validation=_made(ValidationOptions, values),
+            without_effect=without_effect,
+        )
+        problems = _together(options)
     if problems:
         raise UserError("training cannot start: " + "; ".join(problems))
-    return settled
+    return options
+
+
+def options_by_name(options: RunOptions) -> dict[str, object]:
+    """All but the loop's, by names: with the loop's, `fine_tune` repeats the run."""
+    parts = options.data, options.method, options.validation
+    named = {name: value for part in parts for name, value in vars(part).items()}
+    return {"method": options.spec.name, MODEL: options.model, REVISION: options.revision} | named
+
+
+def _made(part: type[Part], values: Mapping[str, Any]) -> Part:
+    return part(**{field.name: values[field.name] for field in fields(part) if field.name in values})  # type: ignore[arg-type]
 
 
 def _problem(field: Field[Any], value: Any) -> str | None:
@@ -119,52 +104,12 @@ def _given(source: Any) -> bool:
     return source is not None and source != "" if isinstance(source, str | None) else True
 
 
-def _together(options: Options) -> list[str]:
+def _together(options: RunOptions) -> list[str]:
     """What can't work together, or would do nothing, of values that are each valid."""
     found = options.loop.problems_together()
     if options.data.resolution % LATENT:
         found.append(f"resolution is {options.data.resolution}; give a multiple of {LATENT}, such as 256 or 512")
-    annotator = getattr(options.own, "annotator", None)
-    if annotator is not None and annotator not in ANNOTATORS:
-        found.append(f"annotator is {shown(annotator)}; valid are {', '.join(ANNOTATORS)}")
-    if options.validation.validation_images and options.method != "controlnet":
-        found.append(f"validation_images are for a ControlNet, not for {options.method}: leave them out")
-    if options.method == "dreambooth" and not options.own.instance_prompt:
-        found.append("instance_prompt must be given: a rare word and the class, such as 一只糯糯猫")
-    return found + _without_use(options)
-
-
-def _without_use(options: Options) -> list[str]:
-    """Options that would do nothing beside the others, as one sentence each."""
-    own, shown, found = options.own, options.validation, []
-    if options.method == "dreambooth":
-        found += _without_use_in_dreambooth(options)
-    learns = getattr(own, "train_text_encoder", False) or getattr(own, "text_rank", 0)
-    if options.shared.text_encoder_lr is not None and not learns and options.method != "textual-inversion":
-        found.append(
-            "text_encoder_lr is given, but the text encoder does not learn: leave it out, or give train_text_encoder "
-            "(full and dreambooth) or text_rank (of a LoRA)"
-        )
-    prompts, images = shown.validation_prompts or [], shown.validation_images or []
-    if options.method == "controlnet" and (len(images) > len(prompts) or (prompts and not images)):
-        found.append(
-            f"there are {len(prompts)} validation_prompts and {len(images)} validation_images: give a prompt for each "
-            "image, or leave both out"
-        )
-    return found
-
-
-def _without_use_in_dreambooth(options: Options) -> list[str]:
-    own, usual, found = options.own, DreamBoothOptions(), []
-    of_a_lora, of_the_weights = ("alpha", "targets", "text_rank"), ("train", "train_text_encoder")
-    idle = of_the_weights if own.rank else of_a_lora
-    if given := [name for name in idle if getattr(own, name) != getattr(usual, name)]:
-        why = "are for training without a LoRA: leave rank out" if own.rank else "are of a LoRA: give its rank"
-        instead = " (in a LoRA, the text encoder learns by text_rank)" if own.train_text_encoder else ""
-        found.append(f"{', '.join(given)} {why}, or leave them out{instead}")
-    if not own.class_prompt and (own.class_data_dir or "with_prior_preservation" in options.without_effect):
-        found.append("class_prompt must be given, such as 一只猫: pictures of the class are asked for")
-    return found
+    return found + options.method.problems(options)
 
 
 def typed(field: Field[Any], value: Any) -> Any:
@@ -193,14 +138,14 @@ def _renamed(given: dict[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     called: dict[str, str] = {}
     for name, value in given.items():
-        own, into = ALIASES.get(name, (name, None))
+        ours, into = ALIASES.get(name, (name, None))
         if into is not None:
             if not isinstance(value, bool):
                 raise UserError(f"{name} is {shown(value)}; give true or false")
             if (value := into(value)) is None:
                 continue
-        if found.setdefault(own, value) is not value and found[own] != value:
-            other = f"{called[own]} and {name} mean the same and differ"
-            raise UserError(f"{other} ({shown(found[own])} and {shown(value)}); give one")
-        called[own] = name
+        if found.setdefault(ours, value) is not value and found[ours] != value:
+            other = f"{called[ours]} and {name} mean the same and differ"
+            raise UserError(f"{other} ({shown(found[ours])} and {shown(value)}); give one")
+        called[ours] = name
     return found

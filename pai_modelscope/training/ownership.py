@@ -19,10 +19,11 @@ from pathlib import Path
 from pai_modelscope import untrusted
 from pai_modelscope.errors import UserError
 from pai_modelscope.files import PARTIAL, publish, remove
+from pai_modelscope.methods.fine_tuning import CACHE, CLASS
 
 ROOM, _LIST = ".pai_modelscope", "made.json"
 RESULT, RUN, LOG, SAMPLES = "result", "run.json", "log.jsonl", "samples"
-CACHE, CLASS, TRACKED = "cache", "class", "logs"  # folders that a run fills and never empties
+TRACKED = "logs"  # as CACHE and CLASS, a folder that a run fills and never empties
 _WANDB = "wandb"  # Weights & Biases' folder, in which it makes links of its own
 CHECKPOINT = re.compile(r"checkpoint-(0|[1-9][0-9]{0,17})")
 SAMPLE = re.compile(r"step-\d{6,}\.png")

@@ -6,7 +6,7 @@ import math
 import platform
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,7 +29,7 @@ def write_run(
     folder: RunFolder,
     config: TrainingConfig,
     method: str,
-    options: dict[str, Any],
+    options: Mapping[str, object],
     accelerator: Accelerator,
     step: int,
 ) -> None:

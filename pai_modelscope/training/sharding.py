@@ -1,7 +1,7 @@
 """The processes of a run, and what FSDP2 and DeepSpeed need beyond what accelerate does for them."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from datetime import timedelta
 from typing import Any
@@ -15,6 +15,7 @@ from torch.distributed.tensor import DTensor, distribute_tensor
 
 from pai_modelscope.config import TrainingConfig
 from pai_modelscope.errors import UserError, need
+from pai_modelscope.methods.base import Phase
 from pai_modelscope.training.launcher import RAM_EFFICIENT, environment
 
 HALVES = {"bf16": torch.bfloat16, "fp16": torch.float16}  # by what accelerate calls the precision
@@ -80,6 +81,22 @@ def configure(accelerator: Accelerator, config: TrainingConfig, validates: bool)
         plugin.deepspeed_config["gradient_accumulation_steps"] = 1
         plugin.deepspeed_config["gradient_clipping"] = config.max_grad_norm
         plugin.deepspeed_config["zero_allow_untested_optimizer"] = True
+
+
+def check_phases(accelerator: Accelerator, phases: Sequence[Phase]) -> None:
+    """Several phases: FSDP and DeepSpeed know one optimizer, and DDP must look for what a phase leaves out.
+
+    Raises `UserError` for the first two.
+    """
+    if len(phases) < 2:
+        return
+    if cuts(accelerator):
+        raise UserError(
+            f"the method trains in {len(phases)} phases ({', '.join(phase.name for phase in phases)}), each by an "
+            "optimizer of its own, which FSDP and DeepSpeed can't: train it on one GPU, or on several without them"
+        )
+    if accelerator.ddp_handler is not None:
+        accelerator.ddp_handler.find_unused_parameters = True
 
 
 def autocast(accelerator: Accelerator) -> Any:

@@ -14,7 +14,7 @@ from torch import nn
 
 from pai_modelscope.files import whole
 from pai_modelscope.images import contact_sheet
-from pai_modelscope.methods import Method
+from pai_modelscope.methods.base import Method
 from pai_modelscope.training.ownership import SAMPLES, RunFolder
 
 CAPTION = "caption"  # in a picture's `info`: what stands under it in the grid

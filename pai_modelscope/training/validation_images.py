@@ -8,11 +8,9 @@ from typing import Any
 from PIL import Image
 
 from pai_modelscope.errors import UserError
-from pai_modelscope.methods import Method
+from pai_modelscope.methods.base import Method
 from pai_modelscope.sampling import Sampler
 from pai_modelscope.training.validation import CAPTION
-
-_PARTS = ("unet", "text_encoder", "vae", "tokenizer", "scheduler")
 
 
 class PictureValidation:
@@ -55,8 +53,7 @@ class PictureValidation:
 
     def _sampler(self, method: Method) -> Sampler:
         base = self._base.pipe
-        own = {name: getattr(method, name) for name in _PARTS if hasattr(method, name)}
-        pipe = type(base)(**{**base.components, **own}, requires_safety_checker=False)
+        pipe = type(base)(**{**base.components, **method.components()}, requires_safety_checker=False)
         device = next(method.parameters()).device
         pipe.vae.to(device)
         pipe.text_encoder.to(device)
@@ -64,5 +61,5 @@ class PictureValidation:
         pipe.set_progress_bar_config(disable=True)
         sampler = Sampler(pipe, name=self._base.name, recommended=self._base.recommended, base=self._base.base)
         for kind in self._kinds:
-            sampler.add_controlnet(method.controlnet, kind)
+            sampler.add_controlnet(method.control_network(), kind)
         return sampler

@@ -27,7 +27,7 @@ class ClipTraining(Method):
         super().__init__()
         self.model = model
 
-    def forward(self, batch: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    def training_step(self, batch: dict[str, torch.Tensor], phase: str) -> dict[str, torch.Tensor]:
         ids = batch["ids"]
         logits = self.model(input_ids=ids, pixel_values=batch["pictures"]).logits_per_image.float()
         same = (ids[:, None] == ids[None]).all(-1)

@@ -38,7 +38,7 @@ class JudgeTraining(Method):
         self.name_ids: torch.Tensor
         self.register_buffer("name_ids", name_ids, persistent=False)
 
-    def forward(self, batch: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    def training_step(self, batch: dict[str, torch.Tensor], phase: str) -> dict[str, torch.Tensor]:
         pictures = self.model.vision_model(pixel_values=augmented(batch["pictures"])).pooler_output
         names = self.model.text_model(input_ids=self.name_ids, attention_mask=self.name_ids.ne(0).long()).pooler_output
         pictures = F.normalize(self.model.visual_projection(pictures).float(), dim=-1)

@@ -73,10 +73,10 @@ class VaeTraining(Method):
             vae.quant_conv.requires_grad_(False)
         self.batches = 0
 
-    def heavy(self) -> list[nn.Module]:
+    def compilable_modules(self) -> list[nn.Module]:
         return [self.vae.encoder, self.vae.decoder]
 
-    def forward(self, batch: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    def training_step(self, batch: dict[str, torch.Tensor], phase: str) -> dict[str, torch.Tensor]:
         pictures = batch["pictures"]
         self.batches += 1
         with torch.set_grad_enabled(not self.decoder):

@@ -169,7 +169,7 @@ GIVEN = {"train_data_dir": "x", "output_dir": "y", "max_train_steps": 1}
 
 def test_options_of_diffusers_scripts_carry_over():
     options = settle("lora", {**GIVEN, "noise_offset": 0.1, "use_ema": True, "allow_tf32": True, "lora_alpha": 8})
-    assert (options.shared.offset_noise, options.loop.ema_decay, options.own.alpha) == (0.1, 0.9999, 8.0)
+    assert (options.method.offset_noise, options.loop.ema_decay, options.method.alpha) == (0.1, 0.9999, 8.0)
     assert list(options.without_effect) == ["allow_tf32"]
     assert settle("lora", {**GIVEN, "use_ema": False}).loop.ema_decay == 0
     with pytest.raises(UserError, match="noise_offset and offset_noise mean the same"):
@@ -193,13 +193,13 @@ def test_a_switch_of_diffusers_dreambooth_is_a_number_here():
     assert (
         settle(
             "dreambooth", flags("dreambooth", "--instance_prompt 一只糯糯猫 --offset_noise --snr_gamma=5")
-        ).shared.offset_noise
+        ).method.offset_noise
         == 0.1
     )
     assert (
         settle(
             "dreambooth", flags("dreambooth", "--instance_prompt 一只糯糯猫 --offset_noise=0.05")
-        ).shared.offset_noise
+        ).method.offset_noise
         == 0.05
     )
 
@@ -217,7 +217,7 @@ def test_flags_of_diffusers_that_are_not_kept_say_what_to_do_instead():
 )
 def test_values_become_what_the_option_is(name, value, found):
     options = settle("lora", {**GIVEN, name: value})
-    got = getattr(options.own if name == "rank" else options.loop, name)
+    got = getattr(options.method if name == "rank" else options.loop, name)
     assert got == found and type(got) is type(found)
 
 
@@ -253,8 +253,8 @@ def test_a_flag_goes_before_the_file_by_whatever_name(tmp_path):
         "noise_offset: 0.1\nmodel: a\ncaption_dropout: 0.3\noptimizer: prodigy\nlearning_rate: 1\n", encoding="utf-8"
     )
     options = settle("lora", flags("lora", f"--config {path} --offset_noise 0.2 --use_8bit_adam"))
-    assert (options.model, options.shared.offset_noise, options.loop.optimizer) == ("a", 0.2, "adamw-8bit")
-    assert options.shared.caption_dropout == 0.3
+    assert (options.model, options.method.offset_noise, options.loop.optimizer) == ("a", 0.2, "adamw-8bit")
+    assert options.method.caption_dropout == 0.3
     assert settle("lora", flags("lora", f"--config {path} --model b")).model == "b"
 
 

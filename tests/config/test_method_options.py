@@ -1,25 +1,23 @@
 """The options of training: documented, and with the very defaults of the classes that they go to."""
 
 import inspect
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, fields, is_dataclass
 
 import pytest
 
 from pai_modelscope.config import TrainingConfig
-from pai_modelscope.config.methods import (
-    ControlNetOptions,
-    DataOptions,
-    DenoisingOptions,
-    DreamBoothOptions,
-    FullOptions,
-    LoraOptions,
-    TextualInversionOptions,
-    ValidationOptions,
-)
+from pai_modelscope.config.data import DataOptions
 from pai_modelscope.config.option import declaration_of
+from pai_modelscope.config.validation import ValidationOptions
 from pai_modelscope.data import open_training_set
 from pai_modelscope.methods import ControlNetTraining, FullFineTuning, LoraTraining, TextualInversion
+from pai_modelscope.methods.controlnet.options import ControlNetOptions
 from pai_modelscope.methods.denoising import Denoising
+from pai_modelscope.methods.denoising_options import DenoisingOptions
+from pai_modelscope.methods.dreambooth.options import DreamBoothOptions
+from pai_modelscope.methods.full.options import FullOptions
+from pai_modelscope.methods.lora.options import LoraOptions
+from pai_modelscope.methods.textual_inversion.options import TextualInversionOptions
 
 ALL = (
     TrainingConfig,
@@ -53,8 +51,9 @@ def test_every_option_says_what_it_is(options):
 )
 def test_defaults_are_those_of_the_method(options, takes):
     parameters = inspect.signature(takes).parameters
+    inherited = {field.name for base in options.__bases__ if is_dataclass(base) for field in fields(base)}
     for field in fields(options):
-        if field.name not in BEFORE:
+        if field.name not in BEFORE | inherited:
             assert field.default is not MISSING and parameters[field.name].default == field.default, field.name
 
 

@@ -7,13 +7,14 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from pai_modelscope.config import GenerationOptions, TrainingConfig
-from pai_modelscope.config.methods import METHODS, parts_of
+from pai_modelscope.config.data import DataOptions
 from pai_modelscope.config.option import bounds_of, problem
 from pai_modelscope.config.schema import json_schema
+from pai_modelscope.config.validation import ValidationOptions
+from pai_modelscope.methods.registry import methods
 
-CLASSES = sorted(
-    {part for method in METHODS for part in parts_of(method)} | {GenerationOptions}, key=lambda part: part.__name__
-)
+CLASSES = [spec.options for spec in methods().values()]
+CLASSES += [DataOptions, TrainingConfig, ValidationOptions, GenerationOptions]
 NUMBERS = (-1, 0, 1, 2, 5, 8, 100, 255, 1000, 10**7, 10**10, -0.5, 0.0, 0.5, 1.0, 1.5, 101.5)
 VALUES = (None, True, False, *NUMBERS, "", "no", "crop", "bf16", "熊猫", [1, 2], ["a"], {"a": 1})
 

@@ -15,7 +15,7 @@ from pai_modelscope.data.cached_batches import CachedSource
 from pai_modelscope.diffusion.randomness import normal
 from pai_modelscope.errors import UserError
 from pai_modelscope.images.annotators import annotate
-from pai_modelscope.methods.full import FullFineTuning
+from pai_modelscope.methods import FullFineTuning
 from pai_modelscope.text import chunk_ids
 from pai_modelscope.training import train
 from tests.support.picture_files import name, picture, write_metadata

@@ -10,7 +10,7 @@ import pai_modelscope
 from pai_modelscope.diffusion import logit_normal_timesteps, masked_mean, min_snr_weight, uniform_timesteps
 from pai_modelscope.diffusion.randomness import normal, scramble, uniform
 from pai_modelscope.errors import UserError
-from pai_modelscope.methods import FullFineTuning, finished
+from pai_modelscope.methods import FullFineTuning, mean_metrics
 from pai_modelscope.methods.denoising import NOISE, OFFSET, PERTURBATION, TIMESTEP
 from pai_modelscope.text import chunk_ids, encode_ids
 from pai_modelscope.training import Order
@@ -160,7 +160,7 @@ def test_the_weight_of_a_sample_scales_its_loss_alone(make, batch):
     weight = torch.tensor([1.0, 0.5, 1.0, 0.5, 0.0, 2.0])
     metrics = method(dict(batch, weight=weight))
     torch.testing.assert_close(metrics["loss"], (each * weight).mean())
-    logged = finished({name: value.item() for name, value in metrics.items()})
+    logged = mean_metrics({name: value.item() for name, value in metrics.items()})
     assert logged["loss/instance"] == pytest.approx(each[[0, 2]].mean().item(), rel=1e-5)
     assert logged["loss/prior"] == pytest.approx(each[[1, 3, 4, 5]].mean().item(), rel=1e-5)
 
@@ -169,7 +169,7 @@ def test_bands_of_the_schedule_are_logged_and_empty_ones_are_not(make, batch):
     method = make(timestep_range=(500, 999), snr_gamma=5.0)
     metrics = method(batch)
     assert all(value.isfinite() and not value.requires_grad for name, value in metrics.items() if name != "loss")
-    logged = finished({name: value.item() for name, value in metrics.items()})
+    logged = mean_metrics({name: value.item() for name, value in metrics.items()})
     assert set(logged) == {"loss", "loss/500-749", "loss/750-999"}
     steps = method.timesteps(KEYS)
     plain = make(timestep_range=(500, 999))
@@ -178,7 +178,10 @@ def test_bands_of_the_schedule_are_logged_and_empty_ones_are_not(make, batch):
     assert 0 < len(late) < 6 and logged["loss/750-999"] == pytest.approx(sum(late) / len(late), rel=1e-5)
     assert list(make(bands=0)(batch)) == ["loss"]
     # Sums and counts of two batches add up; means of means would not be the mean.
-    assert finished({"a:sum": 6.0, "a:count": 3.0, "b:sum": 0.0, "b:count": 0.0, "lr": 1.0}) == {"lr": 1.0, "a": 2.0}
+    assert mean_metrics({"a:sum": 6.0, "a:count": 3.0, "b:sum": 0.0, "b:count": 0.0, "lr": 1.0}) == {
+        "lr": 1.0,
+        "a": 2.0,
+    }
 
 
 def test_a_sample_has_its_noise_in_any_batch(make, batch):

@@ -16,8 +16,8 @@ from pai_modelscope.data.batches import PictureSource
 from pai_modelscope.diffusion.randomness import scramble
 from pai_modelscope.errors import UserError
 from pai_modelscope.methods import TextualInversion, save_pipeline, template_captions, with_word
-from pai_modelscope.methods.templates import OBJECT_TEMPLATES, STYLE_TEMPLATES
-from pai_modelscope.methods.textual_inversion import initial_vectors
+from pai_modelscope.methods.textual_inversion.method import initial_vectors
+from pai_modelscope.methods.textual_inversion.templates import OBJECT_TEMPLATES, STYLE_TEMPLATES
 from pai_modelscope.sampling import Sampler
 from pai_modelscope.text import chunk_ids, encode_prompts, expand, unknown_characters
 from pai_modelscope.training import train

@@ -11,8 +11,8 @@ from PIL import Image
 
 from pai_modelscope import Sampler, UserError, model_dir
 from pai_modelscope.cli import main
-from pai_modelscope.config.methods import ValidationOptions
 from pai_modelscope.config.option import problem
+from pai_modelscope.config.validation import ValidationOptions
 from pai_modelscope.text import chunk_ids, encode_prompts, unknown_characters
 from tests.support.command_line import generate
 

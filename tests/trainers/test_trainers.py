@@ -13,9 +13,9 @@ from modelscope.msdatasets import MsDataset
 from modelscope.pipelines import pipeline
 from modelscope.trainers import build_trainer
 
-from pai_modelscope.config.methods import METHODS
 from pai_modelscope.data import open_dataset
 from pai_modelscope.errors import UserError
+from pai_modelscope.methods.registry import methods
 from pai_modelscope.trainers.settings import options_in
 from pai_modelscope.zoo import model_dir
 
@@ -34,7 +34,7 @@ def lora(work_dir: Path, pictures: object, **more: object):
     return build_trainer("pai-diffusion-lora", {**given, "max_epochs": 1, "device": "cpu", **SMALL, **more})
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", methods())
 def test_every_method_has_a_trainer(method):
     with pytest.raises(UserError, match="train_data_dir must be given"):
         build_trainer(f"pai-diffusion-{method}", {"work_dir": "x", "max_epochs": 1})
@@ -92,7 +92,7 @@ def test_a_configuration_file_sets_what_the_call_does_not(tmp_path, pictures):
     config = trainer.run.config
     assert (config.output_dir, config.train_batch_size, config.learning_rate) == (str(tmp_path / "run"), 2, 0.01)
     assert (config.optimizer, config.max_grad_norm, config.lr_scheduler) == ("adamw", 2.0, "constant")
-    assert trainer.run.options.own.rank == 2
+    assert trainer.run.options.method.rank == 2
 
 
 def test_a_function_of_modelscopes_guides_changes_what_no_file_says(tmp_path, pictures):
@@ -107,7 +107,7 @@ def test_a_function_of_modelscopes_guides_changes_what_no_file_says(tmp_path, pi
     trainer = build_trainer("pai-diffusion-lora", {**given, "cfg_modify_fn": changed})
     config = trainer.run.config
     assert (config.num_train_epochs, config.learning_rate, config.max_grad_norm) == (3.0, 1e-3, 0.5)
-    assert trainer.run.options.own.rank == 3
+    assert trainer.run.options.method.rank == 3
     with pytest.raises(UserError, match="cfg_modify_fn returned nothing"):
         build_trainer("pai-diffusion-lora", {**given, "cfg_modify_fn": lambda cfg: None})
 

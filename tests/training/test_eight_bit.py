@@ -152,7 +152,7 @@ def test_prodigy_finds_a_rate_and_says_nothing(tmp_path, capsys):
 def test_prodigy_refuses_several_rates(tmp_path, monkeypatch):
     net = Net()
     groups = [{"params": [net.matrix.weight]}, {"params": [net.wide.weight], "lr": 1e-5}]
-    monkeypatch.setattr(net, "groups", lambda: groups)
+    monkeypatch.setattr(net, "param_groups", lambda: groups)
     with pytest.raises(UserError, match="leave text_encoder_lr out"):
         build_optimizer(net, settings(tmp_path, optimizer="prodigy", learning_rate=1.0), CPU)
 

@@ -26,7 +26,7 @@ class Net(Method):
         self.matrix = nn.Linear(64, 128)
         self.frozen = nn.Linear(64, 64).requires_grad_(False)
 
-    def forward(self, batch):
+    def training_step(self, batch, phase):
         x = self.table(batch["x"])
         picture = x.permute(0, 2, 1)[..., None]
         noise = torch.randn(())  # the random state is part of what is resumed

@@ -10,13 +10,13 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from pai_modelscope.adapters.result_manifest import Tuned, read_tuned, write_tuned
-from pai_modelscope.config.methods import DenoisingOptions
 from pai_modelscope.data import open_dataset
 from pai_modelscope.errors import UserError
+from pai_modelscope.methods import DenoisingOptions
+from pai_modelscope.methods.noise_schedule import schedule_of
 from pai_modelscope.sampling import Sampler
-from pai_modelscope.training.noise_schedule import schedule_of
 from pai_modelscope.training.options import settle
-from pai_modelscope.training.setup import Run, run
+from pai_modelscope.training.run import TrainingRun, run
 from pai_modelscope.training.validation_images import PictureValidation
 
 TINY = {
@@ -175,8 +175,8 @@ def test_validation_pictures_show_what_learns(tmp_path):
 
 def test_validation_pictures_are_drawn_by_the_schedule_that_is_learned(tmp_path):
     told = {**TINY, "prediction_type": "epsilon", "rescale_betas_zero_snr": False, "output_dir": str(tmp_path / "run")}
-    made = Run(settle("full", told))
-    made.go()
+    made = TrainingRun(settle("full", told))
+    made.train()
     opened = Sampler.from_pretrained(tmp_path / "run/result", device="cpu")
     shown = PictureValidation(made.folder, ["猫"], **SMALL).validate(made.method, 2)[0]
     assert np.array_equal(np.asarray(shown), pixels(opened, "猫"))
@@ -191,7 +191,7 @@ def test_a_schedule_that_the_result_can_t_bring_along_is_refused(tmp_path, metho
     with pytest.raises(UserError, match="and rescale_betas_zero_snr False is not the model's own"):
         trained(method, tmp_path / "run", **told)
     told = {"prediction_type": "v_prediction", "rescale_betas_zero_snr": True}  # the model's own
-    Run(settle("lora", {**TINY, "output_dir": str(tmp_path / "own"), **told}))
+    TrainingRun(settle("lora", {**TINY, "output_dir": str(tmp_path / "own"), **told}))
 
 
 def test_a_schedule_that_can_t_be_learned_is_refused():

@@ -169,7 +169,7 @@ def test_flat_replaces_nothing(tmp_path, capsys):
 
 
 def test_flat_leaves_the_result_where_it_is_if_something_came_in_between(tmp_path):
-    from pai_modelscope.training.export import flatten
+    from pai_modelscope.training.flat import flatten
 
     run(tmp_path)
     (tmp_path / "layer.pt").write_text("mine")

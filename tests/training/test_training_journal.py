@@ -120,7 +120,7 @@ def test_the_log_holds_the_mean_of_all_batches_and_bands_by_their_counts():
 
 def test_every_group_of_the_optimizer_logs_its_rate_and_scale_lr_scales_all(tmp_path):
     class Two(Regression):
-        def groups(self):
+        def param_groups(self):
             return [{"params": [self.layer.weight]}, {"params": [self.layer.bias], "lr": 0.001}]
 
     run(tmp_path, method=Two(), lr_scheduler="constant", scale_lr=True, gradient_accumulation_steps=2)

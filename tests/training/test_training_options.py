@@ -12,9 +12,9 @@ import pytest
 
 from pai_modelscope.cli import main
 from pai_modelscope.config import TrainingConfig
-from pai_modelscope.config.methods import METHODS, parts_of
 from pai_modelscope.config.option import bounds_of, kind_of
 from pai_modelscope.errors import UserError
+from pai_modelscope.methods.registry import methods
 from pai_modelscope.training.options import settle
 
 GIVEN = {"train_data_dir": "x", "output_dir": "y", "max_train_steps": 1}
@@ -36,8 +36,8 @@ def told(method: str, **options: Any) -> str | None:
 
 def every_field() -> Iterator[tuple[str, dataclasses.Field[Any]]]:
     seen = set()
-    for method in METHODS:
-        for field in (field for part in parts_of(method) for field in dataclasses.fields(part)):
+    for method, spec in methods().items():
+        for field in spec.fields().values():
             if (field.name, str(field.type), str(bounds_of(field))) not in seen:
                 seen.add((field.name, str(field.type), str(bounds_of(field))))
                 yield method, field
@@ -162,17 +162,22 @@ def test_options_at_their_defaults_are_no_harm():
     told = {"targets": "all-linear", "text_rank": 0, "train": "all", "train_text_encoder": False}
     told["instance_prompt"] = "一只糯糯猫"
     for rank in (0, 4):
-        assert settle("dreambooth", {**GIVEN, **told, "rank": rank}).own.rank == rank
+        assert settle("dreambooth", {**GIVEN, **told, "rank": rank}).method.rank == rank
     learns = {"text_rank": 2, "rank": 2, "class_prompt": "猫", "with_prior_preservation": True, "text_encoder_lr": 1e-5}
-    assert settle("dreambooth", {**GIVEN, **told, **learns}).shared.text_encoder_lr == 1e-5
+    assert settle("dreambooth", {**GIVEN, **told, **learns}).method.text_encoder_lr == 1e-5
 
 
 def test_numbers_of_numpy_and_texts_are_numbers():
     options = settle(
         "lora", {**GIVEN, "rank": np.int64(3), "learning_rate": np.float32(0.5), "seed": "7", "alpha": "2"}
     )
-    assert (options.own.rank, options.loop.learning_rate, options.loop.seed, options.own.alpha) == (3, 0.5, 7, 2.0)
-    assert type(options.own.rank) is int and type(options.loop.learning_rate) is float
+    assert (options.method.rank, options.loop.learning_rate, options.loop.seed, options.method.alpha) == (
+        3,
+        0.5,
+        7,
+        2.0,
+    )
+    assert type(options.method.rank) is int and type(options.loop.learning_rate) is float
 
 
 def test_the_loop_itself_takes_no_other_values():

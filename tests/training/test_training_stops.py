@@ -169,9 +169,9 @@ class Poisoned(Regression):
         super().__init__()
         self.call, self.by, self.calls = call, by, 0
 
-    def forward(self, batch):
+    def training_step(self, batch, phase):
         self.calls += 1
-        metrics = super().forward(batch)
+        metrics = super().training_step(batch, phase)
         return {"loss": metrics["loss"] * (self.by if self.calls >= self.call else 1)}
 
 
@@ -203,8 +203,11 @@ def test_a_loss_that_explodes_stops_and_one_spike_does_not(tmp_path):
     rows = (tmp_path / "explodes/log.jsonl").read_text().splitlines()
     assert len(rows) < 40
     spike = Poisoned(31, 20.0)
-    forward = spike.forward
-    spike.forward = lambda batch: (setattr(spike, "by", 20.0 if spike.calls == 30 else 1.0), forward(batch))[1]
+    step = spike.training_step
+    spike.training_step = lambda batch, phase: (
+        setattr(spike, "by", 20.0 if spike.calls == 30 else 1.0),
+        step(batch, phase),
+    )[1]
     assert run(tmp_path / "spike", method=spike, max_train_steps=60, learning_rate=1e-4)[1]["finished"]
     assert run(tmp_path / "off", method=Poisoned(31, 1e3), max_train_steps=60, max_loss_ratio=0.0)[1]["finished"]
 

@@ -3,19 +3,22 @@
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Unpack
 
 import torch
-from diffusers import UNet2DConditionModel
+from diffusers import DDIMScheduler, DDPMScheduler, UNet2DConditionModel
 from torch import nn
 
 from pai_modelscope.adapters import LoraFile, write_lora
 from pai_modelscope.adapters.inject import attach_lora
 from pai_modelscope.adapters.lora_io.file import MAGNITUDE, A, B, State, modules
-from pai_modelscope.config.methods import TARGETS, LoraOptions
+from pai_modelscope.adapters.result_manifest import Tuned, write_tuned
 from pai_modelscope.config.option import problems_in
 from pai_modelscope.errors import UserError
-from pai_modelscope.methods.denoising import Denoising
+from pai_modelscope.methods.denoising import Denoising, Networks
+from pai_modelscope.methods.denoising_options import DenoisingArguments
+from pai_modelscope.methods.fine_tuning import FineTuning
+from pai_modelscope.methods.lora.options import TARGETS, LoraOptions
 
 LEGACY = "pytorch_model.bin"
 _NAME = "default"  # PEFT's own for an adapter
@@ -27,23 +30,28 @@ _ATTENTION = {
 
 
 class LoraTraining(Denoising):
+    stored_name = "LoraTraining"
+
     def __init__(
         self,
         unet: UNet2DConditionModel,
-        *parts: Any,
-        rank: int = 16,
-        alpha: float | None = None,
-        targets: str | Sequence[str] = "attention",
-        use_dora: bool = False,
-        text_rank: int = 0,
+        text_encoder: nn.Module,
+        scheduler: DDIMScheduler | DDPMScheduler,
+        empty_ids: torch.Tensor,
+        *,
+        rank: int = LoraOptions.rank,
+        alpha: float | None = LoraOptions.alpha,
+        targets: str | Sequence[str] = LoraOptions.targets,
+        use_dora: bool = LoraOptions.use_dora,
+        text_rank: int = LoraOptions.text_rank,
         text_alpha: float | None = None,
         name: str = "lora",
         base_model: str = "",
         resolution: int | None = None,
         trigger_words: Sequence[str] = (),
-        legacy: bool = False,
+        legacy: bool = LoraOptions.legacy,
         seed: int = 0,
-        **options: Any,
+        **options: Unpack[DenoisingArguments],
     ):
         """
         Args:
@@ -59,7 +67,7 @@ class LoraTraining(Denoising):
             legacy: write `pytorch_model.bin` too, with the names of diffusers' attention processors of 2023.
             seed: of the matrices' first values.
         """
-        super().__init__(unet.requires_grad_(False), *parts, **options)
+        super().__init__(unet.requires_grad_(False), text_encoder, scheduler, empty_ids, **options)
         if legacy and (targets != "attention" or use_dora or text_rank):
             raise UserError("legacy files hold the UNet's attention alone: leave targets, use_dora and text_rank out")
         self.name, self.legacy = _file_name(name), legacy
@@ -92,6 +100,36 @@ class LoraTraining(Denoising):
         write_lora(lora, folder / f"{self.name}.safetensors", "kohya")
         if self.legacy:
             torch.save(_in_legacy_words(lora), folder / LEGACY)
+
+
+class LoraFineTuning(FineTuning[LoraOptions, LoraTraining]):
+    checkpoint_files = frozenset({LEGACY})
+
+    def create_method(self) -> LoraTraining:
+        options, context = self.options, self.context
+        return LoraTraining(
+            *Networks.of(options, context),
+            rank=options.rank,
+            alpha=options.alpha,
+            targets=options.targets,
+            use_dora=options.use_dora,
+            text_rank=options.text_rank,
+            legacy=options.legacy,
+            name=context.run_name,
+            base_model=context.model,
+            resolution=context.data.resolution,
+            seed=context.loop.seed,
+            **options.arguments(),
+        )
+
+    def export(self, folder: Path) -> None:
+        super().export(folder)
+        name_base_model(folder, self.method, self.context.base_model)
+
+
+def name_base_model(folder: Path, method: LoraTraining, base_model: str) -> None:
+    """Have `folder`, which holds the LoRA, open as `base_model` with the LoRA in use."""
+    write_tuned(folder, Tuned(base_model, loras={f"{method.name}.safetensors": 1.0}))
 
 
 def _layers(model: nn.Module, part: str, targets: str | Sequence[str]) -> list[str]:

@@ -1,27 +1,32 @@
 """The noise schedule that a run learns by: the model's own, or what its options make of it."""
 
 import inspect
-from typing import Any
 
-from pai_modelscope.config.methods import DenoisingOptions
+from diffusers import DDIMScheduler, DDPMScheduler
+
 from pai_modelscope.errors import UserError
+from pai_modelscope.methods.denoising_options import DenoisingOptions
 
-OPTIONS = ("prediction_type", "rescale_betas_zero_snr")
 _PREDICTIONS = ("epsilon", "v_prediction")
 
 
-def schedule_of(scheduler: Any, told: DenoisingOptions, writes_model: bool) -> Any:
-    """`scheduler` itself, or another one where `told` differs from it.
+def schedule_of(
+    scheduler: DDIMScheduler | DDPMScheduler, options: DenoisingOptions, writes_model: bool
+) -> DDIMScheduler | DDPMScheduler:
+    """`scheduler` itself, or another one where `options` differ from it.
 
     writes_model: whether the result is a model, which can bring the other one along.
     Raises `UserError` for what can't be learned, or can't be drawn with afterwards.
     """
-    chosen = {name: getattr(told, name) for name in OPTIONS}
+    chosen = {
+        "prediction_type": options.prediction_type,
+        "rescale_betas_zero_snr": options.rescale_betas_zero_snr,
+    }
     changed = {name: value for name, value in chosen.items() if value not in (None, scheduler.config.get(name))}
-    if told.prediction_type not in (None, *_PREDICTIONS):
+    if options.prediction_type not in (None, *_PREDICTIONS):
         valid = ", ".join(map(repr, _PREDICTIONS))
-        raise UserError(f"prediction_type is {told.prediction_type!r}; valid are {valid}")
-    if told.rescale_betas_zero_snr and "rescale_betas_zero_snr" not in inspect.signature(type(scheduler)).parameters:
+        raise UserError(f"prediction_type is {options.prediction_type!r}; valid are {valid}")
+    if options.rescale_betas_zero_snr and "rescale_betas_zero_snr" not in inspect.signature(type(scheduler)).parameters:
         raise UserError(
             f"rescale_betas_zero_snr is on, which the model's {type(scheduler).__name__} can't do: leave it out, or "
             "train on a model with DDIMScheduler"

@@ -3,40 +3,53 @@
 import copy
 import os
 import re
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import torch
-from diffusers import UNet2DConditionModel
+from diffusers import DDIMScheduler, DDPMScheduler, UNet2DConditionModel
 from torch import nn
+from transformers import PreTrainedTokenizerBase
 
 from pai_modelscope import limits
 from pai_modelscope.adapters import Embedding, load_embedding, write_embedding
 from pai_modelscope.adapters.embedding_loader import Words, add_words
+from pai_modelscope.adapters.result_manifest import Tuned, write_tuned
 from pai_modelscope.checkpoints.configs import part_class
+from pai_modelscope.data import TrainingSet
 from pai_modelscope.errors import UserError
-from pai_modelscope.methods.denoising import Denoising
+from pai_modelscope.methods.denoising import Denoising, Networks
+from pai_modelscope.methods.denoising_options import DenoisingArguments
+from pai_modelscope.methods.fine_tuning import FineTuning
+from pai_modelscope.methods.textual_inversion.options import TextualInversionOptions
+from pai_modelscope.methods.textual_inversion.templates import with_word
 from pai_modelscope.model_layout import read_json
 from pai_modelscope.tensor_files import write_new
 from pai_modelscope.text.chunks import token_ids
 from pai_modelscope.text.unknown_characters import unknown_characters
 from pai_modelscope.zoo import model_dir
-from pai_modelscope.zoo.folders import copy_model
+from pai_modelscope.zoo.folders import configure, copy_model
 
 
 class TextualInversion(Denoising):
     """Its `tokenizer` knows the new word. Captions are to pass `text.expand` with it on their way to ids, as prompts do
     when pictures are made, or the vectors after the first never reach the text encoder."""
 
+    stored_name = "TextualInversion"
+
     def __init__(
         self,
         unet: UNet2DConditionModel,
-        *parts: Any,
-        tokenizer: Any,
+        text_encoder: nn.Module,
+        scheduler: DDIMScheduler | DDPMScheduler,
+        empty_ids: torch.Tensor,
+        *,
+        tokenizer: PreTrainedTokenizerBase,
         placeholder: str,
         initializer: str,
-        num_vectors: int = 1,
-        **options: Any,
+        num_vectors: int = TextualInversionOptions.num_vectors,
+        **options: Unpack[DenoisingArguments],
     ):
         """
         Args:
@@ -46,7 +59,8 @@ class TextualInversion(Denoising):
             num_vectors: how many tokens the word stands for; more can say more, and leave less room in a prompt.
             options: as of `Denoising`, but that no caption is dropped unless `caption_dropout` says so.
         """
-        super().__init__(unet.requires_grad_(False), *parts, **{"caption_dropout": 0.0, **options})
+        options.setdefault("caption_dropout", TextualInversionOptions.caption_dropout)
+        super().__init__(unet.requires_grad_(False), text_encoder, scheduler, empty_ids, **options)
         if not 1 <= num_vectors <= limits.EMBEDDING_VECTORS:
             raise UserError(f"num_vectors is {num_vectors}; give a whole number from 1 to {limits.EMBEDDING_VECTORS}")
         encoder: Any = self.text_encoder
@@ -62,6 +76,9 @@ class TextualInversion(Denoising):
         """(num_vectors, width): all that learns."""
         return self.text_encoder.get_input_embeddings().vectors  # type: ignore[operator]
 
+    def components(self) -> Mapping[str, object]:
+        return {**super().components(), "tokenizer": self.tokenizer}
+
     def embedding(self) -> Embedding:
         """What was learned, by itself."""
         return Embedding(self.placeholder, self.vectors.detach().cpu().clone())
@@ -74,6 +91,47 @@ class TextualInversion(Denoising):
         name = re.sub(r'[<>:"/\\|?*]', "", self.placeholder)
         name = "embedding" if name in ("", "learned_embeds") else name
         write_embedding(embedding, folder / f"{name}.safetensors", "webui")
+
+
+class TextualInversionFineTuning(FineTuning[TextualInversionOptions, TextualInversion]):
+    def create_method(self) -> TextualInversion:
+        options = self.options
+        return TextualInversion(
+            *Networks.of(options, self.context),
+            tokenizer=self.context.pipe.tokenizer,
+            placeholder=options.placeholder_token,
+            initializer=options.initializer_token,
+            num_vectors=options.num_vectors,
+            **options.arguments(),
+        )
+
+    @property
+    def tokenizer(self) -> PreTrainedTokenizerBase:
+        return self.method.tokenizer
+
+    @property
+    def caption(self) -> str:
+        return self.options.placeholder_token
+
+    def training_set(self) -> TrainingSet:
+        data = self.context.data
+        return self._with_word(self.open(data.train_data_dir, data.max_train_samples, self.caption))
+
+    def held_out_set(self, source: object) -> TrainingSet:
+        return self._with_word(super().held_out_set(source))
+
+    def export(self, folder: Path) -> None:
+        super().export(folder)
+        context = self.context
+        if self.options.save_as_full_pipeline:
+            fill_pipeline(folder, context.folder, self.method.embedding())
+            configure(folder, base_model=context.base_model)
+        else:
+            write_tuned(folder, Tuned(context.base_model, embeddings=["learned_embeds.safetensors"]))
+
+    def _with_word(self, pictures: TrainingSet) -> TrainingSet:
+        options = self.options
+        return with_word(pictures, options.placeholder_token, self.tokenizer, options.learnable_property)
 
 
 def initial_vectors(tokenizer: Any, table: nn.Embedding, text: str, count: int) -> torch.Tensor:
