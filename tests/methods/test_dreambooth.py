@@ -128,7 +128,9 @@ def test_the_loss_is_that_of_diffusers_script(sampler, pipe, tmp_path):
     source = source_of(with_class_pictures(thing(2), class_examples(paths, CLASS), 0.3), pipe)
     keys = torch.arange(4)
     batch = source.batch(0, torch.arange(4), torch.device("cpu"), keys) | {"keys": keys}
-    method = FullFineTuning(pipe.unet, pipe.text_encoder, DDIM, chunk_ids(pipe.tokenizer, [""])[0, 0], 0.0)
+    method = FullFineTuning(
+        pipe.unet, pipe.text_encoder, DDIM, chunk_ids(pipe.tokenizer, [""])[0, 0], caption_dropout=0.0
+    )
     assert batch["weight"].tolist() == pytest.approx([1, 0.3, 1, 0.3])
     plain = {name: value for name, value in batch.items() if name != "weight"}
     instance, prior = (

@@ -171,7 +171,7 @@ def test_the_text_encoder_learns_at_its_own_rate(kind, optimizer, pipe, tmp_path
     text = {id(p) for p in method.text_encoder.parameters() if p.requires_grad}
     rates = {id(p): group["lr"] for group in groups for p in group["params"]}
     assert text and rates == {id(p): 1e-5 if id(p) in text else 1e-3 for p in method.trainable()}
-    assert len(lora_of(copy.deepcopy(pipe), FullFineTuning).groups()) == 1
+    assert len(lora_of(copy.deepcopy(pipe), FullFineTuning).param_groups()) == 1
 
 
 def test_the_first_matrices_follow_from_the_seed_alone(pipe, shipped):
