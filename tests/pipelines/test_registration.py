@@ -108,7 +108,7 @@ def test_reload_and_second_import_register_the_new_class_once(pipeline: Any):
         assert registered() is not first
         assert registered().__name__ == first.__name__
         trainer = TRAINERS.modules["default"]["pai-diffusion-lora"]
-        assert trainer is not trainers["pai-diffusion-lora"] and trainer.method == "lora"
+        assert trainer is not trainers["pai-diffusion-lora"] and trainer.spec.name == "lora"
         for function in (builder.build_pipeline, hf_util.hf_pipeline):
             original = getattr(function, dispatch._MARK)
             assert not hasattr(original, dispatch._MARK)  # wrapped once, not twice
