@@ -21,6 +21,7 @@ from pai_modelscope.methods.textual_inversion.templates import OBJECT_TEMPLATES,
 from pai_modelscope.sampling import Sampler
 from pai_modelscope.text import chunk_ids, encode_prompts, expand, unknown_characters
 from pai_modelscope.training import train
+from pai_modelscope.training.options import settle
 from tests.support.adapter_files import CAT, MODEL, same_state
 
 DDIM = DDIMScheduler.from_pretrained(MODEL / "scheduler")
@@ -227,3 +228,11 @@ def test_pictures_without_captions_are_shown_with_templates_by_their_keys(pipe, 
     assert (ids[..., None] == new).sum(1).sum(1).eq(1).all()
     assert len(ids.unique(dim=0)) > 10
     assert torch.equal(source.batch(0, torch.zeros(3, dtype=torch.long), device, keys[5:8])["ids"], ids[5:8])
+
+
+def test_replay_is_refused_where_the_model_itself_learns_nothing() -> None:
+    options = {"train_data_dir": "x", "output_dir": "y", "max_train_steps": 1, "replay_data_dir": "shipped:base"}
+    words = {"placeholder_token": "<小奶猫>", "initializer_token": "猫"}
+    with pytest.raises(UserError, match=r"replay_data_dir is not for textual-inversion: .* leave it out"):
+        settle("textual-inversion", options | words)
+    assert settle("lora", options).data.replay_data_dir == "shipped:base"

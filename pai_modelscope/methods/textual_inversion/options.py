@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from pai_modelscope.config.option import option
 from pai_modelscope.methods.denoising_options import DenoisingOptions
+from pai_modelscope.methods.spec import RunOptions
 
 MOST_VECTORS = 75  # more than a prompt's chunk holds
 
@@ -27,6 +28,14 @@ class TextualInversionOptions(DenoisingOptions):
     @property
     def text_encoder_learns(self) -> bool:
         return True  # the vectors of the word lie in it
+
+    def problems(self, run: RunOptions) -> list[str]:
+        problems = super().problems(run)
+        if run.data.replay_data_dir:
+            problems.append(
+                f"replay_data_dir is not for {run.spec.name}: nothing that the model knows changes, so leave it out"
+            )
+        return problems
 
     def result_names(self, run_name: str) -> tuple[str, ...]:
         return ("learned_embeds.safetensors",)
