@@ -13,7 +13,6 @@ from pai_modelscope.errors import UserError
 from pai_modelscope.images.infotext_syntax import Parameters
 from pai_modelscope.untrusted import parse_json
 
-CHUNKS = ("invokeai_metadata", "sd-metadata", "Dream", "dream")
 _NAMES = {
     "steps": "Steps",
     "scheduler": "Sampler",

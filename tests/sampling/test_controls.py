@@ -14,6 +14,7 @@ from pai_modelscope.images.annotators import annotate
 from pai_modelscope.images.infotext import parse_infotext
 from tests.support.command_line import generate, names
 from tests.support.command_line import pixels as file_pixels
+from tests.support.controlnets import save_steering_controlnet
 
 MINI = model_dir("pai-diffusion-mini-zh")
 QUICK = {"num_inference_steps": 3, "height": 64, "width": 64}
@@ -22,14 +23,7 @@ QUICK = {"num_inference_steps": 3, "height": 64, "width": 64}
 @pytest.fixture(scope="module")
 def net(tmp_path_factory: pytest.TempPathFactory) -> str:
     """A ControlNet of the shipped UNet's shape that does steer: its zero convolutions are no longer zero."""
-    folder = tmp_path_factory.mktemp("controlnet")
-    model = ControlNetModel.from_unet(UNet2DConditionModel.from_pretrained(MINI / "unet"))
-    generator = torch.Generator().manual_seed(0)
-    for name, weight in model.named_parameters():
-        if "controlnet_" in name:
-            weight.data += 0.02 * torch.randn(weight.shape, generator=generator)
-    model.save_pretrained(folder)
-    return str(folder)
+    return save_steering_controlnet(MINI / "unet", tmp_path_factory.mktemp("controlnet"))
 
 
 @pytest.fixture(scope="module")

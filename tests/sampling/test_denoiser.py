@@ -20,6 +20,7 @@ from pai_modelscope.images.infotext import parse_infotext
 from pai_modelscope.sampling import LoadedModel
 from pai_modelscope.sampling.denoiser import NetworkControl, rescaled
 from tests.sampling.test_loras import lora_file
+from tests.support.controlnets import save_steering_controlnet
 
 MINI = model_dir("pai-diffusion-mini-zh")
 STEPS = 5
@@ -75,14 +76,7 @@ def mask() -> Image.Image:
 @pytest.fixture(scope="module")
 def net(tmp_path_factory: pytest.TempPathFactory) -> str:
     """A ControlNet that steers: its zero convolutions are no longer zero."""
-    folder = tmp_path_factory.mktemp("controlnet")
-    model = ControlNetModel.from_unet(UNet2DConditionModel.from_pretrained(MINI / "unet"))
-    generator = torch.Generator().manual_seed(0)
-    for name, weight in model.named_parameters():
-        if "controlnet_" in name:
-            weight.data += 0.02 * torch.randn(weight.shape, generator=generator)
-    model.save_pretrained(folder)
-    return str(folder)
+    return save_steering_controlnet(MINI / "unet", tmp_path_factory.mktemp("controlnet"))
 
 
 @pytest.fixture(scope="module")
