@@ -11,7 +11,7 @@ from pai_modelscope.adapters import control
 from pai_modelscope.adapters.shapes import check_config
 from pai_modelscope.checkpoints.configs import check_schedule, check_vocabulary, fit_length, part_class
 from pai_modelscope.checkpoints.integrity import PARTS, check_folder, check_weights, weight_files, weights_variant
-from pai_modelscope.config.option import shown
+from pai_modelscope.config.option import short_repr
 from pai_modelscope.errors import UserError, reason
 from pai_modelscope.library_logs import quiet
 from pai_modelscope.model_layout import WEIGHT_STEMS
@@ -124,7 +124,7 @@ def pick_dtype(dtype: str | torch.dtype | None, device: torch.device) -> torch.d
     name = str(dtype).removeprefix("torch.")
     name = _DTYPES.get(name, name)
     if not isinstance(dtype, str | torch.dtype) or name not in valid:
-        raise UserError(f"torch_dtype is {shown(dtype)}; give 'float32', 'float16', 'bfloat16' or 'auto'.")
+        raise UserError(f"torch_dtype is {short_repr(dtype)}; give 'float32', 'float16', 'bfloat16' or 'auto'.")
     return valid[name]
 
 

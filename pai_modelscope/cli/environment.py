@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
-from pai_modelscope.config.option import shown
+from pai_modelscope.config.option import short_repr
 from pai_modelscope.errors import UserError
 
 # Each raises `ValueError` for what can't be; with the words on what can. The libraries: huggingface_hub and tqdm.
@@ -29,5 +29,5 @@ def check_environment() -> None:
         try:
             read(os.environ.get(name, "0"))
         except ValueError:
-            value = shown(os.environ[name])
+            value = short_repr(os.environ[name])
             raise UserError(f"the environment variable {name} is {value}; give {valid}, or unset it") from None

@@ -10,7 +10,7 @@ from typing import Any
 from pai_modelscope import untrusted
 from pai_modelscope.cli.terminal import Parser, quieten_bars
 from pai_modelscope.config.diffusers_flags import ALIASES, NO_EFFECT, NOT_HERE
-from pai_modelscope.config.option import declaration_of, kind_of, shown
+from pai_modelscope.config.option import declaration_of, kind_of, short_repr
 from pai_modelscope.errors import UserError
 from pai_modelscope.methods.registry import methods
 from pai_modelscope.methods.spec import MethodSpec, first_sentence
@@ -112,7 +112,9 @@ def read_yaml(path: Path, method: str) -> dict[str, Any]:
     if not isinstance(content, dict) or not all(isinstance(name, str) for name in content):
         raise UserError(f"--config {path} must hold options by their names, such as 'train_data_dir: pictures'")
     if (named := content.pop("method", method)) != method:
-        raise UserError(f"--config {path} is for the method {shown(named)}, not {method!r}: run 'train' with that one")
+        raise UserError(
+            f"--config {path} is for the method {short_repr(named)}, not {method!r}: run 'train' with that one"
+        )
     return content
 
 

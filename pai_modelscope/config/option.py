@@ -118,14 +118,16 @@ def problem(field: Field[Any], value: Any) -> str | None:
         return None
     if bounds.choices:
         good = isinstance(value, kind) and not isinstance(value, bool) and value in bounds.choices
-        return None if good else f"{field.name} is {shown(value)}; valid are {', '.join(map(repr, bounds.choices))}"
+        return (
+            None if good else f"{field.name} is {short_repr(value)}; valid are {', '.join(map(repr, bounds.choices))}"
+        )
     if kind in (int, float):
         return problem_of_number(field.name, value, whole=kind is int, bounds=bounds)
     texts = value if isinstance(value, list | tuple) else (value,)
     if any(isinstance(text, str) and half_characters(text) for text in texts):
-        return f"{field.name} is {shown(value)}, which is no text: it holds half a character; give UTF-8"
+        return f"{field.name} is {short_repr(value)}, which is no text: it holds half a character; give UTF-8"
     good = not isinstance(kind, type) or isinstance(value, kind) or (kind is str and isinstance(value, os.PathLike))
-    return None if good else f"{field.name} is {shown(value)}; give {_KINDS.get(kind, kind.__name__)}"
+    return None if good else f"{field.name} is {short_repr(value)}; give {_KINDS.get(kind, kind.__name__)}"
 
 
 def fault(field: Field[Any], value: Any) -> Fault | None:
@@ -161,7 +163,7 @@ def problem_of_number(name: str, value: Any, *, whole: bool, bounds: Bounds) -> 
     except (OverflowError, TypeError, ValueError, RuntimeError):  # beyond what a float holds; no number at all
         good = False
     text = f"{'a whole number' if whole else 'a number'} {bounds}".rstrip()
-    return None if good else f"{name} is {shown(value)}; give {text}"
+    return None if good else f"{name} is {short_repr(value)}; give {text}"
 
 
 def plain_number(value: Any, *, whole: bool) -> int | float:
@@ -188,7 +190,7 @@ def _plain(number: float | None) -> str:
     return f"{number:g}" if isinstance(number, float) else str(number)
 
 
-def shown(value: Any) -> str:
+def short_repr(value: Any) -> str:
     """How a message shows a value: not at its full length, which may be that of a file."""
     try:
         text = " ".join(repr(value).split())

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from pai_modelscope.config.option import Bounds, plain_number, problem_of_number, shown
+from pai_modelscope.config.option import Bounds, plain_number, problem_of_number, short_repr
 from pai_modelscope.data.archives import open_tars
 from pai_modelscope.data.checking import Scanned
 from pai_modelscope.data.examples import Example, TrainingSet
@@ -102,7 +102,7 @@ def _checked_limit(limit: Any) -> int | None:
 def _check_texts(*named: Mapping[str, Any]) -> None:
     for name, value in (item for values in named for item in values.items()):
         if not isinstance(value, str):
-            raise UserError(f"{name} is {shown(value)}; give a text.")
+            raise UserError(f"{name} is {short_repr(value)}; give a text.")
 
 
 def _is_training_set(source: Any) -> bool:

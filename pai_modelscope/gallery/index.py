@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pai_modelscope.config.option import Bounds, half_characters, problem_of_number, shown
+from pai_modelscope.config.option import Bounds, half_characters, problem_of_number, short_repr
 from pai_modelscope.errors import UserError
 from pai_modelscope.untrusted import read_yaml
 
@@ -126,7 +126,7 @@ def _index(content: Any) -> Index:
     )
     covers = top.get("covers", {})
     if not isinstance(covers, dict) or not all(isinstance(part, str) for item in covers.items() for part in item):
-        raise _Unclear(f"covers is {shown(covers)}: it must name a picture by its id for each notebook")
+        raise _Unclear(f"covers is {short_repr(covers)}: it must name a picture by its id for each notebook")
     index = Index(top["title"], top["text"], top["model"], groups, pairs, covers, cards)
     keys = [entry.key for entry in index.entries]
     if twice := sorted({key for key, count in Counter(keys).items() if count > 1}):
@@ -151,13 +151,15 @@ def _entry(content: Any, place: str, model: str, common: dict[str, Any] | None =
     """A picture: its prompt alone, or a mapping with what differs from its group."""
     values = {"prompt": content} if isinstance(content, str) else content
     if not isinstance(values, dict):
-        raise _Unclear(f"{shown(content)} in {place} is no picture: write its prompt, or prompt: and what else it has")
+        raise _Unclear(
+            f"{short_repr(content)} in {place} is no picture: write its prompt, or prompt: and what else it has"
+        )
     optional = {"id", "title", "alt", "model", "options", "python", "notebook"} | ({"start"} if pair else set())
     fields = _fields((common or {}) | values, f"a picture of {place}", {"prompt", "seed"}, optional)
     options, model = fields.pop("options", {}), fields.pop("model", model)
     prompt, seed = fields["prompt"], fields["seed"]
     if not isinstance(options, dict) or not all(isinstance(name, str) and name.isidentifier() for name in options):
-        raise _Unclear(f"options of {prompt!r} is {shown(options)}: it must be a mapping of options")
+        raise _Unclear(f"options of {prompt!r} is {short_repr(options)}: it must be a mapping of options")
     python = fields.pop("python", "")
     if python:
         _check_python(python, prompt, seed, pair)
@@ -165,7 +167,7 @@ def _entry(content: Any, place: str, model: str, common: dict[str, Any] | None =
         raise _Unclear(f"the pair {prompt!r} needs python: that sets before and picture")
     start = fields.get("start", 50)
     if problem_of_number("start", start, whole=True, bounds=Bounds(minimum=0, maximum=100)):
-        raise _Unclear(f"start of {prompt!r} is {shown(start)}: it must be a whole number from 0 to 100")
+        raise _Unclear(f"start of {prompt!r} is {short_repr(start)}: it must be a whole number from 0 to 100")
     key = (
         _name(fields.pop("id", ""), "id")
         or hashlib.sha256(f"{model} {prompt} {seed} {options}".encode()).hexdigest()[:8]
@@ -202,8 +204,8 @@ def _fields(
 ) -> dict[str, Any]:
     """A mapping with these fields. Each is a text, but for those in `_OTHERS`, which their own readers look at."""
     if not isinstance(content, dict):
-        raise _Unclear(f"{place} is {shown(content)}: it must be a mapping of {', '.join(sorted(needed))}")
-    if unknown := sorted(shown(name) for name in content if name not in needed | optional):
+        raise _Unclear(f"{place} is {short_repr(content)}: it must be a mapping of {', '.join(sorted(needed))}")
+    if unknown := sorted(short_repr(name) for name in content if name not in needed | optional):
         raise _Unclear(f"{place} says {', '.join(unknown)}; known are {', '.join(sorted(needed | optional))}")
     if missing := sorted(needed - set(content)):
         raise _Unclear(f"{place} lacks {', '.join(missing)}")
@@ -212,20 +214,20 @@ def _fields(
             if fault := problem_of_number(f"seed of {place}", value, whole=True, bounds=_SEEDS):
                 raise _Unclear(fault)
         elif name not in _OTHERS and (not isinstance(value, str) or half_characters(value)):
-            raise _Unclear(f"{name} of {place} is {shown(value)}: it must be a text")
+            raise _Unclear(f"{name} of {place} is {short_repr(value)}: it must be a text")
     return dict(content)
 
 
 def _name(text: str, what: str) -> str:
     """The text, of which files and links are named. Raises `_Unclear` where it leads elsewhere."""
     if (text and not re.fullmatch(r"[\w.-]{1,100}", text)) or text.startswith("."):
-        raise _Unclear(f"{what} {shown(text)} is no name of letters, digits, '-', '_' and '.'")
+        raise _Unclear(f"{what} {short_repr(text)} is no name of letters, digits, '-', '_' and '.'")
     return text
 
 
 def _list(content: Any, place: str) -> list[Any]:
     if not isinstance(content, list):
-        raise _Unclear(f"{place} is {shown(content)}: it must be a list")
+        raise _Unclear(f"{place} is {short_repr(content)}: it must be a list")
     return content
 
 

@@ -26,7 +26,7 @@ from pai_modelscope import zoo
 from pai_modelscope.adapters import Embedding, LoraFile, lora_place, read_embeddings, read_lora
 from pai_modelscope.adapters.embedding_loader import Words, add_words, check_width
 from pai_modelscope.adapters.lora_io.locate import find_lora
-from pai_modelscope.config.option import Bounds, problem_of_number, shown
+from pai_modelscope.config.option import Bounds, problem_of_number, short_repr
 from pai_modelscope.errors import UserError
 from pai_modelscope.images.infotext import RememberedFile
 from pai_modelscope.sampling.conditioning import PromptTexts, States, encode
@@ -70,7 +70,7 @@ def resolve_loras(prompt: str, option: object, loaded: Mapping[str, str]) -> tup
     uses: dict[str, AdapterUse] = {}
     for source, weight in (option or {}).items():
         if not isinstance(source, str | os.PathLike):
-            raise UserError(f"a LoRA is {shown(source)}; give a file, a folder, a name or an id")
+            raise UserError(f"a LoRA is {short_repr(source)}; give a file, a folder, a name or an id")
         source = source if isinstance(source, str) else os.fspath(source)
         name = source if source in loaded else lora_name(source)
         tag = next((tag for tag in (name, name.replace(".", "_")) if tag in tags), name)  # once, names had no '.'
@@ -82,7 +82,7 @@ def resolve_loras(prompt: str, option: object, loaded: Mapping[str, str]) -> tup
             )
         weight = tags.pop(tag, 1.0 if weight is None else weight)
         if problem_of_number("weight", weight, whole=False, bounds=Bounds()):
-            raise UserError(f"the weight of the LoRA {name!r} is {shown(weight)}; give a number such as 0.8")
+            raise UserError(f"the weight of the LoRA {name!r} is {short_repr(weight)}; give a number such as 0.8")
         other = uses[name].source if name in uses else loaded.get(name, source)
         if source != name and _absolute(other) != _absolute(source):
             raise UserError(
@@ -241,10 +241,12 @@ class Adapters:
         """Have prompts and the option `loras` know a LoRA by a name, which is returned. On a `UserError` the model and
         the names are as they were."""
         if not isinstance(source, str | os.PathLike) or not isinstance(name, str | None):
-            raise UserError(f"a LoRA is {shown(source)} and its name {shown(name)}; give a file or an id, and a text")
+            raise UserError(
+                f"a LoRA is {short_repr(source)} and its name {short_repr(name)}; give a file or an id, and a text"
+            )
         name = name or lora_name(source)
         if not name:
-            raise UserError(f"the LoRA {shown(source)} has no name: give one, as in sampler.add_lora(FILE, 'ink')")
+            raise UserError(f"the LoRA {short_repr(source)} has no name: give one, as in sampler.add_lora(FILE, 'ink')")
         with self.model.lock:
             known = self._loras.get(name)
             if known is not None and _absolute(known.source) != _absolute(os.fspath(source)):
@@ -259,7 +261,9 @@ class Adapters:
             UserError: the file holds several words and `token` is given; a word that can't be or is known already.
         """
         if not isinstance(source, str | os.PathLike) or not isinstance(token, str | None):
-            raise UserError(f"an embedding is {shown(source)} and its word {shown(token)}; give a file and a text")
+            raise UserError(
+                f"an embedding is {short_repr(source)} and its word {short_repr(token)}; give a file and a text"
+            )
         with self.model.lock:
             words = self._embedding(source, token)
             if new := [word for word in words if word not in self._words]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from PIL import Image
 
 from pai_modelscope import zoo
-from pai_modelscope.config.option import Bounds, problem_of_number, shown
+from pai_modelscope.config.option import Bounds, problem_of_number, short_repr
 from pai_modelscope.errors import UserError
 from pai_modelscope.images.annotators import ANNOTATORS, annotate
 from pai_modelscope.images.infotext import RememberedFile
@@ -64,17 +64,18 @@ def control_entries(value: object) -> list[object]:
 def _control(entry: object, base: str, controlnets: Mapping[str, str], images: Images) -> Control:
     if not isinstance(entry, Mapping) or "kind" not in entry or entry.get("image") is None:
         raise UserError("a control is a dict with 'kind' and 'image'")
-    if unknown := sorted(shown(name) for name in entry if name not in KEYS):
+    if unknown := sorted(short_repr(name) for name in entry if name not in KEYS):
         raise UserError(f"unknown option of a control: {', '.join(unknown)}; valid are {', '.join(KEYS)}")
     kind = entry["kind"]
     if not isinstance(kind, str):
-        raise UserError(f"the kind of a control is {shown(kind)}; give a name such as 'canny'")
+        raise UserError(f"the kind of a control is {short_repr(kind)}; give a name such as 'canny'")
     drawn = entry.get("annotate", kind in ANNOTATORS or kind not in controlnets)
     if not isinstance(drawn, bool):
-        raise UserError(f"control {kind!r}: annotate is {shown(drawn)}; give True or False")
+        raise UserError(f"control {kind!r}: annotate is {short_repr(drawn)}; give True or False")
     if drawn and kind not in ANNOTATORS:
         raise UserError(
-            f"control {shown(kind)} is not known; valid are {', '.join(ANNOTATORS)}, or any with 'annotate': False "
+            f"control {short_repr(kind)} is not known; "
+            f"valid are {', '.join(ANNOTATORS)}, or any with 'annotate': False "
             "for a picture that shows the control itself"
         )
     scale, start, end = (entry.get(name, usual) for name, usual in (("scale", 1.0), ("start", 0.0), ("end", 1.0)))
@@ -83,14 +84,14 @@ def _control(entry: object, base: str, controlnets: Mapping[str, str], images: I
     shares = [problem_of_number("", share, whole=False, bounds=_SHARES) for share in (start, end)]
     if any(shares) or not start < end:
         raise UserError(
-            f"control {kind!r}: start is {shown(start)} and end is {shown(end)}; give shares of the steps, "
+            f"control {kind!r}: start is {short_repr(start)} and end is {short_repr(end)}; give shares of the steps, "
             "0 <= start < end <= 1"
         )
     model = entry.get("model")
     if model is None:
         model = controlnets.get(kind) or _known(kind, base)
     if not isinstance(model, str | os.PathLike):
-        raise UserError(f"control {kind!r}: model is {shown(model)}; give a folder, a name of the zoo or a hub id")
+        raise UserError(f"control {kind!r}: model is {short_repr(model)}; give a folder, a name of the zoo or a hub id")
     image = images.open(entry["image"], "image")
     return Control(kind, image, os.fspath(model), float(scale), float(start), float(end), drawn)
 

@@ -10,7 +10,7 @@ from PIL import Image
 
 from pai_modelscope import limits
 from pai_modelscope.config import IMAGE_STRENGTH, MASK_STRENGTH, GenerationOptions, GenerationRequest
-from pai_modelscope.config.option import Bounds, problem_of_number, shown
+from pai_modelscope.config.option import Bounds, problem_of_number, short_repr
 from pai_modelscope.errors import Fault, UserError
 from pai_modelscope.images import masks
 from pai_modelscope.images.infotext import RememberedFile
@@ -181,7 +181,7 @@ def _resolve_strength(values: GenerationRequest) -> tuple[float, Sides | None]:
         pass
     elif not _are_sides(sides):
         valid = f"four whole numbers of pixels {_OUTPAINT}: left, right, top, bottom"
-        faults.append(Fault("outpaint", f"outpaint is {shown(sides)}; give {valid}", valid))
+        faults.append(Fault("outpaint", f"outpaint is {short_repr(sides)}; give {valid}", valid))
     elif values.mask is not None:
         message = "outpaint and mask are both given: paint around the image first, then within it"
         faults.append(Fault("outpaint", message))

@@ -15,7 +15,7 @@ from typing import TypeVar, cast
 from pai_modelscope import limits as bounds
 from pai_modelscope.adapters.lora_metadata import made_for_lcm
 from pai_modelscope.config import GENERATION_FALLBACKS, GenerationOptions, GenerationRequest
-from pai_modelscope.config.option import bounds_of, fault, kind_of, plain_number, shown
+from pai_modelscope.config.option import bounds_of, fault, kind_of, plain_number, short_repr
 from pai_modelscope.errors import Fault, UserError
 from pai_modelscope.images.masks import How
 from pai_modelscope.sampling.adapter_session import AdapterUse, resolve_embeddings, resolve_loras
@@ -207,11 +207,11 @@ def _unknown(names: Iterable[object]) -> list[Fault]:
     wrong = []
     for name in names:
         if not isinstance(name, str):
-            wrong.append(shown(name))
+            wrong.append(short_repr(name))
         elif name not in (*OPTIONS, "generator"):
             close = difflib.get_close_matches(name, ("text", *OPTIONS), n=1, cutoff=0.7)
             meant = _OTHER_NAMES.get(name) or (close[0] if close else None)
-            wrong.append(shown(name) + (f" (did you mean {meant!r}?)" if meant else ""))
+            wrong.append(short_repr(name) + (f" (did you mean {meant!r}?)" if meant else ""))
     if not wrong:
         return []
     noun = "option" if len(wrong) == 1 else "options"
@@ -405,13 +405,13 @@ def _value_faults(values: GenerationRequest, limits: ModelLimits) -> list[Fault]
         value = getattr(values, name)
         if _is_int(value) and most is not None and value > most:
             valid = f"a whole number from 0 to {most}"
-            faults.append(Fault(name, f"{name} is {shown(value)}; give {valid}", valid))
+            faults.append(Fault(name, f"{name} is {short_repr(value)}; give {valid}", valid))
     for name in ("height", "width"):
         value = getattr(values, name)
         if not _is_int(value) or value % 8 or not _SIDES.hold(value):
             near = f", such as {max(_LEAST, round(value / 8) * 8)}" if _is_int(value) and -_MOST < value < _MOST else ""
             valid = f"a multiple of 8 {_SIDES} pixels"
-            faults.append(Fault(name, f"{name} is {shown(value)}; give {valid}{near}", valid))
+            faults.append(Fault(name, f"{name} is {short_repr(value)}; give {valid}{near}", valid))
     return faults + _scheduler_faults(values, limits)
 
 
@@ -428,7 +428,9 @@ def _scheduler_faults(values: GenerationRequest, limits: ModelLimits) -> list[Fa
         return [Fault("num_inference_steps", message, f"at most {_LCM_STEPS}")]
     if steps > limits.timesteps:
         most = limits.timesteps
-        message = f"num_inference_steps is {shown(steps)}; this model was trained with {most}: give at most as many"
+        message = (
+            f"num_inference_steps is {short_repr(steps)}; this model was trained with {most}: give at most as many"
+        )
         return [Fault("num_inference_steps", message, f"at most {most}")]
     return []
 
@@ -451,7 +453,7 @@ def _lcm_faults(scheduler: object, loras: Sequence[AdapterUse], limits: ModelLim
 
 def _known_scheduler(name: object, limits: ModelLimits) -> str:
     if not isinstance(name, str):
-        raise UserError(f"scheduler is {shown(name)}; give its name as a string")
+        raise UserError(f"scheduler is {short_repr(name)}; give its name as a string")
     return name if name == limits.scheduler else scheduler_name(name)
 
 

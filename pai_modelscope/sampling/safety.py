@@ -5,7 +5,7 @@ from typing import Literal, get_args
 
 from PIL import Image, ImageFilter
 
-from pai_modelscope.config.option import Bounds, problem_of_number, shown
+from pai_modelscope.config.option import Bounds, problem_of_number, short_repr
 from pai_modelscope.errors import UserError
 
 Action = Literal["blur", "black", "error", "flag"]
@@ -57,9 +57,9 @@ def build_safety(safety: object) -> SafetyCheck | None:
     settings = vars(safety) if isinstance(safety, SafetySettings) else {} if safety is True else safety
     valid = f"valid are threshold (0 to 1) and action ({', '.join(get_args(Action))})"
     if not isinstance(settings, dict) or not set(settings) <= {"threshold", "action"}:
-        raise UserError(f"safety is {shown(safety)}; {valid}.")
+        raise UserError(f"safety is {short_repr(safety)}; {valid}.")
     checked = SafetySettings(**settings)
     number = not problem_of_number("threshold", checked.threshold, whole=False, bounds=Bounds(minimum=0, maximum=1))
     if not number or checked.action not in get_args(Action):
-        raise UserError(f"safety is {shown(safety)}; {valid}.")
+        raise UserError(f"safety is {short_repr(safety)}; {valid}.")
     return SafetyCheck(checked)

@@ -18,7 +18,7 @@ from PIL import Image
 
 from pai_modelscope.adapters.result_manifest import Tuned, lineage, read_tuned
 from pai_modelscope.checkpoints.load import display_name, load_controlnet, load_pipeline, pick_device, pick_dtype
-from pai_modelscope.config.option import shown
+from pai_modelscope.config.option import short_repr
 from pai_modelscope.errors import UserError
 from pai_modelscope.images import realesrgan
 from pai_modelscope.sampling.adapter_session import Adapters, AdapterSession, Vocabulary, remembered_loras
@@ -150,7 +150,9 @@ class Sampler:
     def add_controlnet(self, net: "ModelMixin", kind: str) -> None:
         """Have `control={kind: picture}` follow `net`, a ControlNetModel that was made or trained in this process."""
         if not isinstance(kind, str) or not callable(getattr(net, "forward", None)):
-            raise UserError(f"add_controlnet takes a ControlNetModel and a name, not {shown(net)} and {shown(kind)}")
+            raise UserError(
+                f"add_controlnet takes a ControlNetModel and a name, not {short_repr(net)} and {short_repr(kind)}"
+            )
         self._controlnets[kind] = net
         self._own_controlnets[kind] = kind
 
@@ -163,7 +165,7 @@ class Sampler:
         kinds of pictures and a batch size above one they may come out of order.
         """
         if callback is not None and not callable(callback):
-            raise UserError(f"callback is {shown(callback)}; give a function of step and total")
+            raise UserError(f"callback is {short_repr(callback)}; give a function of step and total")
         requests = resolve(read_call(texts, options), self.limits)
         # What can't be loaded is said before anything is drawn.
         requests = [replace(request, loras=self._adapters.open(request.loras)) for request in requests]

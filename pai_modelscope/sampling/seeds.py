@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import torch
 
-from pai_modelscope.config.option import Bounds, plain_number, problem_of_number, shown
+from pai_modelscope.config.option import Bounds, plain_number, problem_of_number, short_repr
 from pai_modelscope.errors import Fault, UserError
 
 _MAX_SEED = 2**63 - 1
@@ -65,7 +65,7 @@ def _seeds_from(generator: torch.Generator, count: int) -> list[int]:
 def _checked_seed(seed: object) -> int:
     if problem_of_number("seed", seed, whole=True, bounds=_SEEDS):
         valid = "a whole number from 0 to 2**63 - 1, or -1 for a random one"
-        message = f"seed {shown(seed)} is not valid: give {valid}"
+        message = f"seed {short_repr(seed)} is not valid: give {valid}"
         raise UserError(message, [Fault("seed", message, valid)])
     number = int(plain_number(seed, whole=True))
     return secrets.randbelow(2**32) if number == -1 else number

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pai_modelscope.checkpoints.configs import own_loras
 from pai_modelscope.config import GenerationOptions
-from pai_modelscope.config.option import problem, shown
+from pai_modelscope.config.option import problem, short_repr
 from pai_modelscope.errors import UserError
 from pai_modelscope.model_layout import read_json
 
@@ -28,7 +28,7 @@ def own_settings(folder: Path) -> tuple[object, dict[str, object]]:
     if recommended is None:
         return settings.get("safety"), {}
     if not isinstance(recommended, dict):
-        raise UserError(f"{file}: generation is {shown(recommended)}; it must be an object of options")
+        raise UserError(f"{file}: generation is {short_repr(recommended)}; it must be an object of options")
     faults = [f"{name} is the user's to set" for name in _OF_THE_USER if recommended.get(name) is not None]
     for field in dataclasses.fields(GenerationOptions):
         value = recommended.get(field.name)
@@ -44,10 +44,12 @@ def own_settings(folder: Path) -> tuple[object, dict[str, object]]:
 def check_types(pipe: object, name: object, base: object, recommended: object, safety: object) -> None:
     """Raises `UserError` for what a `Sampler` can't be made of."""
     if any(not hasattr(pipe, part) for part in ("unet", "text_encoder", "tokenizer", "vae", "scheduler")):
-        raise UserError(f"pipe is {shown(pipe)}; give a StableDiffusionPipeline, or use Sampler.from_pretrained")
+        raise UserError(f"pipe is {short_repr(pipe)}; give a StableDiffusionPipeline, or use Sampler.from_pretrained")
     if not isinstance(name, str) or not isinstance(base, str):
-        raise UserError(f"name is {shown(name)} and base {shown(base)}; give texts")
+        raise UserError(f"name is {short_repr(name)} and base {short_repr(base)}; give texts")
     if recommended is not None and not isinstance(recommended, Mapping):
-        raise UserError(f"recommended is {shown(recommended)}; give a dict of options")
+        raise UserError(f"recommended is {short_repr(recommended)}; give a dict of options")
     if safety is not None and not callable(safety):
-        raise UserError(f"safety is {shown(safety)}; give what build_safety makes, or open by Sampler.from_pretrained")
+        raise UserError(
+            f"safety is {short_repr(safety)}; give what build_safety makes, or open by Sampler.from_pretrained"
+        )

@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from pai_modelscope.config.option import shown
+from pai_modelscope.config.option import short_repr
 from pai_modelscope.config.training import TrainingConfig
 from pai_modelscope.errors import UserError, reason
 from pai_modelscope.untrusted import read_json, read_yaml
@@ -48,12 +48,14 @@ def read_settings(path: Any) -> dict[str, Any]:
     Raises `UserError`: not there, no such form. A configuration in Python, which ModelScope would run, is none.
     """
     if not isinstance(path, str | os.PathLike):
-        raise UserError(f"cfg_file is {shown(path)}; give the path of a configuration.json")
+        raise UserError(f"cfg_file is {short_repr(path)}; give the path of a configuration.json")
     if os.path.splitext(path)[1] not in (".json", ".yaml", ".yml"):
         raise UserError(f"cfg_file is {os.fspath(path)}; valid are files that end in .json, .yaml or .yml")
     found = read_json(path) if os.fspath(path).endswith(".json") else read_yaml(path)
     if not isinstance(found, dict) or not all(isinstance(name, str) for name in found):
-        raise UserError(f"{os.fspath(path)} holds {shown(found)}; it must be an object of sections, such as 'train'")
+        raise UserError(
+            f"{os.fspath(path)} holds {short_repr(found)}; it must be an object of sections, such as 'train'"
+        )
     return found
 
 
@@ -63,7 +65,7 @@ def take_lr_lambda(train: Mapping[str, Any]) -> tuple[dict[str, Any], Callable[[
     Raises `UserError` for a scheduler of PyTorch that is not known here, and for one of these values that can't be.
     """
     if not isinstance(train, Mapping):
-        raise UserError(f"the configuration's train is {shown(train)}; it must be a section")
+        raise UserError(f"the configuration's train is {short_repr(train)}; it must be a section")
     section = train.get("lr_scheduler")
     kind = section.get("type") if isinstance(section, Mapping) else None
     if not isinstance(section, Mapping) or kind is None:
@@ -75,9 +77,9 @@ def take_lr_lambda(train: Mapping[str, Any]) -> tuple[dict[str, Any], Callable[[
     factor, last = given.get("lr_lambda"), given.get("last_epoch", -1)
     more = given.keys() - {"type", "lr_lambda", "last_epoch", "options"}
     if not callable(factor):
-        raise UserError(f"train.lr_scheduler.lr_lambda is {shown(factor)}; give a function of the step")
+        raise UserError(f"train.lr_scheduler.lr_lambda is {short_repr(factor)}; give a function of the step")
     if last != -1 or any(given[name] for name in more):
-        named = ", ".join(sorted(more)) or f"last_epoch {shown(last)}"
+        named = ", ".join(sorted(more)) or f"last_epoch {short_repr(last)}"
         raise UserError(f"train.lr_scheduler is a LambdaLR with {named}; valid are lr_lambda, and last_epoch -1")
     return {**train, "lr_scheduler": {"type": "constant"}}, factor
 

@@ -14,7 +14,7 @@ from modelscope.utils.config import Config
 from modelscope.utils.import_utils import LazyImportModule
 from modelscope.utils.logger import get_logger
 
-from pai_modelscope.config.option import shown
+from pai_modelscope.config.option import short_repr
 from pai_modelscope.errors import UserError
 from pai_modelscope.methods.registry import follow_methods
 from pai_modelscope.methods.spec import MethodSpec
@@ -151,13 +151,15 @@ def _changed(cfg: Config, change: Callable[[Any], Any]) -> Config:
 
 def _check_types(model: Any, cfg_modify_fn: Any, work_dir: Any, device: Any) -> None:
     if model is not None and not isinstance(model, str | os.PathLike):
-        raise UserError(f"model is {shown(model)}; give a folder, a name of the zoo or a hub id")
+        raise UserError(f"model is {short_repr(model)}; give a folder, a name of the zoo or a hub id")
     if cfg_modify_fn is not None and not callable(cfg_modify_fn):
-        raise UserError(f"cfg_modify_fn is {shown(cfg_modify_fn)}; give a function from configuration to configuration")
+        raise UserError(
+            f"cfg_modify_fn is {short_repr(cfg_modify_fn)}; give a function from configuration to configuration"
+        )
     if work_dir is not None and not isinstance(work_dir, str | os.PathLike):
-        raise UserError(f"work_dir is {shown(work_dir)}; give a folder")
+        raise UserError(f"work_dir is {short_repr(work_dir)}; give a folder")
     if not isinstance(device, str):
-        raise UserError(f"device is {shown(device)}; give 'gpu' or 'cpu'")
+        raise UserError(f"device is {short_repr(device)}; give 'gpu' or 'cpu'")
 
 
 def _claimed(work_dir: str, accelerator: Any) -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 
 from pai_modelscope import untrusted
 from pai_modelscope.config import TrainingConfig
-from pai_modelscope.config.option import shown
+from pai_modelscope.config.option import short_repr
 from pai_modelscope.errors import UserError, reason
 from pai_modelscope.methods.base import Method
 from pai_modelscope.training.ownership import IDENTITY
@@ -101,8 +101,8 @@ def _digest(value: Any) -> str:
 
 def _short(value: Any) -> str:
     if isinstance(value, list) and all(isinstance(each, int) for each in value):
-        return shown(sum(value)) + f" in {len(value)}"
-    return value if isinstance(value, str) and len(value) < _SHOWN else shown(value)
+        return short_repr(sum(value)) + f" in {len(value)}"
+    return value if isinstance(value, str) and len(value) < _SHOWN else short_repr(value)
 
 
 def _samples(method: Method) -> list[tuple[str, list[float]]]:

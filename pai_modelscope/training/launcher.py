@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import torch.distributed as dist
 from accelerate.state import AcceleratorState
 
-from pai_modelscope.config.option import shown
+from pai_modelscope.config.option import short_repr
 from pai_modelscope.errors import UserError, reason
 
 RAM_EFFICIENT = "FSDP_CPU_RAM_EFFICIENT_LOADING"  # this package sets it itself
@@ -59,7 +59,7 @@ def _check_integers() -> None:
             found[name] = least - 1
         if not least <= found[name] <= most:
             valid = f"valid are integers from {least} to {most}"
-            raise UserError(f"the environment variable {name} is {shown(value)}; {valid}: {_ADVICE}")
+            raise UserError(f"the environment variable {name} is {short_repr(value)}; {valid}: {_ADVICE}")
     rank, size = found.get("RANK"), found.get("WORLD_SIZE")
     if rank is not None and size is not None and rank >= size:
         raise UserError(
@@ -77,4 +77,4 @@ def _named(message: str) -> str:
     }
     words = re.findall(r"\w+", message.lower())
     meant = [name for name, value in known.items() if name.lower() in words or value.lower() in words]
-    return ", ".join(f"{name}={shown(known[name])}" for name in meant or known)
+    return ", ".join(f"{name}={short_repr(known[name])}" for name in meant or known)

@@ -9,7 +9,7 @@ from typing import Any, SupportsFloat, SupportsIndex, TypeVar
 
 from pai_modelscope.config.data import DataOptions
 from pai_modelscope.config.diffusers_flags import ALIASES, NO_EFFECT, NOT_HERE
-from pai_modelscope.config.option import kind_of, problem, shown
+from pai_modelscope.config.option import kind_of, problem, short_repr
 from pai_modelscope.config.training import TrainingConfig
 from pai_modelscope.config.validation import ValidationOptions
 from pai_modelscope.data.geometry import LATENT
@@ -51,7 +51,7 @@ def settle(method: str, given: Mapping[str, Any]) -> RunOptions:
     problems += [found for name, value in values.items() if (found := _problem(known[name], value))]
     for name, value in ((MODEL, model), (REVISION, revision)):
         if not isinstance(value, str | os.PathLike | None):
-            problems.append(f"{name} is {shown(value)}; give a text")
+            problems.append(f"{name} is {short_repr(value)}; give a text")
     if not _given(values.get("train_data_dir")):
         problems.append("train_data_dir must be given: what to learn from")
     if not values.get("output_dir"):
@@ -90,12 +90,12 @@ def _made(part: type[Part], values: Mapping[str, Any]) -> Part:
 def _problem(field: Field[Any], value: Any) -> str | None:
     """As `problem`, for lists of texts too; a training set may be an object with rows."""
     if field.name in _SETS:
-        return f"{field.name} is {shown(value)}; give a text" if isinstance(value, int | float | dict) else None
+        return f"{field.name} is {short_repr(value)}; give a text" if isinstance(value, int | float | dict) else None
     if typing.get_origin(kind_of(field)) is list:
         good = isinstance(value, list) and all(isinstance(each, str) for each in value)
-        return None if good else f"{field.name} is {shown(value)}; give a text or a list of texts"
+        return None if good else f"{field.name} is {short_repr(value)}; give a text or a list of texts"
     if isinstance(value, str) and "\0" in value:
-        return f"{field.name} is {shown(value)}; give a text without NUL"
+        return f"{field.name} is {short_repr(value)}; give a text without NUL"
     return problem(field, value)
 
 
@@ -141,11 +141,11 @@ def _renamed(given: dict[str, Any]) -> dict[str, Any]:
         ours, into = ALIASES.get(name, (name, None))
         if into is not None:
             if not isinstance(value, bool):
-                raise UserError(f"{name} is {shown(value)}; give true or false")
+                raise UserError(f"{name} is {short_repr(value)}; give true or false")
             if (value := into(value)) is None:
                 continue
         if found.setdefault(ours, value) is not value and found[ours] != value:
             other = f"{called[ours]} and {name} mean the same and differ"
-            raise UserError(f"{other} ({shown(found[ours])} and {shown(value)}); give one")
+            raise UserError(f"{other} ({short_repr(found[ours])} and {short_repr(value)}); give one")
         called[ours] = name
     return found

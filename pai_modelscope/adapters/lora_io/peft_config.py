@@ -7,7 +7,7 @@ from typing import Any
 from pai_modelscope.adapters.kinds import State
 from pai_modelscope.adapters.lora_io.modules import Strength, rank_of
 from pai_modelscope.adapters.lora_io.patterns import Patterns
-from pai_modelscope.config.option import Bounds, problem_of_number, shown
+from pai_modelscope.config.option import Bounds, problem_of_number, short_repr
 from pai_modelscope.errors import UserError
 
 KINDS = ("LORA", "LOHA", "LOKR", "IA3", "OFT", "BOFT")
@@ -39,7 +39,9 @@ class PeftConfig:
             )
         for name in _FLAGS:
             if not isinstance(values.get(name), bool | None):
-                raise UserError(f"In the configuration of {file}, {name} is {shown(values[name])}; give true or false.")
+                raise UserError(
+                    f"In the configuration of {file}, {name} is {short_repr(values[name])}; give true or false."
+                )
         for name, what in _NOT_READ.items():
             if values.get(name):
                 raise UserError(f"{file} was trained with {name}, {what}: that can't be loaded.")

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from pai_modelscope.config.option import option, shown
+from pai_modelscope.config.option import option, short_repr
 from pai_modelscope.methods.denoising_options import DenoisingOptions
 from pai_modelscope.methods.lora.options import MOST_RANK
 from pai_modelscope.methods.spec import RunOptions
@@ -28,7 +28,7 @@ class ControlNetOptions(DenoisingOptions):
 
         found = super().problems(run)
         if self.annotator is not None and self.annotator not in ANNOTATORS:
-            found.append(f"annotator is {shown(self.annotator)}; valid are {', '.join(ANNOTATORS)}")
+            found.append(f"annotator is {short_repr(self.annotator)}; valid are {', '.join(ANNOTATORS)}")
         return found
 
     def validation_problems(self, run: RunOptions) -> list[str]:
