@@ -16,7 +16,7 @@ from safetensors.torch import save_file
 from pai_modelscope.adapters import read_lora
 from pai_modelscope.data import open_training_set, scan
 from pai_modelscope.methods.registry import methods
-from pai_modelscope.training.options import settle
+from pai_modelscope.training.options import resolve_options
 from tests.support.fuzzing import fuzz, texts, value_or_error, values
 
 pytestmark = pytest.mark.fuzz
@@ -199,7 +199,7 @@ def test_options(method: str, data: st.DataObject) -> None:
     names = list(methods()[method].fields())
     given = data.draw(st.dictionaries(st.sampled_from(names), values(), max_size=4))
     sound = {"train_data_dir": "x", "output_dir": "y", "max_train_steps": 1}
-    settled = value_or_error(settle, method, sound | given)
+    settled = value_or_error(resolve_options, method, sound | given)
     if settled is not None:
         value_or_error(_checked, settled)
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pai_modelscope.cli.options import add_generation_options, given
+from pai_modelscope.cli.options import add_generation_options, options_of
 from pai_modelscope.cli.output_folder import Folder
 from pai_modelscope.cli.terminal import quieten_bars, say, show, undisturbed
 from pai_modelscope.errors import UserError
@@ -44,9 +44,9 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         UserError: bad input, before any work where that can be known.
     """
-    texts, options, model, dtype = wishes(args)
+    texts, options, model, dtype = read_request(args)
     if args.like is not None:
-        _check_here(args.like, options | ({"model": model} if args.model is None else {}), given(args))
+        _check_here(args.like, options | ({"model": model} if args.model is None else {}), options_of(args))
     folder = Folder(args.output)
     from pai_modelscope.sampling import Sampler
 
@@ -82,17 +82,17 @@ def draw(sampler: "Sampler", texts: list[str], options: dict[str, Any]) -> "Iter
             yield picture
 
 
-def wishes(args: argparse.Namespace) -> tuple[list[str], dict[str, Any], str, str | None]:
+def read_request(args: argparse.Namespace) -> tuple[list[str], dict[str, Any], str, str | None]:
     """Texts, options, model and dtype: what the flags say, else what the `--like` picture remembers."""
     texts = [*args.texts, *(read_texts(args.from_file) if args.from_file is not None else [])]
-    remembered = recall(args.like) if args.like is not None else {}
+    remembered = remembered_options(args.like) if args.like is not None else {}
     texts = texts or [remembered.get("text", "")][: len(remembered)]
     if not texts:
         raise UserError("no text: give one, as in pai-modelscope generate '熊猫', or use --from-file or --like")
     model = (remembered.get("model") or DEFAULT_MODEL) if args.model is None else args.model
     dtype = remembered.get("torch_dtype") if args.dtype is None else args.dtype
     options = {k: v for k, v in remembered.items() if k not in ("text", "model", "torch_dtype")}
-    flags = given(args)
+    flags = options_of(args)
     if args.like:
         _check(args.like, {name: value for name, value in options.items() if name not in flags})
     if "scheduler" in options and "scheduler" not in flags:
@@ -130,7 +130,7 @@ def read_texts(path: Path) -> list[str]:
     return texts
 
 
-def recall(path: Path) -> dict[str, Any]:
+def remembered_options(path: Path) -> dict[str, Any]:
     """What the picture's file remembers of its making."""
     from pai_modelscope.images import infotext
 
@@ -158,7 +158,7 @@ def _check_here(path: Path, remembered: dict[str, Any], flags: dict[str, Any]) -
     if "loras" not in flags:
         named["--lora"] = list(remembered.get("loras", ()))
     if "control" not in flags:
-        named["--control"] = [each.get("model") for each in remembered.get("control", ())]
+        named["--control"] = [entry.get("model") for entry in remembered.get("control", ())]
     for flag, names in named.items():
         for name in filter(None, names):
             try:

@@ -41,7 +41,7 @@ def generation_flags() -> dict[str, str]:
     }
 
 
-def given(args: argparse.Namespace) -> dict[str, Any]:
+def options_of(args: argparse.Namespace) -> dict[str, Any]:
     """The options that the user set, by the names of `GenerationOptions`; those left out are absent."""
     names = {field.name for field in dataclasses.fields(GenerationOptions)}
     options = {name: value for name, value in vars(args).items() if name in names}
@@ -112,23 +112,23 @@ def _control(text: str) -> dict[str, Any]:
     """
     kind, _, rest = text.partition("=")
     image, parts = _file(rest.split(","))
-    found: dict[str, Any] = {"kind": kind.strip(), "image": image}
+    entry: dict[str, Any] = {"kind": kind.strip(), "image": image}
     readers: dict[str, Callable[[str], Any]] = {**dict.fromkeys(("scale", "start", "end"), number), "annotate": _yes}
     while parts:
         name, _, value = parts[0].partition("=")
         name = name.strip()
         try:
             if name == "model":
-                found[name], parts = _file([value, *parts[1:]])
+                entry[name], parts = _file([value, *parts[1:]])
             else:
-                found[name], parts = readers[name](value.strip()), parts[1:]
+                entry[name], parts = readers[name](value.strip()), parts[1:]
         except (KeyError, argparse.ArgumentTypeError):
             valid = ", ".join(("model", *readers))
             message = f"{cut(parts[0])} in {cut(text)} is not understood: after KIND=FILE there may be {valid}"
             raise argparse.ArgumentTypeError(message) from None
-    if not found["kind"] or not found["image"]:
+    if not entry["kind"] or not entry["image"]:
         raise argparse.ArgumentTypeError(f"{cut(text)} is not KIND=FILE, as in canny=photo.png")
-    return found
+    return entry
 
 
 def _file(parts: list[str]) -> tuple[str, list[str]]:

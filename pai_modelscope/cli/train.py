@@ -74,9 +74,9 @@ def run(args: argparse.Namespace) -> int:
     from pai_modelscope.training.run import run as train
 
     quieten_bars()
-    given = options_of(args)
-    done = train(args.method, given, flat=args.flat)
-    folder = given["output_dir"]
+    options = options_of(args)
+    done = train(args.method, options, flat=args.flat)
+    folder = options["output_dir"]
     if not done["finished"]:
         print(f"{folder}: stopped after step {done['step']}; --resume_from_checkpoint latest goes on from there")
         return 130
@@ -86,16 +86,16 @@ def run(args: argparse.Namespace) -> int:
 
 def options_of(args: argparse.Namespace) -> dict[str, Any]:
     """What the flags say, and the YAML file where they say nothing."""
-    given = {
+    options = {
         name: value
         for name, value in vars(args).items()
         if name not in ("run", "parser", "method", "rest", "config", "flat")
     }
     if getattr(args, "config", None):
-        flags = {_our_name(name) for name in given}
+        flags = {_our_name(name) for name in options}
         content = read_yaml(args.config, args.method)
-        given = {name: value for name, value in content.items() if _our_name(name) not in flags} | given
-    return given
+        options = {name: value for name, value in content.items() if _our_name(name) not in flags} | options
+    return options
 
 
 def _our_name(name: str) -> str:
@@ -132,14 +132,14 @@ def _add_flag(group: Any, field: Field[Any]) -> None:
         group.add_argument(*_names(field.name), action=argparse.BooleanOptionalAction, **settings)
         return
     many = typing.get_origin(kind) is list
-    settings |= {"nargs": "+"} if many else {}  # texts, which `settle` makes numbers of
+    settings |= {"nargs": "+"} if many else {}  # texts, which `resolve_options` makes numbers of
     if field.name in _ALONE:
         settings |= {"nargs": "?", "const": _ALONE[field.name]}
     group.add_argument(*_names(field.name), metavar=field.name.rsplit("_", 1)[-1].upper(), **settings)
 
 
-def _add_other(group: Any, name: str, said: str, many: bool) -> None:
-    settings: dict[str, Any] = {"dest": name, "help": said, "default": argparse.SUPPRESS}
+def _add_other(group: Any, name: str, text: str, many: bool) -> None:
+    settings: dict[str, Any] = {"dest": name, "help": text, "default": argparse.SUPPRESS}
     if name in _SWITCHES:
         group.add_argument(*_names(name), action="store_true", **settings)
     else:
@@ -147,8 +147,8 @@ def _add_other(group: Any, name: str, said: str, many: bool) -> None:
         group.add_argument(*_names(name), metavar=name.rsplit("_", 1)[-1].upper(), **settings)
 
 
-def _add_idle(group: Any, name: str, said: str) -> None:
+def _add_idle(group: Any, name: str, text: str) -> None:
     """A flag whose value nobody reads; some are switches."""
     metavar = name.rsplit("_", 1)[-1].upper()
     settings: dict[str, Any] = {"nargs": "?", "const": True, "default": argparse.SUPPRESS, "metavar": metavar}
-    group.add_argument(*_names(name), dest=name, help=said, **settings)
+    group.add_argument(*_names(name), dest=name, help=text, **settings)

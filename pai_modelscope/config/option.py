@@ -152,14 +152,14 @@ def problems_of(options: Any) -> list[str]:
 def problems_in(options: Any, values: Mapping[str, Any]) -> list[str]:
     """`problem` of those of `values` that are fields of the dataclass `options`."""
     named = ((field, values[field.name]) for field in dataclasses.fields(options) if field.name in values)
-    return [found for field, value in named if (found := problem(field, value))]
+    return [phrase for field, value in named if (phrase := problem(field, value))]
 
 
 def problem_of_number(name: str, value: Any, *, whole: bool, bounds: Bounds) -> str | None:
     """One phrase on what is wrong with a value that is to be a number within bounds, or None."""
     try:
-        found = plain_number(value, whole=whole)
-        good = math.isfinite(found) and bounds.hold(found)
+        number = plain_number(value, whole=whole)
+        good = math.isfinite(number) and bounds.hold(number)
     except (OverflowError, TypeError, ValueError, RuntimeError):  # beyond what a float holds; no number at all
         good = False
     text = f"{'a whole number' if whole else 'a number'} {bounds}".rstrip()

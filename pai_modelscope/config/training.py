@@ -76,45 +76,45 @@ class TrainingConfig:
 
     def problems(self) -> list[str]:
         """Every value that cannot work, as one sentence each."""
-        found = problems_of(self)
-        if not found and not self.max_train_steps:
-            found.append("max_train_steps is 0; give a whole number of at least 1")
-        return found or self.problems_together()
+        problems = problems_of(self)
+        if not problems and not self.max_train_steps:
+            problems.append("max_train_steps is 0; give a whole number of at least 1")
+        return problems or self.problems_together()
 
     def problems_together(self) -> list[str]:
         """What can't work together, of values that are each valid."""
-        found = []
+        problems = []
         if (together := self.train_batch_size * self.gradient_accumulation_steps) > MOST_TOGETHER:
-            found.append(
+            problems.append(
                 f"train_batch_size times gradient_accumulation_steps is {together}; valid are up to {MOST_TOGETHER}"
             )
         if self.optimizer == "prodigy" and not 0.1 <= self.learning_rate <= 10:
-            found.append(
+            problems.append(
                 f"learning_rate is {self.learning_rate}; 'prodigy' finds the rate itself and multiplies it by this: "
                 "give 1, or from 0.1 to 10 for smaller or larger steps"
             )
         if self.optimizer == "prodigy" and self.scale_lr:
-            found.append("scale_lr is on; 'prodigy' finds the rate itself: leave scale_lr out")
+            problems.append("scale_lr is on; 'prodigy' finds the rate itself: leave scale_lr out")
         if self.lr_scheduler == "polynomial" and 0 < self.max_train_steps <= self.lr_warmup_steps:
-            found.append(
+            problems.append(
                 f"lr_warmup_steps is {self.lr_warmup_steps} and max_train_steps {self.max_train_steps}; 'polynomial' "
                 "needs steps to fall in after the warm-up: give fewer lr_warmup_steps"
             )
         if self.lr_scheduler == "polynomial" and 0 < self.learning_rate <= _POLYNOMIAL_END:
-            found.append(
+            problems.append(
                 f"learning_rate is {self.learning_rate}; 'polynomial' falls to {_POLYNOMIAL_END:g}: give more, or "
                 "another lr_scheduler"
             )
         if self.weights == "bfloat16" and self.optimizer != "adamw-8bit":
-            found.append(
+            problems.append(
                 f"weights is 'bfloat16' and optimizer {self.optimizer!r}, whose steps would be lost in rounding: set "
                 "optimizer to 'adamw-8bit', which rounds at random, or leave weights out"
             )
         if self.weights == "bfloat16" and self.mixed_precision != "bf16":
-            found.append(
+            problems.append(
                 f"weights is 'bfloat16' and mixed_precision {self.mixed_precision!r}: set mixed_precision to 'bf16'"
             )
-        return found
+        return problems
 
 
 _POLYNOMIAL_END = 1e-7  # of diffusers.optimization

@@ -192,13 +192,15 @@ class Denoising(Method):
         return sums | {f"{name}:count": which.sum() for name, which in chosen.items()}
 
     def _check(self) -> None:
-        steps, found = len(self.alphas_cumprod), []
+        steps, problems = len(self.alphas_cumprod), list[str]()
         if not 0 <= self.first <= self.last < steps:
-            found.append(f"timestep_range is {(self.first, self.last)}; give two of 0 to {steps - 1}, the lower first")
-        found += problems_in(DenoisingOptions, vars(self))
+            problems.append(
+                f"timestep_range is {(self.first, self.last)}; give two of 0 to {steps - 1}, the lower first"
+            )
+        problems += problems_in(DenoisingOptions, vars(self))
         if not self.logit_std > 0:
-            found.append(f"logit_std is {self.logit_std}; it must be positive, such as 1")
+            problems.append(f"logit_std is {self.logit_std}; it must be positive, such as 1")
         if not 0 <= self.bands <= steps:
-            found.append(f"bands is {self.bands}; it must be in [0, {steps}]")
-        if found:
-            raise UserError("this can't be trained: " + "; ".join(found))
+            problems.append(f"bands is {self.bands}; it must be in [0, {steps}]")
+        if problems:
+            raise UserError("this can't be trained: " + "; ".join(problems))

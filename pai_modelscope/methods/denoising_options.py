@@ -42,13 +42,13 @@ class DenoisingOptions(MethodOptions):
         return False
 
     def problems(self, run: RunOptions) -> list[str]:
-        found = super().problems(run)
+        problems = super().problems(run)
         if self.text_encoder_lr is not None and not self.text_encoder_learns:
-            found.append(
+            problems.append(
                 "text_encoder_lr is given, but the text encoder does not learn: leave it out, or give "
                 "train_text_encoder (full and dreambooth) or text_rank (of a LoRA)"
             )
-        return found
+        return problems
 
     def arguments(self) -> "DenoisingArguments":
         """Those that `Denoising` takes as they are."""

@@ -39,11 +39,11 @@ def schedule_of(
             f"{named} is not the model's own, by which what is learned here will be drawn: leave it out, or train the "
             "model itself, by the method 'full'"
         )
-    made = type(scheduler).from_config(scheduler.config, **changed)
-    if made.config.prediction_type == "epsilon" and made.config.get("rescale_betas_zero_snr"):
+    schedule = type(scheduler).from_config(scheduler.config, **changed)
+    if schedule.config.prediction_type == "epsilon" and schedule.config.get("rescale_betas_zero_snr"):
         # Lin et al. 2023 (arXiv:2305.08891), section 3.2: where only noise is left, telling it says nothing.
         raise UserError(
             "prediction_type 'epsilon' can't draw from pure noise, with which this model's schedule begins: set "
             "rescale_betas_zero_snr to false too, or learn 'v_prediction'"
         )
-    return made
+    return schedule

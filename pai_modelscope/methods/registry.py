@@ -72,7 +72,7 @@ def follow_methods(follow: Callable[[MethodSpec], None]) -> None:
 @lru_cache(maxsize=8)
 def _installed(path: tuple[str, ...]) -> tuple[MethodSpec, ...]:
     """Methods of installed packages; `path` is sys.path, for the packages on another one are others."""
-    found = []
+    specs = []
     for entry in importlib.metadata.entry_points(group=GROUP):
         try:
             spec = entry.load()
@@ -84,5 +84,5 @@ def _installed(path: tuple[str, ...]) -> tuple[MethodSpec, ...]:
             source = f" of {entry.dist.name}" if entry.dist else ""
             warnings.warn(f"the method {entry.name!r}{source} can't be used: {reason(error)}", stacklevel=4)
             continue
-        found.append(spec)
-    return tuple(found)
+        specs.append(spec)
+    return tuple(specs)

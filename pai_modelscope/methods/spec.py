@@ -56,11 +56,11 @@ class MethodSpec:
         """The class. Raises `UserError` if it can't be imported."""
         module, _, name = self.target.partition(":")
         try:
-            found: type[FineTuning[Any, Any]] = getattr(importlib.import_module(module), name)
+            cls: type[FineTuning[Any, Any]] = getattr(importlib.import_module(module), name)
         except (ImportError, AttributeError) as error:
             why = f"{self.target} can't be imported ({reason(error)})"
             raise UserError(f"the method {self.name!r} can't be used: {why}") from error
-        return found
+        return cls
 
     def groups(self) -> dict[type, "list[Field[Any]]"]:
         """The options of a run by this method, by the class that declares them, in the order in which help shows them.
@@ -74,7 +74,7 @@ class MethodSpec:
         }
         return {
             DataOptions: list(fields(DataOptions)),
-            **{part: found for part, found in of_method.items() if found},
+            **{part: group for part, group in of_method.items() if group},
             TrainingConfig: list(fields(TrainingConfig)),
             ValidationOptions: list(fields(ValidationOptions)),
         }

@@ -34,12 +34,12 @@ _CHANGED: dict[str, Callable[[Any], Any]] = {"optimizer": lambda name: str(name)
 
 def empty_sections() -> dict[str, Any]:
     """A section "train" that says nothing, in which `cfg.train.optimizer.lr = 1e-4` of a guide finds its place."""
-    made: dict[str, Any] = {}
+    sections: dict[str, Any] = {}
     for place in PLACES:
-        section = made
+        section = sections
         for name in place.split(".")[:-1]:
             section = section.setdefault(name, {})
-    return made
+    return sections
 
 
 def read_settings(path: Any) -> dict[str, Any]:
@@ -51,12 +51,12 @@ def read_settings(path: Any) -> dict[str, Any]:
         raise UserError(f"cfg_file is {short_repr(path)}; give the path of a configuration.json")
     if os.path.splitext(path)[1] not in (".json", ".yaml", ".yml"):
         raise UserError(f"cfg_file is {os.fspath(path)}; valid are files that end in .json, .yaml or .yml")
-    found = read_json(path) if os.fspath(path).endswith(".json") else read_yaml(path)
-    if not isinstance(found, dict) or not all(isinstance(name, str) for name in found):
+    settings = read_json(path) if os.fspath(path).endswith(".json") else read_yaml(path)
+    if not isinstance(settings, dict) or not all(isinstance(name, str) for name in settings):
         raise UserError(
-            f"{os.fspath(path)} holds {short_repr(found)}; it must be an object of sections, such as 'train'"
+            f"{os.fspath(path)} holds {short_repr(settings)}; it must be an object of sections, such as 'train'"
         )
-    return found
+    return settings
 
 
 def take_lr_lambda(train: Mapping[str, Any]) -> tuple[dict[str, Any], Callable[[int], float] | None]:
@@ -73,12 +73,12 @@ def take_lr_lambda(train: Mapping[str, Any]) -> tuple[dict[str, Any], Callable[[
     if kind != "LambdaLR":
         _check_scheduler(kind)
         return dict(train), None
-    given = dict(section)
-    factor, last = given.get("lr_lambda"), given.get("last_epoch", -1)
-    more = given.keys() - {"type", "lr_lambda", "last_epoch", "options"}
+    scheduler = dict(section)
+    factor, last = scheduler.get("lr_lambda"), scheduler.get("last_epoch", -1)
+    more = scheduler.keys() - {"type", "lr_lambda", "last_epoch", "options"}
     if not callable(factor):
         raise UserError(f"train.lr_scheduler.lr_lambda is {short_repr(factor)}; give a function of the step")
-    if last != -1 or any(given[name] for name in more):
+    if last != -1 or any(scheduler[name] for name in more):
         named = ", ".join(sorted(more)) or f"last_epoch {short_repr(last)}"
         raise UserError(f"train.lr_scheduler is a LambdaLR with {named}; valid are lr_lambda, and last_epoch -1")
     return {**train, "lr_scheduler": {"type": "constant"}}, factor
@@ -98,7 +98,7 @@ def checked_factor(factor: Callable[[int], float], steps: int) -> Callable[[int]
 
     Raises `UserError` for a function that fails, or gives what no learning rate can be multiplied by.
     """
-    found = set()
+    factors = set()
     for step in range(steps + 1):
         try:
             value = float(factor(step))
@@ -106,30 +106,30 @@ def checked_factor(factor: Callable[[int], float], steps: int) -> Callable[[int]
             raise UserError(f"train.lr_scheduler's lr_lambda fails at step {step} ({reason(error)})") from None
         if not 0 <= value < math.inf:
             raise UserError(f"train.lr_scheduler's lr_lambda gives {value} at step {step}; give a number of at least 0")
-        found.add(value)
-    if len(found) > 1:
+        factors.add(value)
+    if len(factors) > 1:
         warnings.warn("train.lr_scheduler: LambdaLR's lr_lambda is called with the step, not the epoch", stacklevel=3)
     return factor
 
 
-def options_in(train: Mapping[str, Any], options: frozenset[str]) -> dict[str, Any]:
+def options_in(train: Mapping[str, Any], known: frozenset[str]) -> dict[str, Any]:
     """What the section says, by our names; any of our `options` may also stand in it by itself.
 
     Raises `UserError` that names everything in it that has no meaning here.
     """
-    found, unknown = {}, []
+    options, unknown = {}, []
     for place, value in _leaves(train):
-        name = PLACES.get(place, place if place in options else None)
+        name = PLACES.get(place, place if place in known else None)
         if name is None:
             unknown.append(f"train.{place}")
         else:
-            found[name] = _CHANGED.get(name, lambda value: value)(value)
+            options[name] = _CHANGED.get(name, lambda value: value)(value)
     if unknown:
         valid = ", ".join(f"train.{place}" for place in PLACES)
         raise UserError(
             f"the configuration's {', '.join(unknown)} is not known here; valid are {valid} and our options"
         )
-    return found
+    return options
 
 
 def _leaves(section: Mapping[str, Any], before: str = "") -> list[tuple[str, Any]]:

@@ -72,9 +72,9 @@ class PaiDiffusionTrainer(BaseTrainer):
         Raises:
             UserError: an option, model or data that can't work.
         """
-        from pai_modelscope.training.options import settle
+        from pai_modelscope.training.options import resolve_options
         from pai_modelscope.training.run import TrainingRun
-        from pai_modelscope.training.sharding import launched
+        from pai_modelscope.training.sharding import open_accelerator
 
         _check_types(model, cfg_modify_fn, work_dir, device)
         self.cfg = Config({"train": empty_sections()} if cfg_file is None else read_settings(cfg_file))
@@ -82,8 +82,8 @@ class PaiDiffusionTrainer(BaseTrainer):
             self.cfg = _changed(self.cfg, cfg_modify_fn)
         train, factor = take_lr_lambda(self.cfg.safe_get("train", {}) or {})
         self.logger = get_logger()
-        given: dict[str, Any] = options_in(train, frozenset(self.spec.fields()))
-        given |= {name: value for name, value in options.items() if name not in _FROM_MODELSCOPE}
+        values: dict[str, Any] = options_in(train, frozenset(self.spec.fields()))
+        values |= {name: value for name, value in options.items() if name not in _FROM_MODELSCOPE}
         named = {
             "pretrained_model_name_or_path": model,
             "revision": model_revision,
@@ -92,14 +92,14 @@ class PaiDiffusionTrainer(BaseTrainer):
             "num_train_epochs": max_epochs,
             "seed": seed,
         }
-        given |= {name: value for name, value in named.items() if value is not None}
-        settled = settle(self.spec.name, given)
-        accelerator = launched(settled.loop, cpu=device == "cpu")
-        with _claimed(settled.loop.output_dir, accelerator):
-            self.run = TrainingRun(settled, accelerator)
+        values |= {name: value for name, value in named.items() if value is not None}
+        run_options = resolve_options(self.spec.name, values)
+        accelerator = open_accelerator(run_options.loop, cpu=device == "cpu")
+        with _claimed(run_options.loop.output_dir, accelerator):
+            self.run = TrainingRun(run_options, accelerator)
         self.run.method.lr_factor = factor and checked_factor(factor, self.run.config.max_train_steps)
         self.timestamp = time.strftime("%Y%m%d_%H%M%S", time.localtime())
-        self.work_dir = settled.loop.output_dir
+        self.work_dir = run_options.loop.output_dir
         self.eval_dataset = eval_dataset
 
     def train(self, *args: Any, **kwargs: Any) -> dict[str, float]:
@@ -112,7 +112,7 @@ class PaiDiffusionTrainer(BaseTrainer):
             try:
                 done = self.run.train()
             finally:
-                accelerator.trackers = [each for each in accelerator.trackers if each is not log]
+                accelerator.trackers = [tracker for tracker in accelerator.trackers if tracker is not log]
             if accelerator.is_main_process:
                 folder.put(folder.path / "result", OUTPUT)
             accelerator.wait_for_everyone()
@@ -142,11 +142,11 @@ class PaiDiffusionTrainer(BaseTrainer):
 
 def _changed(cfg: Config, change: Callable[[Any], Any]) -> Config:
     """Raises `UserError` for a function that returns something else than a configuration."""
-    found = change(cfg)
-    if not isinstance(found, Config):
-        what = "nothing" if found is None else type(found).__name__
+    changed = change(cfg)
+    if not isinstance(changed, Config):
+        what = "nothing" if changed is None else type(changed).__name__
         raise UserError(f"cfg_modify_fn returned {what}: let it return the configuration that it was given")
-    return found
+    return changed
 
 
 def _check_types(model: Any, cfg_modify_fn: Any, work_dir: Any, device: Any) -> None:

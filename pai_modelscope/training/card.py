@@ -29,7 +29,7 @@ _SHOWN = (
 
 
 @dataclass(frozen=True)
-class About:
+class CardFacts:
     """What only the caller of `train` knows; the card says 'unknown' of what is left open."""
 
     base_model: str = ""  # a hub id or a name of the zoo
@@ -39,7 +39,7 @@ class About:
     options: Mapping[str, object] = field(default_factory=dict)  # of model, data and method, by names, for run.json
 
 
-def about_run(options: RunOptions, pictures: int) -> About:
+def facts_of_run(options: RunOptions, pictures: int) -> CardFacts:
     """Of a run by its options, on so many `pictures`."""
     entry, source = lookup(options.model), options.data.train_data_dir
     result = Path(options.loop.output_dir) / RESULT
@@ -49,26 +49,26 @@ from modelscope.pipelines import pipeline
 pipe = pipeline('text-to-image-synthesis', {str(result)!r})
 pipe({{'text': '...'}})['output_imgs'][0]"""
     data = f"{pictures} pictures of {source if isinstance(source, str) else f'a {type(source).__name__}'}"
-    return About(options.model, data, entry.licence if entry else "", usage, options_by_name(options))
+    return CardFacts(options.model, data, entry.licence if entry else "", usage, options_by_name(options))
 
 
 def write_card(
-    folder: Path, method: str, config: TrainingConfig, about: About, step: int, samples: int, loss: float | None
+    folder: Path, method: str, config: TrainingConfig, facts: CardFacts, step: int, samples: int, loss: float | None
 ) -> None:
     """README.md in `folder`. `samples`: of a step; `loss`: the last that was logged."""
-    write_text(folder / "README.md", card(method, config, about, step, samples, loss))
+    write_text(folder / "README.md", card(method, config, facts, step, samples, loss))
 
 
-def card(method: str, config: TrainingConfig, about: About, step: int, samples: int, loss: float | None) -> str:
+def card(method: str, config: TrainingConfig, facts: CardFacts, step: int, samples: int, loss: float | None) -> str:
     settings = asdict(config)
     rows = "\n".join(f"| {name} | {settings[name]} |" for name in _SHOWN)
     stopped = "" if step >= config.max_train_steps else f" It was stopped before its {config.max_train_steps} steps."
     final = f"the last logged loss is {loss:.4f}" if loss is not None else "no loss was logged"
-    usage = f"```python\n{about.usage.strip()}\n```" if about.usage else "No use was described."
-    return f"""{_head(about)}
+    usage = f"```python\n{facts.usage.strip()}\n```" if facts.usage else "No use was described."
+    return f"""{_head(facts)}
 # {Path(config.output_dir).name}
 
-Made by {method} of pai_modelscope {pai_modelscope.__version__} from {_base(about)}.
+Made by {method} of pai_modelscope {pai_modelscope.__version__} from {_base(facts)}.
 
 ## Use
 
@@ -76,7 +76,7 @@ Made by {method} of pai_modelscope {pai_modelscope.__version__} from {_base(abou
 
 ## Data
 
-{about.data or "The data was not described."}
+{facts.data or "The data was not described."}
 
 ## Training
 
@@ -93,26 +93,26 @@ base model cannot draw, and the biases of its data, remain; a small data set may
 
 ## Licence
 
-{_licence(about)}
+{_licence(facts)}
 """
 
 
-def _base(about: About) -> str:
-    return f"`{about.base_model}`" if about.base_model else "a base model that is unknown"
+def _base(facts: CardFacts) -> str:
+    return f"`{facts.base_model}`" if facts.base_model else "a base model that is unknown"
 
 
-def _licence(about: About) -> str:
-    if about.licence:
-        return f"{about.licence}, inherited from {_base(about)}; the licence of the data may limit use further."
-    return f"Unknown: that of the base model holds, and the licence of {_base(about)} was not stated."
+def _licence(facts: CardFacts) -> str:
+    if facts.licence:
+        return f"{facts.licence}, inherited from {_base(facts)}; the licence of the data may limit use further."
+    return f"Unknown: that of the base model holds, and the licence of {_base(facts)} was not stated."
 
 
-def _head(about: About) -> str:
-    facts = {
-        "license": about.licence,
-        "base_model": about.base_model,
+def _head(facts: CardFacts) -> str:
+    entries = {
+        "license": facts.licence,
+        "base_model": facts.base_model,
         "library_name": "diffusers",
         "language": "zh",
     }
-    lines = "".join(f"{name}: {value}\n" for name, value in facts.items() if value)
+    lines = "".join(f"{name}: {value}\n" for name, value in entries.items() if value)
     return f"---\n{lines}tags:\n- pai_modelscope\n---\n"

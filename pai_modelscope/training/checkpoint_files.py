@@ -140,11 +140,11 @@ def alike(theirs: Any, ours: Any) -> bool:
 
 def check_optimizer(path: Path, optimizer: torch.optim.Optimizer) -> None:
     """Raise `UserError` for an optimizer's state that does not fit what it is to be the state of."""
-    state, own = read(path), optimizer.state_dict()
+    state, expected = read(path), optimizer.state_dict()
     groups, values = (state.get(name) if isinstance(state, dict) else None for name in ("param_groups", "state"))
     values = values if isinstance(values, dict) else {None: None}
-    good = isinstance(groups, list) and alike(groups, own["param_groups"])
-    pairs = zip(groups, own["param_groups"], strict=True) if good and groups else ()
+    good = isinstance(groups, list) and alike(groups, expected["param_groups"])
+    pairs = zip(groups, expected["param_groups"], strict=True) if good and groups else ()
     good = good and all(_same_switches(one, other) for one, other in pairs)
     weights = [weight for group in optimizer.param_groups for weight in group["params"]]
     for place, of_weight in values.items() if good else ():
@@ -166,9 +166,9 @@ class Checked:
 
     def load_state_dict(self, state: Any) -> None:
         """Raises `ValueError` for a state of another form. What other versions of PyTorch keep besides is left out."""
-        own = self.state_dict()
-        theirs = {name: value for name, value in state.items() if name in own} if isinstance(state, dict) else {}
-        if not all(name in theirs for name in self._needed) or not alike(theirs, own):
+        expected = self.state_dict()
+        theirs = {name: value for name, value in state.items() if name in expected} if isinstance(state, dict) else {}
+        if not all(name in theirs for name in self._needed) or not alike(theirs, expected):
             raise ValueError(f"what it holds is no state of {type(self._part).__name__}")
         self._part.load_state_dict(theirs)
 
@@ -203,11 +203,11 @@ def _classes_of_deepspeed() -> list[Any]:
     """Where DeepSpeed is installed and imported."""
     import sys
 
-    found = []
+    classes = []
     for module, names in _DEEPSPEED.items():
         if module in sys.modules:
-            found += [each for name in names if (each := getattr(sys.modules[module], name, None)) is not None]
-    return found
+            classes += [kind for name in names if (kind := getattr(sys.modules[module], name, None)) is not None]
+    return classes
 
 
 def _check_sharded(path: Path) -> None:

@@ -33,8 +33,8 @@ def check(path: Path, advice: str) -> None:
         pickle.UnpicklingError, ValueError and so on: for the index.
     """
     with untrusted.open_regular(path, limits.JSON_BYTES) as file:
-        found = _Index(BoundedReader(file, os.fstat(file.fileno()).st_size, limits.INDEX_STEPS)).load()
-    pieces = found.storage_data if isinstance(found, Metadata) else None
+        index = _Index(BoundedReader(file, os.fstat(file.fileno()).st_size, limits.INDEX_STEPS)).load()
+    pieces = index.storage_data if isinstance(index, Metadata) else None
     places: dict[str, list[tuple[int, int]]] = defaultdict(list)
     for piece in (pieces or {}).values():
         if piece.transform_descriptors:
@@ -98,10 +98,10 @@ class _Index(PickleInspector):
         if module == "pathlib" and name in ("PosixPath", "WindowsPath", "PurePosixPath", "PureWindowsPath"):
             return PureWindowsPath if "Windows" in name else PurePosixPath
         if "." not in name and (module == "torch" or module in _CLASSES_OF):
-            found = getattr(__import__(module, fromlist=[name]), name, None)
-            plain = isinstance(found, type) and (is_dataclass(found) or issubclass(found, Enum))
-            if isinstance(found, torch.dtype) or found is torch.Size or (plain and found.__module__ == module):
-                return found
+            value = getattr(__import__(module, fromlist=[name]), name, None)
+            plain = isinstance(value, type) and (is_dataclass(value) or issubclass(value, Enum))
+            if isinstance(value, torch.dtype) or value is torch.Size or (plain and value.__module__ == module):
+                return value
         raise pickle.UnpicklingError(f"it asks for {module}.{name}")
 
     def persistent_load(self, saved: Any) -> Any:
@@ -130,8 +130,8 @@ class _Index(PickleInspector):
 
     def _build_checked(self) -> None:
         """Values go into objects that were made, not into the classes and functions that all of Python shares."""
-        made = self.stack[-2]
-        if isinstance(made, type) or not is_dataclass(made):
+        target = self.stack[-2]
+        if isinstance(target, type) or not is_dataclass(target):
             raise ValueError("values for what has none")
         _BUILD(self)
 
@@ -140,9 +140,9 @@ def _plainly(load: Callable[[Any], None]) -> Callable[[Any], None]:
     """A step that makes an object; from plain values, where it looks something up by them."""
 
     def checked(index: Any) -> None:
-        maker, given = index.stack[-2:]
-        values = [each for one in given for each in (one if isinstance(one, tuple) else (one,))]
-        if not is_dataclass(maker) and not all(index.is_name(each) for each in values):
+        maker, arguments = index.stack[-2:]
+        values = [value for item in arguments for value in (item if isinstance(item, tuple) else (item,))]
+        if not is_dataclass(maker) and not all(index.is_name(value) for value in values):
             raise ValueError("values that are no names")
         load(index)
 

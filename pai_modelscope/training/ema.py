@@ -22,7 +22,7 @@ class Average:
 
     def __init__(self, parameters: Sequence[nn.Parameter], decay: float):
         self.parameters, self.decay, self.steps = parameters, decay, 0
-        self.values = [each.float().clone(memory_format=torch.preserve_format) for each in self._parts()]
+        self.values = [value.float().clone(memory_format=torch.preserve_format) for value in self._parts()]
 
     def _parts(self) -> list[torch.Tensor]:
         return [part(parameter.detach()) for parameter in self.parameters]
@@ -45,7 +45,7 @@ class Average:
     def swapped_in(self) -> Iterator[None]:
         """The averages stand in the parameters' places meanwhile."""
         parts = self._parts()
-        kept = [each.clone() for each in parts]
+        kept = [value.clone() for value in parts]
         torch._foreach_copy_(parts, self.values)
         try:
             yield
@@ -61,5 +61,5 @@ class Average:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.steps = state["optimization_step"]
-        for mine, value, place in zip(self.values, state["shadow_params"], self.parameters, strict=True):
-            mine.copy_(part(like(value, place.detach().float())))
+        for average, value, place in zip(self.values, state["shadow_params"], self.parameters, strict=True):
+            average.copy_(part(like(value, place.detach().float())))

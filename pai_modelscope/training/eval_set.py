@@ -30,9 +30,11 @@ def held_out_loss(
             order = Order([length], 1, _SEED, [0])
             for start in range(0, length * rounds, batch_size):
                 steps = range(start, min(start + batch_size, length * rounds))
-                indices, keys = (torch.cat([each(step) for step in steps]) for each in (order.indices, order.keys))
+                indices, keys = (
+                    torch.cat([values_at(step) for step in steps]) for values_at in (order.indices, order.keys)
+                )
                 batch = source.batch(bucket, indices, device, keys)
-                found = method({**batch, "keys": keys.to(device)}, phase)
-                loss, count = found.pop("loss"), torch.tensor(len(keys), device=device)
-                meter.add({**found, "loss:sum": loss * count, "loss:count": count})
+                metrics = method({**batch, "keys": keys.to(device)}, phase)
+                loss, count = metrics.pop("loss"), torch.tensor(len(keys), device=device)
+                meter.add({**metrics, "loss:sum": loss * count, "loss:count": count})
     return meter.read(accelerator)

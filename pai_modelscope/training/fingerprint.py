@@ -77,18 +77,18 @@ class Identity:
         if not (folder / IDENTITY).exists():
             raise UserError(f"{folder} is no checkpoint of this training ({IDENTITY} is missing): {advice}")
         try:
-            found = untrusted.read_json(folder / IDENTITY)
+            stored = untrusted.read_json(folder / IDENTITY)
         except (UserError, OSError) as error:
             raise UserError(f"{folder} is no checkpoint of this training ({reason(error)}): {advice}") from error
-        found = found if isinstance(found, dict) else {}
-        world_size = found.get("world_size")
-        if not isinstance(world_size, int) or world_size < 1 or not asdict(self).keys() <= found.keys():
+        stored = stored if isinstance(stored, dict) else {}
+        world_size = stored.get("world_size")
+        if not isinstance(world_size, int) or world_size < 1 or not asdict(self).keys() <= stored.keys():
             raise UserError(f"{folder} is no checkpoint of this training ({IDENTITY} lacks values): {advice}")
         differing = [
-            f"{_NAMES.get(name, name)} was {_short(found[name])} and is now {_short(mine)}: "
-            + _ADVICE[name].format(theirs=_short(found[name]))
-            for name, mine in asdict(self).items()
-            if found[name] != mine
+            f"{_NAMES.get(name, name)} was {_short(stored[name])} and is now {_short(now)}: "
+            + _ADVICE[name].format(theirs=_short(stored[name]))
+            for name, now in asdict(self).items()
+            if stored[name] != now
         ]
         if differing:
             raise UserError(f"{folder} can't be continued: {'; '.join(differing)}; or begin anew in another output_dir")
@@ -100,7 +100,7 @@ def _digest(value: Any) -> str:
 
 
 def _short(value: Any) -> str:
-    if isinstance(value, list) and all(isinstance(each, int) for each in value):
+    if isinstance(value, list) and all(isinstance(number, int) for number in value):
         return short_repr(sum(value)) + f" in {len(value)}"
     return value if isinstance(value, str) and len(value) < _SHOWN else short_repr(value)
 

@@ -63,8 +63,8 @@ class GradientWatch:
 
     def _largest(self) -> torch.Tensor | None:
         """The largest number of the gradients that this process holds; 0 if there is none, None if it holds nothing."""
-        found = [part(each.grad) for each in self._parameters if each.grad is not None]
-        found = [each for each in found if each.numel()]
-        if not found:
+        gradients = [part(weight.grad) for weight in self._parameters if weight.grad is not None]
+        gradients = [gradient for gradient in gradients if gradient.numel()]
+        if not gradients:
             return None
-        return torch.stack([each.float() for each in torch._foreach_norm(found, float("inf"))]).max()
+        return torch.stack([norm.float() for norm in torch._foreach_norm(gradients, float("inf"))]).max()

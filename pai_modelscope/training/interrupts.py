@@ -47,9 +47,9 @@ class Agreement:
     def __init__(self, processes: int):
         self._group = dist.new_group(backend="gloo") if processes > 1 else None
 
-    def any(self, mine: bool) -> bool:
+    def any(self, wanted: bool) -> bool:
         if self._group is None:
-            return mine
-        votes = torch.tensor(int(mine))
+            return wanted
+        votes = torch.tensor(int(wanted))
         dist.all_reduce(votes, op=dist.ReduceOp.MAX, group=self._group)
         return bool(votes)

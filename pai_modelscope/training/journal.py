@@ -43,12 +43,12 @@ class Journal:
                 self._log.add(row)
                 self._trackers.scalars(row, row["step"])
 
-    def show(self, shown: Any, step: int) -> None:
+    def show(self, outcome: Any, step: int) -> None:
         """What a validation gave: numbers or pictures."""
-        if isinstance(shown, dict):
-            self.row({"step": step} | {f"validation/{name}": float(value) for name, value in shown.items()})
-        elif shown and self._writes:
-            page = grid(shown)
+        if isinstance(outcome, dict):
+            self.row({"step": step} | {f"validation/{name}": float(value) for name, value in outcome.items()})
+        elif outcome and self._writes:
+            page = grid(outcome)
             with self.writing("the validation pictures"):
                 save_grid(page, self._folder, step)
                 self._trackers.picture("validation", page, step)

@@ -40,27 +40,27 @@ def environment() -> Iterator[None]:
     except UserError:
         raise
     except (ValueError, LookupError, ImportError, RuntimeError) as error:
-        told = _named(str(error))
-        if not told:
+        variables = _named(str(error))
+        if not variables:
             raise
         if fresh and not dist.is_initialized():
             AcceleratorState._reset_state(reset_partial_state=True)  # what half begun would be taken for whole
-        raise UserError(f"accelerate can't start with {told}: {reason(error)}; {_ADVICE}") from error
+        raise UserError(f"accelerate can't start with {variables}: {reason(error)}; {_ADVICE}") from error
 
 
 def _check_integers() -> None:
-    found = {}
+    values = {}
     for name, (least, most) in _INTEGERS.items():
         if (value := os.environ.get(name)) is None:
             continue
         try:
-            found[name] = int(value)
+            values[name] = int(value)
         except ValueError:
-            found[name] = least - 1
-        if not least <= found[name] <= most:
+            values[name] = least - 1
+        if not least <= values[name] <= most:
             valid = f"valid are integers from {least} to {most}"
             raise UserError(f"the environment variable {name} is {short_repr(value)}; {valid}: {_ADVICE}")
-    rank, size = found.get("RANK"), found.get("WORLD_SIZE")
+    rank, size = values.get("RANK"), values.get("WORLD_SIZE")
     if rank is not None and size is not None and rank >= size:
         raise UserError(
             f"the environment variable RANK is {rank}, and WORLD_SIZE is {size}; valid are ranks from 0 to "

@@ -59,7 +59,7 @@ def claimed(
             del _held[key]
     finally:
         if lock is not None:
-            (folder.room / _HOLDER).unlink(missing_ok=True)
+            (folder.state_folder / _HOLDER).unlink(missing_ok=True)
             lock.release()
 
 
@@ -69,16 +69,16 @@ def _take(folder: RunFolder, key: Path) -> FileLock | None:
         raise UserError(f"{folder.path} is in use by another run of this process: {_ADVICE}")
     with writing("the run folder", folder.path, "nothing was trained"):
         folder.refuse_links()
-        folder.room.mkdir(parents=True, exist_ok=True)
+        folder.state_folder.mkdir(parents=True, exist_ok=True)
         folder.scratch.mkdir(exist_ok=True)
-        (folder.room / _LOCK).touch()
+        (folder.state_folder / _LOCK).touch()
     holder = _read(folder)
-    lock: FileLock | None = FileLock(str(folder.room / _LOCK))
+    lock: FileLock | None = FileLock(str(folder.state_folder / _LOCK))
     try:
         assert lock is not None
         lock.acquire(timeout=0)
     except Timeout:
-        raise UserError(f"{folder.path} is in use by {_told(holder)}: {_ADVICE}") from None
+        raise UserError(f"{folder.path} is in use by {_holder_text(holder)}: {_ADVICE}") from None
     except (OSError, NotImplementedError) as error:
         lock = None
         warnings.warn(
@@ -86,7 +86,7 @@ def _take(folder: RunFolder, key: Path) -> FileLock | None:
         )
     if holder and holder.get("host") != socket.gethostname():
         # Some network file systems keep the locks of each machine apart.
-        warnings.warn(f"{folder.path} was left by {_told(holder)}: if that goes on, stop it.", stacklevel=4)
+        warnings.warn(f"{folder.path} was left by {_holder_text(holder)}: if that goes on, stop it.", stacklevel=4)
     now = datetime.now().astimezone().isoformat(" ", timespec="seconds")
     with writing("the run folder", folder.path, "nothing was trained"):
         text = json.dumps({"process": os.getpid(), "host": socket.gethostname(), "since": now})
@@ -100,13 +100,13 @@ _ADVICE = "wait for its end, stop it, or give another output_dir"
 def _read(folder: RunFolder) -> dict[str, Any]:
     """Who holds the folder, or held it when it was killed."""
     try:
-        found = untrusted.read_json(folder.room / _HOLDER, 4096)
+        holder = untrusted.read_json(folder.state_folder / _HOLDER, 4096)
     except UserError:
         return {}
-    return found if isinstance(found, dict) else {}
+    return holder if isinstance(holder, dict) else {}
 
 
-def _told(holder: dict[str, Any]) -> str:
+def _holder_text(holder: dict[str, Any]) -> str:
     if not holder:
         return "another run"
     known = {name: printable(str(holder.get(name, "unknown"))[:80]) for name in ("process", "host", "since")}

@@ -42,10 +42,10 @@ def build_optimizer(
             f"optimizer {config.optimizer!r} needs {package}, which is not installed: run pip install "
             "'pai_modelscope[optimizers]', or choose 'adamw'"
         )
-    made = _build(method, config, device, method.param_groups() if groups is None else groups)
-    for group in made.param_groups:
+    optimizer = _build(method, config, device, method.param_groups() if groups is None else groups)
+    for group in optimizer.param_groups:
         group["eps"] = config.adam_epsilon
-    return made
+    return optimizer
 
 
 def build_schedule(
@@ -95,11 +95,11 @@ def check_processes(config: TrainingConfig, cut: bool) -> None:
 def settings_kept(schedule: LambdaLR) -> Iterator[None]:
     """While a checkpoint is loaded, which brings the settings it was made with, those of the configuration stay: a run
     may go on at another rate, or to another last step."""
-    told = [{name: group[name] for name in _SETTINGS} for group in schedule.optimizer.param_groups]
+    settings = [{name: group[name] for name in _SETTINGS} for group in schedule.optimizer.param_groups]
     yield
-    for group, own, curve in zip(schedule.optimizer.param_groups, told, schedule.lr_lambdas, strict=True):
-        group |= own | {"lr": own["initial_lr"] * curve(schedule.last_epoch)}
-    schedule.base_lrs = [own["initial_lr"] for own in told]
+    for group, kept, curve in zip(schedule.optimizer.param_groups, settings, schedule.lr_lambdas, strict=True):
+        group |= kept | {"lr": kept["initial_lr"] * curve(schedule.last_epoch)}
+    schedule.base_lrs = [kept["initial_lr"] for kept in settings]
 
 
 def hold_in_bfloat16(method: Method) -> None:
@@ -127,10 +127,10 @@ def _prodigy(
 
     if any(group.get("lr", rate) != rate for group in groups):
         raise UserError("optimizer 'prodigy' finds one rate for all that learns: leave text_encoder_lr out")
-    made = Prodigy(groups, rate, betas, use_bias_correction=True, safeguard_warmup=True)
-    for group in made.param_groups:
+    optimizer = Prodigy(groups, rate, betas, use_bias_correction=True, safeguard_warmup=True)
+    for group in optimizer.param_groups:
         group["weight_decay"] = decay  # given to the constructor, it is announced on stdout
-    return made
+    return optimizer
 
 
 def _muon(
@@ -139,16 +139,16 @@ def _muon(
     embeddings = {id(m.weight) for m in method.modules() if isinstance(m, nn.Embedding)}
     muon: Muon | None = None
     for group in groups:
-        own = {"lr": rate} | {name: value for name, value in group.items() if name != "params"}
+        settings = {"lr": rate} | {name: value for name, value in group.items() if name != "params"}
         matrices = [p for p in group["params"] if is_hidden_matrix(p) and id(p) not in embeddings]
         chosen = {id(p) for p in matrices}
         others = [p for p in group["params"] if id(p) not in chosen]
         if muon is None:
-            muon = Muon(matrices, others, own["lr"], betas, decay)
+            muon = Muon(matrices, others, settings["lr"], betas, decay)
             continue
         for params, whether in ((matrices, True), (others, False)):
             if params:
-                muon.add_param_group(own | {"params": params, "orthogonal": whether})
+                muon.add_param_group(settings | {"params": params, "orthogonal": whether})
     assert muon is not None, "a method has at least one group"
     return muon
 

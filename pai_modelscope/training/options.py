@@ -1,4 +1,4 @@
-"""What a run is told, by names: from the command line, a YAML file, Python or ModelScope's trainers."""
+"""The options of a run, by their names: from the command line, a YAML file, Python or ModelScope's trainers."""
 
 import difflib
 import os
@@ -24,13 +24,13 @@ _NAMED, _LONG = 10, 80  # unknown options that are named, and their characters
 Part = TypeVar("Part")
 
 
-def settle(method: str, given: Mapping[str, Any]) -> RunOptions:
-    """`given`: options of any part by their names, or by those of diffusers' example scripts; None leaves one open.
+def resolve_options(method: str, options: Mapping[str, Any]) -> RunOptions:
+    """Resolve options of any part, by their names or by those of diffusers' example scripts; None leaves one open.
 
     Raises one `UserError` that names every option that is unknown, missing, or not valid.
     """
     spec = method_named(method)
-    rest = {name: value for name, value in given.items() if value is not None}
+    rest = {name: value for name, value in options.items() if value is not None}
     without_effect = {name: NO_EFFECT[name] for name in rest.keys() & NO_EFFECT.keys() if rest.pop(name)}
     rest = _renamed(rest)
     model, revision = rest.pop(MODEL, DEFAULT_MODEL), rest.pop(REVISION, None)
@@ -42,17 +42,17 @@ def settle(method: str, given: Mapping[str, Any]) -> RunOptions:
         more = f" and {len(unknown) - _NAMED} more" if len(unknown) > _NAMED else ""
         named = ", ".join(name[:_LONG] for name in unknown[:_NAMED]) + more
         near = [difflib.get_close_matches(name[:_LONG], valid, n=1, cutoff=0.7) for name in unknown[:_NAMED]]
-        meant = ", ".join(repr(each[0]) for each in near if each)
+        meant = ", ".join(repr(names[0]) for names in near if names)
         meant = f" (did you mean {meant}?)" if meant else ""
         problems.append(f"unknown option {named} of {method}{meant}; valid are {', '.join(valid)}")
     # Where nobody chose, the launcher's choice stands: `accelerate launch --mixed_precision bf16`.
     rest.setdefault("mixed_precision", os.environ.get("ACCELERATE_MIXED_PRECISION", TrainingConfig.mixed_precision))
     values = {name: typed(field, rest[name]) for name, field in known.items() if name in rest}
-    problems += [found for name, value in values.items() if (found := _problem(known[name], value))]
+    problems += [phrase for name, value in values.items() if (phrase := _problem(known[name], value))]
     for name, value in ((MODEL, model), (REVISION, revision)):
         if not isinstance(value, str | os.PathLike | None):
             problems.append(f"{name} is {short_repr(value)}; give a text")
-    if not _given(values.get("train_data_dir")):
+    if not _is_named(values.get("train_data_dir")):
         problems.append("train_data_dir must be given: what to learn from")
     if not values.get("output_dir"):
         problems.append("output_dir must be given: the folder of the run")
@@ -60,7 +60,7 @@ def settle(method: str, given: Mapping[str, Any]) -> RunOptions:
         problems.append("max_train_steps or num_train_epochs must be given: how long to train")
     values.setdefault("max_train_steps", 0)
     if not problems:
-        options = RunOptions(
+        run_options = RunOptions(
             spec,
             os.fspath(model),
             revision,
@@ -70,10 +70,10 @@ def settle(method: str, given: Mapping[str, Any]) -> RunOptions:
             validation=_made(ValidationOptions, values),
             without_effect=without_effect,
         )
-        problems = _together(options)
+        problems = _together(run_options)
     if problems:
         raise UserError("training cannot start: " + "; ".join(problems))
-    return options
+    return run_options
 
 
 def options_by_name(options: RunOptions) -> dict[str, object]:
@@ -92,24 +92,24 @@ def _problem(field: Field[Any], value: Any) -> str | None:
     if field.name in _SETS:
         return f"{field.name} is {short_repr(value)}; give a text" if isinstance(value, int | float | dict) else None
     if typing.get_origin(kind_of(field)) is list:
-        good = isinstance(value, list) and all(isinstance(each, str) for each in value)
+        good = isinstance(value, list) and all(isinstance(text, str) for text in value)
         return None if good else f"{field.name} is {short_repr(value)}; give a text or a list of texts"
     if isinstance(value, str) and "\0" in value:
         return f"{field.name} is {short_repr(value)}; give a text without NUL"
     return problem(field, value)
 
 
-def _given(source: Any) -> bool:
+def _is_named(source: Any) -> bool:
     """Whether there is a training set; an object with rows may be empty, which is said when it is opened."""
     return source is not None and source != "" if isinstance(source, str | None) else True
 
 
 def _together(options: RunOptions) -> list[str]:
     """What can't work together, or would do nothing, of values that are each valid."""
-    found = options.loop.problems_together()
+    problems = options.loop.problems_together()
     if options.data.resolution % LATENT:
-        found.append(f"resolution is {options.data.resolution}; give a multiple of {LATENT}, such as 256 or 512")
-    return found + options.method.problems(options)
+        problems.append(f"resolution is {options.data.resolution}; give a multiple of {LATENT}, such as 256 or 512")
+    return problems + options.method.problems(options)
 
 
 def typed(field: Field[Any], value: Any) -> Any:
@@ -117,8 +117,8 @@ def typed(field: Field[Any], value: Any) -> Any:
     and a YAML or Python whole number may be meant as 1.0. What can't be is as it was, for `problem` to say."""
     kind = kind_of(field)
     if typing.get_origin(kind) is list:
-        found = list(value) if isinstance(value, list | tuple) else [value]
-        return [os.fspath(each) if isinstance(each, os.PathLike) else each for each in found]
+        items = list(value) if isinstance(value, list | tuple) else [value]
+        return [os.fspath(item) if isinstance(item, os.PathLike) else item for item in items]
     if isinstance(value, os.PathLike) and kind is str:
         return os.fspath(value)
     try:
@@ -133,19 +133,19 @@ def typed(field: Field[Any], value: Any) -> Any:
     return value
 
 
-def _renamed(given: dict[str, Any]) -> dict[str, Any]:
+def _renamed(options: dict[str, Any]) -> dict[str, Any]:
     """Under our names. Raises `UserError` where both names are given and differ."""
-    found: dict[str, Any] = {}
+    renamed: dict[str, Any] = {}
     called: dict[str, str] = {}
-    for name, value in given.items():
+    for name, value in options.items():
         ours, into = ALIASES.get(name, (name, None))
         if into is not None:
             if not isinstance(value, bool):
                 raise UserError(f"{name} is {short_repr(value)}; give true or false")
             if (value := into(value)) is None:
                 continue
-        if found.setdefault(ours, value) is not value and found[ours] != value:
+        if renamed.setdefault(ours, value) is not value and renamed[ours] != value:
             other = f"{called[ours]} and {name} mean the same and differ"
-            raise UserError(f"{other} ({short_repr(found[ours])} and {short_repr(value)}); give one")
+            raise UserError(f"{other} ({short_repr(renamed[ours])} and {short_repr(value)}); give one")
         called[ours] = name
-    return found
+    return renamed

@@ -21,7 +21,7 @@ from pai_modelscope.errors import UserError
 from pai_modelscope.files import PARTIAL, publish, remove
 from pai_modelscope.methods.fine_tuning import CACHE, CLASS
 
-ROOM, _LIST = ".pai_modelscope", "made.json"
+STATE_FOLDER, _LIST = ".pai_modelscope", "made.json"
 RESULT, RUN, LOG, SAMPLES = "result", "run.json", "log.jsonl", "samples"
 TRACKED = "logs"  # as CACHE and CLASS, a folder that a run fills and never empties
 _WANDB = "wandb"  # Weights & Biases' folder, in which it makes links of its own
@@ -54,31 +54,31 @@ class RunFolder:
 
     def __init__(self, path: Path | str):
         self.path = Path(path)
-        self.room = self.path / ROOM
-        self.scratch = self.room / "unfinished"
+        self.state_folder = self.path / STATE_FOLDER
+        self.scratch = self.state_folder / "unfinished"
 
     def check(self, results: Iterable[str] = (RESULT,)) -> None:
         """Raise `UserError` for the first file that a run would replace or remove, and that no run made. `results`:
         names of the files and folders that it will put here, see `put`."""
         self.refuse_links()
-        if self.room.exists() and not self.room.is_dir():
-            raise _foreign(self.room)
+        if self.state_folder.exists() and not self.state_folder.is_dir():
+            raise _foreign(self.state_folder)
         ours = self.ours()
         candidates: list[Path | None] = [None if ours else self._at(RUN), None if ours else self._at(LOG)]
         candidates += [] if ours else sorted(self._samples())
         candidates += [self.foreign_in_checkpoint(folder) for folder in self.checkpoints()]
         candidates += [self.foreign_in(name) for name in results]
-        if found := next((path for path in candidates if path is not None), None):
-            raise _foreign(found)
+        if foreign := next((path for path in candidates if path is not None), None):
+            raise _foreign(foreign)
 
     def refuse_links(self) -> None:
         """Raise `UserError` for a link through which a run would write, or remove, what lies outside of its folder.
 
         The folder itself may be a link; results and checkpoints are looked through by `check`.
         """
-        names = (ROOM, RUN, LOG, SAMPLES, CACHE, CLASS, TRACKED, _WANDB)
+        names = (STATE_FOLDER, RUN, LOG, SAMPLES, CACHE, CLASS, TRACKED, _WANDB)
         links = [path for name in names if (path := self.path / name).is_symlink()]
-        links += [path for path in _children(self.room) if path.is_symlink()]  # in `unfinished`, links alone go
+        links += [path for path in _children(self.state_folder) if path.is_symlink()]  # in `unfinished`, links alone go
         links += [path for path in _children(self.path / SAMPLES) if path.is_symlink()]
         for name in (CACHE, CLASS, TRACKED):  # a file that is there is read at most, such as a linked class picture
             links += [path for path in (self.path / name).rglob("*") if path.is_symlink() and not path.is_file()]
@@ -90,32 +90,33 @@ class RunFolder:
 
     def ours(self) -> bool:
         """Whether a run wrote here before. Raises `UserError` for a list of ours that can't be read."""
-        if (self.room / _LIST).exists():
-            self._made()
+        if (self.state_folder / _LIST).exists():
+            self._read_list()
             return True
         path = self.path / RUN
         try:
-            found = untrusted.read_json(path) if path.is_file() else None
+            run = untrusted.read_json(path) if path.is_file() else None
         except UserError:
             return False
-        found = found if isinstance(found, dict) else {}
-        versions, config = found.get("versions"), found.get("config")
+        run = run if isinstance(run, dict) else {}
+        versions, config = run.get("versions"), run.get("config")
         return isinstance(versions, dict) and "pai_modelscope" in versions and isinstance(config, dict)
 
     def checkpoints(self) -> list[Path]:
         """What is called as a checkpoint is, from the oldest to the newest."""
-        found = [path for path in self.path.glob("checkpoint-*") if CHECKPOINT.fullmatch(path.name)]
-        return sorted(found, key=lambda path: int(path.name.partition("-")[2]))
+        folders = [path for path in self.path.glob("checkpoint-*") if CHECKPOINT.fullmatch(path.name)]
+        return sorted(folders, key=lambda path: int(path.name.partition("-")[2]))
 
     def foreign_in_checkpoint(self, folder: Path, going: bool = False) -> Path | None:
         """The first thing in what is called a checkpoint that no run made; `going`: or that was changed since, for a
         checkpoint that is to be removed. A run may go on from one that the user changed."""
         if folder.is_symlink() or not folder.is_dir():
             return folder
-        made, ours = self._made(), self.ours() or (folder / IDENTITY).is_file()
-        listed = f"{folder.name}/{IDENTITY}" in made  # an earlier version's is not, though a file was put in it since
+        stamps_of, ours = self._read_list(), self.ours() or (folder / IDENTITY).is_file()
+        # A checkpoint of an earlier version is not listed, though a file may have been put in it since.
+        listed = f"{folder.name}/{IDENTITY}" in stamps_of
         for path, name in _files(folder):
-            stamps, named = made.get(f"{folder.name}/{name}"), bool(ours and _IN_CHECKPOINTS.fullmatch(name))
+            stamps, named = stamps_of.get(f"{folder.name}/{name}"), bool(ours and _IN_CHECKPOINTS.fullmatch(name))
             known = stamps is not None or (named and not (going and listed))
             if not known or (going and listed and not _known(path, stamps or [])):
                 return path
@@ -123,22 +124,22 @@ class RunFolder:
 
     def foreign_in(self, name: str) -> Path | None:
         """The first thing under `name`, a file or a folder, that no run made."""
-        place, made = self.path / name, self._made()
+        place, stamps_of = self.path / name, self._read_list()
         if not place.exists() and not place.is_symlink():
             return None
         if place.is_symlink() or not (place.is_dir() or place.is_file()):
             return place
         files = [(place, "")] if place.is_file() else list(_files(place))
-        listed = any(each == name or each.startswith(f"{name}/") for each in made)
+        listed = any(file == name or file.startswith(f"{name}/") for file in stamps_of)
         for path, within in files:
             whole = f"{name}/{within}".rstrip("/")
-            known = _known(path, made.get(whole, [])) if listed else self._of_earlier(place, whole, within or name)
+            known = _known(path, stamps_of.get(whole, [])) if listed else self._of_earlier(place, whole, within or name)
             if not known:
                 return path
         return None
 
     def begin(self) -> None:
-        """Make the room, and remove what a killed run left half-written; to be called under the lock."""
+        """Make the state folder, and remove what a killed run left half-written; to be called under the lock."""
         self.scratch.mkdir(parents=True, exist_ok=True)
         for path in self.scratch.iterdir():
             remove(path)
@@ -156,14 +157,14 @@ class RunFolder:
 
         Raises `UserError` for something else there; `partial` stays.
         """
-        if found := self.foreign_in(name):
-            raise _foreign(found)
-        made, files = self._made(), _files(partial) if partial.is_dir() else [(partial, "")]
+        if foreign := self.foreign_in(name):
+            raise _foreign(foreign)
+        stamps_of, files = self._read_list(), _files(partial) if partial.is_dir() else [(partial, "")]
         now = {f"{name}/{within}".rstrip("/"): [_stamp(path)] for path, within in files}
         # Whichever of the two lies there when the process is killed, it is listed.
-        self._write({each: made.get(each, []) + now.get(each, []) for each in made | now})
+        self._write_list({file: stamps_of.get(file, []) + now.get(file, []) for file in stamps_of | now})
         publish(partial, self.path / name, self.scratch)
-        self._write(_without(made, name) | now)
+        self._write_list(_without(stamps_of, name) | now)
         return self.path / name
 
     def forget(self) -> None:
@@ -171,8 +172,8 @@ class RunFolder:
         run that is killed in between can still go on. Raises `UserError` where anything else lies among them."""
         self.check(())
         for folder in self.checkpoints():
-            if found := self.foreign_in_checkpoint(folder, going=True):
-                raise _foreign(found)
+            if foreign := self.foreign_in_checkpoint(folder, going=True):
+                raise _foreign(foreign)
         for folder in self.checkpoints():
             self.drop(folder)
         for path in self._samples():
@@ -183,13 +184,13 @@ class RunFolder:
 
     def drop(self, checkpoint: Path) -> None:
         """Remove a checkpoint; one that holds something else stays, with a warning."""
-        if found := self.foreign_in_checkpoint(checkpoint, going=True):
-            warnings.warn(f"{checkpoint} is kept: {found} was made, or changed, by no run.", stacklevel=2)
+        if foreign := self.foreign_in_checkpoint(checkpoint, going=True):
+            warnings.warn(f"{checkpoint} is kept: {foreign} was made, or changed, by no run.", stacklevel=2)
             return
         going = self.scratch / checkpoint.name
         remove(going)
         checkpoint.rename(going)
-        self._write(_without(self._made(), checkpoint.name))
+        self._write_list(_without(self._read_list(), checkpoint.name))
         remove(going)
 
     def _at(self, name: str) -> Path | None:
@@ -204,31 +205,32 @@ class RunFolder:
         card = place / "README.md" if place.is_dir() else self.path / "README.md"
         return self.ours() and _is_our_card(card) and _IN_EARLIER_RESULTS.fullmatch(within) is not None
 
-    def _made(self) -> dict[str, list[str]]:
-        path = self.room / _LIST
+    def _read_list(self) -> dict[str, list[str]]:
+        path = self.state_folder / _LIST
         if not path.exists():
             return {}
-        found = untrusted.read_json(path)
-        files = found.get("files") if isinstance(found, dict) else None
+        content = untrusted.read_json(path)
+        files = content.get("files") if isinstance(content, dict) else None
         if not isinstance(files, dict) or not all(isinstance(stamps, list) for stamps in files.values()):
             raise UserError(f"{path} is damaged: move the results and checkpoints in {self.path} away, and remove it.")
         return files
 
-    def _write(self, files: dict[str, list[str]]) -> None:
-        about = "what runs of pai_modelscope wrote here, and may replace; by size and SHA-256"
-        self.replace_text(_LIST, json.dumps({"about": about, "files": files}, indent=1) + "\n")
+    def _write_list(self, files: dict[str, list[str]]) -> None:
+        meaning = "what runs of pai_modelscope wrote here, and may replace; by size and SHA-256"
+        self.replace_text(_LIST, json.dumps({"about": meaning, "files": files}, indent=1) + "\n")
 
     def replace_text(self, name: str, text: str) -> None:
-        """A small file of the room, whole or as it was if the process is killed; it does not wait for the disk."""
+        """Write a small file of the state folder: whole, or as it was if the process is killed. Does not wait for the
+        disk."""
         partial = self.scratch / name
         remove(partial)  # what a killed run left, and never through a link
         with open(partial, "x", encoding="utf-8") as file:
             file.write(text)
-        partial.replace(self.room / name)
+        partial.replace(self.state_folder / name)
 
 
-def _without(made: dict[str, list[str]], name: str) -> dict[str, list[str]]:
-    return {each: stamps for each, stamps in made.items() if each != name and not each.startswith(f"{name}/")}
+def _without(stamps_of: dict[str, list[str]], name: str) -> dict[str, list[str]]:
+    return {file: stamps for file, stamps in stamps_of.items() if file != name and not file.startswith(f"{name}/")}
 
 
 def _children(folder: Path) -> list[Path]:

@@ -16,14 +16,14 @@ from pai_modelscope.data.batches import ExampleSource
 from pai_modelscope.errors import UserError
 from pai_modelscope.methods.fine_tuning import RunContext
 from pai_modelscope.methods.spec import RunOptions
-from pai_modelscope.training.card import about_run
+from pai_modelscope.training.card import facts_of_run
 from pai_modelscope.training.checkpoints import choose
 from pai_modelscope.training.flat import flat_names, flatten
 from pai_modelscope.training.lock import claimed
 from pai_modelscope.training.optimizers import lighten
-from pai_modelscope.training.options import settle
+from pai_modelscope.training.options import resolve_options
 from pai_modelscope.training.ownership import RESULT
-from pai_modelscope.training.sharding import launched
+from pai_modelscope.training.sharding import open_accelerator
 from pai_modelscope.training.trackers import asked_for
 from pai_modelscope.training.trainer import train
 from pai_modelscope.training.validation_images import PictureValidation
@@ -31,24 +31,24 @@ from pai_modelscope.zoo import model_dir
 
 
 def run(
-    method: str, given: Mapping[str, Any], accelerator: Accelerator | None = None, flat: bool = False
+    method: str, options: Mapping[str, Any], accelerator: Accelerator | None = None, flat: bool = False
 ) -> dict[str, float]:
     """Train by a method of `methods.registry`, such as 'lora'; returns what `train` does.
 
-    given: options by their names, see `MethodSpec.groups`; `train_data_dir` and `replay_data_dir` may also be objects
+    options: by their names, see `MethodSpec.groups`; `train_data_dir` and `replay_data_dir` may also be objects
     with rows, such as a `datasets.Dataset`. flat: see `flatten`, for a run that comes to its end.
 
     Raises:
         UserError: options, model or data that can't work.
     """
-    options = settle(method, given)
-    accelerator = launched(options.loop, given=accelerator)
-    output_dir = Path(options.loop.output_dir)
-    beside = flat_names(options.method, output_dir.resolve().name) if flat else ()
+    run_options = resolve_options(method, options)
+    accelerator = open_accelerator(run_options.loop, accelerator)
+    output_dir = Path(run_options.loop.output_dir)
+    beside = flat_names(run_options.method, output_dir.resolve().name) if flat else ()
     with claimed(output_dir, accelerator, (RESULT, *beside)) as folder:
-        if not options.loop.overwrite_output_dir:  # said before anything is drawn or read
-            choose(folder, options.loop.resume_from_checkpoint)
-        prepared = TrainingRun(options, accelerator)
+        if not run_options.loop.overwrite_output_dir:  # said before anything is drawn or read
+            choose(folder, run_options.loop.resume_from_checkpoint)
+        prepared = TrainingRun(run_options, accelerator)
         done = prepared.train()
         if flat and done["finished"]:
             flatten(folder, int(done["step"]), prepared.fine_tuning.checkpoint_files)
@@ -70,7 +70,7 @@ class TrainingRun:
     def __init__(self, options: RunOptions, accelerator: Accelerator | None = None):
         """Raises `UserError` for a model or data that can't work."""
         self.options = options
-        self.accelerator = launched(options.loop, given=accelerator)
+        self.accelerator = open_accelerator(options.loop, accelerator)
         asked_for(options.loop.report_to)
         self.precision = self.accelerator.mixed_precision
         for name, why in sorted(options.without_effect.items()):
@@ -91,9 +91,9 @@ class TrainingRun:
         if precision != self.precision:
             made = f"this run was prepared for mixed_precision {self.precision!r}"
             raise UserError(f"{made}, and another run has changed that to {precision!r} since: prepare it again")
-        about = about_run(self.options, len(self.pictures))
+        facts = facts_of_run(self.options, len(self.pictures))
         return train(
-            self.method, self.source, self.config, self.accelerator, self._validation(), about, self.fine_tuning.export
+            self.method, self.source, self.config, self.accelerator, self._validation(), facts, self.fine_tuning.export
         )
 
     def held_out(self, source: Any) -> ExampleSource:

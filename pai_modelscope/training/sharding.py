@@ -21,18 +21,24 @@ from pai_modelscope.training.launcher import RAM_EFFICIENT, environment
 HALVES = {"bf16": torch.bfloat16, "fp16": torch.float16}  # by what accelerate calls the precision
 
 
-def launched(config: TrainingConfig, cpu: bool = False, given: Accelerator | None = None) -> Accelerator:
-    """The processes that a launcher started, or this one alone; `cpu`: even where there is a GPU; `given`: use these.
+def open_accelerator(
+    config: TrainingConfig, accelerator: Accelerator | None = None, *, cpu: bool = False
+) -> Accelerator:
+    """The processes that a launcher started, or this one alone; to be called before models are opened.
 
-    To be called before models are opened.
+    Args:
+        accelerator: use this one, which the caller has opened.
+        cpu: train on the CPU even where there is a GPU.
+
+    Raises:
+        UserError: what the launcher says in environment variables, or a precision, that can't be.
     """
     # accelerate's launcher has transformers give weights that were never filled to all processes but the first, for
     # accelerate to fill as it wraps them: too late for what the encoders read before that, such as for a cache.
     os.environ[RAM_EFFICIENT] = "false"
-    if given is None:
+    if accelerator is None:
         with environment():
-            given = _launched(config, cpu)
-    accelerator = given
+            accelerator = _accelerator(config, cpu)
     if accelerator.mixed_precision == "fp16" and accelerator.device.type == "cpu":
         raise UserError("mixed_precision is 'fp16', in which a CPU can't train: set it to 'bf16' or 'no'")
     if plugin := getattr(accelerator.state, "fsdp_plugin", None):
@@ -40,7 +46,7 @@ def launched(config: TrainingConfig, cpu: bool = False, given: Accelerator | Non
     return accelerator
 
 
-def _launched(config: TrainingConfig, cpu: bool) -> Accelerator:
+def _accelerator(config: TrainingConfig, cpu: bool) -> Accelerator:
     known = AcceleratorState._shared_state
     if known and known["_mixed_precision"] != config.mixed_precision and PartialState().num_processes == 1:
         AcceleratorState._reset_state()  # an earlier run of this process had another; accelerate would refuse this one
@@ -132,12 +138,12 @@ def part(value: torch.Tensor) -> torch.Tensor:
     return value.to_local() if isinstance(value, DTensor) else value
 
 
-def joined(mine: torch.Tensor, place: torch.Tensor) -> torch.Tensor:
+def joined(local: torch.Tensor, place: torch.Tensor) -> torch.Tensor:
     """The parts `mine` of all processes as one tensor that is cut as `place` is."""
     if not isinstance(place, DTensor):
-        return mine
+        return local
     mesh, cuts = place.device_mesh, place.placements
-    return DTensor.from_local(mine, mesh, cuts, shape=place.shape, stride=place.stride())
+    return DTensor.from_local(local, mesh, cuts, shape=place.shape, stride=place.stride())
 
 
 def like(value: torch.Tensor, place: torch.Tensor) -> torch.Tensor:

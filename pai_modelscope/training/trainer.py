@@ -18,7 +18,7 @@ from pai_modelscope.config import TrainingConfig
 from pai_modelscope.errors import UserError
 from pai_modelscope.methods.base import Method, Phase
 from pai_modelscope.training import checkpoints, sharding
-from pai_modelscope.training.card import About, write_card
+from pai_modelscope.training.card import CardFacts, write_card
 from pai_modelscope.training.checkpoint_files import Checked
 from pai_modelscope.training.ema import Average
 from pai_modelscope.training.fingerprint import Identity
@@ -46,11 +46,11 @@ def train(
     config: TrainingConfig,
     accelerator: Accelerator | None = None,
     validation: Validation | None = None,
-    about: About | None = None,
+    facts: CardFacts | None = None,
     export: Callable[[Path], None] | None = None,
 ) -> dict[str, float]:
     """Train `method` on `source`; write checkpoints, `run.json`, `log.jsonl` and `result`: what `export` writes (None:
-    what `method.save` does), and a model card with what `about` tells. `validation` runs every
+    what `method.save` does), and a model card with the `facts` that the caller knows. `validation` runs every
     `config.validation_steps` steps.
 
     Returns the last logged values with `step` and `finished`: False when `max_train_seconds`, Ctrl-C or SIGTERM came
@@ -64,9 +64,9 @@ def train(
     """
     if problems := config.problems():
         raise UserError("training cannot start: " + "; ".join(problems))
-    accelerator = accelerator or sharding.launched(config)
+    accelerator = accelerator or sharding.open_accelerator(config)
     with claimed(config.output_dir, accelerator) as folder:
-        return Trainer(method, source, config, accelerator, folder, validation, about or About(), export).fit()
+        return Trainer(method, source, config, accelerator, folder, validation, facts or CardFacts(), export).fit()
 
 
 class Trainer:
@@ -80,11 +80,11 @@ class Trainer:
         accelerator: Accelerator,
         folder: RunFolder,
         validation: Validation | None = None,
-        about: About | None = None,
+        facts: CardFacts | None = None,
         export: Callable[[Path], None] | None = None,
     ):
         """As `train`, in a folder that is claimed already; goes to the step of the checkpoint that is asked for."""
-        self.config, self.source, self.validation, self.about = config, source, validation, about or About()
+        self.config, self.source, self.validation, self.facts = config, source, validation, facts or CardFacts()
         self.export = export or method.save
         self.accelerator, self.folder = accelerator, folder
         self.agreement = Agreement(self.accelerator.num_processes)
@@ -108,7 +108,7 @@ class Trainer:
         for phase in self.phases:
             phase.begin(config, self.accelerator.device, self.step)
         self.meter = Meter()
-        self.journal = Journal(self.accelerator, folder, config, self.identity.method, self.about.options, self.step)
+        self.journal = Journal(self.accelerator, folder, config, self.identity.method, self.facts.options, self.step)
         self.logged: dict[str, float] = self.journal.last
         self.accelerator.wait_for_everyone()
         self.started = time.monotonic()
@@ -301,8 +301,8 @@ class Trainer:
         begun = time.monotonic()
         if self.accelerator.is_main_process:
             with self._averaged(), untouched(self.method), sharding.autocast(self.accelerator):
-                shown = self.validation.validate(self.method, self.step)
-            self.journal.show(shown, self.step)
+                outcome = self.validation.validate(self.method, self.step)
+            self.journal.show(outcome, self.step)
         self.accelerator.wait_for_everyone()
         self._pause_throughput(begun)
 
@@ -322,7 +322,7 @@ class Trainer:
                     self.export(partial)
                     loss = self.logged.get("loss")
                     write_card(
-                        partial, self.identity.method, config, self.about, self.step, self.order.batch_size, loss
+                        partial, self.identity.method, config, self.facts, self.step, self.order.batch_size, loss
                     )
                     self.folder.put(partial, RESULT)
         self.accelerator.wait_for_everyone()

@@ -45,11 +45,11 @@ class PictureValidation:
     def validate(self, method: Method, step: int) -> list[Image.Image]:
         sampler = self._sampler(method)
         method.eval()
-        shown = []
+        images = []
         for picture in sampler(self._texts, **self._options):
             picture.image.info[CAPTION] = picture.prompt
-            shown.append(picture.image)
-        return shown
+            images.append(picture.image)
+        return images
 
     def _sampler(self, method: Method) -> Sampler:
         base = self._base.pipe

@@ -210,8 +210,9 @@ except UserError as error:
         ("from pai_modelscope.images.realesrgan import check_installed; check_installed()", ["ncnn"], "ncnn"),
         (
             "import os; os.environ['ACCELERATE_USE_DEEPSPEED'] = 'true'; "
-            "from pai_modelscope.training.sharding import launched; from pai_modelscope.config import TrainingConfig; "
-            "launched(TrainingConfig(output_dir='o', max_train_steps=1))",
+            "from pai_modelscope.training.sharding import open_accelerator; "
+            "from pai_modelscope.config import TrainingConfig; "
+            "open_accelerator(TrainingConfig(output_dir='o', max_train_steps=1))",
             ["deepspeed"],
             "pai_modelscope[distributed]",
         ),

@@ -16,7 +16,7 @@ from pai_modelscope.adapters import read_lora
 from pai_modelscope.cli import build_parser, main
 from pai_modelscope.cli.train import options_of
 from pai_modelscope.errors import UserError
-from pai_modelscope.training.options import settle
+from pai_modelscope.training.options import resolve_options
 from tests.support.command_line import generate, names
 
 SMALL = [
@@ -157,23 +157,25 @@ def test_a_run_folder_that_cannot_be_made_is_one_line(tmp_path, capsys, method, 
 
 def test_unknown_and_missing_options_are_named():
     with pytest.raises(UserError, match=r"output_dir must be given.*max_train_steps or num_train_epochs must be given"):
-        settle("lora", {"train_data_dir": "x"})
+        resolve_options("lora", {"train_data_dir": "x"})
     with pytest.raises(UserError, match=r"unknown option rnak of lora \(did you mean 'rank'\?\); valid are"):
-        settle("lora", {"rnak": 4})
+        resolve_options("lora", {"rnak": 4})
     with pytest.raises(UserError, match="valid are full, lora, textual-inversion, dreambooth, controlnet"):
-        settle("lorra", {})
+        resolve_options("lorra", {})
 
 
 GIVEN = {"train_data_dir": "x", "output_dir": "y", "max_train_steps": 1}
 
 
 def test_options_of_diffusers_scripts_carry_over():
-    options = settle("lora", {**GIVEN, "noise_offset": 0.1, "use_ema": True, "allow_tf32": True, "lora_alpha": 8})
+    options = resolve_options(
+        "lora", {**GIVEN, "noise_offset": 0.1, "use_ema": True, "allow_tf32": True, "lora_alpha": 8}
+    )
     assert (options.method.offset_noise, options.loop.ema_decay, options.method.alpha) == (0.1, 0.9999, 8.0)
     assert list(options.without_effect) == ["allow_tf32"]
-    assert settle("lora", {**GIVEN, "use_ema": False}).loop.ema_decay == 0
+    assert resolve_options("lora", {**GIVEN, "use_ema": False}).loop.ema_decay == 0
     with pytest.raises(UserError, match="noise_offset and offset_noise mean the same"):
-        settle("lora", {**GIVEN, "noise_offset": 0.1, "offset_noise": 0.2})
+        resolve_options("lora", {**GIVEN, "noise_offset": 0.1, "offset_noise": 0.2})
 
 
 def flags(method: str, text: str) -> dict[str, object]:
@@ -183,7 +185,7 @@ def flags(method: str, text: str) -> dict[str, object]:
 
 def test_the_command_of_diffusers_controlnet_is_understood():
     text = "--validation_image 1.png 2.png --validation_prompt 红圆 蓝圆 --num_validation_images=1"
-    options = settle("controlnet", flags("controlnet", text))
+    options = resolve_options("controlnet", flags("controlnet", text))
     shown = options.validation
     assert (shown.validation_prompts, shown.validation_images) == (["红圆", "蓝圆"], ["1.png", "2.png"])
     assert sorted(options.without_effect) == ["num_validation_images"]
@@ -191,13 +193,13 @@ def test_the_command_of_diffusers_controlnet_is_understood():
 
 def test_a_switch_of_diffusers_dreambooth_is_a_number_here():
     assert (
-        settle(
+        resolve_options(
             "dreambooth", flags("dreambooth", "--instance_prompt 一只糯糯猫 --offset_noise --snr_gamma=5")
         ).method.offset_noise
         == 0.1
     )
     assert (
-        settle(
+        resolve_options(
             "dreambooth", flags("dreambooth", "--instance_prompt 一只糯糯猫 --offset_noise=0.05")
         ).method.offset_noise
         == 0.05
@@ -207,8 +209,8 @@ def test_a_switch_of_diffusers_dreambooth_is_a_number_here():
 def test_flags_of_diffusers_that_are_not_kept_say_what_to_do_instead():
     text = "--push_to_hub --hub_model_id=a/b --lora_dropout=0.1"
     with pytest.raises(UserError, match=r"zoo push FOLDER ID.*; lora_dropout is not known here: leave it out"):
-        settle("lora", flags("lora", text))
-    assert settle("lora", {**GIVEN, "push_to_hub": False}).without_effect == {}
+        resolve_options("lora", flags("lora", text))
+    assert resolve_options("lora", {**GIVEN, "push_to_hub": False}).without_effect == {}
 
 
 @pytest.mark.parametrize(
@@ -216,15 +218,15 @@ def test_flags_of_diffusers_that_are_not_kept_say_what_to_do_instead():
     [("learning_rate", "1e-4", 1e-4), ("learning_rate", 1, 1.0), ("max_train_steps", 2.0, 2), ("rank", "8", 8)],
 )
 def test_values_become_what_the_option_is(name, value, found):
-    options = settle("lora", {**GIVEN, name: value})
+    options = resolve_options("lora", {**GIVEN, name: value})
     got = getattr(options.method if name == "rank" else options.loop, name)
     assert got == found and type(got) is type(found)
 
 
 def test_the_launchers_precision_stands_where_none_is_chosen(monkeypatch):
     monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", "bf16")
-    assert settle("lora", GIVEN).loop.mixed_precision == "bf16"
-    assert settle("lora", {**GIVEN, "mixed_precision": "no"}).loop.mixed_precision == "no"
+    assert resolve_options("lora", GIVEN).loop.mixed_precision == "bf16"
+    assert resolve_options("lora", {**GIVEN, "mixed_precision": "no"}).loop.mixed_precision == "no"
 
 
 def test_a_yaml_file_tells_what_flags_do_not(tmp_path, capsys):
@@ -252,10 +254,10 @@ def test_a_flag_goes_before_the_file_by_whatever_name(tmp_path):
     path.write_text(
         "noise_offset: 0.1\nmodel: a\ncaption_dropout: 0.3\noptimizer: prodigy\nlearning_rate: 1\n", encoding="utf-8"
     )
-    options = settle("lora", flags("lora", f"--config {path} --offset_noise 0.2 --use_8bit_adam"))
+    options = resolve_options("lora", flags("lora", f"--config {path} --offset_noise 0.2 --use_8bit_adam"))
     assert (options.model, options.method.offset_noise, options.loop.optimizer) == ("a", 0.2, "adamw-8bit")
     assert options.method.caption_dropout == 0.3
-    assert settle("lora", flags("lora", f"--config {path} --model b")).model == "b"
+    assert resolve_options("lora", flags("lora", f"--config {path} --model b")).model == "b"
 
 
 def test_help_tells_every_option(capsys):
@@ -269,4 +271,4 @@ def test_help_tells_every_option(capsys):
 @pytest.mark.parametrize("path", sorted((Path(__file__).parents[2] / "recipes").rglob("*.yaml")), ids=lambda p: p.stem)
 def test_the_recipes_are_understood(path):
     content = yaml.safe_load(path.read_text("utf-8"))
-    assert settle(content.pop("method"), content).data.train_data_dir == "shipped:food"
+    assert resolve_options(content.pop("method"), content).data.train_data_dir == "shipped:food"

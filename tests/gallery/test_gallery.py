@@ -13,7 +13,7 @@ import yaml
 from PIL import Image
 
 from pai_modelscope.cli import build_parser, main
-from pai_modelscope.cli.options import given
+from pai_modelscope.cli.options import options_of
 from pai_modelscope.errors import UserError
 from pai_modelscope.gallery import build_site, cards, draw, read_index, write_cards
 from pai_modelscope.gallery.index import FLAGS, Entry, Index
@@ -60,8 +60,8 @@ def test_commands_say_what_the_python_says(declared: Index) -> None:
         args = parser.parse_args(shlex.split(each.command)[1:])
         said = {"texts": args.texts, "model": args.model or "pai-diffusion-mini-zh", "device": args.device}
         assert said == {"texts": [each.prompt], "model": each.model, "device": "cpu"}
-        options = "".join(f", {name}={value!r}" for name, value in given(args).items() if name != "seed")
-        assert each.python == f"picture = sampler({each.prompt!r}, seed={given(args)['seed']}{options})[0].image\n"
+        options = "".join(f", {name}={value!r}" for name, value in options_of(args).items() if name != "seed")
+        assert each.python == f"picture = sampler({each.prompt!r}, seed={options_of(args)['seed']}{options})[0].image\n"
         checked += 1
     assert checked >= 35
 
@@ -74,7 +74,7 @@ def test_every_flag_is_the_one_of_generate(tmp_path: Path) -> None:
     content["wall"][0]["pictures"] = [{"id": "fox", "prompt": "它 的 '家'", "options": values}]
     made = entry(index_of(tmp_path, yaml.safe_dump(content, allow_unicode=True)), "fox")
     args = build_parser().parse_args(shlex.split(made.command)[1:])
-    assert given(args) == {**values, "seed": 7} and args.texts == ["它 的 '家'"]
+    assert options_of(args) == {**values, "seed": 7} and args.texts == ["它 的 '家'"]
 
 
 def test_what_a_reader_copies_makes_the_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

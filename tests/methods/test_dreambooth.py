@@ -24,7 +24,7 @@ from pai_modelscope.methods import (
 from pai_modelscope.sampling import Sampler
 from pai_modelscope.text import chunk_ids
 from pai_modelscope.training import Order, train
-from pai_modelscope.training.options import settle
+from pai_modelscope.training.options import resolve_options
 from pai_modelscope.training.run import TrainingRun
 from tests.support.adapter_files import MODEL
 
@@ -95,7 +95,7 @@ def test_a_broken_picture_of_the_class_is_found_before_the_training(tmp_path):
     told = {"instance_prompt": INSTANCE, "class_prompt": CLASS, "num_class_images": 1, "class_data_dir": str(tmp_path)}
     told |= {"train_data_dir": "shipped:style", "max_train_samples": 2, "output_dir": str(tmp_path / "run")}
     with pytest.raises(UserError, match=r"a\.png"):
-        TrainingRun(settle("dreambooth", {**told, "max_train_steps": 1, "resolution": 64, "rank": 2}))
+        TrainingRun(resolve_options("dreambooth", {**told, "max_train_steps": 1, "resolution": 64, "rank": 2}))
 
 
 @pytest.mark.parametrize(("things", "classes"), [(2, 6), (5, 3), (4, 4)])

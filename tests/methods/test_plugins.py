@@ -17,7 +17,7 @@ from pai_modelscope import Sampler, UserError, fine_tune
 from pai_modelscope.cli import main
 from pai_modelscope.methods import registry
 from pai_modelscope.methods.registry import GROUP, method_named, methods, register_method
-from pai_modelscope.training.options import settle
+from pai_modelscope.training.options import resolve_options
 from tests.support import plugin
 from tests.support.plugin import BIASES, TWO_PHASES, TwoPhaseTraining
 
@@ -77,7 +77,7 @@ def test_a_registered_method_reads_yaml_and_says_its_problems(registered, tmp_pa
     assert main(["train", "biases", "--config", str(path), "--blocks", "middle"]) == 2
     assert "blocks is 'middle'; valid are 'up', 'down'" in capsys.readouterr().err
     with pytest.raises(UserError, match="snr_gamma does nothing here"):
-        settle("biases", {**TINY, "output_dir": "x", "snr_gamma": 5})
+        resolve_options("biases", {**TINY, "output_dir": "x", "snr_gamma": 5})
 
 
 def test_a_registered_method_trains_resumes_bit_for_bit_and_opens(registered, tmp_path, sampler):

@@ -21,7 +21,7 @@ from pai_modelscope.methods.textual_inversion.templates import OBJECT_TEMPLATES,
 from pai_modelscope.sampling import Sampler
 from pai_modelscope.text import chunk_ids, encode_prompts, expand, unknown_characters
 from pai_modelscope.training import train
-from pai_modelscope.training.options import settle
+from pai_modelscope.training.options import resolve_options
 from tests.support.adapter_files import CAT, MODEL, same_state
 
 DDIM = DDIMScheduler.from_pretrained(MODEL / "scheduler")
@@ -234,5 +234,5 @@ def test_replay_is_refused_where_the_model_itself_learns_nothing() -> None:
     options = {"train_data_dir": "x", "output_dir": "y", "max_train_steps": 1, "replay_data_dir": "shipped:base"}
     words = {"placeholder_token": "<小奶猫>", "initializer_token": "猫"}
     with pytest.raises(UserError, match=r"replay_data_dir is not for textual-inversion: .* leave it out"):
-        settle("textual-inversion", options | words)
-    assert settle("lora", options).data.replay_data_dir == "shipped:base"
+        resolve_options("textual-inversion", options | words)
+    assert resolve_options("lora", options).data.replay_data_dir == "shipped:base"

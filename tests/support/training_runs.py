@@ -58,7 +58,7 @@ class Table:
         return [f"row-{i}.png" for i in indices.tolist()]
 
 
-def run(folder: Path, noise=0.0, *, table=None, method=None, accelerator=None, validation=None, about=None, **options):
+def run(folder: Path, noise=0.0, *, table=None, method=None, accelerator=None, validation=None, facts=None, **options):
     """What was saved, what `train` returned, and the source."""
     torch.manual_seed(7)
     settings = {
@@ -71,7 +71,7 @@ def run(folder: Path, noise=0.0, *, table=None, method=None, accelerator=None, v
     }
     table = table or Table()
     config = TrainingConfig(output_dir=str(folder), **settings)
-    result = train(method or Regression(noise), table, config, accelerator, validation, about)
+    result = train(method or Regression(noise), table, config, accelerator, validation, facts)
     return torch.load(folder / "result/layer.pt", weights_only=True), result, table
 
 

@@ -22,7 +22,7 @@ from pai_modelscope.methods import FullFineTuning
 from pai_modelscope.text import chunk_ids
 from pai_modelscope.training import train
 from pai_modelscope.training.interrupts import Agreement
-from pai_modelscope.training.sharding import launched
+from pai_modelscope.training.sharding import open_accelerator
 from tests.support.training_runs import Regression, Table, run
 
 
@@ -106,7 +106,7 @@ def sharded(folder: Path) -> None:
         run(folder / name, accelerator=accelerator, train_batch_size=4, ema_decay=0.9, **options)
     # What `accelerate launch` sets: only the first process would fill the weights of what transformers opens.
     os.environ.update({"ACCELERATE_USE_FSDP": "true", "FSDP_CPU_RAM_EFFICIENT_LOADING": "true"})
-    launched(TrainingConfig(output_dir=str(folder), max_train_steps=1), given=accelerator)
+    open_accelerator(TrainingConfig(output_dir=str(folder), max_train_steps=1), accelerator=accelerator)
     fine_tune(folder / "unet", 2, accelerator=accelerator)
 
 

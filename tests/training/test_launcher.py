@@ -47,18 +47,18 @@ SCRIPT = """
 import json, os, sys
 from pai_modelscope.config import TrainingConfig
 from pai_modelscope.errors import UserError
-from pai_modelscope.training.sharding import launched
+from pai_modelscope.training.sharding import open_accelerator
 
 config, said, before = TrainingConfig(output_dir="run", max_train_steps=1), [], dict(os.environ)
 for variables in json.loads(sys.argv[1]):
     os.environ.update({name: value for name, value in variables.items() if value})
     try:
-        said.append(str(launched(config)))
+        said.append(str(open_accelerator(config)))
     except UserError as error:
         said.append(str(error))
     os.environ.clear()
     os.environ.update(before)
-print(json.dumps([*said, launched(config).num_processes]))
+print(json.dumps([*said, open_accelerator(config).num_processes]))
 """
 
 

@@ -8,7 +8,7 @@ from safetensors.torch import load_file
 from pai_modelscope.errors import UserError
 from pai_modelscope.sampling import Sampler
 from pai_modelscope.training.eval_set import held_out_loss
-from pai_modelscope.training.options import settle
+from pai_modelscope.training.options import resolve_options
 from pai_modelscope.training.run import TrainingRun, run
 
 TINY = {
@@ -26,7 +26,7 @@ OTHERS = {"lora": {"rank": 2, "text_rank": 2}, "textual-inversion": WORD, "contr
 
 @pytest.mark.parametrize("method", OTHERS)
 def test_what_is_only_read_is_light_and_the_rest_is_not(method, tmp_path):
-    made = TrainingRun(settle(method, {**TINY, **OTHERS[method], "output_dir": str(tmp_path)})).method
+    made = TrainingRun(resolve_options(method, {**TINY, **OTHERS[method], "output_dir": str(tmp_path)})).method
     kinds = {learns: {p.dtype for p in made.parameters() if p.requires_grad == learns} for learns in (True, False)}
     assert kinds == {True: {torch.float32}, False: {torch.bfloat16}}
     assert made.alphas_cumprod.dtype == torch.float32
@@ -36,7 +36,7 @@ def test_what_is_only_read_is_light_and_the_rest_is_not(method, tmp_path):
     ("options", "light"), [({"train": "attention"}, {"text_encoder"}), ({"train_text_encoder": True}, set())]
 )
 def test_what_is_written_keeps_its_digits(options, light, tmp_path):
-    made = TrainingRun(settle("full", {**TINY, **options, "output_dir": str(tmp_path)})).method
+    made = TrainingRun(resolve_options("full", {**TINY, **options, "output_dir": str(tmp_path)})).method
     found = {name.split(".")[0] for name, p in made.named_parameters() if p.dtype == torch.bfloat16}
     assert found == light
 
@@ -48,7 +48,7 @@ def test_a_run_in_bf16_resumes_and_opens_and_one_in_float32_may_follow(tmp_path,
     run(
         "lora", {**TINY, "output_dir": folder, "rank": 2, "validation_prompts": ["猫"], "validation_inference_steps": 1}
     )
-    early = TrainingRun(settle("lora", {**TINY, "output_dir": str(tmp_path / "early")}))
+    early = TrainingRun(resolve_options("lora", {**TINY, "output_dir": str(tmp_path / "early")}))
     more = {"max_train_steps": 2, "resume_from_checkpoint": "latest"}
     done = run("lora", {**TINY, **more, "output_dir": folder, "rank": 2, "mixed_precision": "no"})
     assert (done["step"], done["finished"]) == (2, True)
@@ -63,7 +63,9 @@ def test_a_run_in_bf16_resumes_and_opens_and_one_in_float32_may_follow(tmp_path,
 
 def test_the_loss_is_nearly_that_of_float32(tmp_path):
     def loss(precision: str) -> float:
-        ready = TrainingRun(settle("lora", {**TINY, "output_dir": str(tmp_path), "mixed_precision": precision}))
+        ready = TrainingRun(
+            resolve_options("lora", {**TINY, "output_dir": str(tmp_path), "mixed_precision": precision})
+        )
         return held_out_loss(ready.method, ready.source, ready.accelerator, rounds=4)["loss"]
 
     exact, light = loss("no"), loss("bf16")

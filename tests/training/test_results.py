@@ -15,7 +15,7 @@ from pai_modelscope.errors import UserError
 from pai_modelscope.methods import DenoisingOptions
 from pai_modelscope.methods.noise_schedule import schedule_of
 from pai_modelscope.sampling import Sampler
-from pai_modelscope.training.options import settle
+from pai_modelscope.training.options import resolve_options
 from pai_modelscope.training.run import TrainingRun, run
 from pai_modelscope.training.validation_images import PictureValidation
 
@@ -175,7 +175,7 @@ def test_validation_pictures_show_what_learns(tmp_path):
 
 def test_validation_pictures_are_drawn_by_the_schedule_that_is_learned(tmp_path):
     told = {**TINY, "prediction_type": "epsilon", "rescale_betas_zero_snr": False, "output_dir": str(tmp_path / "run")}
-    made = TrainingRun(settle("full", told))
+    made = TrainingRun(resolve_options("full", told))
     made.train()
     opened = Sampler.from_pretrained(tmp_path / "run/result", device="cpu")
     shown = PictureValidation(made.folder, ["猫"], **SMALL).validate(made.method, 2)[0]
@@ -191,7 +191,7 @@ def test_a_schedule_that_the_result_can_t_bring_along_is_refused(tmp_path, metho
     with pytest.raises(UserError, match="and rescale_betas_zero_snr False is not the model's own"):
         trained(method, tmp_path / "run", **told)
     told = {"prediction_type": "v_prediction", "rescale_betas_zero_snr": True}  # the model's own
-    TrainingRun(settle("lora", {**TINY, "output_dir": str(tmp_path / "own"), **told}))
+    TrainingRun(resolve_options("lora", {**TINY, "output_dir": str(tmp_path / "own"), **told}))
 
 
 def test_a_schedule_that_can_t_be_learned_is_refused():

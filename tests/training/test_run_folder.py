@@ -12,7 +12,7 @@ import pytest
 from pai_modelscope import files
 from pai_modelscope.cli import main
 from pai_modelscope.errors import UserError
-from pai_modelscope.training.ownership import ROOM, RunFolder
+from pai_modelscope.training.ownership import STATE_FOLDER, RunFolder
 from tests.support.command_line import names
 from tests.support.training_runs import Regression, Table, run, steps_saved
 
@@ -121,7 +121,7 @@ def test_a_file_put_beside_the_result_while_it_trains_is_kept(tmp_path):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="links need rights")
-@pytest.mark.parametrize("name", ["result", "checkpoint-3", "checkpoint-3/optimizer.bin", ROOM])
+@pytest.mark.parametrize("name", ["result", "checkpoint-3", "checkpoint-3/optimizer.bin", STATE_FOLDER])
 def test_a_link_is_never_followed(tmp_path, name):
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "elsewhere/years").write_text("of work")
@@ -146,12 +146,12 @@ def test_a_run_of_an_earlier_version_goes_on_and_is_overwritten(tmp_path, flat):
     """It kept no list: what its files are called, under its card and beside its run.json, tells that they are ours."""
     more = ("--flat",) if flat else ()
     assert lora(tmp_path, *more, "--legacy") == 0
-    shutil.rmtree(tmp_path / ROOM)
+    shutil.rmtree(tmp_path / STATE_FOLDER)
     assert lora(tmp_path, *more, "--resume_from_checkpoint", "latest", "--max_train_steps", "2") == 0
-    shutil.rmtree(tmp_path / ROOM)
+    shutil.rmtree(tmp_path / STATE_FOLDER)
     assert lora(tmp_path, *more, "--overwrite_output_dir") == 0
     assert (tmp_path / ("README.md" if flat else "result/README.md")).is_file() and steps_saved(tmp_path) == [1]
-    shutil.rmtree(tmp_path / ROOM)
+    shutil.rmtree(tmp_path / STATE_FOLDER)
     (tmp_path / "run.json").write_text("{}")  # nobody says any more whose they are
     assert lora(tmp_path, *more, "--overwrite_output_dir") == 2
 
@@ -159,7 +159,7 @@ def test_a_run_of_an_earlier_version_goes_on_and_is_overwritten(tmp_path, flat):
 def test_flat_replaces_nothing(tmp_path, capsys):
     (tmp_path / "README.md").write_text("mine")
     assert lora(tmp_path, "--flat") == 2
-    assert "README.md" in capsys.readouterr().err and names(tmp_path) == [ROOM, "README.md"]
+    assert "README.md" in capsys.readouterr().err and names(tmp_path) == [STATE_FOLDER, "README.md"]
     assert lora(tmp_path) == 0  # it lies in the way of a flat run only
     assert (tmp_path / "README.md").read_text() == "mine"
     (tmp_path / "README.md").unlink()
@@ -184,7 +184,7 @@ def test_flat_leaves_the_result_where_it_is_if_something_came_in_between(tmp_pat
 )
 def test_a_damaged_list_is_one_line(tmp_path, content):
     run(tmp_path)
-    (tmp_path / ROOM / "made.json").write_text(content)
+    (tmp_path / STATE_FOLDER / "made.json").write_text(content)
     with pytest.raises(UserError, match=r"made\.json|README\.md"):
         run(tmp_path)
 

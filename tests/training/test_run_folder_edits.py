@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from pai_modelscope.errors import UserError
-from pai_modelscope.training.ownership import ROOM
+from pai_modelscope.training.ownership import STATE_FOLDER
 from tests.support.training_runs import Regression, run, steps_saved
 from tests.training.test_run_folder import contents
 
@@ -96,7 +96,7 @@ def test_a_run_goes_on_from_an_edited_checkpoint_and_keeps_it(copy):
 
 def test_a_list_of_an_earlier_version_still_counts(copy):
     """It knew large files by their sizes."""
-    path = copy / ROOM / "made.json"
+    path = copy / STATE_FOLDER / "made.json"
     files = json.loads(path.read_text())["files"]
     sizes = {name: [each.split()[0] if "large" in name else each for each in stamps] for name, stamps in files.items()}
     assert sizes != files

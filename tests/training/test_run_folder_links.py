@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pai_modelscope.errors import UserError
-from pai_modelscope.training.ownership import ROOM
+from pai_modelscope.training.ownership import STATE_FOLDER
 from tests.support.command_line import names
 from tests.support.training_runs import Table, run, steps_saved
 from tests.training.test_run_folder import contents, lora
@@ -16,8 +16,8 @@ pytestmark = pytest.mark.skipif(os.name == "nt", reason="links need rights")
 
 OVERWRITE = {"overwrite_output_dir": True, "resume_from_checkpoint": None}
 FOLDERS = [
-    ROOM,
-    f"{ROOM}/unfinished",
+    STATE_FOLDER,
+    f"{STATE_FOLDER}/unfinished",
     "samples",
     "cache",
     "class",
@@ -26,7 +26,7 @@ FOLDERS = [
     "logs/pai_modelscope",
     "wandb",
 ]
-FILES = ["log.jsonl", "run.json", f"{ROOM}/lock", f"{ROOM}/holder.json", "samples/step-000012.png"]
+FILES = ["log.jsonl", "run.json", f"{STATE_FOLDER}/lock", f"{STATE_FOLDER}/holder.json", "samples/step-000012.png"]
 
 
 @pytest.fixture
@@ -42,9 +42,9 @@ def linked(folder: Path, name: str, target: Path, made: bool) -> Path:
     """A run folder in which `name` is a link; `made`: with a list of files, as a run leaves it."""
     (folder / name).parent.mkdir(parents=True)
     (folder / name).symlink_to(target)
-    if made and name != ROOM:
-        (folder / ROOM).mkdir(exist_ok=True)
-        (folder / ROOM / "made.json").write_text(json.dumps({"about": "x", "files": {}}))
+    if made and name != STATE_FOLDER:
+        (folder / STATE_FOLDER).mkdir(exist_ok=True)
+        (folder / STATE_FOLDER / "made.json").write_text(json.dumps({"about": "x", "files": {}}))
     return folder / name
 
 
@@ -78,9 +78,9 @@ def test_a_link_to_a_file_is_refused_too_and_one_that_leads_nowhere(tmp_path, ou
 def test_links_among_what_is_unfinished_are_removed_alone(tmp_path, outside, name):
     before = contents(outside)
     target = outside if "." not in name else outside / "thesis.txt"
-    linked(tmp_path / "run", f"{ROOM}/unfinished/{name}", target, True)
+    linked(tmp_path / "run", f"{STATE_FOLDER}/unfinished/{name}", target, True)
     assert run(tmp_path / "run")[1]["finished"]
-    assert contents(outside) == before and names(tmp_path / "run" / ROOM / "unfinished") == []
+    assert contents(outside) == before and names(tmp_path / "run" / STATE_FOLDER / "unfinished") == []
 
 
 def test_the_command_line_says_so_in_a_line(tmp_path, outside, capsys):

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from pai_modelscope.errors import UserError
-from pai_modelscope.training.ownership import ROOM
+from pai_modelscope.training.ownership import STATE_FOLDER
 from tests.support.command_line import names
 from tests.support.training_runs import Table, run
 from tests.training.test_run_folder import contents
@@ -61,10 +61,10 @@ def test_a_second_run_is_told_who_has_the_folder_and_a_killed_one_has_it_no_more
     assert contents(tmp_path / "run") == before
     first.send_signal(signal.SIGKILL)
     first.wait()
-    (tmp_path / "run" / ROOM / "unfinished/checkpoint-2").mkdir()
+    (tmp_path / "run" / STATE_FOLDER / "unfinished/checkpoint-2").mkdir()
     assert run(tmp_path / "run")[1]["finished"]
-    assert names(tmp_path / "run" / ROOM) == ["lock", "made.json", "unfinished"]
-    assert names(tmp_path / "run" / ROOM / "unfinished") == []
+    assert names(tmp_path / "run" / STATE_FOLDER) == ["lock", "made.json", "unfinished"]
+    assert names(tmp_path / "run" / STATE_FOLDER / "unfinished") == []
 
 
 def test_two_threads_of_a_process_do_not_share_a_folder(tmp_path):
@@ -91,7 +91,7 @@ def test_what_was_left_by_another_machine_is_told(tmp_path):
     """A file system may keep the locks of each machine apart; a pod that was moved must go on all the same."""
     run(tmp_path, max_train_steps=1)
     holder = {"process": 7, "host": "other\x1b[31m", "since": "2026-01-01"}
-    (tmp_path / ROOM / "holder.json").write_text(json.dumps(holder))
+    (tmp_path / STATE_FOLDER / "holder.json").write_text(json.dumps(holder))
     with pytest.warns(UserWarning, match=r"left by another run, process 7 on other\\x1b\[31m, since 2026-01-01"):
         assert run(tmp_path)[1]["finished"]
 

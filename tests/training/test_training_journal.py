@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 
 from pai_modelscope.config import TrainingConfig
 from pai_modelscope.errors import UserError
-from pai_modelscope.training import About, PictureValidation
+from pai_modelscope.training import CardFacts, PictureValidation
 from pai_modelscope.training.losses import Meter
 from pai_modelscope.training.run_folder import git_state
 from pai_modelscope.training.validation import CAPTION, grid
@@ -160,13 +160,13 @@ def test_the_state_of_git(tmp_path):
 def test_the_card_tells_what_is_known_and_no_more(tmp_path):
     from huggingface_hub import ModelCard
 
-    about = About("alibaba-pai/pai-diffusion-general-large-zh", "12 photographs of a cat", "apache-2.0", "print(1)")
-    _, result, _ = run(tmp_path / "known", about=about)
+    facts = CardFacts("alibaba-pai/pai-diffusion-general-large-zh", "12 photographs of a cat", "apache-2.0", "print(1)")
+    _, result, _ = run(tmp_path / "known", facts=facts)
     card = ModelCard.load(tmp_path / "known/result/README.md")
-    assert (card.data.license, card.data.base_model) == (about.licence, about.base_model)
+    assert (card.data.license, card.data.base_model) == (facts.licence, facts.base_model)
     for fact in (
         "Regression",
-        about.data,
+        facts.data,
         "print(1)",
         f"{result['loss']:.4f}",
         "12 steps of 8 samples",

@@ -15,7 +15,7 @@ from pai_modelscope.config import TrainingConfig
 from pai_modelscope.config.option import bounds_of, kind_of
 from pai_modelscope.errors import UserError
 from pai_modelscope.methods.registry import methods
-from pai_modelscope.training.options import settle
+from pai_modelscope.training.options import resolve_options
 
 GIVEN = {"train_data_dir": "x", "output_dir": "y", "max_train_steps": 1}
 NEEDED = {"dreambooth": {"instance_prompt": "一只糯糯猫"}}
@@ -28,7 +28,7 @@ def told(method: str, **options: Any) -> str | None:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            settle(method, {**GIVEN, **NEEDED.get(method, {}), **options})
+            resolve_options(method, {**GIVEN, **NEEDED.get(method, {}), **options})
     except UserError as error:
         return str(error)
     return None
@@ -155,20 +155,20 @@ def test_what_does_not_fit_together_is_said(method, options, said):
 )
 def test_options_that_would_do_nothing_are_refused(method, told, message):
     with pytest.raises(UserError, match=message):
-        settle(method, {**GIVEN, **told})
+        resolve_options(method, {**GIVEN, **told})
 
 
 def test_options_at_their_defaults_are_no_harm():
     told = {"targets": "all-linear", "text_rank": 0, "train": "all", "train_text_encoder": False}
     told["instance_prompt"] = "一只糯糯猫"
     for rank in (0, 4):
-        assert settle("dreambooth", {**GIVEN, **told, "rank": rank}).method.rank == rank
+        assert resolve_options("dreambooth", {**GIVEN, **told, "rank": rank}).method.rank == rank
     learns = {"text_rank": 2, "rank": 2, "class_prompt": "猫", "with_prior_preservation": True, "text_encoder_lr": 1e-5}
-    assert settle("dreambooth", {**GIVEN, **told, **learns}).method.text_encoder_lr == 1e-5
+    assert resolve_options("dreambooth", {**GIVEN, **told, **learns}).method.text_encoder_lr == 1e-5
 
 
 def test_numbers_of_numpy_and_texts_are_numbers():
-    options = settle(
+    options = resolve_options(
         "lora", {**GIVEN, "rank": np.int64(3), "learning_rate": np.float32(0.5), "seed": "7", "alpha": "2"}
     )
     assert (options.method.rank, options.loop.learning_rate, options.loop.seed, options.method.alpha) == (
@@ -181,7 +181,7 @@ def test_numbers_of_numpy_and_texts_are_numbers():
 
 
 def test_the_loop_itself_takes_no_other_values():
-    """Recipes and Python programs call it without `settle`."""
+    """Recipes and Python programs call it without `resolve_options`."""
     config = TrainingConfig("x", "9", learning_rate="fast", train_batch_size=10**10, seed=2**64)  # type: ignore[arg-type]
     said = "; ".join(config.problems())
     assert all(f"{name} is " in said for name in ("max_train_steps", "learning_rate", "train_batch_size", "seed"))

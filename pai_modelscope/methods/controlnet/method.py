@@ -53,8 +53,8 @@ class ControlNetTraining(Denoising):
         """`controlnet`: one to train on; None begins with a copy of the UNet's encoder whose outputs are zero.
         `rank`: the copy itself stays, and learns by matrices of that rank; None trains all of it.
         `seed`: of the first values of what no UNet has: the layers that read the picture, and the matrices."""
-        if found := problems_in(ControlNetOptions, {"rank": rank}):
-            raise UserError(f"{found[0]}, or leave it out: all of the copy learns then")
+        if problems := problems_in(ControlNetOptions, {"rank": rank}):
+            raise UserError(f"{problems[0]}, or leave it out: all of the copy learns then")
         super().__init__(unet.requires_grad_(False), text_encoder, scheduler, empty_ids, **options)
         with torch.random.fork_rng():
             torch.manual_seed(seed)

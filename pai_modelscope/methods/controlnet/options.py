@@ -26,10 +26,10 @@ class ControlNetOptions(DenoisingOptions):
     def problems(self, run: RunOptions) -> list[str]:
         from pai_modelscope.images.annotators import ANNOTATORS  # imports OpenCV
 
-        found = super().problems(run)
+        problems = super().problems(run)
         if self.annotator is not None and self.annotator not in ANNOTATORS:
-            found.append(f"annotator is {short_repr(self.annotator)}; valid are {', '.join(ANNOTATORS)}")
-        return found
+            problems.append(f"annotator is {short_repr(self.annotator)}; valid are {', '.join(ANNOTATORS)}")
+        return problems
 
     def validation_problems(self, run: RunOptions) -> list[str]:
         prompts, images = run.validation.validation_prompts or [], run.validation.validation_images or []

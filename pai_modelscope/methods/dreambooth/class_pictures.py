@@ -50,8 +50,8 @@ def class_pictures(
     if not prompt.strip() or count < 1:
         raise UserError(f"class pictures need a prompt and a count of at least 1; they are {prompt!r} and {count}")
     settings = {**options, **({"height": resolution, "width": resolution} if resolution else {})}
-    own = [*islice(pictures_in(Path(cache)), count)] if Path(cache).is_dir() else []
-    count -= len(own)
+    brought = [*islice(pictures_in(Path(cache)), count)] if Path(cache).is_dir() else []
+    count -= len(brought)
     folder = Path(cache) / _key(sampler, prompt, seed, settings)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -66,7 +66,7 @@ def class_pictures(
         for picture in sampler.stream(texts, **settings) if texts else ():
             write_png(picture.image, paths[missing[picture.index]], picture.infotext)
             bar.update()
-    return [*own, *paths]
+    return [*brought, *paths]
 
 
 def class_examples(pictures: Sequence[Path], prompt: str) -> TrainingSet:
@@ -105,7 +105,7 @@ def _key(sampler: Sampler, prompt: str, seed: int, settings: dict[str, Any]) -> 
     """The folder's name; it begins with the prompt, for people to find."""
     pipe = sampler.pipe
     parts = [weights_digest(part) for part in (pipe.unet, pipe.text_encoder, pipe.vae)]
-    told = [parts, dict(sampler.recommended), str(pipe.dtype), prompt, seed, settings]
-    digest = hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()
+    inputs = [parts, dict(sampler.recommended), str(pipe.dtype), prompt, seed, settings]
+    digest = hashlib.sha256(json.dumps(inputs, sort_keys=True, default=str).encode()).hexdigest()
     readable = "".join(char if char.isalnum() else "-" for char in prompt)[:20]
     return f"{readable}-{digest[:16]}"

@@ -45,18 +45,18 @@ class DreamBoothOptions(DenoisingOptions):
         return self.train_text_encoder or self.text_rank > 0
 
     def problems(self, run: RunOptions) -> list[str]:
-        found = super().problems(run)
+        problems = super().problems(run)
         if not self.instance_prompt:
-            found.append("instance_prompt must be given: a rare word and the class, such as 一只糯糯猫")
+            problems.append("instance_prompt must be given: a rare word and the class, such as 一只糯糯猫")
         changed = [field.name for field in fields(self) if getattr(self, field.name) != field.default]
         idle = [name for name in (_OF_THE_WEIGHTS if self.rank else _OF_A_LORA) if name in changed]
         if idle:
             why = "are for training without a LoRA: leave rank out" if self.rank else "are of a LoRA: give its rank"
             instead = " (in a LoRA, the text encoder learns by text_rank)" if self.train_text_encoder else ""
-            found.append(f"{', '.join(idle)} {why}, or leave them out{instead}")
+            problems.append(f"{', '.join(idle)} {why}, or leave them out{instead}")
         if not self.class_prompt and (self.class_data_dir or "with_prior_preservation" in run.without_effect):
-            found.append("class_prompt must be given, such as 一只猫: pictures of the class are asked for")
-        return found
+            problems.append("class_prompt must be given, such as 一只猫: pictures of the class are asked for")
+        return problems
 
     def result_names(self, run_name: str) -> tuple[str, ...]:
         if self.writes_model:

@@ -146,11 +146,11 @@ def _layers(model: nn.Module, part: str, targets: str | Sequence[str]) -> list[s
         return [name for name in kinds if re.fullmatch(_ATTENTION[part], name)]
     chosen: dict[str, None] = {}
     for target in targets:
-        found = [name for name in kinds if _means(target, name)]
-        if not found:
+        matching = [name for name in kinds if _means(target, name)]
+        if not matching:
             examples = ", ".join(dict.fromkeys(name.rpartition(".")[2] for name in kinds))
             raise UserError(f"targets names {target!r}, but no layer's name ends so; the ends of names are: {examples}")
-        chosen |= dict.fromkeys(found)
+        chosen |= dict.fromkeys(matching)
     if not chosen:
         raise UserError("targets is empty: name at least one layer, or leave it out for 'attention'")
     return list(chosen)
@@ -167,8 +167,8 @@ def _means(target: str, name: str) -> bool:
 
 def _attach(model: nn.Module, layers: list[str], rank: int, alpha: float | None, use_dora: bool, seed: int) -> None:
     alpha = rank if alpha is None else alpha
-    if found := problems_in(LoraOptions, {"rank": rank, "alpha": alpha}):
-        raise UserError(f"this LoRA can't be trained: {'; '.join(found)}")
+    if problems := problems_in(LoraOptions, {"rank": rank, "alpha": alpha}):
+        raise UserError(f"this LoRA can't be trained: {'; '.join(problems)}")
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         values = "gaussian"  # as diffusers' scripts

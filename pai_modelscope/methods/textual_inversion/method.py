@@ -165,20 +165,20 @@ def save_pipeline(model: str | os.PathLike[str], embedding: Embedding, folder: s
     Raises `UserError` if the folder exists and is not empty, or the embedding does not fit the model.
     """
     source = model_dir(model)
-    return write_new(Path(folder), lambda made: fill_pipeline(made, source, embedding), folder=True)
+    return write_new(Path(folder), lambda partial: fill_pipeline(partial, source, embedding), folder=True)
 
 
-def fill_pipeline(made: Path, source: Path, embedding: Embedding) -> None:
+def fill_pipeline(folder: Path, source: Path, embedding: Embedding) -> None:
     """As `save_pipeline`, into a folder that is there."""
-    copy_model(source, made, but=("text_encoder", "tokenizer"))
+    copy_model(source, folder, but=("text_encoder", "tokenizer"))
     index = read_json(source / "model_index.json")
     opened = {
         part: part_class(source, part, index.get(part)).from_pretrained(source / part, local_files_only=True, **options)
         for part, options in (("tokenizer", {}), ("text_encoder", {"torch_dtype": "auto"}))
     }
     load_embedding(_Text(**opened), embedding)
-    for part, each in opened.items():
-        each.save_pretrained(made / part)
+    for part, opened_part in opened.items():
+        opened_part.save_pretrained(folder / part)
 
 
 class _Text:

@@ -90,8 +90,8 @@ def with_word(training_set: TrainingSet, word: str, tokenizer: Any, learnable_pr
 
     def make(place: int) -> Example:
         example = training_set[place]
-        told = [caption for caption in example.captions if word in said(tokenizer, caption)]
-        more = [caption for caption in told if caption.strip().casefold() != word.casefold()]
+        mentioning = [caption for caption in example.captions if word in said(tokenizer, caption)]
+        more = [caption for caption in mentioning if caption.strip().casefold() != word.casefold()]
         captions = tuple(spelled(caption, f"{example.name}: ") for caption in more)
         return replace(example, captions=captions or of_templates())
 
