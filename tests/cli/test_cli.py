@@ -30,14 +30,14 @@ def test_every_option_has_a_flag_and_no_second_default() -> None:
     options.add_generation_options(parser)
     reachable = {action.dest for action in parser._actions} | options.ELSEWHERE
     assert {field.name for field in dataclasses.fields(GenerationOptions)} <= reachable
-    assert options.given(parser.parse_args([])) == {}
+    assert options.options_of(parser.parse_args([])) == {}
 
 
 def test_flags_become_options() -> None:
     parser = argparse.ArgumentParser()
     options.add_generation_options(parser)
     line = "--size 384x256 --steps 8 --guidance-scale 5 --num-images 2 --seed 1,2 --scheduler DDIM --negative-prompt 猫"
-    assert options.given(parser.parse_args(line.split())) == {
+    assert options.options_of(parser.parse_args(line.split())) == {
         "width": 384,
         "height": 256,
         "num_inference_steps": 8,
@@ -47,7 +47,7 @@ def test_flags_become_options() -> None:
         "scheduler": "DDIM",
         "negative_prompt": "猫",
     }
-    assert options.given(parser.parse_args(["--size", "256", "--seed", "7"])) == {
+    assert options.options_of(parser.parse_args(["--size", "256", "--seed", "7"])) == {
         "width": 256,
         "height": 256,
         "seed": 7,

@@ -17,7 +17,7 @@ from pai_modelscope.errors import UserError
 def given(*arguments: str) -> dict[str, Any]:
     parser = argparse.ArgumentParser()
     options.add_generation_options(parser)
-    return options.given(parser.parse_args(list(arguments)))
+    return options.options_of(parser.parse_args(list(arguments)))
 
 
 def refused(capsys: pytest.CaptureFixture, *arguments: str) -> str:
