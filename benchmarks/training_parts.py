@@ -142,9 +142,9 @@ def _full(device: torch.device) -> Any:
 
 def _mini() -> Any:
     from pai_modelscope import model_dir
-    from pai_modelscope.checkpoints.load import load_pipeline
+    from pai_modelscope.families import STABLE_DIFFUSION
 
-    return load_pipeline(model_dir("pai-diffusion-mini-zh"), torch.device("cpu"), torch.float32)
+    return STABLE_DIFFUSION.open(model_dir("pai-diffusion-mini-zh"), torch.device("cpu"), torch.float32)
 
 
 def _shipped(device: torch.device, gpus: int, seed: int) -> Opened:

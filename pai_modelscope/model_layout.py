@@ -6,7 +6,6 @@ from typing import Any
 from pai_modelscope import untrusted
 from pai_modelscope.errors import UserError
 
-WEIGHT_STEMS = {"unet": "diffusion_pytorch_model", "vae": "diffusion_pytorch_model", "text_encoder": "model"}
 AGAIN = "Download or copy it again."
 
 
@@ -20,12 +19,17 @@ def read_json(path: Path, missing: str | None = None) -> dict[str, Any]:
     return content
 
 
+def weight_stem(part: str) -> str:
+    """How the weight files of a part begin: transformers' own for text encoders, diffusers' for all others."""
+    return "model" if part.startswith("text_encoder") else "diffusion_pytorch_model"
+
+
 def weight_files(part: Path) -> list[Path]:
     """The weight files of one part of a model, safetensors before `.bin`, whole before sharded.
 
     Raises `UserError` for a part without weights, and for an index that names files outside of it.
     """
-    stem = WEIGHT_STEMS.get(part.name, "diffusion_pytorch_model")  # a ControlNet's folder has any name
+    stem = weight_stem(part.name)  # a ControlNet's folder has any name
     bins = "pytorch_model" if stem == "model" else stem
     for base, suffix in ((stem, "safetensors"), (bins, "bin")):
         for variant in ("", ".fp16"):

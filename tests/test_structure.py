@@ -28,6 +28,7 @@ LAYERS = [
     {"evaluation"},
     {"sampling"},
     {"acceleration"},
+    {"families"},
     {"checkpoints", "compat"},
     {"adapters"},
     {"data"},
@@ -42,6 +43,7 @@ LAYERS = [
     {"model_layout"},
     {"text_encoding"},
     {"untrusted"},
+    {"plugins"},
     {"errors"},
     {"files"},
     {"limits"},
@@ -176,6 +178,57 @@ def test_the_loop_and_its_callers_know_no_method(path: Path) -> None:
 )
 def test_that_rule_sees_every_form(code: str) -> None:
     assert len(METHODS) == 5 and knowledge_of_methods(ast.parse(code))
+
+
+_FAMILY_CLASSES = re.compile(r"StableDiffusion\w*|UNet2DConditionModel|AutoencoderKL|BertTokenizer")
+KNOW_NO_FAMILY = [
+    path
+    for path in package_files()
+    if layer_of(path) in {"sampling", "training", "adapters", "pipelines", "trainers", "cli", "acceleration"}
+]
+
+
+def knowledge_of_families(tree: ast.AST) -> list[str]:
+    """Names of the first family's classes, wherever code or its texts have them; docstrings may explain them."""
+    docstrings = {
+        id(node.body[0].value)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef)
+        and node.body
+        and isinstance(node.body[0], ast.Expr)
+    }
+    names = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docstrings:
+            names.append(node.value)
+        elif isinstance(node, ast.Name):
+            names.append(node.id)
+        elif isinstance(node, ast.Attribute):
+            names.append(node.attr)
+        elif isinstance(node, ast.alias):
+            names.append(node.name)
+    return [name for name in names if _FAMILY_CLASSES.search(name)]
+
+
+@pytest.mark.parametrize("path", KNOW_NO_FAMILY, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_what_draws_and_learns_names_no_family(path: Path) -> None:
+    """A second family of models is a file, or another package."""
+    assert knowledge_of_families(ast.parse(path.read_text(encoding="utf-8"))) == []
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "from diffusers import StableDiffusionImg2ImgPipeline",
+        "def f(vae: 'AutoencoderKL'): pass",
+        "isinstance(tokenizer, transformers.BertTokenizer)",
+        "getattr(diffusers, 'UNet2DConditionModel')",
+        'raise UserError("give a StableDiffusionPipeline")',
+    ],
+)
+def test_that_rule_sees_families_in_every_form(code: str) -> None:
+    assert knowledge_of_families(ast.parse(code))
+    assert not knowledge_of_families(ast.parse('"""As StableDiffusionPipeline does."""\nx = 1'))
 
 
 def test_only_the_adapters_import_modelscope() -> None:

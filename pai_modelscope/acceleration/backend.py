@@ -1,12 +1,11 @@
 """What a backend is: the one seam through which a denoising network is called while pictures are drawn."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Mapping
+from typing import Protocol
 
 import torch
 
-# By the names of the network's arguments: states of texts, guidance embeddings, what ControlNets add.
-NetworkInputs = Mapping[str, torch.Tensor | Sequence[torch.Tensor]]
+from pai_modelscope.families import Inputs
 
 
 class Backend(Protocol):
@@ -17,7 +16,7 @@ class Backend(Protocol):
         """What a picture's parameters call it, such as 'eager'."""
 
     @property
-    def config(self) -> Mapping[str, Any]:
+    def config(self) -> Mapping[str, object]:
         """The network's configuration, with its entries as attributes, too."""
 
     @property
@@ -28,10 +27,11 @@ class Backend(Protocol):
     def device(self) -> torch.device:
         """Where samples are given and predictions come back."""
 
-    def predict(self, sample: torch.Tensor, timestep: torch.Tensor, inputs: NetworkInputs) -> torch.Tensor:
+    def predict(self, sample: torch.Tensor, timestep: torch.Tensor, inputs: Inputs) -> torch.Tensor:
         """The network's prediction (rows, C, H, W) for noisy samples (rows, channels, H, W).
 
-        `timestep`: one for all rows; `inputs`: tensors of as many rows as `sample`.
+        `timestep`: one for all rows, or one a row, as the model's family has it; `inputs`: by the names of the
+        network's arguments, what else it is given.
         """
 
     def use_adapters(self, weights: Mapping[str, float]) -> None:

@@ -5,8 +5,8 @@ from typing import Any
 
 import torch
 
-from pai_modelscope.acceleration.backend import NetworkInputs
 from pai_modelscope.adapters import set_network_loras
+from pai_modelscope.families import Inputs
 
 
 class EagerBackend:
@@ -19,7 +19,7 @@ class EagerBackend:
         self.network = network
 
     @property
-    def config(self) -> Mapping[str, Any]:
+    def config(self) -> Mapping[str, object]:
         return self.network.config
 
     @property
@@ -30,7 +30,7 @@ class EagerBackend:
     def device(self) -> torch.device:
         return self.network.device
 
-    def predict(self, sample: torch.Tensor, timestep: torch.Tensor, inputs: NetworkInputs) -> torch.Tensor:
+    def predict(self, sample: torch.Tensor, timestep: torch.Tensor, inputs: Inputs) -> torch.Tensor:
         return self.network(sample, timestep, **inputs, return_dict=False)[0]
 
     def use_adapters(self, weights: Mapping[str, float]) -> None:

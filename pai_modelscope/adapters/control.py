@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from diffusers import ControlNetModel, UNet2DConditionModel
+from diffusers import ControlNetModel
 from torch import nn
 
 from pai_modelscope import limits
@@ -94,7 +94,7 @@ def write_control_lora(controlnet: ControlNetModel, folder: Path) -> Path:
     return write_new(folder, write, folder=True)
 
 
-def read_control_lora(folder: Path, unet: UNet2DConditionModel) -> ControlNetModel:
+def read_control_lora(folder: Path, unet: nn.Module) -> ControlNetModel:
     """The ControlNet of a folder that `write_control_lora` filled, whole, over the encoder of `unet`: on the CPU, in
     float32. LoRAs that `unet` has loaded are left out.
 
@@ -129,7 +129,7 @@ def read_control_lora(folder: Path, unet: UNet2DConditionModel) -> ControlNetMod
     return net
 
 
-def _check_config(folder: Path, config: dict[str, Any], stored: dict[str, Any], unet: UNet2DConditionModel) -> None:
+def _check_config(folder: Path, config: dict[str, Any], stored: dict[str, Any], unet: nn.Module) -> None:
     """Compare what a configuration describes with the UNet's tensors and those of the file, before it is built."""
     known = {name.replace(".base_layer.", "."): value.shape for name, value in unet.state_dict().items()}
     known |= {name: value.shape for name, value in stored.items()}

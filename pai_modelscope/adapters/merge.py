@@ -9,7 +9,7 @@ import torch
 from pai_modelscope.adapters.lora_io.file import PARTS, State
 from pai_modelscope.adapters.lora_loader import loaded_loras
 from pai_modelscope.errors import UserError
-from pai_modelscope.model_layout import WEIGHT_STEMS
+from pai_modelscope.model_layout import weight_stem
 from pai_modelscope.tensor_files import read_part, save_safetensors, write_new
 from pai_modelscope.zoo.folders import WEIGHTS, copy_model
 
@@ -31,7 +31,7 @@ def _fill(made: Path, pipe: Any, source: Path) -> None:
     for part in PARTS:
         tensors = _changed(read_part(source / part), getattr(pipe, part).state_dict(), part)
         (made / part).mkdir(exist_ok=True)
-        save_safetensors(tensors, made / part / f"{WEIGHT_STEMS[part]}.safetensors", {})
+        save_safetensors(tensors, made / part / f"{weight_stem(part)}.safetensors", {})
 
 
 def _changed(stored: State, state: State, part: str) -> State:

@@ -5,6 +5,7 @@ import functools
 import importlib
 import inspect
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +17,7 @@ from pai_modelscope.model_layout import AGAIN, read_json
 from pai_modelscope.untrusted import check_regular
 from pai_modelscope.zoo.folders import CONFIGURATION
 
-# What model_index.json may name: classes that released models of this family have, and diffusers' schedulers for them.
-_CLASSES: dict[str, dict[str, tuple[str, ...]]] = {
-    "transformers": {
-        "text_encoder": ("CLIPTextModel", "BertModel"),
-        "tokenizer": ("BertTokenizer", "BertTokenizerFast", "CLIPTokenizer", "CLIPTokenizerFast"),
-    },
-    "diffusers": {"unet": ("UNet2DConditionModel",), "vae": ("AutoencoderKL",), "controlnet": ("ControlNetModel",)},
-}
+Classes = Mapping[str, tuple[str, ...]]  # of a part, by the library that has them
 _CHOICES = {
     "prediction_type": ("epsilon", "v_prediction", "sample"),
     "timestep_spacing": ("linspace", "leading", "trailing"),
@@ -49,23 +43,25 @@ _BOUNDS = {
 _SHORTEST = 3  # tokens that a text encoder reads at once: the first, the last, and one of the text
 
 
-def part_class(folder: Path, part: str, named: Any) -> Any:
-    """The class that model_index.json names for a part, if it is one of those that are known here.
+def part_class(folder: Path, part: str, entry: object, classes: Mapping[str, Classes]) -> Any:
+    """The class that an entry of model_index.json names for a part, if it is one of its family's `classes`.
 
-    Raises `UserError` for any other.
+    A scheduler may be any that diffusers has for this kind of models.
+
+    Raises:
+        UserError: any other class.
     """
-    library, name = named if isinstance(named, list) and len(named) == 2 else (None, None)
-    valid = _schedulers() if part == "scheduler" else _CLASSES.get(str(library), {}).get(part, ())
-    home = "diffusers" if part == "scheduler" else library
-    if library == home and name in valid:
+    library, name = entry if isinstance(entry, list) and len(entry) == 2 else (None, None)
+    known: Classes = {"diffusers": _schedulers()} if part == "scheduler" else classes[part]
+    if name in known.get(str(library), ()):
         cls = getattr(importlib.import_module(str(library)), str(name), None)
         if isinstance(cls, type):
             return cls
     wanted = f"{library}.{name}"[:200]
-    others = {"scheduler": _schedulers()} | {key: names for kinds in _CLASSES.values() for key, names in kinds.items()}
+    valid = ", ".join(valid for names in known.values() for valid in names)
     raise UserError(
         f"model_index.json in {folder} wants {wanted} for {part}, which is not known here: no code of a model folder "
-        f"is run; valid are {', '.join(others.get(part, ()))}."
+        f"is run; valid are {valid}."
     )
 
 

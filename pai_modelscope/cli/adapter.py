@@ -109,9 +109,9 @@ def _lora(source: str) -> "LoraFile":
 def _pipeline(folder: Any) -> Any:
     import torch
 
-    from pai_modelscope.checkpoints.load import load_pipeline
+    from pai_modelscope.families import family_of_folder
 
-    return load_pipeline(folder, torch.device("cpu"), torch.float32)
+    return family_of_folder(folder).open(folder, torch.device("cpu"), torch.float32)
 
 
 def _line(text: str) -> str:

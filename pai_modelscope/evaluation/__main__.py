@@ -4,6 +4,7 @@ import argparse
 import os
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -48,6 +49,7 @@ def evaluate(options: argparse.Namespace) -> dict[str, Any]:
     start = time.perf_counter()
     sampler = Sampler.from_pretrained(options.model, device=options.device, safety=False)
     device = sampler.pipe.device
+    loras = sampler.recommended.get("loras")
     bench = rows.Bench(
         sampler=sampler,
         judge=Judge.load(options.judge, device),
@@ -64,7 +66,7 @@ def evaluate(options: argparse.Namespace) -> dict[str, Any]:
         "candidates": len(bench.pictures.names),
         "limit": options.limit,
         "options": dict(bench.options),
-        "loras": {Path(file).name: weight for file, weight in sampler.recommended.get("loras", {}).items()},
+        "loras": {Path(str(file)).name: weight for file, weight in loras.items()} if isinstance(loras, Mapping) else {},
         **report.surroundings(device),
         "rows": [],
     }

@@ -8,19 +8,16 @@ A package brings a method by an entry point: in its `pyproject.toml`
 where BIASES is a `MethodSpec`. Its module is imported when somebody asks for the methods, and imports no torch itself.
 """
 
-import importlib.metadata
-import sys
-import warnings
 from collections.abc import Callable
-from functools import lru_cache
 
-from pai_modelscope.errors import UserError, reason
+from pai_modelscope.errors import UserError
 from pai_modelscope.methods.controlnet.options import ControlNetOptions
 from pai_modelscope.methods.dreambooth.options import DreamBoothOptions
 from pai_modelscope.methods.full.options import FullOptions
 from pai_modelscope.methods.lora.options import LoraOptions
 from pai_modelscope.methods.spec import MethodOptions, MethodSpec
 from pai_modelscope.methods.textual_inversion.options import TextualInversionOptions
+from pai_modelscope.plugins import installed
 
 GROUP = "pai_modelscope.methods"  # of entry points
 _HERE = "pai_modelscope.methods"
@@ -51,7 +48,8 @@ def register_method(spec: MethodSpec) -> None:
 
 def methods() -> dict[str, MethodSpec]:
     """All methods by their names. Warns, once, of an installed one that can't be used."""
-    return _registered | {spec.name: spec for spec in _installed(tuple(sys.path)) if spec.name not in _registered}
+    others = installed(GROUP, "method", _checked)
+    return _registered | {spec.name: spec for spec in others if spec.name not in _registered}
 
 
 def method_named(name: str) -> MethodSpec:
@@ -69,20 +67,9 @@ def follow_methods(follow: Callable[[MethodSpec], None]) -> None:
     _followers.append(follow)
 
 
-@lru_cache(maxsize=8)
-def _installed(path: tuple[str, ...]) -> tuple[MethodSpec, ...]:
-    """Methods of installed packages; `path` is sys.path, for the packages on another one are others."""
-    specs = []
-    for entry in importlib.metadata.entry_points(group=GROUP):
-        try:
-            spec = entry.load()
-            if not isinstance(spec, MethodSpec) or not issubclass(spec.options, MethodOptions):
-                raise TypeError(f"{entry.value} is no MethodSpec")
-            if spec.name in _registered:
-                raise ValueError(f"there is a method {spec.name!r} already")
-        except Exception as error:  # a package of somebody else, which may fail in any way
-            source = f" of {entry.dist.name}" if entry.dist else ""
-            warnings.warn(f"the method {entry.name!r}{source} can't be used: {reason(error)}", stacklevel=4)
-            continue
-        specs.append(spec)
-    return tuple(specs)
+def _checked(loaded: object, place: str) -> MethodSpec:
+    if not isinstance(loaded, MethodSpec) or not issubclass(loaded.options, MethodOptions):
+        raise TypeError(f"{place} is no MethodSpec")
+    if loaded.name in _registered:
+        raise ValueError(f"there is a method {loaded.name!r} already")
+    return loaded

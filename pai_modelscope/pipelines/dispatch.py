@@ -8,7 +8,7 @@ for CLIP's) or `chinese-stable-diffusion` (cannot be imported beside transformer
 - `modelscope.pipelines.builder.build_pipeline`, for a configuration that names a type;
 - `modelscope.utils.hf_util.hf_pipeline`, for one that names none (else transformers' pipelines would be tried).
 
-Both look at the folder: a Stable-Diffusion-shaped model with a BertTokenizer (`zoo.is_family`) is ours, and its type
+Both look at the folder: what a family recognizes (`pai_modelscope.families`) is ours, and its type
 becomes `pai-diffusion`. Every other model, and every other task, goes on untouched to ModelScope's own code. A
 `pipeline_name=` that a user gives is obeyed as well: it differs from what the folder's configuration says.
 """
@@ -19,7 +19,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from pai_modelscope import zoo
 from pai_modelscope.zoo.folders import PIPELINE_TYPE, json_if_readable
 
 TASK = "text-to-image-synthesis"
@@ -43,7 +42,11 @@ def ours(task: str | None, model: Any, named: str | None) -> bool:
     if task != TASK or not isinstance(model, str | os.PathLike) or not Path(model).is_dir():
         return False
     configured = (json_if_readable(Path(model) / "configuration.json") or {}).get("pipeline") or {}
-    return named == configured.get("type") and zoo.is_family(Path(model))
+    if named != configured.get("type"):
+        return False
+    from pai_modelscope.families import recognized  # imports torch
+
+    return recognized(Path(model)) is not None
 
 
 def _build_pipeline(

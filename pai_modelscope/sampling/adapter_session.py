@@ -28,8 +28,8 @@ from pai_modelscope.adapters.embedding_loader import Words, add_words, check_wid
 from pai_modelscope.adapters.lora_io.locate import find_lora
 from pai_modelscope.config.option import Bounds, problem_of_number, short_repr
 from pai_modelscope.errors import UserError
+from pai_modelscope.families import States
 from pai_modelscope.images.infotext import RememberedFile
-from pai_modelscope.sampling.conditioning import PromptTexts, States, encode
 from pai_modelscope.sampling.loaded_model import LoadedModel
 from pai_modelscope.tensor_files import PICKLES
 from pai_modelscope.text.placeholders import said
@@ -410,11 +410,11 @@ class AdapterSession:
     ) -> None:
         self._stack.__exit__(kind, error, trace)
 
-    def encode(self, texts: PromptTexts, clip_skip: int | None) -> dict[str, States]:
+    def encode(self, texts: Sequence[str], clip_skip: int | None) -> list[States]:
         """The states of each text of a picture."""
-        encoder = self.model.pipe.text_encoder
-        with self.vocabulary.before(encoder):
-            return encode(self.vocabulary.tokenizer, encoder, texts, clip_skip)
+        pipe = self.model.pipe
+        with self.vocabulary.before(pipe.text_encoder):
+            return self.model.family.encode(pipe, self.vocabulary.tokenizer, texts, clip_skip)
 
 
 # Files.

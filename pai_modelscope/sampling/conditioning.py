@@ -1,22 +1,20 @@
-"""What pictures are denoised after: weighted rows of text states that may change from step to step."""
+"""What pictures are denoised after: their texts, and weighted rows of text states that may change with the steps."""
 
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
 
 from pai_modelscope import limits
 from pai_modelscope.errors import UserError
+from pai_modelscope.families import ModelFamily, States
+from pai_modelscope.sampling.adapter_session import AdapterSession, Vocabulary
+from pai_modelscope.sampling.request import DrawingPass, ResolvedRequest
 from pai_modelscope.text.characters import shorten
-from pai_modelscope.text.encode import encode_texts
 from pai_modelscope.text.prompt_schedule import PromptPart, composed_prompt, prompt_schedule
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
-
-States = Mapping[str, torch.Tensor]  # one row each, by the names of the network's arguments
+from pai_modelscope.text.syntax import warn_of_syntax
+from pai_modelscope.text.unknown_characters import warn_of_unknown
 
 
 @dataclass(frozen=True)
@@ -25,6 +23,16 @@ class PromptTexts:
 
     parts: tuple[PromptPart, ...]
     negative: PromptPart
+
+    @classmethod
+    def of(cls, request: ResolvedRequest, drawing: DrawingPass) -> "PromptTexts":
+        """The texts of one pass over a picture.
+
+        Raises:
+            UserError: what `composed_prompt` and `prompt_schedule` refuse.
+        """
+        negative = PromptPart(prompt_schedule(request.negative_prompt, drawing.steps, drawing.before))
+        return cls(composed_prompt(request.plain_prompt, drawing.steps, drawing.before), negative)
 
     def __iter__(self) -> Iterator[str]:
         """Each text once."""
@@ -60,32 +68,64 @@ class Conditioning:
         return len(self.rows) == 1 and self.rows[0].weight == 1
 
 
-def read_prompts(prompt: str, negative_prompt: str, steps: int, steps_before: int | None = None) -> PromptTexts:
-    """The texts of a picture that is drawn in so many steps; `steps_before`: as in `prompt_schedule`.
+def check_prompts(family: ModelFamily, vocabulary: Vocabulary, requests: Sequence[ResolvedRequest]) -> None:
+    """Look at the texts of a call before anything is drawn, and warn of other programs' syntax in them.
+
+    `requests`: one for each text, in order.
 
     Raises:
-        UserError: what `composed_prompt` and `prompt_schedule` refuse.
+        UserError: a text that can't be encoded, or is too much to keep; named by its number where there are several.
     """
-    negative = PromptPart(prompt_schedule(negative_prompt, steps, steps_before))
-    return PromptTexts(composed_prompt(prompt, steps, steps_before), negative)
+    warn_of_syntax(vocabulary.tokenizer, [(request.plain_prompt, request.negative_prompt) for request in requests])
+    for number, request in enumerate(requests, 1):
+        try:
+            for drawing in request.passes:
+                texts = PromptTexts.of(request, drawing)
+                chunks = family.count_chunks(vocabulary.tokenizer, list(texts))
+                if (needed := len(list(texts)) * chunks) > limits.PROMPT_STATES:  # each is padded to as many chunks
+                    raise UserError(
+                        f"The text {shorten(request.plain_prompt)!r} becomes {needed // chunks} texts over its steps, "
+                        f"of {chunks} chunks each; valid are up to {limits.PROMPT_STATES} chunks together: shorten it, "
+                        "or let less of it change."
+                    )
+        except UserError as error:
+            raise UserError(f"text {number}: {error}" if len(requests) > 1 else str(error)) from None
 
 
-def check_states(prompt: str, texts: PromptTexts, chunks: int) -> None:
-    """Raises `UserError` where all texts of a picture, each padded to as many `chunks`, are too much to keep."""
-    if (needed := len(list(texts)) * chunks) > limits.PROMPT_STATES:
-        raise UserError(
-            f"The text {shorten(prompt)!r} becomes {needed // chunks} texts over its steps, of {chunks} chunks each; "
-            f"valid are up to {limits.PROMPT_STATES} chunks together: shorten it, or let less of it change."
-        )
+def states_shape(family: ModelFamily, vocabulary: Vocabulary, request: ResolvedRequest) -> tuple[int, int]:
+    """The chunks and the rows of a picture's conditioning; pictures that share a batch have the same."""
+    texts = PromptTexts.of(request, request.passes[0])
+    return family.count_chunks(vocabulary.tokenizer, list(texts)), len(texts.parts)
 
 
-def encode(
-    tokenizer: "PreTrainedTokenizerBase", text_encoder: torch.nn.Module, texts: PromptTexts, clip_skip: int | None
-) -> dict[str, States]:
-    """The states of each text of a picture, all of the same length."""
-    several = list(texts)
-    encoded = encode_texts(tokenizer, text_encoder, several, clip_skip)
-    return {text: {"encoder_hidden_states": states} for text, states in zip(several, encoded, strict=True)}
+class CallTexts:
+    """The texts of a call, and the states of those that its last batch had."""
+
+    def __init__(self, vocabulary: Vocabulary):
+        self.vocabulary = vocabulary
+        self._states: dict[tuple[object, ...], dict[str, States]] = {}  # of a picture's texts
+
+    def condition(
+        self, rows: Sequence[ResolvedRequest], drawing: DrawingPass, session: AdapterSession
+    ) -> list[Conditioning]:
+        """The conditioning of each picture of a batch.
+
+        Each text is encoded by itself, so that a picture does not depend on its neighbours' texts. Characters that the
+        model does not know are warned of, in the first pass.
+        """
+        before, self._states = self._states, {}
+        conditionings = []
+        for row in rows:
+            texts = PromptTexts.of(row, drawing)
+            key = (*texts, row.clip_skip, row.loras)  # a LoRA may change the text encoder
+            states = before.get(key) or self._states.get(key)
+            if states is None:
+                if drawing.before is None:
+                    warn_of_unknown(self.vocabulary.tokenizer, texts.prompts)
+                states = dict(zip(texts, session.encode(list(texts), row.clip_skip), strict=True))
+            self._states[key] = states
+            conditionings.append(condition(texts, states))
+        return conditionings
 
 
 def condition(texts: PromptTexts, states: Mapping[str, States]) -> Conditioning:

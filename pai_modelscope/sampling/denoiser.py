@@ -7,14 +7,13 @@ guidance scale, as LCM's does, is told the scale by its pipeline, and has no unc
 import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from types import MappingProxyType
 
 import torch
 
-from pai_modelscope.acceleration import Backend
+from pai_modelscope.families import Inputs, NetworkControl
 from pai_modelscope.sampling.conditioning import Conditioning, stack
-
-Residuals = tuple[Sequence[torch.Tensor], torch.Tensor]  # what ControlNets add: to the down blocks, to the middle
+from pai_modelscope.sampling.loaded_model import LoadedModel
 
 
 @dataclass(frozen=True)
@@ -29,23 +28,8 @@ class Guidance:
     rescale: float = 0.0
 
 
-@dataclass(frozen=True)
-class NetworkControl:
-    """A ControlNet with its picture (1, 3, H, W), its scale, and the share of the evaluations that it takes part in."""
-
-    network: Any
-    picture: torch.Tensor
-    scale: float = 1.0
-    start: float = 0.0
-    end: float = 1.0
-
-    def active(self, evaluation: int, evaluations: int) -> bool:
-        """Whether it takes part in an evaluation, counted from 0, as diffusers' pipelines decide."""
-        return evaluation / evaluations >= self.start and (evaluation + 1) / evaluations <= self.end
-
-
 class Denoiser(torch.nn.Module):
-    """Predicts by a backend for one run of a pipeline, whose denoising network it is.
+    """Predicts by a backend for one run of a pipeline, in which it stands for the model's denoising network.
 
     `conditionings`: one a picture; `steps`: those of the run; `evaluations`: how many the run has, asked for while it
     runs, since some schedulers evaluate more often than they step.
@@ -53,7 +37,7 @@ class Denoiser(torch.nn.Module):
 
     def __init__(
         self,
-        backend: Backend,
+        model: LoadedModel,
         conditionings: Sequence[Conditioning],
         guidance: Guidance,
         controls: Sequence[NetworkControl] = (),
@@ -61,18 +45,27 @@ class Denoiser(torch.nn.Module):
         steps: int,
     ) -> None:
         super().__init__()
-        self.backend = backend
+        self.family, self.backend = model.family, model.backend
+        self._network = (model.network,)  # in a tuple: it is no part of this module
         self.conditionings = conditionings
         self.controls = controls
         self.steps = steps
         self.evaluations: Callable[[], int] = lambda: steps
-        self.embeds_guidance = backend.config.get("time_cond_proj_dim") is not None
+        self.embeds_guidance = model.facts.embeds_guidance
         self.scale = guidance.scale if guidance.scale > 1 and not self.embeds_guidance else 1.0
         self.rescale = guidance.rescale if self.scale > 1 else 0.0
         self._evaluation = 0
 
+    def __getattr__(self, name: str) -> torch.Tensor | torch.nn.Module:
+        """What a pipeline asks its network for, such as the width of a transformer."""
+        try:
+            return super().__getattr__(name)
+        except AttributeError:
+            value: torch.Tensor | torch.nn.Module = getattr(self.__dict__["_network"][0], name)
+            return value
+
     @property
-    def config(self) -> Mapping[str, Any]:
+    def config(self) -> Mapping[str, object]:
         """The network's own."""
         return self.backend.config
 
@@ -90,19 +83,17 @@ class Denoiser(torch.nn.Module):
         """What a pipeline is told of the pictures' texts: of each, the first row at the first step."""
         return stack([conditioning.rows[0].at(1) for conditioning in self.conditionings])
 
-    def forward(
-        self, sample: torch.Tensor, timestep: torch.Tensor, *, timestep_cond: torch.Tensor | None = None, **_: Any
-    ) -> tuple[torch.Tensor]:
+    def forward(self, sample: torch.Tensor, timestep: torch.Tensor, **arguments: object) -> tuple[torch.Tensor]:
         """The prediction for the pictures of the run, as diffusers' pipelines ask for it.
 
-        sample (pictures, channels, H, W), timestep_cond (pictures, D) where the network embeds guidance. The states
-        that a pipeline hands on are those of the first step: the conditionings' take their place.
+        sample (pictures, channels, H, W). The states that a pipeline hands on are those of the first step: the
+        conditionings' take their place. What counts of the other `arguments`, the model's family says.
         """
         evaluations = self.evaluations()
         step = self._evaluation * self.steps // evaluations + 1
         controls = [control for control in self.controls if control.active(self._evaluation, evaluations)]
         self._evaluation += 1
-        return (self.predict(sample, timestep, step, controls, timestep_cond),)
+        return (self.predict(sample, timestep, step, controls, arguments),)
 
     def predict(
         self,
@@ -110,7 +101,7 @@ class Denoiser(torch.nn.Module):
         timestep: torch.Tensor,
         step: int,
         controls: Sequence[NetworkControl] = (),
-        timestep_cond: torch.Tensor | None = None,
+        arguments: Mapping[str, object] = MappingProxyType({}),
     ) -> torch.Tensor:
         """The guided prediction of a step, counted from 1.
 
@@ -133,13 +124,11 @@ class Denoiser(torch.nn.Module):
             )
             return torch.cat([pictures, repeated]) if unconditional else repeated
 
-        inputs: dict[str, Any] = {**stack(rows)}
-        if timestep_cond is not None:
-            inputs["timestep_cond"] = spread(timestep_cond)
         samples = spread(sample)
+        timestep = self.family.timestep(timestep, len(samples))
+        inputs: Inputs = {**stack(rows), **self.family.network_inputs(arguments, spread)}
         if controls:
-            down, middle = self._residuals(controls, samples, timestep, inputs, unconditional)
-            inputs |= {"down_block_additional_residuals": down, "mid_block_additional_residual": middle}
+            inputs = {**inputs, **self.family.control_inputs(controls, samples, timestep, inputs, unconditional)}
         prediction = self.backend.predict(samples, timestep, inputs)
         if not unconditional:
             return prediction
@@ -166,44 +155,6 @@ class Denoiser(torch.nn.Module):
         guided = negative + self.scale * difference
         return rescaled(guided, conditional, self.rescale) if self.rescale else guided
 
-    def _residuals(
-        self,
-        controls: Sequence[NetworkControl],
-        samples: torch.Tensor,
-        timestep: torch.Tensor,
-        inputs: Mapping[str, torch.Tensor],
-        unconditional: int,
-    ) -> Residuals:
-        """The sum of what the ControlNets add, each at its scale.
-
-        Where the first of them pools its picture's features, all leave the unconditional rows as they are, as in
-        diffusers' pipelines ("guess mode").
-        """
-        guess = bool(self.controls[0].network.config.global_pool_conditions)
-        first = unconditional if guess else 0
-        total: Residuals | None = None
-        for control in controls:
-            network = control.network
-            picture = control.picture.to(samples.device, network.dtype)
-            down, middle = network(
-                samples[first:, : network.config.in_channels],
-                timestep,
-                encoder_hidden_states=inputs["encoder_hidden_states"][first:],
-                controlnet_cond=picture.repeat_interleave(len(samples) - first, dim=0),
-                conditioning_scale=control.scale,
-                guess_mode=guess,
-                return_dict=False,
-            )
-            if total:
-                down = [before + more for before, more in zip(total[0], down, strict=True)]
-                middle = total[1] + middle
-            total = down, middle
-        assert total
-        if not first:
-            return total
-        down, middle = total
-        return [_after_zeros(tensor, first) for tensor in down], _after_zeros(middle, first)
-
 
 def rescaled(guided: torch.Tensor, conditional: torch.Tensor, rescale: float) -> torch.Tensor:
     """Guided predictions with the deviation of the conditional ones, mixed in by `rescale` from 0 (off) to 1.
@@ -220,7 +171,3 @@ def _weighted_sum(differences: torch.Tensor, conditioning: Conditioning) -> torc
     rows = zip(conditioning.rows, torch.split(differences, 1), strict=True)
     weighted = [difference * row.weight for row, difference in rows]
     return functools.reduce(torch.add, weighted)
-
-
-def _after_zeros(tensor: torch.Tensor, rows: int) -> torch.Tensor:
-    return torch.cat([tensor.new_zeros(rows, *tensor.shape[1:]), tensor])

@@ -1,9 +1,11 @@
 """An opened model that several callers share: nothing that one of them does is there for the next."""
 
+import copy
 import threading
 import weakref
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
@@ -12,6 +14,9 @@ from pai_modelscope import limits
 from pai_modelscope.acceleration import Backend, EagerBackend
 from pai_modelscope.adapters import LoraFile, load_lora, loaded_loras, set_loras, set_network_loras, unload_lora
 from pai_modelscope.adapters.lora_loader import active_loras, switch_loras
+from pai_modelscope.config.option import short_repr
+from pai_modelscope.errors import UserError
+from pai_modelscope.families import ModelFacts, ModelFamily, families, family_of_folder, family_of_pipeline
 
 if TYPE_CHECKING:
     from diffusers import DiffusionPipeline
@@ -20,22 +25,69 @@ if TYPE_CHECKING:
 class LoadedModel:
     """The networks, tokenizer and scheduler of a pipeline, and the lock of whoever draws with them.
 
-    They never change, but within an `AdapterSession`, which holds the lock. `backend`: what predicts in place of the
-    pipeline's denoising network, None for the network itself; `lora_bytes`: how much LoRAs may take that lie ready in
-    the networks, switched off.
+    They never change, but within an `AdapterSession`, which holds the lock.
     """
 
     def __init__(
         self,
         pipe: "DiffusionPipeline",
         *,
+        family: ModelFamily | None = None,
         backend: Backend | None = None,
         lora_bytes: int = limits.LORA_CACHE_BYTES,
     ):
-        self.pipe = pipe
+        """
+        Args:
+            pipe: a text-to-image pipeline.
+            family: None for the one that holds such pipelines.
+            backend: what predicts in place of the denoising network; None for the network itself.
+            lora_bytes: how much LoRAs may take that lie ready in the networks, switched off.
+
+        Raises:
+            UserError: a pipeline of no family that is known.
+        """
+        family = family or family_of_pipeline(pipe)
+        if family is None:
+            raise UserError(
+                f"pipe is {short_repr(pipe)}; give a text-to-image pipeline of diffusers, of one of the families "
+                f"{', '.join(families())}, or use Sampler.from_pretrained"
+            )
+        self.pipe, self.family = pipe, family
         self._backend = backend
-        self._networks = networks_of(pipe)
+        self._networks = self._networks_of()
         self.lora_bytes = lora_bytes
+
+    @classmethod
+    def open(cls, folder: Path, device: torch.device, dtype: torch.dtype) -> "LoadedModel":
+        """A model folder, by its family. Raises `UserError` if it can't be opened."""
+        family = family_of_folder(folder)
+        return cls(family.open(folder, device, dtype), family=family)
+
+    @contextmanager
+    def borrow(self, networks: Mapping[str, torch.nn.Module]) -> Iterator["LoadedModel"]:
+        """The same model with some of its parts exchanged, such as those that a training is changing.
+
+        All of it is on the device of the networks inside. No LoRA that was loaded into them outlives the borrowing.
+        """
+        pipe = copy.copy(self.pipe)
+        for name, network in networks.items():
+            setattr(pipe, name, network)
+        pipe.to(next(network.device for network in networks.values()))
+        model = LoadedModel(pipe, family=self.family, lora_bytes=self.lora_bytes)
+        try:
+            yield model
+        finally:
+            model.release()
+
+    @property
+    def network(self) -> torch.nn.Module:
+        """The denoising network."""
+        network: torch.nn.Module = getattr(self.pipe, self.family.network)
+        return network
+
+    @property
+    def facts(self) -> ModelFacts:
+        return self.family.facts(self.pipe)
 
     @property
     def device(self) -> torch.device:
@@ -49,7 +101,7 @@ class LoadedModel:
 
     @property
     def backend(self) -> Backend:
-        return self._backend or EagerBackend(self.pipe.unet)
+        return self._backend or EagerBackend(self.network)
 
     @property
     def lock(self) -> threading.RLock:
@@ -58,9 +110,12 @@ class LoadedModel:
 
     @property
     def networks(self) -> "Networks":
-        if (self._networks.unet, self._networks.text_encoder) != (self.pipe.unet, self.pipe.text_encoder):
-            self._networks = networks_of(self.pipe)  # a part of the pipeline was exchanged
+        if (self._networks.unet, self._networks.text_encoder) != (self.network, self.pipe.text_encoder):
+            self._networks = self._networks_of()  # a part of the pipeline was exchanged
         return self._networks
+
+    def _networks_of(self) -> "Networks":
+        return networks_of(self.network, self.pipe.text_encoder)
 
     def load(self, digest: str, read: Callable[[], LoraFile], keep: Collection[str] = ()) -> None:
         """Have the LoRA of this digest lie ready, switched off; `read` gives it if it does not yet. For its sake others
@@ -81,7 +136,10 @@ class LoadedModel:
 
 
 class Networks:
-    """A UNet and a text encoder, with the LoRAs that lie in them, by the digests of their files."""
+    """A denoising network and a text encoder, with the LoRAs that lie in them, by the digests of their files.
+
+    The first is called `unet`, as in the files of LoRAs, whatever the family of the model.
+    """
 
     def __init__(self, unet: torch.nn.Module, text_encoder: torch.nn.Module):
         self.unet, self.text_encoder = unet, text_encoder
@@ -170,12 +228,13 @@ _NETWORKS: weakref.WeakValueDictionary[tuple[int, int], Networks] = weakref.Weak
 _REGISTERING = threading.Lock()
 
 
-def networks_of(pipe: "DiffusionPipeline") -> Networks:
-    key = id(pipe.unet), id(pipe.text_encoder)
+def networks_of(unet: torch.nn.Module, text_encoder: torch.nn.Module) -> Networks:
+    """The networks that are registered by these two, so that all who share them share their lock."""
+    key = id(unet), id(text_encoder)
     with _REGISTERING:
         networks = _NETWORKS.get(key)
         if networks is None:
-            networks = _NETWORKS[key] = Networks(pipe.unet, pipe.text_encoder)
+            networks = _NETWORKS[key] = Networks(unet, text_encoder)
         return networks
 
 

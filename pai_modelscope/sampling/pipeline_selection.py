@@ -1,68 +1,69 @@
-"""Which of diffusers' pipelines a request needs, and what it is given beside text and noise."""
+"""Which of diffusers' pipelines draws a request, and what it is given beside text and noise."""
 
 import copy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
-from diffusers import (
-    DiffusionPipeline,
-    SchedulerMixin,
-    StableDiffusionImg2ImgPipeline,
-    StableDiffusionInpaintPipeline,
-)
+from diffusers import DiffusionPipeline, SchedulerMixin
 from diffusers.image_processor import VaeImageProcessor
 from PIL import Image
 
 from pai_modelscope.errors import UserError
 from pai_modelscope.sampling.denoiser import Denoiser
 from pai_modelscope.sampling.init_image import canvas
+from pai_modelscope.sampling.loaded_model import LoadedModel
 from pai_modelscope.sampling.request import ResolvedRequest
 
 
 @dataclass(frozen=True)
-class Task:
-    """A kind of pipeline, the arguments that it takes beside text and noise, and what becomes of its pictures.
+class PipelineInputs:
+    """What a pipeline is given for a request beside text and noise, and what becomes of its pictures.
 
-    `pipeline`: None for that of text to image; `control_pictures`: what the request's ControlNets see, (1, 3, H, W)
-    from 0 to 1; `from_noise`: whether noise is all that it starts from.
+    `control_pictures`: what the request's ControlNets see, (1, 3, H, W) from 0 to 1.
     """
 
-    pipeline: type[DiffusionPipeline] | None
     inputs: Mapping[str, object]
     control_pictures: Sequence[torch.Tensor]
     finish: Callable[[Image.Image], Image.Image]
-    from_noise: bool = True
-
-    def open(self, base: DiffusionPipeline, denoiser: Denoiser, scheduler: SchedulerMixin) -> DiffusionPipeline:
-        """The pipeline, which nobody else calls, over the networks of `base`, the text-to-image pipeline; the denoiser
-        predicts for it."""
-        pipe = copy.copy(base)
-        if self.pipeline:
-            pipe = self.pipeline(**base.components, requires_safety_checker=False)
-            pipe.set_progress_bar_config(disable=True)
-        scheduler.from_noise = self.from_noise
-        pipe.scheduler, pipe.unet = scheduler, denoiser
-        denoiser.evaluations = lambda: pipe.num_timesteps
-        return pipe
 
 
-def task(request: ResolvedRequest) -> Task:
-    """What a request asks for; ControlNets are of no matter, they are the denoiser's."""
+def pipeline_inputs(request: ResolvedRequest) -> PipelineInputs:
+    """The sizes, and where the request has an initial image, that image and its mask as they are drawn on.
+
+    ControlNets change nothing here: they are the denoiser's.
+    """
     width, height = size = request.width, request.height
     sides = {"height": height, "width": width}
     if request.init_image is None:
         pictures = [control.picture(size, request.resize, None, size) for control in request.controls]
-        return Task(None, sides, [_as_tensor(picture) for picture in pictures], _as_drawn)
+        return PipelineInputs(sides, [_as_tensor(picture) for picture in pictures], _as_drawn)
     start = canvas(request.init_image, size, request.resize)
     pictures = [control.picture(size, request.resize, start.box, start.whole) for control in request.controls]
     inputs: dict[str, object] = {"image": start.image, "strength": request.init_image.strength}
-    pipeline: type[DiffusionPipeline] = StableDiffusionImg2ImgPipeline
     if start.mask is not None:
-        pipeline = StableDiffusionInpaintPipeline
         inputs |= {"mask_image": start.mask, **sides}
-    from_noise = request.steps_run >= request.num_inference_steps
-    return Task(pipeline, inputs, [_as_tensor(picture) for picture in pictures], start.finish, from_noise)
+    return PipelineInputs(inputs, [_as_tensor(picture) for picture in pictures], start.finish)
+
+
+def open_pipeline(
+    model: LoadedModel, request: ResolvedRequest, denoiser: Denoiser, scheduler: SchedulerMixin
+) -> DiffusionPipeline:
+    """A pipeline for the request's task, which nobody else calls, over the model's parts; the denoiser predicts for it.
+
+    The scheduler is its own, too: it is told whether noise is all that the picture starts from.
+    """
+    if request.task == "text":
+        pipe = copy.copy(model.pipe)
+    else:
+        pipeline = model.family.pipeline_class(request.task)
+        pipe = pipeline(**model.pipe.components, requires_safety_checker=False)
+        pipe.set_progress_bar_config(disable=True)
+    scheduler.from_noise = request.steps_run >= request.num_inference_steps
+    pipe.scheduler = scheduler
+    setattr(pipe, model.family.network, denoiser)
+    denoiser.evaluations = lambda: pipe.num_timesteps
+    return pipe
 
 
 def _as_tensor(picture: Image.Image) -> torch.Tensor:

@@ -5,14 +5,18 @@ in its very first step. Each class says what it changes there; on an ordinary sc
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TypeAlias, cast
 
-import diffusers as untyped_diffusers
+import diffusers
 import numpy as np
+import numpy.typing as npt
 import torch
 from diffusers.schedulers.scheduling_utils import SchedulerOutput
 
-diffusers: Any = untyped_diffusers  # its decorators hide its methods from type checkers
+Timestep: TypeAlias = int | float | torch.Tensor
+Sigmas: TypeAlias = npt.NDArray[np.float32]
+Values: TypeAlias = tuple[torch.Tensor, ...]  # of a step: the sample first
+Stepped: TypeAlias = SchedulerOutput | Values
 
 # diffusers stands for pure noise by this alpha_bar, since most formulas divide by it: a sigma of 4096.
 _PURE_NOISE_ALPHA_BAR = 2**-24
@@ -31,15 +35,15 @@ class SpreadSigmas:  # a mixin of schedulers
 
     num_inference_steps: int
 
-    def _convert_to_karras(self, in_sigmas: Any, num_inference_steps: int | None = None) -> Any:
+    def _convert_to_karras(self, in_sigmas: Sigmas, num_inference_steps: int | None = None) -> Sigmas:
         formula = diffusers.EulerDiscreteScheduler._convert_to_karras  # the same in every class
         return self._spread(formula, in_sigmas, num_inference_steps or self.num_inference_steps)
 
-    def _convert_to_exponential(self, in_sigmas: Any, num_inference_steps: int) -> Any:
+    def _convert_to_exponential(self, in_sigmas: Sigmas, num_inference_steps: int) -> Sigmas:
         formula = diffusers.EulerDiscreteScheduler._convert_to_exponential
         return self._spread(formula, in_sigmas, num_inference_steps)
 
-    def _spread(self, formula: Callable[..., Any], sigmas: Any, steps: int) -> Any:
+    def _spread(self, formula: Callable[..., Sigmas], sigmas: Sigmas, steps: int) -> Sigmas:
         if sigmas[0] < _PURE_NOISE_SIGMA or steps == 1:
             return formula(self, sigmas, steps)
         rest = np.asarray([_SECOND_SIGMA, sigmas[-1]], dtype=sigmas.dtype)
@@ -49,11 +53,13 @@ class SpreadSigmas:  # a mixin of schedulers
 class _StepInFloat32:  # a mixin of schedulers
     """Steps in float32 whatever the model's type: from pure noise, half precision shifts the picture's brightness."""
 
-    def step(self, model_output: torch.Tensor, timestep: Any, sample: torch.Tensor, return_dict: bool = True) -> Any:
+    def step(
+        self, model_output: torch.Tensor, timestep: Timestep, sample: torch.Tensor, return_dict: bool = True
+    ) -> Stepped:
         previous, *rest = super().step(  # type: ignore[misc]
             model_output.float(), timestep, sample.float(), return_dict=False
         )
-        return _given(previous.to(model_output.dtype), rest, return_dict)
+        return _stepped(previous.to(model_output.dtype), rest, return_dict)
 
 
 class _TwoEulerSteps:  # a mixin of schedulers with a midpoint
@@ -64,11 +70,11 @@ class _TwoEulerSteps:  # a mixin of schedulers with a midpoint
 
     sigmas: torch.Tensor
     sigmas_interpol: torch.Tensor
-    sample: Any
+    sample: torch.Tensor | None
     step_index: int | None
     first_midpoint: int  # where `sigmas_interpol` has it
 
-    def _from_midpoint(self, sample: torch.Tensor, step: Callable[[], Any]) -> Any:
+    def _from_midpoint(self, sample: torch.Tensor, step: Callable[[], Values]) -> Values:
         """The result of `step`, which is the second half of the first interval if that begins at pure noise."""
         if self.sample is None or self.step_index != 1 or self.sigmas[0] <= _PURE_NOISE_SIGMA:
             return step()
@@ -80,8 +86,9 @@ class _TwoEulerSteps:  # a mixin of schedulers with a midpoint
         finally:
             self.sigmas = kept
 
-    def _sigma_to_t(self, sigma: Any, log_sigmas: Any) -> Any:
-        return super()._sigma_to_t(np.asarray(sigma), np.asarray(log_sigmas))  # type: ignore[misc]  # tensors: slow
+    def _sigma_to_t(self, sigma: torch.Tensor | Sigmas, log_sigmas: torch.Tensor | Sigmas) -> Sigmas:
+        arrays = np.asarray(sigma), np.asarray(log_sigmas)  # on tensors it is slow
+        return cast(Sigmas, super()._sigma_to_t(*arrays))  # type: ignore[misc]
 
 
 class Multistep(SpreadSigmas, diffusers.DPMSolverMultistepScheduler):
@@ -93,7 +100,9 @@ class Singlestep(SpreadSigmas, diffusers.DPMSolverSinglestepScheduler):
 
     order = 2  # the pipelines cut `timesteps[skipped_steps * order:]` where they start from a picture
 
-    def set_timesteps(self, num_inference_steps: int, device: Any = None, **kwargs: Any) -> None:
+    def set_timesteps(
+        self, num_inference_steps: int, device: torch.device | str | None = None, **kwargs: object
+    ) -> None:
         super().set_timesteps(2 * num_inference_steps, device=device, **kwargs)
         self.num_inference_steps = num_inference_steps
 
@@ -128,7 +137,7 @@ class Heun(SpreadSigmas, _StepInFloat32, diffusers.HeunDiscreteScheduler):
     sigmas: torch.Tensor
     from_noise = True  # False where the pipeline starts from a picture: it cuts steps, so all must be there
 
-    def set_timesteps(self, *args: Any, **kwargs: Any) -> None:
+    def set_timesteps(self, *args: object, **kwargs: object) -> None:
         super().set_timesteps(*args, **kwargs)
         pure = bool(self.sigmas[0] > _PURE_NOISE_SIGMA)
         self._euler_first = self.from_noise and pure and len(self.timesteps) > 1
@@ -136,7 +145,9 @@ class Heun(SpreadSigmas, _StepInFloat32, diffusers.HeunDiscreteScheduler):
             self.timesteps = _without_second(self.timesteps)
             self.sigmas = _without_second(self.sigmas)
 
-    def step(self, model_output: torch.Tensor, timestep: Any, sample: torch.Tensor, return_dict: bool = True) -> Any:
+    def step(
+        self, model_output: torch.Tensor, timestep: Timestep, sample: torch.Tensor, return_dict: bool = True
+    ) -> Stepped:
         result = super().step(model_output, timestep, sample, return_dict)
         if self._euler_first and self.step_index == 1:
             self.prev_derivative = self.dt = self.sample = None
@@ -148,12 +159,15 @@ class DPM2(SpreadSigmas, _TwoEulerSteps, diffusers.KDPM2DiscreteScheduler):
 
     first_midpoint = 1
 
-    def step(self, model_output: torch.Tensor, timestep: Any, sample: torch.Tensor, return_dict: bool = True) -> Any:
-        def step() -> Any:
-            return super(DPM2, self).step(model_output.float(), timestep, sample.float(), return_dict=False)
+    def step(
+        self, model_output: torch.Tensor, timestep: Timestep, sample: torch.Tensor, return_dict: bool = True
+    ) -> Stepped:
+        def step() -> Values:
+            stepped = super(DPM2, self).step(model_output.float(), timestep, sample.float(), return_dict=False)
+            return cast(Values, stepped)
 
         previous, *rest = self._from_midpoint(sample, step)
-        return _given(previous.to(model_output.dtype), rest, return_dict)
+        return _stepped(previous.to(model_output.dtype), rest, return_dict)
 
 
 class DPM2Ancestral(SpreadSigmas, _TwoEulerSteps, diffusers.KDPM2AncestralDiscreteScheduler):
@@ -164,27 +178,27 @@ class DPM2Ancestral(SpreadSigmas, _TwoEulerSteps, diffusers.KDPM2AncestralDiscre
     def step(
         self,
         model_output: torch.Tensor,
-        timestep: Any,
+        timestep: Timestep,
         sample: torch.Tensor,
         generator: torch.Generator | None = None,
         return_dict: bool = True,
-    ) -> Any:
-        def step() -> Any:
-            given = model_output.float(), timestep, sample.float(), generator
-            return super(DPM2Ancestral, self).step(*given, return_dict=False)
+    ) -> Stepped:
+        def step() -> Values:
+            inputs = model_output.float(), timestep, sample.float(), generator
+            return cast(Values, super(DPM2Ancestral, self).step(*inputs, return_dict=False))
 
         previous, *rest = self._from_midpoint(sample, step)
-        return _given(previous.to(model_output.dtype), rest, return_dict)
+        return _stepped(previous.to(model_output.dtype), rest, return_dict)
 
 
-def pure_noise_betas(config: Mapping[str, Any]) -> list[float]:
+def pure_noise_betas(config: Mapping[str, object]) -> list[float]:
     """The betas of a zero-terminal-SNR schedule, for classes that can't rescale; the last is just below 1."""
     alpha_bars = diffusers.DDIMScheduler.from_config(dict(config)).alphas_cumprod.double()
     alpha_bars[-1] = _PURE_NOISE_ALPHA_BAR
     return torch.cat([1 - alpha_bars[:1], 1 - alpha_bars[1:] / alpha_bars[:-1]]).tolist()
 
 
-def _given(previous: torch.Tensor, rest: list[Any], return_dict: bool) -> Any:
+def _stepped(previous: torch.Tensor, rest: list[torch.Tensor], return_dict: bool) -> Stepped:
     return SchedulerOutput(prev_sample=previous) if return_dict else (previous, *rest)
 
 

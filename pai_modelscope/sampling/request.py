@@ -8,7 +8,7 @@ import dataclasses
 import difflib
 import itertools
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import TypeVar, cast
 
@@ -17,6 +17,7 @@ from pai_modelscope.adapters.lora_metadata import made_for_lcm
 from pai_modelscope.config import GENERATION_FALLBACKS, GenerationOptions, GenerationRequest
 from pai_modelscope.config.option import bounds_of, fault, kind_of, plain_number, short_repr
 from pai_modelscope.errors import Fault, UserError
+from pai_modelscope.families import Task
 from pai_modelscope.images.masks import How
 from pai_modelscope.sampling.adapter_session import AdapterUse, resolve_embeddings, resolve_loras
 from pai_modelscope.sampling.controls import Control, control_entries, resolve_controls
@@ -66,7 +67,17 @@ class ModelLimits:
     base: str = ""  # what the zoo calls the model that it was trained from, or itself
     controlnets: Mapping[str, str] = field(default_factory=dict)  # its own: what each reads, and its folder
     timesteps: int = 1000  # that it was trained with
-    inpaints_only: bool = False  # its UNet wants a mask and the masked image beside the latents
+    inpaints_only: bool = False  # its network wants a mask and the masked image beside the latents
+    tasks: Set[Task] = frozenset(("text", "image", "mask"))  # what it can do
+    controls: bool = True  # ControlNets can steer it
+
+
+@dataclass(frozen=True)
+class DrawingPass:
+    """One pass over a picture: its steps, and those of the pass before it, which its prompts count on from."""
+
+    steps: int
+    before: int | None = None
 
 
 @dataclass(frozen=True)
@@ -102,6 +113,20 @@ class ResolvedRequest:
         """The steps that are taken: from an initial image, a share of them, as diffusers counts."""
         steps = self.num_inference_steps
         return steps if self.init_image is None else min(int(steps * self.init_image.strength), steps)
+
+    @property
+    def passes(self) -> tuple[DrawingPass, ...]:
+        """The passes in which it is drawn: one, and another where it is drawn over at a larger size."""
+        first = DrawingPass(self.steps_run)
+        if self.upscale is None or self.upscale.upscaler != "hires":
+            return (first,)
+        return first, DrawingPass(int(self.num_inference_steps * self.upscale.strength), first.steps)
+
+    @property
+    def task(self) -> Task:
+        """What it is made from, ControlNets aside."""
+        start = self.init_image
+        return "text" if start is None else "image" if start.mask is None and start.outpaint is None else "mask"
 
     @property
     def shared(self) -> tuple[object, ...]:
@@ -349,6 +374,9 @@ def _images(
         message = "this model repaints parts of pictures and nothing else: give image and mask"
         faults.append(Fault("mask", message))
         return (), None, None, size
+    if impossible := _task_faults(values, limits):
+        faults += impossible
+        return (), None, None, size
     controls: tuple[Control, ...] = ()
     init_image = None
     finished: tuple[int, int] | None = None
@@ -370,6 +398,24 @@ def _images(
     except UserError as error:
         faults += _of_field("upscale", error)
         return controls, init_image, None, size
+
+
+def _task_faults(values: GenerationRequest, limits: ModelLimits) -> list[Fault]:
+    """What is asked for that no model of this kind can do."""
+    faults = []
+    for task, names in (("image", ("image",)), ("mask", ("mask", "outpaint"))):
+        asked = [name for name in names if getattr(values, name) is not None]
+        if asked and task not in limits.tasks:
+            tasks = ", ".join(sorted(limits.tasks))
+            message = f"{asked[0]} is given, but models of this kind draw from {tasks} only: leave it out"
+            faults.append(Fault(asked[0], message))
+    if values.control is not None and not limits.controls:
+        message = "control is given, but no ControlNet can steer models of this kind: leave it out"
+        faults.append(Fault("control", message))
+    if values.upscale is not None and values.upscaler in (None, "hires") and "image" not in limits.tasks:
+        message = "upscaler 'hires' starts from an image, which models of this kind can't: choose 'realesrgan'"
+        faults.append(Fault("upscaler", message, "'realesrgan'"))
+    return faults
 
 
 def _adapters(

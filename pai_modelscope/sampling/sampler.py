@@ -8,8 +8,8 @@ that `batch_size` and `batch_pos` fills the other rows with copies and gives the
 import os
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -17,25 +17,23 @@ from diffusers import LCMScheduler
 from PIL import Image
 
 from pai_modelscope.adapters.result_manifest import Tuned, lineage, read_tuned
-from pai_modelscope.checkpoints.load import display_name, load_controlnet, load_pipeline, pick_device, pick_dtype
+from pai_modelscope.checkpoints.load import display_name, pick_device, pick_dtype
 from pai_modelscope.config.option import short_repr
 from pai_modelscope.errors import UserError
+from pai_modelscope.families import NetworkControl
 from pai_modelscope.images import realesrgan
 from pai_modelscope.sampling.adapter_session import Adapters, AdapterSession, Vocabulary, remembered_loras
-from pai_modelscope.sampling.conditioning import Conditioning, PromptTexts, States, condition, read_prompts
-from pai_modelscope.sampling.denoiser import Denoiser, Guidance, NetworkControl
+from pai_modelscope.sampling.conditioning import CallTexts, check_prompts, states_shape
+from pai_modelscope.sampling.denoiser import Denoiser, Guidance
 from pai_modelscope.sampling.loaded_model import LoadedModel
 from pai_modelscope.sampling.metadata import describe
-from pai_modelscope.sampling.pipeline_selection import no_picture, out_of_memory, task
+from pai_modelscope.sampling.pipeline_selection import no_picture, open_pipeline, out_of_memory, pipeline_inputs
 from pai_modelscope.sampling.progress import Callback, Progress
-from pai_modelscope.sampling.prompts import DrawingPass, PromptPair, check_prompts, passes_of
-from pai_modelscope.sampling.request import ModelLimits, ResolvedRequest, Text, read_call, resolve
+from pai_modelscope.sampling.request import DrawingPass, ModelLimits, ResolvedRequest, Text, read_call, resolve
 from pai_modelscope.sampling.safety import SafetyCheck, build_safety
 from pai_modelscope.sampling.schedulers import SCHEDULERS, on_cpu, own_name
 from pai_modelscope.sampling.settings import check_types, own_settings
 from pai_modelscope.sampling.upscale import enlarged, passes
-from pai_modelscope.text.encode import count_chunks
-from pai_modelscope.text.unknown_characters import warn_of_unknown
 from pai_modelscope.zoo import model_dir
 
 if TYPE_CHECKING:
@@ -69,15 +67,15 @@ class Sampler:
         safety: SafetyCheck | None = None,
         base: str = "",
     ):
-        """`pipe`: a StableDiffusionPipeline, or a LoadedModel that other samplers draw with, too; `recommended`: what
+        """`pipe`: a text-to-image pipeline, or a LoadedModel that other samplers draw with, too; `recommended`: what
         the model's folder sets of the options; `name`: what its pictures call the model; `base`: what the zoo calls the
         model that it was trained from."""
-        check_types(pipe.pipe if isinstance(pipe, LoadedModel) else pipe, name, base, recommended, safety)
+        check_types(name, base, recommended, safety)
         self.model = pipe if isinstance(pipe, LoadedModel) else LoadedModel(pipe)
         self.pipe = self.model.pipe
         self.name, self.base = name, base or name
         self.safety = safety
-        self.recommended: dict[str, Any] = dict(recommended or {})
+        self.recommended: dict[str, object] = dict(recommended or {})
         self._own = self.pipe.scheduler
         self._controlnets: dict[str, ModelMixin] = {}
         self._own_controlnets: dict[str, str] = {}
@@ -105,9 +103,9 @@ class Sampler:
             folder = model_dir(tuned.base_model)
         own_safety, recommended = own_settings(folder)
         check = build_safety(own_safety if safety is None else safety)
-        pipe = load_pipeline(folder, picked, pick_dtype(torch_dtype, picked))
+        opened = LoadedModel.open(folder, picked, pick_dtype(torch_dtype, picked))
         base = lineage(folder) or ""
-        sampler = cls(pipe, name=display_name(folder), recommended=recommended, safety=check, base=base)
+        sampler = cls(opened, name=display_name(folder), recommended=recommended, safety=check, base=base)
         if tuned:
             sampler._adopt(tuned)
         return sampler
@@ -173,34 +171,30 @@ class Sampler:
         vocabulary = self._adapters.vocabulary([file for request in requests for file in request.embeddings], uses)
         for control in dict.fromkeys(control for request in requests for control in request.controls):
             self._controlnet(control.model)
-        pairs = [
-            PromptPair(request.plain_prompt, request.negative_prompt, passes_of(request))
-            for request in requests
-            if request.first
-        ]
-        check_prompts(vocabulary.tokenizer, pairs)
+        check_prompts(self.model.family, vocabulary, [request for request in requests if request.first])
         return self._run(self._batches(requests, vocabulary), vocabulary, callback)
 
     @property
     def limits(self) -> ModelLimits:
         """What this model allows."""
-        unet, config = self.pipe.unet.config, self.pipe.text_encoder.config
-        size = unet.sample_size if isinstance(unet.sample_size, list | tuple) else (unet.sample_size,) * 2
+        facts = self.model.facts
         return ModelLimits(
-            height=size[0] * self.pipe.vae_scale_factor,
-            width=size[1] * self.pipe.vae_scale_factor,
-            text_layers=config.num_hidden_layers,
+            height=facts.height,
+            width=facts.width,
+            text_layers=facts.text_layers,
             scheduler=own_name(self._own),
             lcm=isinstance(self._own, LCMScheduler)
             or self.recommended.get("scheduler") == "LCM"
-            or unet.time_cond_proj_dim is not None,
+            or facts.embeds_guidance,
             recommended=self.recommended,
             name=self.name,
             base=self.base,
             controlnets=self._own_controlnets,
             loras=self._adapters.sources,
             timesteps=self._own.config.num_train_timesteps,
-            inpaints_only=unet.in_channels != self.pipe.vae.config.latent_channels,
+            inpaints_only=facts.inpaints_only,
+            tasks=facts.tasks,
+            controls=facts.controls,
         )
 
     def _batches(self, requests: list[ResolvedRequest], vocabulary: Vocabulary) -> list[list[ResolvedRequest]]:
@@ -209,10 +203,7 @@ class Sampler:
         usual = 1 if self.pipe.device.type == "cpu" else _GPU_BATCH
         for request in requests:
             size = _size(request, usual)
-            shape: tuple[int, ...] = ()
-            if size > 1:
-                texts = _texts_of(request, passes_of(request)[0])
-                shape = count_chunks(vocabulary.tokenizer, *texts), len(texts.parts)
+            shape = states_shape(self.model.family, vocabulary, request) if size > 1 else ()
             groups.setdefault((shape, *request.shared), []).append(request)
         batches = []
         for group in groups.values():
@@ -225,7 +216,7 @@ class Sampler:
     ) -> Iterator[Picture]:
         counts = (passes(batch[0].upscale, len(batch)) * batch[0].num_inference_steps for batch in batches)
         progress, flagged = Progress(callback, sum(counts)), 0
-        texts = _Texts(vocabulary)
+        texts = CallTexts(vocabulary)
         try:
             for batch in batches:
                 for picture in self._draw(batch, texts, progress):
@@ -235,7 +226,7 @@ class Sampler:
             if flagged:
                 warnings.warn(f"The safety check objected to {flagged} of the pictures.", stacklevel=2)
 
-    def _draw(self, batch: list[ResolvedRequest], texts: "_Texts", progress: Progress) -> Iterator[Picture]:
+    def _draw(self, batch: list[ResolvedRequest], texts: CallTexts, progress: Progress) -> Iterator[Picture]:
         copies, position = batch[0].batch_size or 1, batch[0].batch_pos
         rows = batch if position is None else batch * copies
         first = position or 0
@@ -248,7 +239,7 @@ class Sampler:
             yield Picture(image, request.seed, text, request.prompt, flagged, request.index)
 
     def _upscale(
-        self, request: ResolvedRequest, image: Image.Image, texts: "_Texts", progress: Progress
+        self, request: ResolvedRequest, image: Image.Image, texts: CallTexts, progress: Progress
     ) -> Image.Image:
         """One at a time, whatever the batch: a picture has four or sixteen times the pixels then."""
         if request.upscale is None:
@@ -258,45 +249,45 @@ class Sampler:
         start = enlarged(image, request.upscale)
         width, height = start.image.image.size
         second = replace(request, init_image=start, width=width, height=height)
-        return self._denoise([second], texts, progress, passes_of(request)[1])[0]
+        return self._denoise([second], texts, progress, request.passes[1])[0]
 
     @torch.no_grad()
     def _denoise(
-        self, rows: list[ResolvedRequest], texts: "_Texts", progress: Progress, drawing: DrawingPass | None = None
+        self, rows: list[ResolvedRequest], texts: CallTexts, progress: Progress, drawing: DrawingPass | None = None
     ) -> list[Image.Image]:
         """`drawing`: the pass, None for the first."""
-        request, drawing = rows[0], drawing or passes_of(rows[0])[0]
+        request, drawing = rows[0], drawing or rows[0].passes[0]
         with AdapterSession(self._adapters, request.loras, texts.vocabulary) as session:
             conditionings = texts.condition(rows, drawing, session)
-            work = task(request)
+            prepared = pipeline_inputs(request)
             controls = [
                 NetworkControl(self._controlnet(control.model), picture, control.scale, control.start, control.end)
-                for control, picture in zip(request.controls, work.control_pictures, strict=True)
+                for control, picture in zip(request.controls, prepared.control_pictures, strict=True)
             ]
             guidance = Guidance(request.guidance_scale, request.guidance_rescale)
-            denoiser = Denoiser(self.model.backend, conditionings, guidance, controls, steps=drawing.steps)
-            pipe = work.open(self.pipe, denoiser, self._scheduler(request.scheduler))
+            denoiser = Denoiser(self.model, conditionings, guidance, controls, steps=drawing.steps)
+            pipe = open_pipeline(self.model, request, denoiser, self._scheduler(request.scheduler))
             try:
                 images = pipe(
-                    prompt_embeds=denoiser.first_states()["encoder_hidden_states"],
+                    **self.model.family.prompt_arguments(denoiser.first_states()),
                     num_inference_steps=request.num_inference_steps,
                     guidance_scale=request.guidance_scale if denoiser.embeds_guidance else 1.0,
                     # Noise is drawn on the CPU: the same seed then means the same picture on every device.
                     generator=[torch.Generator("cpu").manual_seed(row.seed) for row in rows],
                     output_type="np",
                     callback_on_step_end=progress.begin(request.num_inference_steps),
-                    **work.inputs,
+                    **prepared.inputs,
                 ).images
             except (torch.OutOfMemoryError, RuntimeError) as error:
                 raise out_of_memory(error, len(rows), request) from error
         if not np.isfinite(images).all():
             raise no_picture(self.pipe.dtype, request)
-        return [work.finish(picture) for picture in self.pipe.numpy_to_pil(images)]
+        return [prepared.finish(picture) for picture in self.pipe.numpy_to_pil(images)]
 
     def _controlnet(self, model: str) -> "ModelMixin":
         """Opened once; a name of the zoo, a hub id or a folder."""
         if model not in self._controlnets:
-            self._controlnets[model] = load_controlnet(model_dir(model), self.pipe)
+            self._controlnets[model] = self.model.family.open_controlnet(model_dir(model), self.pipe)
         return self._controlnets[model]
 
     def _scheduler(self, name: str) -> "SchedulerMixin":
@@ -313,35 +304,6 @@ class Sampler:
             "Precision": None if dtype == pick_dtype(None, self.pipe.device) else str(dtype).removeprefix("torch."),
         }
         return describe(request, self.recommended, values)
-
-
-@dataclass
-class _Texts:
-    """The texts of a call, and the states of those that the last batch had."""
-
-    vocabulary: Vocabulary
-    _states: dict[tuple[object, ...], dict[str, States]] = field(default_factory=dict)  # of a picture's texts
-
-    def condition(
-        self, rows: list[ResolvedRequest], drawing: DrawingPass, session: AdapterSession
-    ) -> list[Conditioning]:
-        """Each text is encoded by itself, so that a picture does not depend on its neighbours' texts."""
-        known, self._states = self._states, {}
-        conditionings = []
-        for row in rows:
-            texts = _texts_of(row, drawing)
-            key = (*texts, row.clip_skip, row.loras)  # a LoRA may change the text encoder
-            if key not in known:
-                if drawing.before is None:
-                    warn_of_unknown(self.vocabulary.tokenizer, texts.prompts)
-                known[key] = session.encode(texts, row.clip_skip)
-            self._states[key] = known[key]
-            conditionings.append(condition(texts, known[key]))
-        return conditionings
-
-
-def _texts_of(request: ResolvedRequest, drawing: DrawingPass) -> PromptTexts:
-    return read_prompts(request.plain_prompt, request.negative_prompt, drawing.steps, drawing.before)
 
 
 def _size(request: ResolvedRequest, usual: int) -> int:

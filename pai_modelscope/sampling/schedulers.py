@@ -11,15 +11,13 @@ import functools
 import re
 import warnings
 from collections.abc import Callable, Mapping
-from typing import Any
 
-import diffusers as untyped_diffusers
+import diffusers
 from diffusers import SchedulerMixin
 
 from pai_modelscope.errors import UserError
 from pai_modelscope.sampling import pure_noise
 
-diffusers: Any = untyped_diffusers  # its decorators hide its methods from type checkers
 _Builder = Callable[[Mapping[str, object]], SchedulerMixin]
 
 # The original WebUI's seven (Euler, Euler a, DPM++, DDIM, DDPM, PNDM, Heun) and today's: the class and its options.

@@ -41,10 +41,8 @@ def own_settings(folder: Path) -> tuple[object, dict[str, object]]:
     return settings.get("safety"), recommended
 
 
-def check_types(pipe: object, name: object, base: object, recommended: object, safety: object) -> None:
+def check_types(name: object, base: object, recommended: object, safety: object) -> None:
     """Raises `UserError` for what a `Sampler` can't be made of."""
-    if any(not hasattr(pipe, part) for part in ("unet", "text_encoder", "tokenizer", "vae", "scheduler")):
-        raise UserError(f"pipe is {short_repr(pipe)}; give a StableDiffusionPipeline, or use Sampler.from_pretrained")
     if not isinstance(name, str) or not isinstance(base, str):
         raise UserError(f"name is {short_repr(name)} and base {short_repr(base)}; give texts")
     if recommended is not None and not isinstance(recommended, Mapping):

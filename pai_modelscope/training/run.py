@@ -10,10 +10,10 @@ from typing import Any
 import torch
 from accelerate import Accelerator
 
-from pai_modelscope.checkpoints.load import load_pipeline
 from pai_modelscope.config import TrainingConfig
 from pai_modelscope.data.batches import ExampleSource
 from pai_modelscope.errors import UserError
+from pai_modelscope.families import family_of_folder
 from pai_modelscope.methods.fine_tuning import RunContext
 from pai_modelscope.methods.spec import RunOptions
 from pai_modelscope.training.card import facts_of_run
@@ -76,7 +76,7 @@ class TrainingRun:
         for name, why in sorted(options.without_effect.items()):
             warnings.warn(f"{name} changes nothing: {why}", stacklevel=2)
         self.folder = model_dir(options.model, revision=options.revision)
-        pipe = load_pipeline(self.folder, torch.device("cpu"), torch.float32)
+        pipe = family_of_folder(self.folder).open(self.folder, torch.device("cpu"), torch.float32)
         context = RunContext(options.model, self.folder, pipe, options.data, options.loop, self.accelerator)
         self.fine_tuning = options.spec.load()(options.method, context)
         self.method = self.fine_tuning.method

@@ -4,7 +4,7 @@ import json
 import re
 import shutil
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from fnmatch import fnmatch
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -69,7 +69,11 @@ def problem(folder: Path) -> str | None:
 
 def is_family(folder: Path) -> bool:
     """Whether it is a Stable-Diffusion-shaped model that reads Chinese through a BertTokenizer."""
-    index = json_if_readable(folder / "model_index.json") or {}
+    return is_family_index(json_if_readable(folder / "model_index.json") or {})
+
+
+def is_family_index(index: Mapping[str, object]) -> bool:
+    """The same of a model_index.json."""
     classes = {part: named[1] for part, named in _parts(index)}
     return (
         str(index.get("_class_name", "")).startswith("StableDiffusion")
@@ -122,7 +126,7 @@ def copy_model(source: Path, made: Path, but: Collection[str] = ()) -> None:
             shutil.copyfile(source / file, made / file)
 
 
-def _parts(index: dict[str, Any]) -> Iterator[tuple[str, tuple[str, str]]]:
+def _parts(index: Mapping[str, object]) -> Iterator[tuple[str, tuple[str, str]]]:
     for part, named in index.items():
         if isinstance(named, list) and len(named) == 2 and all(isinstance(text, str) for text in named):
             yield part, (named[0], named[1])

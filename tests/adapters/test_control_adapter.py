@@ -13,10 +13,10 @@ from safetensors.torch import load_file, save_file
 from pai_modelscope import Sampler, UserError, model_dir
 from pai_modelscope.adapters import load_lora, read_lora
 from pai_modelscope.adapters.control import FILE, attach_control_lora, read_control_lora, write_control_lora
-from pai_modelscope.checkpoints.load import load_controlnet
 from pai_modelscope.checkpoints.single_file import from_single_file, to_single_file
 from pai_modelscope.data import open_dataset
 from pai_modelscope.evaluation.metrics import edge_agreement
+from pai_modelscope.families import STABLE_DIFFUSION
 from pai_modelscope.images.annotators import annotate
 from tests.support.adapter_files import make_diffusers
 from tests.support.command_line import generate, names
@@ -73,10 +73,10 @@ def test_only_matrices_and_the_parts_that_no_unet_has_train_and_are_kept(trained
 
 
 def test_loras_in_the_unet_leave_the_controlnet_alone(sampler, tmp_path):
-    before = load_controlnet(CANNY, sampler.pipe).state_dict()
+    before = STABLE_DIFFUSION.open_controlnet(CANNY, sampler.pipe).state_dict()
     other = Sampler.from_pretrained(MINI, device="cpu").pipe
     load_lora(other, read_lora(make_diffusers(sampler.pipe, tmp_path)[0]), "ink")
-    after = load_controlnet(CANNY, other).state_dict()
+    after = STABLE_DIFFUSION.open_controlnet(CANNY, other).state_dict()
     assert before.keys() == after.keys() and all(torch.equal(before[name], after[name]) for name in before)
 
 
@@ -97,19 +97,19 @@ def test_an_adapter_for_another_model_or_with_a_part_missing_is_refused(sampler,
     odd = damaged(tmp_path / "d", lambda tensors: tensors.update({"mid_block.odd": torch.zeros(1)}))
     for folder in (wide, lost, half, odd):
         with pytest.raises(UserError, match=r"is for another model: .*(conv_in|controlnet_mid_block|odd)"):
-            load_controlnet(folder, sampler.pipe)
+            STABLE_DIFFUSION.open_controlnet(folder, sampler.pipe)
     cut = tmp_path / "cut"
     shutil.copytree(CANNY, cut)
     (cut / FILE).write_bytes((CANNY / FILE).read_bytes()[:1000])
     with pytest.raises(UserError, match="cut short"):
-        load_controlnet(cut, sampler.pipe)
+        STABLE_DIFFUSION.open_controlnet(cut, sampler.pipe)
 
 
 def test_as_a_single_file_and_back_it_is_a_whole_controlnet_for_everyone(sampler, tmp_path):
     folder = from_single_file(
         to_single_file("pai-diffusion-mini-zh-controlnet-canny", tmp_path / "canny.safetensors"), tmp_path / "canny"
     )
-    whole, ours = ControlNetModel.from_pretrained(folder), load_controlnet(CANNY, sampler.pipe)
+    whole, ours = ControlNetModel.from_pretrained(folder), STABLE_DIFFUSION.open_controlnet(CANNY, sampler.pipe)
     state = ours.state_dict()
     assert all(torch.equal(tensor, state[name]) for name, tensor in whole.state_dict().items())
     shutil.copytree(CANNY, tmp_path / "mine")
@@ -122,7 +122,10 @@ def test_as_a_single_file_and_back_it_is_a_whole_controlnet_for_everyone(sampler
 def test_the_shipped_controlnet_draws_as_in_plain_diffusers(sampler):
     art = open_dataset("control_test", size=64)[0]["image"].convert("RGB")
     pipe = StableDiffusionControlNetPipeline.from_pretrained(
-        MINI, controlnet=load_controlnet(CANNY, sampler.pipe), safety_checker=None, requires_safety_checker=False
+        MINI,
+        controlnet=STABLE_DIFFUSION.open_controlnet(CANNY, sampler.pipe),
+        safety_checker=None,
+        requires_safety_checker=False,
     )
     pipe.set_progress_bar_config(disable=True)
     for part in (pipe.unet, pipe.vae):

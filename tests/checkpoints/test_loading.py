@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 from transformers import BertConfig, BertModel, BertTokenizer
 
 from pai_modelscope import Sampler, UserError, model_dir
-from pai_modelscope.checkpoints.load import load_pipeline
+from pai_modelscope.families import STABLE_DIFFUSION
 from pai_modelscope.images.infotext import parse_infotext
 
 MINI = model_dir("pai-diffusion-mini-zh")
@@ -104,7 +104,7 @@ def test_a_taiyi_style_folder_draws(tmp_path):
     index |= {"feature_extractor": ["transformers", "CLIPFeatureExtractor"]}  # a class that is gone
     index |= {"safety_checker": ["stable_diffusion", "StableDiffusionSafetyChecker"]}
     (tmp_path / "model_index.json").write_text(json.dumps(index))
-    sampler = Sampler(load_pipeline(tmp_path, torch.device("cpu"), torch.float32), name="taiyi")
+    sampler = Sampler(STABLE_DIFFUSION.open(tmp_path, torch.device("cpu"), torch.float32), name="taiyi")
     assert sampler.pipe.tokenizer.model_max_length == 64
     for scheduler in (None, "DPM++ 2M"):
         picture = sampler("好" * 100, num_inference_steps=2, seed=0, scheduler=scheduler, clip_skip=1)[0]

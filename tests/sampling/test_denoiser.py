@@ -15,10 +15,11 @@ from diffusers import ControlNetModel, StableDiffusionPipeline, UNet2DConditionM
 from PIL import Image
 
 from pai_modelscope import Sampler, UserError, model_dir
-from pai_modelscope.acceleration import EagerBackend, NetworkInputs
+from pai_modelscope.acceleration import EagerBackend
+from pai_modelscope.families import Inputs, NetworkControl
 from pai_modelscope.images.infotext import parse_infotext
 from pai_modelscope.sampling import LoadedModel
-from pai_modelscope.sampling.denoiser import NetworkControl, rescaled
+from pai_modelscope.sampling.denoiser import rescaled
 from tests.sampling.test_loras import lora_file
 from tests.support.controlnets import save_steering_controlnet
 
@@ -35,7 +36,7 @@ class CountingBackend(EagerBackend):
         self.calls: list[tuple[int, bool]] = []
         self.adapters: list[dict[str, float]] = []
 
-    def predict(self, sample: torch.Tensor, timestep: torch.Tensor, inputs: NetworkInputs) -> torch.Tensor:
+    def predict(self, sample: torch.Tensor, timestep: torch.Tensor, inputs: Inputs) -> torch.Tensor:
         controlled = "mid_block_additional_residual" in inputs
         assert len(inputs["encoder_hidden_states"]) == len(sample)
         self.calls.append((len(sample), controlled))

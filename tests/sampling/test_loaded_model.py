@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 
 from pai_modelscope import Sampler, UserError
 from pai_modelscope.adapters import deltas
-from pai_modelscope.checkpoints.load import load_pipeline
+from pai_modelscope.families import STABLE_DIFFUSION
 from pai_modelscope.sampling import LoadedModel
 from tests.support.adapter_files import ATTENTION, CONV, MODEL, TEXT, random_lora, same_state, shipped_pipe, vectors
 
@@ -22,7 +22,7 @@ WORD = "<小奶猫>"
 
 
 def opened() -> Any:
-    return load_pipeline(MODEL, torch.device("cpu"), torch.float32)
+    return STABLE_DIFFUSION.open(MODEL, torch.device("cpu"), torch.float32)
 
 
 def lora_file(path: Path, seed: int, rank: int = 4, whole: bool = False) -> str:

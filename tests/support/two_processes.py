@@ -57,7 +57,7 @@ def fine_tune(
     tokenizer = BertTokenizer.from_pretrained(model / "tokenizer")
     method = FullFineTuning(
         UNet2DConditionModel.from_pretrained(model / "unet", torch_dtype=torch.float32).to(
-            memory_format=torch.channels_last  # as `load_pipeline` gives it
+            memory_format=torch.channels_last  # as an opened model has it
         ),
         CLIPTextModel.from_pretrained(model / "text_encoder"),
         DDIMScheduler.from_pretrained(model / "scheduler"),

@@ -15,7 +15,7 @@ from pai_modelscope.checkpoints.single_file.description import CONTROLNET, INDEX
 from pai_modelscope.checkpoints.single_file.fit import MEANINGLESS, fit
 from pai_modelscope.checkpoints.single_file.names import PREFIXES, Slot, clip_name, controlnet_config
 from pai_modelscope.errors import UserError
-from pai_modelscope.model_layout import WEIGHT_STEMS
+from pai_modelscope.model_layout import weight_stem
 from pai_modelscope.tensor_files import PICKLES, check_free, read_tensors, save_safetensors, write_new
 from pai_modelscope.zoo.resolve import model_dir
 
@@ -170,6 +170,6 @@ def _fill(folder: Path, states: dict[str, State], described: Description) -> Non
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_bytes(text.encode("utf-8"))
     for part, state in states.items():
-        stem = WEIGHT_STEMS.get(part, "diffusion_pytorch_model")
+        stem = weight_stem(part)
         inner = folder / part if INDEX in described.texts else folder
         save_safetensors(state, inner / f"{stem}.safetensors", {})

@@ -19,6 +19,7 @@ from pai_modelscope.adapters.result_manifest import Tuned, write_tuned
 from pai_modelscope.checkpoints.configs import part_class
 from pai_modelscope.data import TrainingSet
 from pai_modelscope.errors import UserError
+from pai_modelscope.families.stable_diffusion import CLASSES
 from pai_modelscope.methods.denoising import Denoising, Networks
 from pai_modelscope.methods.denoising_options import DenoisingArguments
 from pai_modelscope.methods.fine_tuning import FineTuning
@@ -172,10 +173,10 @@ def fill_pipeline(folder: Path, source: Path, embedding: Embedding) -> None:
     """As `save_pipeline`, into a folder that is there."""
     copy_model(source, folder, but=("text_encoder", "tokenizer"))
     index = read_json(source / "model_index.json")
-    opened = {
-        part: part_class(source, part, index.get(part)).from_pretrained(source / part, local_files_only=True, **options)
-        for part, options in (("tokenizer", {}), ("text_encoder", {"torch_dtype": "auto"}))
-    }
+    opened = {}
+    for part, options in (("tokenizer", {}), ("text_encoder", {"torch_dtype": "auto"})):
+        cls = part_class(source, part, index.get(part), CLASSES)
+        opened[part] = cls.from_pretrained(source / part, local_files_only=True, **options)
     load_embedding(_Text(**opened), embedding)
     for part, opened_part in opened.items():
         opened_part.save_pretrained(folder / part)

@@ -1,0 +1,142 @@
+"""What a family of text-to-image models is: what its folders hold, how its prompts and networks are used."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+import torch
+
+from pai_modelscope.errors import UserError
+
+if TYPE_CHECKING:
+    from diffusers import DiffusionPipeline, ModelMixin
+    from transformers import PreTrainedTokenizerBase
+
+States = Mapping[str, torch.Tensor]  # of one text, one row each, by the names of the network's arguments
+Inputs = Mapping[str, torch.Tensor | Sequence[torch.Tensor]]  # of several rows, by the names of the network's arguments
+Spread = Callable[[torch.Tensor], torch.Tensor]  # rows of pictures to rows of the network
+Task = Literal["text", "image", "mask"]  # what a picture is made from: text alone, an image, an image and a mask
+
+
+@dataclass(frozen=True)
+class ModelFacts:
+    """What an opened model says of itself.
+
+    `height`, `width`: of its pictures, in pixels; `text_layers`: of the text encoder, which `clip_skip` counts;
+    `embeds_guidance`: the network is told the guidance scale, as LCM's is; `inpaints_only`: it repaints parts of
+    pictures and draws none from text alone; `tasks`: what it can do; `controls`: whether ControlNets can steer it.
+    """
+
+    height: int
+    width: int
+    text_layers: int
+    embeds_guidance: bool = False
+    inpaints_only: bool = False
+    tasks: frozenset[Task] = frozenset(("text",))
+    controls: bool = False
+
+
+@dataclass(frozen=True)
+class NetworkControl:
+    """A ControlNet with its picture (1, 3, H, W), its scale, and the share of the evaluations that it takes part in."""
+
+    network: "ModelMixin"
+    picture: torch.Tensor
+    scale: float = 1.0
+    start: float = 0.0
+    end: float = 1.0
+
+    def active(self, evaluation: int, evaluations: int) -> bool:
+        """Whether it takes part in an evaluation, counted from 0, as diffusers' pipelines decide."""
+        return evaluation / evaluations >= self.start and (evaluation + 1) / evaluations <= self.end
+
+
+class ModelFamily(ABC):
+    """One family of models, over a text-to-image pipeline of diffusers.
+
+    Its pipelines take `prompt_embeds` or the like in place of a prompt, `generator`, `output_type='np'` and
+    `callback_on_step_end`, and have a tokenizer and a text encoder by these names.
+    """
+
+    name: ClassVar[str]
+    network: ClassVar[str]  # the pipeline's name for its denoising network, such as 'unet'
+    lora_prefixes: ClassVar[tuple[str, ...]] = ()  # before the network's modules in LoRA files, such as 'transformer.'
+
+    @abstractmethod
+    def recognizes(self, index: Mapping[str, object]) -> bool:
+        """Whether a model_index.json is of this family."""
+
+    @abstractmethod
+    def holds(self, pipe: object) -> bool:
+        """Whether an opened pipeline is of this family."""
+
+    @abstractmethod
+    def open(self, folder: Path, device: torch.device, dtype: torch.dtype) -> "DiffusionPipeline":
+        """A folder's text-to-image pipeline on `device`, in `dtype`, ready to infer. Its weights run no code.
+
+        Raises:
+            UserError: the folder is no model, lacks a part, is damaged, or its parts don't fit each other.
+        """
+
+    @abstractmethod
+    def facts(self, pipe: "DiffusionPipeline") -> ModelFacts:
+        """What an opened model says of itself."""
+
+    @abstractmethod
+    def count_chunks(self, tokenizer: "PreTrainedTokenizerBase", texts: Sequence[str]) -> int:
+        """In how many pieces the longest of the texts is encoded.
+
+        Raises:
+            UserError: a text that can't be encoded whole.
+        """
+
+    @abstractmethod
+    def encode(
+        self,
+        pipe: "DiffusionPipeline",
+        tokenizer: "PreTrainedTokenizerBase",
+        texts: Sequence[str],
+        clip_skip: int | None,
+    ) -> list[States]:
+        """The states of each text of a picture, all of the same shapes; a text's bits don't depend on the others.
+
+        `tokenizer`: the pipeline's, or a copy that knows more words.
+        """
+
+    @abstractmethod
+    def prompt_arguments(self, states: Mapping[str, torch.Tensor]) -> Mapping[str, object]:
+        """What a pipeline is called with in place of prompts, for the states of a batch, stacked."""
+
+    def pipeline_class(self, task: Task) -> "type[DiffusionPipeline]":
+        """diffusers' pipeline for one of the other tasks that `facts` names. It takes the parts of the first."""
+        raise NotImplementedError
+
+    def network_inputs(self, arguments: Mapping[str, object], spread: Spread) -> Inputs:
+        """What the network is given beside sample, timestep and states: of the `arguments` that a pipeline calls it
+        with, those that count, `spread` from a row a picture to the rows that are evaluated."""
+        return {}
+
+    def timestep(self, timestep: torch.Tensor, rows: int) -> torch.Tensor:
+        """A pipeline's timestep as the network takes it for so many rows."""
+        return timestep
+
+    def open_controlnet(self, folder: Path, pipe: "DiffusionPipeline") -> "ModelMixin":
+        """A ControlNet beside `pipe`, on its device and in its dtype.
+
+        Raises:
+            UserError: there are none for this family, or not this one for this model.
+        """
+        raise UserError(f"models of the family {self.name} take no ControlNets")
+
+    def control_inputs(
+        self,
+        controls: Sequence[NetworkControl],
+        samples: torch.Tensor,
+        timestep: torch.Tensor,
+        inputs: Inputs,
+        unconditional: int,
+    ) -> Inputs:
+        """What ControlNets add to the network's inputs; the first `unconditional` rows are without a prompt."""
+        raise NotImplementedError

@@ -1,0 +1,64 @@
+"""Which families of models there are: the package's, those of installed packages, and those that a program registers.
+
+A package brings a family by an entry point: in its `pyproject.toml`
+
+    [project.entry-points."pai_modelscope.families"]
+    hunyuan = "its_package.family:HunyuanFamily"
+
+where HunyuanFamily is a `ModelFamily` class whose constructor takes no arguments.
+"""
+
+from pathlib import Path
+
+from pai_modelscope.errors import UserError
+from pai_modelscope.families.family import ModelFamily
+from pai_modelscope.families.stable_diffusion import StableDiffusionFamily
+from pai_modelscope.plugins import installed
+from pai_modelscope.zoo.folders import json_if_readable
+
+GROUP = "pai_modelscope.families"  # of entry points
+STABLE_DIFFUSION = StableDiffusionFamily()
+_registered: dict[str, ModelFamily] = {STABLE_DIFFUSION.name: STABLE_DIFFUSION}
+
+
+def register_family(family: ModelFamily) -> None:
+    """Add a family of one's own: its folders then open by `Sampler.from_pretrained` and the command line.
+
+    Raises `UserError` if another family has its name.
+    """
+    if families().get(family.name, family) is not family:
+        raise UserError(f"there is a family {family.name!r} already: give it another name")
+    _registered[family.name] = family
+
+
+def families() -> dict[str, ModelFamily]:
+    """All families by their names. Warns, once, of an installed one that can't be used."""
+    others = installed(GROUP, "family", _checked)
+    return _registered | {family.name: family for family in others if family.name not in _registered}
+
+
+def recognized(folder: Path) -> ModelFamily | None:
+    """The family whose folder it is; None for a folder of none."""
+    index = json_if_readable(folder / "model_index.json")
+    if index is None:
+        return None
+    return next((family for family in families().values() if family.recognizes(index)), None)
+
+
+def family_of_folder(folder: Path) -> ModelFamily:
+    """The family that opens a folder: the one that recognizes it, else Stable Diffusion's, which says what is wrong."""
+    return recognized(folder) or STABLE_DIFFUSION
+
+
+def family_of_pipeline(pipe: object) -> ModelFamily | None:
+    """The family of an opened pipeline; None for a pipeline of none."""
+    return next((family for family in families().values() if family.holds(pipe)), None)
+
+
+def _checked(loaded: object, place: str) -> ModelFamily:
+    if not isinstance(loaded, type) or not issubclass(loaded, ModelFamily):
+        raise TypeError(f"{place} is no ModelFamily")
+    family = loaded()
+    if family.name in _registered:
+        raise ValueError(f"there is a family {family.name!r} already")
+    return family

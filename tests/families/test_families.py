@@ -1,0 +1,212 @@
+"""Families of models: the package's own, and one that another package brings."""
+
+import json
+import os
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from diffusers import HunyuanDiTPipeline
+from PIL import Image
+
+from pai_modelscope import Sampler, UserError, model_dir
+from pai_modelscope.families import STABLE_DIFFUSION, family_of_folder, recognized, register_family, registry
+from pai_modelscope.sampling import LoadedModel
+from tests.sampling.test_denoiser import CountingBackend
+from tests.support.hunyuan import BERT_TOKENS, T5_TOKENS, HunyuanFamily, save_tiny
+
+ROOT = Path(__file__).parents[2]
+QUICK = {"num_inference_steps": 3, "seed": 4, "guidance_scale": 5.0, "scheduler": "DDPM", "guidance_rescale": 0.0}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    return save_tiny(tmp_path_factory.mktemp("family") / "tiny-hunyuan")
+
+
+@pytest.fixture
+def registered(monkeypatch) -> HunyuanFamily:
+    """The family, known to this test alone."""
+    monkeypatch.setattr(registry, "_registered", dict(registry._registered))
+    family = HunyuanFamily()
+    register_family(family)
+    return family
+
+
+@pytest.fixture
+def sampler(registered, folder) -> Sampler:
+    return Sampler.from_pretrained(folder, device="cpu")
+
+
+def pixels(picture) -> np.ndarray:
+    return np.asarray(picture.image)
+
+
+@torch.no_grad()
+def plain(folder: Path, prompt: str, negative: str = "", scale: float = 5.0) -> np.ndarray:
+    """diffusers' own pipeline, with its own guidance."""
+    pipe = HunyuanDiTPipeline.from_pretrained(folder, safety_checker=None, requires_safety_checker=False)
+    pipe.set_progress_bar_config(disable=True)
+    states = {}
+    for name, text in (("", prompt), ("negative_", negative)):
+        for suffix, index, length in (("", 0, BERT_TOKENS), ("_2", 1, T5_TOKENS)):
+            embeds, _, mask, _ = pipe.encode_prompt(
+                text, do_classifier_free_guidance=False, max_sequence_length=length, text_encoder_index=index
+            )
+            states |= {f"{name}prompt_embeds{suffix}": embeds, f"{name}prompt_attention_mask{suffix}": mask}
+    drawn = pipe(
+        num_inference_steps=3,
+        guidance_scale=scale,
+        height=64,
+        width=64,
+        generator=torch.Generator().manual_seed(4),
+        output_type="np",
+        use_resolution_binning=False,
+        **states,
+    )
+    return np.asarray(pipe.numpy_to_pil(drawn.images)[0])
+
+
+def test_the_shipped_model_is_of_the_first_family():
+    folder = model_dir("pai-diffusion-mini-zh")
+    assert recognized(folder) is STABLE_DIFFUSION is family_of_folder(folder)
+
+
+def test_a_folder_of_no_family_is_opened_by_the_first_which_says_what_is_wrong(folder, tmp_path):
+    assert recognized(folder) is None and recognized(tmp_path) is None
+    with pytest.raises(UserError, match=r"The model in .* lacks unet: "):
+        Sampler.from_pretrained(folder, device="cpu")
+
+
+def test_two_families_cannot_share_a_name(registered):
+    with pytest.raises(UserError, match="there is a family 'hunyuan-dit' already"):
+        register_family(HunyuanFamily())
+    register_family(registered)  # the same again changes nothing
+
+
+def test_a_pipeline_of_no_family_is_refused():
+    with pytest.raises(UserError, match="give a text-to-image pipeline of diffusers, of one of the families stable-"):
+        Sampler("熊猫")
+
+
+@pytest.mark.parametrize("scale", [5.0, 1.0])
+def test_a_registered_family_draws_what_its_pipeline_draws(sampler, folder, scale):
+    drawn = sampler("一只红色的猫", negative_prompt="狗", **{**QUICK, "guidance_scale": scale})[0]
+    assert drawn.image.size == (64, 64)
+    expected = plain(folder, "一只红色的猫", "狗", scale)
+    assert expected.std() > 5, "no picture"
+    assert np.array_equal(pixels(drawn), expected)
+
+
+def test_prompts_that_change_are_composed_and_batched_work_for_it(sampler):
+    same = pixels(sampler("猫", **QUICK)[0])
+    for prompt in ("[猫:狗:0.5]", "猫 AND 狗:0.5", "[猫|狗]"):
+        assert not np.array_equal(same, pixels(sampler(prompt, **QUICK)[0])), prompt
+    several = sampler(
+        [{"text": "猫"}, {"text": "狗"}], batch_size=2, **{**QUICK, "seed": None}, num_images_per_prompt=1
+    )
+    assert len(several) == 2
+    pair = sampler(["猫", "猫"], batch_size=2, **{**QUICK, "seed": [4, 5]})
+    assert np.abs(pixels(pair[0]).astype(int) - same).max() <= 2
+    assert not np.array_equal(pixels(pair[0]), pixels(pair[1]))
+
+
+def test_a_backend_sees_its_network(sampler):
+    backend = CountingBackend(sampler.model.network)
+    Sampler(LoadedModel(sampler.pipe, backend=backend))("猫", **QUICK)
+    assert backend.calls == [(2, False)] * 3
+
+
+def test_its_pictures_say_how_to_make_them_again(sampler):
+    picture = sampler("猫", **QUICK)[0]
+    assert "Sampler: DDPM" in picture.infotext and "Model: tiny-hunyuan" in picture.infotext
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"image": Image.new("RGB", (64, 64))}, "image is given, but models of this kind draw from text only"),
+        ({"control": {"canny": Image.new("RGB", (64, 64))}}, "no ControlNet can steer models of this kind"),
+        ({"upscale": 2}, "upscaler 'hires' starts from an image"),
+        ({"loras": {"pai-diffusion-mini-zh-lora-none": 1}}, "none"),
+    ],
+)
+def test_what_it_cannot_do_is_said_at_once(sampler, options, said):
+    with pytest.raises(UserError, match=said):
+        sampler("猫", **QUICK, **options)
+
+
+def test_a_text_that_it_would_cut_is_refused(sampler):
+    with pytest.raises(UserError, match="has 32 tokens; this model reads 20: shorten it"):
+        sampler("猫" * 30, **QUICK)
+
+
+def test_a_damaged_part_of_it_is_named(registered, folder, tmp_path):
+    import shutil
+
+    broken = Path(shutil.copytree(folder, tmp_path / "broken"))
+    (broken / "text_encoder_2/model.safetensors").write_bytes(b"1234")
+    with pytest.raises(UserError, match="text_encoder_2"):
+        Sampler.from_pretrained(broken, device="cpu")
+    index = json.loads((broken / "model_index.json").read_text("utf-8"))
+    (broken / "model_index.json").write_text(json.dumps(index | {"transformer": ["os", "system"]}))
+    shutil.copy(folder / "text_encoder_2/model.safetensors", broken / "text_encoder_2")
+    with pytest.raises(
+        UserError, match=r"wants os.system for transformer, which is not known here: .*HunyuanDiT2DModel"
+    ):
+        Sampler.from_pretrained(broken, device="cpu")
+
+
+ENTRY = "[pai_modelscope.families]\nhunyuan = tests.support.hunyuan:HunyuanFamily\n"
+
+
+def installed(site: Path, entries: str) -> dict[str, str]:
+    """The environment of a process in which a package brings these families."""
+    info = site / "hunyuan-1.0.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: hunyuan\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(entries)
+    return {**os.environ, "PYTHONPATH": os.pathsep.join([str(site), str(ROOT)])}
+
+
+def test_an_installed_family_draws_from_the_command_line(folder, tmp_path):
+    command = [sys.executable, "-m", "pai_modelscope.cli", "generate", "一只红色的猫", "--model", str(folder)]
+    how = ["--steps", "3", "--seed", "4", "--guidance-scale", "5", "--scheduler", "DDPM", "--guidance-rescale", "0"]
+    out = ["--output", str(tmp_path / "out"), "--device", "cpu"]
+    env = installed(tmp_path / "site", ENTRY)
+    done = subprocess.run([*command, *how, *out], env=env, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    (file,) = (tmp_path / "out").glob("*.png")
+    assert np.array_equal(np.asarray(Image.open(file)), plain(folder, "一只红色的猫"))
+
+
+def test_an_installed_family_opens_through_modelscope(folder, tmp_path):
+    code = f"""
+import numpy, pai_modelscope
+from modelscope.pipelines import pipeline
+pipe = pipeline("text-to-image-synthesis", {str(folder)!r}, device="cpu")
+options = dict(num_inference_steps=3, seed=4, guidance_scale=5.0, scheduler="DDPM", guidance_rescale=0.0)
+numpy.save({str(tmp_path / "drawn.npy")!r}, pipe({{"text": "一只红色的猫", **options}})["output_imgs"][0])
+"""
+    env = installed(tmp_path / "site", ENTRY)
+    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert np.array_equal(np.load(tmp_path / "drawn.npy")[..., ::-1], plain(folder, "一只红色的猫"))
+
+
+def test_a_family_that_cannot_be_used_is_one_warning(tmp_path, monkeypatch):
+    installed(tmp_path, "[pai_modelscope.families]\nodd = json:loads\nother = no_such_module:Family\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        assert list(registry.families()) == ["stable-diffusion"]
+        registry.families()
+    said = [str(warning.message) for warning in caught]
+    assert said == [
+        "the family 'odd' of hunyuan can't be used: json:loads is no ModelFamily",
+        "the family 'other' of hunyuan can't be used: No module named 'no_such_module'",
+    ]
