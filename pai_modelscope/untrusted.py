@@ -4,12 +4,13 @@ Every reader of a file from outside uses these. What they raise is one sentence 
 """
 
 import errno
+import io
 import json
 import os
 import stat
 from collections import Counter
 from pathlib import Path, PureWindowsPath
-from typing import Any, BinaryIO
+from typing import Any
 
 from pai_modelscope import limits
 from pai_modelscope.errors import UserError, reason
@@ -27,7 +28,7 @@ def check_regular(path: Name, most: int | None = None) -> int:
     return _size(os.stat(_checked(path)), path, most)
 
 
-def open_regular(path: Name, most: int | None = None) -> BinaryIO:
+def open_regular(path: Name, most: int | None = None) -> io.BufferedReader:
     """The file, open for reading bytes; a named pipe is refused, not waited for.
 
     Raises `UserError` and `OSError` as `check_regular`.

@@ -3,20 +3,22 @@
 Each is read through once for the places of its pictures, which then are fetched where they lie.
 """
 
+import io
 import tarfile
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import BinaryIO
 
 from pai_modelscope import limits
+from pai_modelscope.data.captions import captions_of, lines_of
+from pai_modelscope.data.examples import Broken, Unread, UnreadReader
 from pai_modelscope.data.folders import DOUBLE, Columns, warn_of_left_out
-from pai_modelscope.data.records import PICTURES, Listed, Load, Maker, broken, captions_of, example, lines_of, read_at
+from pai_modelscope.data.stored_pictures import PICTURES, ByteRange, read_at
 from pai_modelscope.errors import UserError, printable
-from pai_modelscope.text_encoding import Look, choose, decode, foreign, look, warn_of_encodings
+from pai_modelscope.text_encoding import choose, decode, foreign, look, warn_of_encodings
 from pai_modelscope.untrusted import open_regular, parse_json
 
 Place = tuple[int, int]  # where a member's content begins in its file, and its length, in bytes
@@ -32,21 +34,25 @@ class _LeftOut:
     captions: list[str] = field(default_factory=list)
 
 
-def open_tars(files: Sequence[Path], columns: Columns) -> Listed:
+class TarReader(UnreadReader):
     """WebDataset shards: `000.jpg` with its caption in `000.txt`, `000.caption` or a field of `000.json`.
 
     `000.mask.png` is a mask and `000.conditioning.png` a conditioning picture, or whatever the columns are called.
-
-    Raises:
-        UserError: compressed, damaged, or without pictures. A picture without a caption is a broken example.
     """
-    left = _LeftOut()
-    makers = [maker for file in files for maker in _tar(file, columns, left)]
-    if not makers:
-        raise UserError(f"{files[0]} holds no pictures; give pairs such as 000.jpg and 000.txt.")
-    warn_of_left_out("Pictures", left.pictures, DOUBLE)
-    warn_of_left_out("Captions", left.captions, DOUBLE)
-    return Listed(makers)
+
+    def __init__(self, files: Sequence[Path], columns: Columns):
+        """Reads all but the pictures.
+
+        Raises:
+            UserError: compressed, damaged, or without pictures. A picture without a caption is a broken example.
+        """
+        left_out = _LeftOut()
+        rows = [row for file in files for row in _Shard(file, columns, left_out).rows()]
+        if not rows:
+            raise UserError(f"{files[0]} holds no pictures; give pairs such as 000.jpg and 000.txt.")
+        warn_of_left_out("Pictures", left_out.pictures, DOUBLE)
+        warn_of_left_out("Captions", left_out.captions, DOUBLE)
+        super().__init__(rows)
 
 
 def samples_of(file: BinaryIO, name: str) -> dict[str, Sample]:
@@ -64,10 +70,10 @@ def samples_of(file: BinaryIO, name: str) -> dict[str, Sample]:
     file.seek(0)
     try:
         # "r:" is without compression: only there a member can be fetched from its place.
-        with tarfile.open(fileobj=cast(Any, _Headers(file)), mode="r:") as archive:
+        with tarfile.open(fileobj=_Headers(file), mode="r:") as archive:
             count = 0
             while member := archive.next():
-                cast(Any, archive).members.clear()  # of millions, the list would fill the memory
+                archive.members.clear()  # type: ignore[attr-defined]  # of millions, the list would fill the memory
                 count += 1
                 _check(member, name, size, count)
                 if member.isfile():
@@ -85,14 +91,19 @@ def samples_of(file: BinaryIO, name: str) -> dict[str, Sample]:
     return samples
 
 
-class _Headers:
+class _Headers(io.RawIOBase):
     """A tar as `tarfile` reads it: heads of members alone, none larger than its bound, whatever it claims."""
 
     def __init__(self, file: BinaryIO):
         self._file = file
-        self.seek, self.tell = file.seek, file.tell
 
-    def read(self, size: int) -> bytes:
+    def seek(self, offset: int, whence: int = 0, /) -> int:
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+    def read(self, size: int = -1, /) -> bytes:
         if not 0 <= size <= limits.TAR_HEADER_BYTES:
             raise tarfile.ReadError(f"a name or header of {size} bytes")
         return self._file.read(size)
@@ -139,85 +150,100 @@ def _unreadable(name: str, problem: str) -> UserError:
     )
 
 
-def _tar(file: Path, columns: Columns, left: _LeftOut) -> list[Maker]:
-    try:
-        with open_regular(file) as opened:
-            samples = samples_of(opened, str(file))
-    except OSError as error:
-        raise _unreadable(str(file), error.strerror or str(error)) from None
-    named = columns.caption != Columns.caption
-    texts: dict[tuple[str, str], bytes] = {}
-    for name, parts in samples.items():
-        kind = next((kind for kind in _TEXTS if kind in parts), None)
-        for wanted in ([kind] if kind else []) + (["json"] if "json" in parts and (named or not kind) else []):
-            if parts[wanted][1] <= limits.CAPTION_BYTES:
-                texts[name, wanted] = read_at(file, *parts[wanted])
-    looks: dict[tuple[str, str], Look] = {key: look(content) for key, content in texts.items()}
-    encodings = dict(zip(texts, choose(list(looks.values())), strict=True))
-    warn_of_encodings(
-        ((f"{file}, {name.lstrip('/')}", encoding) for (name, _), encoding in encodings.items()), "Captions"
-    )
+class _Shard:
+    """The samples of one tar, and the texts in it."""
 
-    def read(name: str, kind: str) -> str:
-        where = f"{file}, {name.lstrip('/')}.{kind}"
-        if (name, kind) not in texts:
-            raise UserError(f"{where} has {samples[name][kind][1]} bytes; valid are up to {limits.CAPTION_BYTES}.")
-        content = texts[name, kind]
-        return decode(content, encodings[name, kind] or foreign(content), where)
+    def __init__(self, file: Path, columns: Columns, left_out: _LeftOut):
+        """Reads the heads of all members, and the texts that may be captions."""
+        self._file, self._columns, self._left_out = file, columns, left_out
+        self._named = columns.caption != Columns.caption  # a field that was asked for goes before a text
+        try:
+            with open_regular(file) as opened:
+                self._samples = samples_of(opened, str(file))
+        except OSError as error:
+            raise _unreadable(str(file), error.strerror or str(error)) from None
+        self._texts: dict[tuple[str, str], bytes] = {}
+        for name, parts in self._samples.items():
+            kind = _text_kind(parts)
+            has_row = "json" in parts and (self._named or not kind)
+            for member in ([kind] if kind else []) + (["json"] if has_row else []):
+                if parts[member][1] <= limits.CAPTION_BYTES:
+                    self._texts[name, member] = read_at(file, *parts[member])
+        looks = [look(content) for content in self._texts.values()]
+        self._encodings = dict(zip(self._texts, choose(looks), strict=True))
+        names = ((self._where(name), encoding) for (name, _), encoding in self._encodings.items())
+        warn_of_encodings(names, "Captions")
 
-    return [_sample(file, name, parts, columns, partial(read, name), left) for name, parts in samples.items()]
+    def rows(self) -> list[Unread | Broken]:
+        return [self._row(name, parts) for name, parts in self._samples.items()]
 
+    def _where(self, name: str) -> str:
+        return f"{self._file}, {name.lstrip('/')}"
 
-def _sample(file: Path, name: str, parts: Sample, columns: Columns, read: Any, left: _LeftOut) -> Maker:
-    where = f"{file}, {name.lstrip('/')}"
+    def _row(self, name: str, parts: Sample) -> Unread | Broken:
+        where, columns = self._where(name), self._columns
+        picture = self._picture(where, parts, "", columns.image)
+        if picture is None:
+            return Broken(f"{where}: no picture among {_kinds(parts)}; add one or remove the rest.")
+        conditions = [columns.condition] if columns.condition else ["conditioning", "conditioning_image"]
+        condition = self._picture(where, parts, *conditions)
+        mask = self._picture(where, parts, columns.mask or "mask")
+        for column, reference in ((columns.condition, condition), (columns.mask, mask)):
+            if column and reference is None:
+                return Broken(f"{where}: no picture {column}.png among {_kinds(parts)}; add it.")
+        try:
+            captions = self._captions(name, parts)
+            self._left_out.captions += self._other_captions(where, parts, captions)
+        except UserError as error:
+            return Broken(str(error))
+        return Unread(where, captions, picture, condition, mask)
 
-    def load(*prefixes: str) -> Load | None:
+    def _picture(self, where: str, parts: Sample, *prefixes: str) -> ByteRange | None:
+        """The first of a sample's pictures that are called so; the others are left out."""
         kinds = [f"{prefix}{kind}".lstrip(".") for prefix in prefixes for kind in PICTURES]
         present = [kind for kind in kinds if kind in parts]
-        left.pictures += [f"{where}.{kind}" for kind in present[1:]]
-        return partial(read_at, file, *parts[present[0]]) if present else None
+        self._left_out.pictures += [f"{where}.{kind}" for kind in present[1:]]
+        return ByteRange(self._file, *parts[present[0]]) if present else None
 
-    picture = load("", columns.image)
-    if picture is None:
-        return broken(f"{where}: no picture among {_kinds(parts)}; add one or remove the rest.")
-    condition = load(columns.condition) if columns.condition else load("conditioning", "conditioning_image")
-    mask = load(columns.mask or "mask")
-    for column, part in ((columns.condition, condition), (columns.mask, mask)):
-        if column and part is None:
-            return broken(f"{where}: no picture {column}.png among {_kinds(parts)}; add it.")
-    try:
-        captions = _captions(where, parts, columns, read)
-        left.captions += _other_captions(file, where, parts, columns, captions)
-    except UserError as error:
-        return broken(str(error))
-    return partial(example, where, captions, picture, condition, mask)
+    def _text(self, name: str, kind: str) -> str:
+        """A member's text, decoded."""
+        where = f"{self._where(name)}.{kind}"
+        if (name, kind) not in self._texts:
+            size = self._samples[name][kind][1]
+            raise UserError(f"{where} has {size} bytes; valid are up to {limits.CAPTION_BYTES}.")
+        content = self._texts[name, kind]
+        return decode(content, self._encodings[name, kind] or foreign(content), where)
+
+    def _captions(self, name: str, parts: Sample) -> Sequence[str]:
+        where, kind = self._where(name), _text_kind(parts)
+        has_row = "json" in parts and (self._named or not kind)
+        row = parse_json(self._text(name, "json"), f"{where}.json") if has_row else {}
+        column = self._caption_field(row)
+        if kind and not (self._named and column == self._columns.caption):
+            return lines_of(self._text(name, kind))
+        if column is None:
+            raise UserError(f"{where}: no caption; add .txt, or .json with the field {self._columns.caption!r}.")
+        return captions_of(row[column], where, column)
+
+    def _caption_field(self, row: object) -> str | None:
+        names = (self._columns.caption, "caption")
+        return next((name for name in names if isinstance(row, dict) and name in row), None)
+
+    def _other_captions(self, where: str, parts: Sample, captions: Sequence[str]) -> Iterator[str]:
+        """The members whose captions are not those that are read."""
+        texts = [kind for kind in _TEXTS if kind in parts]
+        yield from (f"{where}.{kind}" for kind in texts[1:])
+        if texts and not self._named and _fits(parts.get("json")):
+            with suppress(UserError):  # it is not used, and may be anything
+                row = parse_json(read_at(self._file, *parts["json"]), where)
+                name = self._caption_field(row)
+                if name and lines_of("\n".join(captions_of(row[name], where, name))) != list(captions):
+                    yield f"{where}.json"
 
 
-def _captions(where: str, parts: Sample, columns: Columns, read: Any) -> Sequence[str]:
-    kind, named = next((kind for kind in _TEXTS if kind in parts), None), columns.caption != Columns.caption
-    row = parse_json(read("json"), f"{where}.json") if "json" in parts and (named or not kind) else {}
-    column = _caption_field(row, columns)
-    if kind and not (named and column == columns.caption):  # a field that was asked for by its name goes before
-        return lines_of(read(kind))
-    if column is None:
-        raise UserError(f"{where}: no caption; add .txt, or .json with the field {columns.caption!r}.")
-    return captions_of(row[column], where, column)
-
-
-def _caption_field(row: Any, columns: Columns) -> str | None:
-    return next((name for name in (columns.caption, "caption") if isinstance(row, dict) and name in row), None)
-
-
-def _other_captions(file: Path, where: str, parts: Sample, columns: Columns, captions: Sequence[str]) -> Iterator[str]:
-    """The members whose captions are not those that are taken."""
-    texts = [kind for kind in _TEXTS if kind in parts]
-    yield from (f"{where}.{kind}" for kind in texts[1:])
-    if texts and columns.caption == Columns.caption and _fits(parts.get("json")):
-        with suppress(UserError):  # it is not used, and may be anything
-            row = parse_json(read_at(file, *parts["json"]), where)
-            name = _caption_field(row, columns)
-            if name and lines_of("\n".join(captions_of(row[name], where, name))) != list(captions):
-                yield f"{where}.json"
+def _text_kind(parts: Sample) -> str | None:
+    """The member of a sample that is a text of captions."""
+    return next((kind for kind in _TEXTS if kind in parts), None)
 
 
 def _fits(place: Place | None) -> bool:

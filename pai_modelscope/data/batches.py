@@ -1,28 +1,37 @@
 """Pictures and captions become the batches of the training loop."""
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, TypedDict, Unpack
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from PIL import Image
 
-from pai_modelscope.data.augmentation import CaptionSettings, Draw, caption, draw, resample
-from pai_modelscope.data.examples import Example, Reader, TrainingSet
-from pai_modelscope.data.geometry import LATENT, Geometry, Size, check_same_aspect, crop, cycle
+from pai_modelscope.data.augmentation import CaptionSettings, caption, draw, resample
+from pai_modelscope.data.examples import Example, TrainingSet
+from pai_modelscope.data.geometry import LATENT, Geometry, Size, cycle
+from pai_modelscope.data.loading import Sample, loader
+from pai_modelscope.data.views import AnnotatedView, Cut, View, condition_view, mask_view, picture_view
 from pai_modelscope.errors import UserError
-from pai_modelscope.images.annotators import annotate
 from pai_modelscope.text import chunk_ids, unknown_characters
 from pai_modelscope.text.chunks import BACKTRACK, content_length
 
 if TYPE_CHECKING:
     from diffusers import AutoencoderKL
+    from transformers import PreTrainedTokenizerBase
 
 TOGETHER = 8  # pictures that go through the VAE at once: its memory is that of many UNet samples
 Batch = dict[str, torch.Tensor]
+
+
+class SourceOptions(TypedDict, total=False):
+    """How `ExampleSource` makes conditions, and who reads the pictures."""
+
+    annotator: str | None
+    annotator_options: Mapping[str, object] | None
+    workers: int
+    worker_processes: bool
 
 
 class ExampleSource:
@@ -41,9 +50,11 @@ class ExampleSource:
         annotator: a name in `images.annotators.ANNOTATORS`: conditions are drawn from the cropped pictures, in place of
             those of the set. `annotator_options` go to it.
         workers: threads that read pictures; 0, the default of diffusers' scripts, is one.
+        worker_processes: as many processes in their place: see `loading`.
 
     Raises:
-        UserError: no pictures; a caption beyond `max_chunks`; conditions for some of the pictures only.
+        UserError: no pictures; a caption beyond `max_chunks`; conditions for some of the pictures only; worker
+            processes that can't begin.
     """
 
     def __init__(
@@ -51,23 +62,24 @@ class ExampleSource:
         training_set: TrainingSet,
         geometry: Geometry,
         captions: CaptionSettings,
-        tokenizer: Any,
+        tokenizer: "PreTrainedTokenizerBase",
         *,
         annotator: str | None = None,
-        annotator_options: Mapping[str, Any] | None = None,
+        annotator_options: Mapping[str, object] | None = None,
         workers: int = 4,
+        worker_processes: bool = False,
     ):
         examples = [training_set[place] for place in range(len(training_set))]
         if not examples:
             raise UserError("The training set has no pictures; give at least one.")
         self.geometry, self.captions, self.tokenizer = geometry, captions, tokenizer
-        self.annotator, self.annotator_options = annotator, dict(annotator_options or {})
-        if workers < 0:
-            raise UserError(f"dataloader_num_workers is {workers}; it must be at least 0, such as 4")
-        self._pool = ThreadPoolExecutor(max(workers, 1))
-        self._controlled = annotator is None and _all_or_none(examples)
         self._weighted = any(example.weight != 1 for example in examples)
-        self._masked = any(example.mask for example in examples)
+        self._masked = any(example.mask is not None for example in examples)
+        self._control: View | None = None  # what shows the conditions
+        if annotator is not None:
+            self._control = AnnotatedView(annotator, dict(annotator_options or {}))
+        elif _all_or_none(examples):
+            self._control = condition_view
         needed = chunks_needed(tokenizer, examples, captions)
         self.examples: list[list[Example]] = []
         self.shapes: list[tuple[Size, int]] = []  # size and chunks of each bucket
@@ -77,6 +89,8 @@ class ExampleSource:
         for shape in sorted(by_shape):
             self.shapes.append(shape)
             self.examples.append(by_shape[shape])
+        self._starts = [sum(self.lengths[:bucket]) for bucket in range(len(self.shapes))]
+        self._loader = loader([example for bucket in self.examples for example in bucket], workers, worker_processes)
 
     @property
     def lengths(self) -> list[int]:
@@ -94,27 +108,34 @@ class ExampleSource:
 
     def batch(self, bucket: int, indices: torch.Tensor, device: torch.device, keys: torch.Tensor) -> Batch:
         """See the class. Raises `UserError` that names a picture which can't be read."""
-        chosen = [self.examples[bucket][place] for place in indices.tolist()]
         size, chunks = self.shapes[bucket]
-        drawn = draw(keys, self.geometry)
-        texts = [caption(example.captions, one, self.captions) for example, one in zip(chosen, drawn, strict=True)]
-        made = {
-            "latents": self.latents(chosen, size, drawn, keys, device),
-            **self.text(texts, chunks, device),
-        }
+        draws = draw(keys, self.geometry)
+        samples = [
+            self.sample(bucket, place, Cut(size, drawn.across, drawn.down, drawn.flip))
+            for place, drawn in zip(indices.tolist(), draws, strict=True)
+        ]
+        examples = [sample.example for sample in samples]
+        texts = [
+            caption(example.captions, drawn, self.captions) for example, drawn in zip(examples, draws, strict=True)
+        ]
+        batch = {"latents": self.latents(samples, keys, device), **self.text(texts, chunks, device)}
         if self._weighted:
-            made["weight"] = moved(torch.tensor([example.weight for example in chosen], dtype=torch.float32), device)
-        if self._masked:
-            made["mask"] = moved(self._map(lambda example, one: _mask(example, size, one), chosen, drawn), device)
-        if self._controlled or self.annotator:
-            made["control"] = moved(
-                self._map(lambda example, one: self._control(example, size, one), chosen, drawn), device
-            )
-        return made
+            batch["weight"] = moved(torch.tensor([example.weight for example in examples], dtype=torch.float32), device)
+        if self._masked:  # how much of each latent's pixels counts
+            batch["mask"] = moved(F.avg_pool2d(self.views(mask_view, samples), LATENT), device)
+        if self._control is not None:
+            batch["control"] = moved(self.views(self._control, samples), device)
+        return batch
 
-    def latents(
-        self, examples: Sequence[Example], size: Size, drawn: Sequence[Draw], keys: torch.Tensor, device: torch.device
-    ) -> torch.Tensor:
+    def sample(self, bucket: int, place: int, cut: Cut) -> Sample:
+        """An example of a bucket as `cut` shows it."""
+        return Sample(self._starts[bucket] + place, self.examples[bucket][place], cut)
+
+    def views(self, view: View, samples: Sequence[Sample]) -> torch.Tensor:
+        """(n, channels, height, width) float32 in [0, 1]: `view` of each sample."""
+        return torch.from_numpy(np.stack(self._loader.load(view, samples)))
+
+    def latents(self, samples: Sequence[Sample], keys: torch.Tensor, device: torch.device) -> torch.Tensor:
         """(n, 4, height/8, width/8) float32 on `device`, scaled to unit variance."""
         raise NotImplementedError
 
@@ -122,33 +143,26 @@ class ExampleSource:
         """What a batch says of its captions."""
         return {"ids": moved(chunk_ids(self.tokenizer, texts, chunks), device)}
 
-    def _control(self, example: Example, size: Size, drawn: Draw) -> torch.Tensor:
-        if self.annotator is None:
-            assert example.condition is not None
-            return _tensor(_covering(example, example.condition, "conditioning picture", size, drawn))
-        try:
-            return _tensor(annotate(self.annotator, view(example, size, drawn), **self.annotator_options))
-        except UserError as error:
-            raise UserError(f"{example.name}: {error}") from None
-
-    def _map(self, make: Callable[..., torch.Tensor], *columns: Sequence[Any]) -> torch.Tensor:
-        """`make` of each row of `columns`, in threads, stacked."""
-        return torch.stack(list(self._pool.map(make, *columns)))
-
 
 class PictureSource(ExampleSource):
     """Reads and encodes every picture anew whenever it is shown: any crop, nothing on disk, slow."""
 
-    def __init__(self, *parts: Any, vae: "AutoencoderKL", **options: Any):
+    def __init__(
+        self,
+        training_set: TrainingSet,
+        geometry: Geometry,
+        captions: CaptionSettings,
+        tokenizer: "PreTrainedTokenizerBase",
+        *,
+        vae: "AutoencoderKL",
+        **options: Unpack[SourceOptions],
+    ):
         """As `ExampleSource`, and `vae`, which moves to the device of the first batch."""
-        super().__init__(*parts, **options)
+        super().__init__(training_set, geometry, captions, tokenizer, **options)
         self.vae = vae.eval()
 
-    def latents(
-        self, examples: Sequence[Example], size: Size, drawn: Sequence[Draw], keys: torch.Tensor, device: torch.device
-    ) -> torch.Tensor:
-        pixels = self._map(lambda example, one: pixels_of(example, size, one), examples, drawn)
-        mean, std = encode(self.vae.to(device), moved(pixels, device))
+    def latents(self, samples: Sequence[Sample], keys: torch.Tensor, device: torch.device) -> torch.Tensor:
+        mean, std = encode(self.vae.to(device), moved(as_vae_input(self.views(picture_view, samples)), device))
         return scaled(resample(mean, std, keys), *scaling(self.vae))
 
 
@@ -157,14 +171,9 @@ def moved(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
     return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor.to(device)
 
 
-def view(example: Example, size: Size, drawn: Draw) -> Image.Image:
-    """The cropped picture of a sample, RGB."""
-    return crop(example.read(), size, drawn.across, drawn.down, drawn.flip)
-
-
-def pixels_of(example: Example, size: Size, drawn: Draw) -> torch.Tensor:
-    """What the VAE sees of a sample: (3, height, width) in [-1, 1]."""
-    return _tensor(view(example, size, drawn)) * 2 - 1
+def as_vae_input(pixels: torch.Tensor) -> torch.Tensor:
+    """Pixels in [0, 1] in [-1, 1]."""
+    return pixels * 2 - 1
 
 
 @torch.no_grad()
@@ -184,7 +193,9 @@ def scaled(latents: torch.Tensor, factor: float, shift: float) -> torch.Tensor:
     return ((latents - shift) * factor).contiguous(memory_format=torch.channels_last)
 
 
-def chunks_needed(tokenizer: Any, examples: Sequence[Example], settings: CaptionSettings) -> list[int]:
+def chunks_needed(
+    tokenizer: "PreTrainedTokenizerBase", examples: Sequence[Example], settings: CaptionSettings
+) -> list[int]:
     """How many chunks each example's batches have: what the longest of its captions needs in any order of its tags."""
     counts: dict[str, int] = {}
     unknown: list[str] = []
@@ -223,24 +234,3 @@ def _all_or_none(examples: Sequence[Example]) -> bool:
             f"{len(without)} of {len(examples)} pictures have no condition, the first {without[0]}; add it."
         )
     return not without
-
-
-def _mask(example: Example, size: Size, drawn: Draw) -> torch.Tensor:
-    """(1, height/8, width/8) in [0, 1]: how much of each latent's pixels counts."""
-    if example.mask is None:
-        return torch.ones(1, size[1] // LATENT, size[0] // LATENT)
-    made = _tensor(_covering(example, example.mask, "mask", size, drawn))
-    return F.avg_pool2d(made[None], LATENT)[0]
-
-
-def _covering(example: Example, read: Reader, what: str, size: Size, drawn: Draw) -> Image.Image:
-    """A condition or mask, cut as its picture is."""
-    picture = read()
-    check_same_aspect(example.size, picture.size, f"{what} of {example.name}")
-    return crop(picture, size, drawn.across, drawn.down, drawn.flip)
-
-
-def _tensor(picture: Image.Image) -> torch.Tensor:
-    """(channels, height, width) in [0, 1]."""
-    pixels = np.asarray(picture, dtype=np.float32) / 255
-    return torch.from_numpy(pixels[None] if pixels.ndim == 2 else np.ascontiguousarray(pixels.transpose(2, 0, 1)))

@@ -2,26 +2,44 @@
 
 import os
 from collections.abc import Callable, Sequence
-from itertools import product
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypedDict, Unpack
 
 import torch
 from torch import nn
 
-from pai_modelscope.data.augmentation import CaptionSettings, Draw, resample
-from pai_modelscope.data.batches import TOGETHER, Batch, ExampleSource, encode, moved, pixels_of, scaled, scaling
+from pai_modelscope.data.augmentation import CaptionSettings, resample
+from pai_modelscope.data.batches import (
+    TOGETHER,
+    Batch,
+    ExampleSource,
+    SourceOptions,
+    as_vae_input,
+    encode,
+    moved,
+    scaled,
+    scaling,
+)
 from pai_modelscope.data.examples import Example, TrainingSet
 from pai_modelscope.data.geometry import Geometry, Size
 from pai_modelscope.data.latent_cache import ShardCache, key_of, weights_digest
+from pai_modelscope.data.loading import Sample
+from pai_modelscope.data.views import Cut, unchanged_picture_view
 from pai_modelscope.errors import UserError
 from pai_modelscope.text import chunk_ids, encode_ids
 
 if TYPE_CHECKING:
     from diffusers import AutoencoderKL
+    from transformers import PreTrainedTokenizerBase
 
 _CAPTIONS_TOGETHER = 64
-_MIDDLE = Draw(across=0.5, down=0.5, flip=False, which=0.0, key=0)
-_MIRRORED = Draw(across=0.5, down=0.5, flip=True, which=0.0, key=0)
+
+
+class _Processes(TypedDict):
+    """Which process of a training this is, of how many, and how it waits for the others."""
+
+    process_index: int
+    num_processes: int
+    wait: Callable[[], None]
 
 
 class CachedSource(ExampleSource):
@@ -48,7 +66,7 @@ class CachedSource(ExampleSource):
         training_set: TrainingSet,
         geometry: Geometry,
         captions: CaptionSettings,
-        tokenizer: Any,
+        tokenizer: "PreTrainedTokenizerBase",
         *,
         vae: "AutoencoderKL",
         folder: str | os.PathLike[str],
@@ -57,30 +75,28 @@ class CachedSource(ExampleSource):
         process_index: int = 0,
         num_processes: int = 1,
         wait: Callable[[], None] = lambda: None,
-        **options: Any,
+        **options: Unpack[SourceOptions],
     ):
         if geometry.random_crop:
             raise UserError("Latents of random crops can't be cached; crop from the centre, or train without a cache.")
         if captions.shuffle_tags and text_encoder is not None:
             raise UserError("States of shuffled tags can't be cached; leave out shuffle_tags or the cache of states.")
         super().__init__(training_set, geometry, captions, tokenizer, **options)
-        parts = {"process_index": process_index, "num_processes": num_processes, "wait": wait}
+        processes: _Processes = {"process_index": process_index, "num_processes": num_processes, "wait": wait}
         self._scaling = scaling(vae)
         self._cache = ShardCache(folder)
         self._vae = weights_digest(vae)
         self._keys: dict[tuple[str, Size, bool], str] = {}
         self._texts: dict[tuple[str, int], tuple[torch.Tensor, str]] = {}  # ids and key of each caption
-        self._encode_pictures(vae.eval().to(device), parts)
+        self._encode_pictures(vae.eval().to(device), processes)
         vae.to("cpu")
         self._encoder = None if text_encoder is None else weights_digest(text_encoder)
         if text_encoder is not None:
-            self._encode_captions(text_encoder.eval().to(device), parts)
+            self._encode_captions(text_encoder.eval().to(device), processes)
 
-    def latents(
-        self, examples: Sequence[Example], size: Size, drawn: Sequence[Draw], keys: torch.Tensor, device: torch.device
-    ) -> torch.Tensor:
-        names = [self._key(example, size, one.flip) for example, one in zip(examples, drawn, strict=True)]
-        moments = self._cache.read(names)
+    def latents(self, samples: Sequence[Sample], keys: torch.Tensor, device: torch.device) -> torch.Tensor:
+        entries = [self._key(sample.example, sample.cut.size, sample.cut.flip) for sample in samples]
+        moments = self._cache.read(entries)
         return scaled(resample(moved(moments["mean"], device), moved(moments["std"], device), keys), *self._scaling)
 
     def text(self, texts: Sequence[str], chunks: int, device: torch.device) -> Batch:
@@ -107,26 +123,27 @@ class CachedSource(ExampleSource):
             self._texts[text, chunks] = ids[0], key_of("states", ids.tolist(), self._encoder)
         return self._texts[text, chunks]
 
-    def _encode_pictures(self, vae: "AutoencoderKL", parts: dict[str, Any]) -> None:
-        views = (_MIDDLE, _MIRRORED) if self.geometry.random_flip else (_MIDDLE,)
-        wanted = [
-            (example, size, one)
-            for (size, _), bucket in zip(self.shapes, self.examples, strict=True)
-            for example, one in product(dict.fromkeys(bucket), views)
+    def _encode_pictures(self, vae: "AutoencoderKL", processes: _Processes) -> None:
+        samples = [
+            self.sample(bucket, place, Cut(size, flip=flip))
+            for bucket, (size, _) in enumerate(self.shapes)
+            for place in _first_places(self.examples[bucket])
+            for flip in ((False, True) if self.geometry.random_flip else (False,))
         ]
 
         def compute(places: Sequence[int]) -> dict[str, torch.Tensor]:
             parts = []
             for start in range(0, len(places), TOGETHER):  # not all pictures of a shard in memory
-                pixels = self._map(lambda place: _pixels_of(*wanted[place]), places[start : start + TOGETHER])
+                part = [samples[place] for place in places[start : start + TOGETHER]]
+                pixels = as_vae_input(self.views(unchanged_picture_view, part))
                 parts.append([moment.half().cpu() for moment in encode(vae, pixels.to(vae.device))])
             mean, std = map(torch.cat, zip(*parts, strict=True))
             return {"mean": mean, "std": std}
 
-        keys = [self._key(example, size, one.flip) for example, size, one in wanted]
-        self._cache.build(keys, [size for _, size, _ in wanted], compute, desc="latents", **parts)
+        keys = [self._key(sample.example, sample.cut.size, sample.cut.flip) for sample in samples]
+        self._cache.build(keys, [sample.cut.size for sample in samples], compute, desc="latents", **processes)
 
-    def _encode_captions(self, text_encoder: nn.Module, parts: dict[str, Any]) -> None:
+    def _encode_captions(self, text_encoder: nn.Module, processes: _Processes) -> None:
         wanted = list(
             dict.fromkeys(
                 (text, chunks)
@@ -144,12 +161,12 @@ class CachedSource(ExampleSource):
             return {"states": torch.cat(states).half()}
 
         keys = [self._text(text, chunks)[1] for text, chunks in wanted]
-        self._cache.build(keys, [chunks for _, chunks in wanted], compute, desc="captions", **parts)
+        self._cache.build(keys, [chunks for _, chunks in wanted], compute, desc="captions", **processes)
 
 
-def _pixels_of(example: Example, size: Size, drawn: Draw) -> torch.Tensor:
-    """Of the picture whose digest the cache will find them by; what was saved since it was opened is another one."""
-    pixels = pixels_of(example, size, drawn)
-    if example.digest_now and example.digest_now() != example.digest:
-        raise UserError(f"{example.name} has changed since the training set was opened; start again to read it anew.")
-    return pixels
+def _first_places(examples: Sequence[Example]) -> list[int]:
+    """One place of each picture, of which a set may hold several."""
+    places: dict[Example, int] = {}
+    for place, example in enumerate(examples):
+        places.setdefault(example, place)
+    return list(places.values())

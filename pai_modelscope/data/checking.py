@@ -64,11 +64,11 @@ def scan(training_set: TrainingSet, on_broken: str = "stop", quick: bool = False
     verdicts: dict[Example, str] = {}  # of examples that stand at several places
     with ThreadPoolExecutor(workers) as pool:
         opened = pool.map(lambda place: _open(training_set, place, quick, verdicts), range(len(training_set)))
-        for made, problem in tqdm(opened, total=len(training_set), desc="pictures", disable=None):
-            if made is None or problem:
+        for example, problem in tqdm(opened, total=len(training_set), desc="pictures", disable=None):
+            if example is None or problem:
                 broken[problem] = None
             else:
-                sound.append(made)
+                sound.append(example)
     result = Scanned(sound, tuple(broken))
     if not sound:
         raise UserError(f"No picture of the training set can be used. {result.report}")
@@ -83,20 +83,20 @@ def _open(
     training_set: TrainingSet, place: int, quick: bool, verdicts: dict[Example, str]
 ) -> tuple[Example | None, str]:
     try:
-        made = training_set[place]
+        example = training_set[place]
     except UserError as error:
         return None, str(error)
-    if not quick and made not in verdicts:
-        verdicts[made] = _problem(made)
-    return made, verdicts.get(made, "")
+    if not quick and example not in verdicts:
+        verdicts[example] = _problem(example)
+    return example, verdicts.get(example, "")
 
 
-def _problem(made: Example) -> str:
+def _problem(example: Example) -> str:
     try:
-        made.read()
-        for what, read in (("conditioning picture", made.condition), ("mask", made.mask)):
-            if read is not None:
-                check_same_aspect(made.size, read().size, f"{what} of {made.name}")
+        example.read()
+        for what, read in (("conditioning picture", example.read_condition), ("mask", example.read_mask)):
+            if (picture := read()) is not None:
+                check_same_aspect(example.size, picture.size, f"{what} of {example.name}")
     except UserError as error:
         return str(error)
     return ""

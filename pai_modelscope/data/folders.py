@@ -3,23 +3,14 @@
 import os
 import re
 import warnings
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from pai_modelscope import limits
-from pai_modelscope.data.examples import Example
-from pai_modelscope.data.lines import encodings_of, read_caption_file
-from pai_modelscope.data.records import (
-    PICTURES,
-    Listed,
-    Maker,
-    broken,
-    example,
-    lines_of,
-    load_file,
-)
+from pai_modelscope.data.captions import encodings_of, lines_of, read_caption_file
+from pai_modelscope.data.examples import Broken, Example, Reader
+from pai_modelscope.data.stored_pictures import PICTURES, PictureFile
 from pai_modelscope.errors import UserError, printable
 
 METADATA = ("metadata.jsonl", "metadata.csv")
@@ -28,7 +19,6 @@ DOUBLE = "another file of the same name is taken"
 # Pictures too, but none that Pillow reads by itself.
 _OTHER_PICTURES = (".heic", ".heif", ".svg", ".jxl", ".psd", ".raw", ".dng")
 _REPEATS = re.compile(r"(\d+)_(.*)", re.DOTALL)
-Made = Callable[[Path, Path | None, dict[Path, str]], Example]
 
 
 @dataclass(frozen=True)
@@ -41,7 +31,41 @@ class Columns:
     mask: str | None = None
 
 
-def open_kohya(root: Path) -> Listed:
+@dataclass(frozen=True)
+class PictureBeside:
+    """A picture file and the text beside it; `caption` stands for a text that is missing."""
+
+    path: Path
+    text: Path | None
+    caption: str | None
+
+
+class FolderReader(Reader[PictureBeside]):
+    """Picture files, each with the captions of the text beside it; texts are read when an example is asked for."""
+
+    def __init__(
+        self,
+        root: Path,
+        rows: Sequence[PictureBeside | Broken],
+        encodings: Mapping[Path, str],
+        order: Sequence[int] | None = None,
+    ):
+        """`root`: of the paths, for messages; `encodings`: of the texts that are not in UTF-8."""
+        super().__init__(rows, order)
+        self._root, self._encodings = root, encodings
+
+    def example(self, row: PictureBeside) -> Example:
+        path, text = row.path, row.text
+        if text is not None:
+            captions = lines_of(read_caption_file(text, self._encodings.get(text, "utf-8")))
+        elif row.caption is not None:
+            captions = [row.caption]
+        else:
+            raise UserError(f"{path} has no caption: write {path.stem}.txt beside it.")
+        return Example.of(path.relative_to(self._root).as_posix(), captions, PictureFile(path, str(path)))
+
+
+def open_kohya(root: Path) -> FolderReader:
     """kohya's folders: in `30_小狗`, every picture counts thirty times; without a text of its own it is a 小狗.
 
     Raises:
@@ -52,26 +76,26 @@ def open_kohya(root: Path) -> Listed:
     doubles: list[Path] = []
     texts = {folder: texts_in(folder, doubles) for folder, _, _ in subsets}
     encodings = encodings_of([path for named in texts.values() for path in named.values()])
-    makers: list[Maker] = []
+    rows: list[PictureBeside | Broken] = []
     order: list[int] = []
-    taken: list[Path] = []
+    pictures: list[Path] = []
     for folder, times, words in subsets:
         paths = list(pictures_in(folder))
-        made = _beside(paths, texts[folder], encodings, partial(_example_of_file, root, words or None))
-        if len(order) + len(made) * times > limits.ROWS:
+        rows_of_folder = _beside(paths, texts[folder], words or None)
+        if len(order) + len(rows_of_folder) * times > limits.ROWS:
             raise UserError(f"{folder} makes more than {limits.ROWS} pictures of the set: let it repeat less.")
-        for place in range(len(made)):
-            order += [len(makers) + place] * times
-        makers += made
-        taken += paths
+        for place in range(len(rows_of_folder)):
+            order += [len(rows) + place] * times
+        rows += rows_of_folder
+        pictures += paths
     if not order:
         raise UserError(f"{root} has folders such as 30_dog, but no pictures in them that repeat at least once.")
-    warn_of_others(root, taken)
+    warn_of_others(root, pictures)
     warn_of_left_out("Captions", doubles, DOUBLE)
-    return Listed(makers, order)
+    return FolderReader(root, rows, encodings, order)
 
 
-def open_plain(root: Path, caption: str | None = None) -> Listed:
+def open_plain(root: Path, caption: str | None = None) -> FolderReader:
     """A folder of pictures, each beside a text of the same name; `caption` stands for texts that are missing.
 
     Raises:
@@ -90,8 +114,7 @@ def open_plain(root: Path, caption: str | None = None) -> Listed:
         )
     warn_of_others(root, paths)
     warn_of_left_out("Captions", doubles, DOUBLE)
-    encodings = encodings_of(list(texts.values()))
-    return Listed(_beside(paths, texts, encodings, partial(_example_of_file, root, caption)))
+    return FolderReader(root, _beside(paths, texts, caption), encodings_of(list(texts.values())))
 
 
 def repeats_of(name: str) -> tuple[int, str] | None:
@@ -150,10 +173,10 @@ def in_sight(path: Path, root: Path) -> bool:
 
 
 def warn_of_others(
-    root: Path, taken: Collection[Path] = (), why: str = "they lie in another folder, or are of no kind that is read"
+    root: Path, read: Collection[Path] = (), why: str = "they lie in another folder, or are of no kind that is read"
 ) -> None:
-    """Say which pictures lie there, too, and are not taken."""
-    kinds, known = {*PICTURES, *_OTHER_PICTURES}, {os.path.normpath(path) for path in taken}
+    """Say which pictures lie there, too, and are not read."""
+    kinds, known = {*PICTURES, *_OTHER_PICTURES}, {os.path.normpath(path) for path in read}
     pictures = (path for path in root.rglob("*") if path.suffix.lower() in kinds)
     left = (path for path in pictures if os.path.normpath(path) not in known and in_sight(path, root))
     warn_of_left_out(f"Pictures in {root}", [path.relative_to(root).as_posix() for path in left], why)
@@ -166,17 +189,10 @@ def warn_of_left_out(what: str, left: Collection[object], why: str) -> None:
         warnings.warn(printable(text), stacklevel=3)
 
 
-def _beside(paths: list[Path], texts: dict[str, Path], encodings: dict[Path, str], made: Made) -> list[Maker]:
+def _beside(paths: list[Path], texts: dict[str, Path], caption: str | None) -> list[PictureBeside | Broken]:
     """Of the pictures of a folder and the texts beside them; a text without a picture is a broken example."""
-    makers: list[Maker] = [partial(made, path, texts.get(path.stem), encodings) for path in paths]
-    lonely = texts.keys() - {path.stem for path in paths}
-    return makers + [broken(f"{texts[stem]}: a caption without a picture; remove it.") for stem in sorted(lonely)]
-
-
-def _example_of_file(
-    root: Path, caption: str | None, path: Path, text: Path | None, encodings: dict[Path, str]
-) -> Example:
-    if text is None and caption is None:
-        raise UserError(f"{path} has no caption: write {path.stem}.txt beside it.")
-    captions = [caption or ""] if text is None else lines_of(read_caption_file(text, encodings.get(text, "utf-8")))
-    return example(path.relative_to(root).as_posix(), captions, partial(load_file, path, str(path)))
+    lonely = sorted(texts.keys() - {path.stem for path in paths})
+    return [
+        *(PictureBeside(path, texts.get(path.stem), caption) for path in paths),
+        *(Broken(f"{texts[stem]}: a caption without a picture; remove it.") for stem in lonely),
+    ]

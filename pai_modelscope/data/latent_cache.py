@@ -8,9 +8,8 @@ so that there is no index beside the shards that could disagree with them.
 import hashlib
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -27,7 +26,7 @@ _NO_SETTINGS = {"transformers_version", "dtype", "torch_dtype"}  # the weights s
 _FORMAT = "pai_modelscope cache 1"  # another number makes all entries anew
 
 
-def key_of(*parts: Any) -> str:
+def key_of(*parts: object) -> str:
     """SHA-256 of `parts`, which JSON can hold."""
     return hashlib.sha256(json.dumps([_FORMAT, *parts], ensure_ascii=False).encode()).hexdigest()
 
@@ -52,7 +51,7 @@ class ShardCache:
         """Reads the heads of the shards in `folder`; what is no whole shard is left alone, to be made again."""
         self.folder = Path(folder)
         self._places: dict[str, tuple[Path, int]] = {}
-        self._open: dict[Path, Any] = {}
+        self._open: dict[Path, safe_open] = {}
         self.refresh()
 
     def __contains__(self, key: str) -> bool:
@@ -68,7 +67,7 @@ class ShardCache:
     def build(
         self,
         keys: Sequence[str],
-        groups: Sequence[Any],
+        groups: Sequence[Hashable],
         compute: Compute,
         *,
         per_shard: int = 256,

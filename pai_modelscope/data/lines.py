@@ -2,35 +2,13 @@
 
 import io
 from collections.abc import Iterator
-from contextlib import suppress
-from pathlib import Path
 from typing import BinaryIO
 
 from pai_modelscope import limits
-from pai_modelscope.data.records import read_file
 from pai_modelscope.errors import UserError
 from pai_modelscope.text_encoding import choose, decode, foreign, look, marked, readable, warn_of_encodings
 
 _SAMPLE = limits.MIB  # bytes that tell the encoding
-
-
-def encodings_of(files: list[Path]) -> dict[Path, str]:
-    """The encoding of each caption file that is not in UTF-8, judged together; warns once if there are any."""
-    looks, known = [], []
-    for file in files:
-        with suppress(UserError):  # said when its picture is asked for
-            looks.append(look(read_file(file, str(file), limits.CAPTION_BYTES)))
-            known.append(file)
-    encodings = dict(zip(known, choose(looks), strict=True))
-    for file in [file for file, encoding in encodings.items() if not encoding]:
-        encodings[file] = foreign(read_file(file, str(file), limits.CAPTION_BYTES))
-    warn_of_encodings(((str(file), encoding) for file, encoding in encodings.items()), "Captions")
-    return {file: encoding for file, encoding in encodings.items() if encoding != "utf-8"}
-
-
-def read_caption_file(file: Path, encoding: str) -> str:
-    """The text of a caption file. Raises `UserError`: not to be read, too long, not of that encoding."""
-    return decode(read_file(file, str(file), limits.CAPTION_BYTES), encoding, str(file))
 
 
 def text_lines(file: BinaryIO, name: str) -> Iterator[str]:

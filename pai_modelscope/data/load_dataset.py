@@ -4,14 +4,14 @@ import os
 import re
 import warnings
 from collections.abc import Mapping
-from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TypeGuard
 
 from pai_modelscope.config.option import Bounds, plain_number, problem_of_number, short_repr
-from pai_modelscope.data.archives import open_tars
+from pai_modelscope.data.archives import TarReader
 from pai_modelscope.data.checking import Scanned
-from pai_modelscope.data.examples import Example, TrainingSet
+from pai_modelscope.data.combined import Subset
+from pai_modelscope.data.examples import Example, Reader, TrainingSet
 from pai_modelscope.data.folders import (
     METADATA,
     Columns,
@@ -21,15 +21,15 @@ from pai_modelscope.data.folders import (
     open_plain,
     warn_of_others,
 )
-from pai_modelscope.data.metadata import open_metadata
+from pai_modelscope.data.metadata import MetadataReader
 from pai_modelscope.data.parquet import open_parquet
-from pai_modelscope.data.records import Listed
-from pai_modelscope.data.shipped import open_shipped
-from pai_modelscope.data.tables import modelscope_folder, open_hub, open_saved, open_table
-from pai_modelscope.data.tsv import open_tsv
+from pai_modelscope.data.shipped import ShippedReader
+from pai_modelscope.data.tables import MsDataset, Table, modelscope_folder, open_hub, open_saved, open_table
+from pai_modelscope.data.tsv import TsvReader
 from pai_modelscope.errors import UserError, printable, reason
 from pai_modelscope.untrusted import check_regular
 
+TrainingData = str | os.PathLike[str] | TrainingSet | Table | MsDataset
 _SHIPPED = "shipped:"
 _ID = re.compile(r"\w[\w.-]*/\w[\w.-]*")
 _FORMS = (
@@ -40,7 +40,7 @@ _FORMS = (
 
 
 def open_training_set(
-    source: Any,
+    source: TrainingData,
     *,
     image_column: str = "image",
     caption_column: str = "text",
@@ -79,18 +79,26 @@ def open_training_set(
     optional = {"conditioning_image_column": conditioning_image_column, "mask_column": mask_column, "caption": caption}
     _check_texts(names, {name: value for name, value in optional.items() if value is not None})
     columns = Columns(image_column, caption_column, conditioning_image_column, mask_column)
+    return _first(_opened(source, columns, split, caption, size), limit)
+
+
+def _opened(source: TrainingData, columns: Columns, split: str, caption: str | None, size: int) -> TrainingSet:
     if not isinstance(source, str | os.PathLike):
-        if _is_training_set(source):
-            count = len(source) if limit is None else min(limit, len(source))
-            return source if count == len(source) else Listed([partial(source.__getitem__, i) for i in range(count)])
-        return open_table(source, columns).first(limit)
+        return source if _is_training_set(source) else open_table(source, columns)
     name = os.fspath(source)
     if name.startswith(_SHIPPED):
-        return open_shipped(name.removeprefix(_SHIPPED), columns, size).first(limit)
-    return _open_named(name, columns, split, caption).first(limit)
+        return ShippedReader(name.removeprefix(_SHIPPED), columns, size)
+    return _open_named(name, columns, split, caption)
 
 
-def _checked_limit(limit: Any) -> int | None:
+def _first(training_set: TrainingSet, limit: int | None) -> TrainingSet:
+    """The first `limit` places; all if None."""
+    if limit is None or limit >= len(training_set):
+        return training_set
+    return Subset(training_set, range(limit))
+
+
+def _checked_limit(limit: object) -> int | None:
     """Python's own number, for which NumPy's may stand. Raises `UserError` for what is no whole number from 1 on."""
     if limit is None:
         return None
@@ -99,20 +107,21 @@ def _checked_limit(limit: Any) -> int | None:
     return int(plain_number(limit, whole=True))
 
 
-def _check_texts(*named: Mapping[str, Any]) -> None:
+def _check_texts(*named: Mapping[str, object]) -> None:
     for name, value in (item for values in named for item in values.items()):
         if not isinstance(value, str):
             raise UserError(f"{name} is {short_repr(value)}; give a text.")
 
 
-def _is_training_set(source: Any) -> bool:
-    if isinstance(source, Listed | Scanned):
+def _is_training_set(source: TrainingSet | Table | MsDataset) -> TypeGuard[TrainingSet]:
+    if isinstance(source, Reader | Scanned):
         return True
-    rows = not isinstance(source, dict) and hasattr(source, "__getitem__") and hasattr(source, "__len__")
-    return rows and len(source) > 0 and isinstance(source[0], Example)
+    if isinstance(source, dict) or not isinstance(source, Table):
+        return False
+    return len(source) > 0 and isinstance(source[0], Example)
 
 
-def _open_named(source: str, columns: Columns, split: str, caption: str | None) -> Listed:
+def _open_named(source: str, columns: Columns, split: str, caption: str | None) -> TrainingSet:
     prefix, _, rest = source.partition(":")
     if prefix in ("modelscope", "huggingface") and not _ID.fullmatch(rest):
         raise UserError(f"{rest!r} is no id of a data set; give owner/name.")
@@ -135,7 +144,7 @@ def _open_named(source: str, columns: Columns, split: str, caption: str | None) 
     return _open_path(folder, columns, split, caption)
 
 
-def _open_path(path: Path, columns: Columns, split: str, caption: str | None) -> Listed:
+def _open_path(path: Path, columns: Columns, split: str, caption: str | None) -> TrainingSet:
     try:
         if not path.is_dir():
             check_regular(path)
@@ -145,17 +154,17 @@ def _open_path(path: Path, columns: Columns, split: str, caption: str | None) ->
         raise UserError(f"{path} can't be read ({error.strerror or reason(error)}).") from None
 
 
-def _open_folder(path: Path, columns: Columns, split: str, caption: str | None) -> Listed:
+def _open_folder(path: Path, columns: Columns, split: str, caption: str | None) -> TrainingSet:
     for folder in (path, path / split):
         if files := [folder / name for name in METADATA if (folder / name).exists()]:
             for unread in files[1:]:
                 warnings.warn(printable(f"{unread} is not read: {files[0].name} lies beside it."), stacklevel=2)
-            return open_metadata(files[0], columns)
+            return MetadataReader(files[0], columns)
     if is_kohya(path):
         return open_kohya(path)
     if tars := _of_split(path, "*.tar", split):
         warn_of_others(path, why=f"beside {tars[0].name} only .tar files are read")
-        return open_tars(tars, columns)
+        return TarReader(tars, columns)
     if tables := _of_split(path, "**/*.parquet", split):
         return open_parquet(tables, columns)
     for folder in (path, path / split):
@@ -163,7 +172,7 @@ def _open_folder(path: Path, columns: Columns, split: str, caption: str | None) 
             return open_saved(folder, columns)
     if len(files := [*path.glob("*.tsv")]) == 1:
         warn_of_others(path, why=f"{files[0].name} is read instead")
-        return open_tsv(files[0])
+        return TsvReader(files[0])
     return open_plain(path, caption)
 
 
@@ -174,13 +183,13 @@ def _of_split(root: Path, pattern: str, split: str) -> list[Path]:
     return of_split or files
 
 
-def _open_file(path: Path, columns: Columns) -> Listed:
+def _open_file(path: Path, columns: Columns) -> TrainingSet:
     if path.suffix in (".jsonl", ".csv"):
-        return open_metadata(path, columns)
+        return MetadataReader(path, columns)
     if path.suffix == ".tsv":
-        return open_tsv(path)
+        return TsvReader(path)
     if path.suffix == ".parquet":
         return open_parquet([path], columns)
     if path.suffix == ".tar":
-        return open_tars([path], columns)
+        return TarReader([path], columns)
     raise UserError(f"{path} is no training set; valid are {_FORMS}.")

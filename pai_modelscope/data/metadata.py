@@ -3,46 +3,51 @@
 import csv
 import reprlib
 from collections import Counter
-from collections.abc import Iterator
-from functools import partial
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from pai_modelscope import limits
+from pai_modelscope.data.captions import captions_of
+from pai_modelscope.data.examples import Unread, UnreadReader
 from pai_modelscope.data.folders import Columns, texts_in, warn_of_left_out, warn_of_others
 from pai_modelscope.data.lines import text_lines
-from pai_modelscope.data.records import Listed, Maker, captions_of, example, file_in, load_file
+from pai_modelscope.data.stored_pictures import PictureFile, file_in
 from pai_modelscope.errors import UserError, reason
 from pai_modelscope.untrusted import open_regular, parse_json
 
-Row = dict[str, Any]
+Row = Mapping[str, object]
 
 
-def open_metadata(file: Path, columns: Columns) -> Listed:
+class MetadataReader(UnreadReader):
     """A folder with `metadata.jsonl` or `metadata.csv`, as of Hugging Face's ImageFolder.
 
     A row has `file_name` and a caption, or a list of them; `conditioning_file_name` and `mask_file_name` if it likes.
-
-    Raises:
-        UserError: no rows, a line that is no row, no such column, a path that leaves the folder.
     """
-    makers: list[Maker] = []
-    taken: set[Path] = set()
-    try:
-        with open_regular(file, limits.METADATA_BYTES) as opened:
-            for line, row in rows_of(opened, file.suffix, str(file)):
-                if len(makers) >= limits.ROWS:
-                    raise UserError(f"{file} has more than {limits.ROWS} rows: give fewer.")
-                maker, files = _maker(file, f"{file}, line {line}", row, columns)
-                makers.append(maker)
-                taken.update(files)
-    except OSError as error:
-        raise UserError(f"{file} can't be read ({error.strerror or reason(error)}).") from None
-    if not makers:
-        raise UserError(f"{file} has no rows; give a file_name and a {columns.caption} for each picture.")
-    warn_of_others(file.parent, taken, f"no row of {file.name} names them")
-    warn_of_left_out("Captions", _texts_beside(taken), f"{file.name} is read instead")
-    return Listed(makers)
+
+    def __init__(self, file: Path, columns: Columns):
+        """Reads all rows of the metadata `file`, and no picture.
+
+        Raises:
+            UserError: no rows, a line that is no row, no such column, a path that leaves the folder.
+        """
+        rows: list[Unread] = []
+        named: set[Path] = set()
+        try:
+            with open_regular(file, limits.METADATA_BYTES) as opened:
+                for line, row in rows_of(opened, file.suffix, str(file)):
+                    if len(rows) >= limits.ROWS:
+                        raise UserError(f"{file} has more than {limits.ROWS} rows: give fewer.")
+                    unread, files = _unread(file, f"{file}, line {line}", row, columns)
+                    rows.append(unread)
+                    named.update(files)
+        except OSError as error:
+            raise UserError(f"{file} can't be read ({error.strerror or reason(error)}).") from None
+        if not rows:
+            raise UserError(f"{file} has no rows; give a file_name and a {columns.caption} for each picture.")
+        warn_of_others(file.parent, named, f"no row of {file.name} names them")
+        warn_of_left_out("Captions", _texts_beside(named), f"{file.name} is read instead")
+        super().__init__(rows)
 
 
 def rows_of(file: BinaryIO, suffix: str, name: str) -> Iterator[tuple[int, Row]]:
@@ -60,20 +65,19 @@ def rows_of(file: BinaryIO, suffix: str, name: str) -> Iterator[tuple[int, Row]]
     yield from _csv_rows(lines, name) if suffix == ".csv" else _json_rows(lines, name)
 
 
-def _maker(file: Path, where: str, row: Row, columns: Columns) -> tuple[Maker, list[Path]]:
-    """What makes the example of a row, and the files that it is of."""
-    picture = _column(row, ("file_name", columns.image, f"{columns.image}_file_name"), where)
+def _unread(file: Path, where: str, row: Row, columns: Columns) -> tuple[Unread, list[Path]]:
+    """What a row says of an example, and the files that it names."""
+    name = _column(row, ("file_name", columns.image, f"{columns.image}_file_name"), where)
     if columns.caption not in row:
         raise UserError(f"{where}: there is no column {columns.caption!r}; the row has {_names(row)}.")
     captions = captions_of(row[columns.caption], where, columns.caption)
-    names = {
-        "condition": _optional(row, columns.condition, "conditioning", where),
-        "mask": _optional(row, columns.mask, "mask", where),
-        "load": picture,
-    }
-    files = {kind: file_in(file.parent, name, where) for kind, name in names.items() if name}
-    loads = {kind: partial(load_file, path, where) for kind, path in files.items()}
-    return partial(example, picture, captions, **loads), list(files.values())  # type: ignore[arg-type]
+    names = [
+        _optional(row, columns.condition, "conditioning", where),
+        _optional(row, columns.mask, "mask", where),
+    ]
+    others = [PictureFile(file_in(file.parent, other, where), where) if other else None for other in names]
+    picture = PictureFile(file_in(file.parent, name, where), where)
+    return Unread(name, captions, picture, *others), [picture.path, *(other.path for other in others if other)]
 
 
 def _texts_beside(pictures: set[Path]) -> list[Path]:
@@ -140,7 +144,7 @@ def _optional(row: Row, column: str | None, kind: str, where: str) -> str | None
     return None if name is None else _text(row[name], name, where)
 
 
-def _text(value: Any, column: str, where: str) -> str:
+def _text(value: object, column: str, where: str) -> str:
     if not isinstance(value, str) or not value:
         raise UserError(f"{where}: {column!r} is {reprlib.repr(value)}; give the path of a file.")
     return value

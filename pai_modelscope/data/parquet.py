@@ -7,21 +7,25 @@ A parquet file may unfold to thousands of times its size. So its rows are read o
 import hashlib
 from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING
 
 from pai_modelscope import limits
+from pai_modelscope.data.combined import Joined, join
 from pai_modelscope.data.folders import Columns
 from pai_modelscope.data.parquet_pages import unfolded_bytes
-from pai_modelscope.data.records import CONDITION, Listed, file_in, join
-from pai_modelscope.data.tables import check_columns, open_table
+from pai_modelscope.data.stored_pictures import file_in
+from pai_modelscope.data.tables import CONDITION, check_columns, open_table
 from pai_modelscope.errors import UserError, reason
 from pai_modelscope.untrusted import open_regular
+
+if TYPE_CHECKING:
+    from datasets import Dataset
 
 _ONE_AT_A_TIME = 200_000  # rows; of more, as many are read at once as make it so many turns
 _AT_ONCE = 64 * limits.MIB  # bytes that are written to the cache together
 
 
-def open_parquet(files: list[Path], columns: Columns) -> Listed:
+def open_parquet(files: list[Path], columns: Columns) -> Joined:
     """Parquet files with pictures in bytes, as Hugging Face's {'bytes', 'path'}, or as paths beside each file.
 
     Raises:
@@ -32,12 +36,12 @@ def open_parquet(files: list[Path], columns: Columns) -> Listed:
     return join([open_table(tables[file], columns, str(file), partial(file_in, file.parent)) for file in filled])
 
 
-def _table(file: Path, columns: Columns) -> Any:
+def _table(file: Path, columns: Columns) -> "Dataset":
     from datasets import Dataset, config
 
     try:
         with open_regular(file) as opened:
-            content = hashlib.file_digest(cast(Any, opened), "sha256").hexdigest()
+            content = hashlib.file_digest(opened, "sha256").hexdigest()
         names, largest = _checked(file, columns)
         # `datasets` tells files in its cache by path and time alone: a changed one may have kept both.
         cache = Path(config.HF_DATASETS_CACHE) / content

@@ -6,7 +6,7 @@ taken before it is decompressed. So each page's header is read first. It is a st
 unfolded and stored (github.com/apache/parquet-format, parquet.thrift, `PageHeader`).
 """
 
-from typing import Any, BinaryIO
+from typing import BinaryIO, Protocol
 
 _STRUCT_DEPTH = 8
 _ELEMENTS = 10_000  # of a list in a header
@@ -14,10 +14,23 @@ _UNFOLDED, _STORED = 2, 3
 _TRUE, _FALSE, _BYTE, _DOUBLE, _BINARY, _LIST, _SET, _MAP, _STRUCT = 1, 2, 3, 7, 8, 9, 10, 11, 12
 
 
-def unfolded_bytes(file: BinaryIO, size: int, chunk: Any) -> int:
+class ColumnChunk(Protocol):
+    """What is needed of pyarrow's `ColumnChunkMetaData`: places and lengths in bytes."""
+
+    @property
+    def data_page_offset(self) -> int: ...
+
+    @property
+    def dictionary_page_offset(self) -> int | None: ...
+
+    @property
+    def total_compressed_size(self) -> int: ...
+
+
+def unfolded_bytes(file: BinaryIO, size: int, chunk: ColumnChunk) -> int:
     """Bytes that the pages of a column chunk unfold to.
 
-    file: the parquet file, opened, of `size` bytes; chunk: pyarrow's `ColumnChunkMetaData`.
+    file: the parquet file, opened, of `size` bytes.
 
     Raises:
         ValueError: headers that are none, or lead out of the chunk.

@@ -3,28 +3,59 @@
 import json
 import lzma
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import cache
 from itertools import zip_longest
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, NotRequired, TypedDict
 
 from PIL import Image
 
 from pai_modelscope import limits
 from pai_modelscope.config.option import Bounds, plain_number, problem_of_number
-from pai_modelscope.data.examples import Example
+from pai_modelscope.data.captions import captions_of
+from pai_modelscope.data.examples import Example, PictureReference, Reader, digest
 from pai_modelscope.data.folders import Columns
-from pai_modelscope.data.records import CONDITION, Listed, captions_of, digest
 from pai_modelscope.data.render import Background, on_background, render_svg
+from pai_modelscope.data.tables import CONDITION
 from pai_modelscope.errors import UserError
 
 if TYPE_CHECKING:
     from datasets import Dataset
 
 FOLDER = Path(__file__).parents[1] / "assets" / "dataset"
-Record = dict[str, Any]
+Row = dict[str, object]  # of `open_dataset`, by its columns
+
+
+class Record(TypedDict):
+    """A shipped picture as its file has it; of a pair, with the drawing without colour as well."""
+
+    id: str
+    name: str
+    style: str
+    style_id: str
+    aliases: list[str]
+    keywords: list[str]
+    en_name: str
+    key: str
+    family: str
+    group: str
+    subgroup: str
+    is_flag: bool
+    is_food: bool
+    variant: bool
+    source: str
+    author: str
+    license: str
+    url: str
+    svg: str
+    split: str
+    base: bool
+    food_test: bool
+    condition_id: NotRequired[str]
+    condition_svg: NotRequired[str]
+
 
 # A drawing without colour (the condition) and the coloured one of the same design (the target).
 CONTROL_PAIRS = {
@@ -134,36 +165,41 @@ def open_dataset(split: str, size: int = 256, background: Background | None = "�
     return Dataset.from_list(rows).with_transform(render)
 
 
-def open_shipped(split: str, columns: Columns, size: int) -> Listed:
-    """A split as a training set of pictures of `size` pixels a side, each drawn when it is read and not before.
+class ShippedReader(Reader[Row]):
+    """A split as a training set of pictures of one size, each drawn when it is read and not before."""
 
-    Raises:
-        UserError: no such split, no positive size, no such column.
-    """
-    size = _pixels(size)
-    render, rows = Render(size, "白色"), [_row(record) for record in shipped_records(split)]
-    condition = columns.condition or (CONDITION if CONDITION in rows[0] else None)
-    wanted = [column for column in (columns.image, columns.caption, condition) if column]
-    if missing := [column for column in wanted if column not in rows[0]] + [
-        column for column in (columns.mask,) if column
-    ]:
-        raise UserError(f"shipped:{split} has no column {', '.join(missing)}; it has {', '.join(rows[0])}.")
+    def __init__(self, split: str, columns: Columns, size: int):
+        """`size`: pixels a side. Raises `UserError`: no such split, no positive size, no such column."""
+        self._split, self._columns, self._render = split, columns, Render(_pixels(size), "白色")
+        rows = [_row(record) for record in shipped_records(split)]
+        self._condition = columns.condition or (CONDITION if CONDITION in rows[0] else None)
+        wanted = [column for column in (columns.image, columns.caption, self._condition) if column]
+        if missing := [column for column in wanted if column not in rows[0]] + [
+            column for column in (columns.mask,) if column
+        ]:
+            raise UserError(f"shipped:{split} has no column {', '.join(missing)}; it has {', '.join(rows[0])}.")
+        super().__init__(rows)
 
-    def make(row: Record) -> Example:
-        where, svg = f"shipped:{split}, {row['id']}", row[columns.image]
+    def example(self, row: Row) -> Example:
+        where, side = f"shipped:{self._split}, {row['id']}", self._render.size
+        picture = self._drawing(row, self._columns.image, where)
         return Example(
             name=where,
-            captions=captions_of(row[columns.caption], where, columns.caption),
-            size=(size, size),
-            digest=digest(f"{render} {svg}".encode()),
-            read=partial(render.draw, svg),
-            condition=partial(render.draw, row[condition]) if condition else None,
+            captions=captions_of(row[self._columns.caption], where, self._columns.caption),
+            size=(side, side),
+            digest=picture.digest(),
+            picture=picture,
+            condition=self._drawing(row, self._condition, where) if self._condition else None,
         )
 
-    return Listed([partial(make, row) for row in rows])
+    def _drawing(self, row: Row, column: str, where: str) -> "Drawing":
+        svg = row[column]
+        if not isinstance(svg, str):
+            raise UserError(f"{where}: {column!r} is no drawing; give 'image' as the column of pictures.")
+        return Drawing(svg, self._render)
 
 
-def _pixels(size: Any) -> int:
+def _pixels(size: object) -> int:
     """A side of a picture as Python's own number."""
     side = Bounds(minimum=1, maximum=math.isqrt(limits.PICTURE_PIXELS))
     if wrong := problem_of_number("size", size, whole=True, bounds=side):
@@ -176,13 +212,14 @@ _COLUMNS = "id name style aliases keywords en_name key family group subgroup is_
 _PICTURES = {"image": "svg", "conditioning_image": "condition_svg"}
 
 
-def _row(record: Record) -> Record:
-    row = {column: record[column] for column in _COLUMNS.split()}
-    row["text"] = f"{record['name']},{record['style']}"
-    others = [f"{word},{record['style']}" for word in (*record["aliases"][:3], *record["keywords"][:3])]
-    row["captions"] = list(dict.fromkeys([row["text"], f"{record['style']}的{record['name']}", *others]))
-    row |= {column: record[column] for column in ("svg", "condition_id", "condition_svg") if column in record}
-    return row | {picture: record[svg] for picture, svg in _PICTURES.items() if svg in record}
+def _row(record: Record) -> Row:
+    values: Mapping[str, object] = record
+    row = {column: values[column] for column in _COLUMNS.split()}
+    text, style = f"{record['name']},{record['style']}", record["style"]
+    others = [f"{word},{style}" for word in (*record["aliases"][:3], *record["keywords"][:3])]
+    row |= {"text": text, "captions": list(dict.fromkeys([text, f"{style}的{record['name']}", *others]))}
+    row |= {column: values[column] for column in ("svg", "condition_id", "condition_svg") if column in values}
+    return row | {picture: values[svg] for picture, svg in _PICTURES.items() if svg in values}
 
 
 @dataclass(frozen=True)
@@ -202,3 +239,17 @@ class Render:
 
     def draw(self, svg: str) -> Image.Image:
         return on_background(render_svg(svg, self.size), self.background)
+
+
+@dataclass(frozen=True)
+class Drawing(PictureReference):
+    """A vector picture, which holds all that its pixels follow from."""
+
+    svg: str
+    render: Render
+
+    def read(self) -> Image.Image:
+        return self.render.draw(self.svg)
+
+    def digest(self) -> str:
+        return digest(f"{self.render} {self.svg}".encode())

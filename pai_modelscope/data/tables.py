@@ -2,26 +2,145 @@
 
 import os
 import re
-from collections.abc import Callable
-from dataclasses import replace
-from functools import partial
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 from urllib.parse import unquote
 
 from PIL import Image
 
 from pai_modelscope import limits
-from pai_modelscope.data.examples import Example
+from pai_modelscope.data.captions import captions_of
+from pai_modelscope.data.examples import Content, Example, PictureReference, Reader
 from pai_modelscope.data.folders import Columns
-from pai_modelscope.data.records import CONDITION, Listed, captions_of, example, file_in, load_file
+from pai_modelscope.data.stored_pictures import file_in, load_file
 from pai_modelscope.errors import UserError, reason
 from pai_modelscope.untrusted import check_regular, inside, read_json
 
+if TYPE_CHECKING:
+    from datasets import DatasetBuilder
+
+CONDITION = "conditioning_image"  # the column that diffusers' script reads unasked
 Locate = Callable[[str, str], Path]  # a path in a row and where that is, for messages
 
 
-def open_saved(folder: Path, columns: Columns) -> Listed:
+@runtime_checkable
+class Table(Protocol):
+    """Rows by number, each a mapping of columns: a `datasets.Dataset`, a list."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, row: int, /) -> Mapping[str, object]: ...
+
+
+class MsDataset(Protocol):
+    """A data set of ModelScope, which wraps one of Hugging Face's library."""
+
+    def to_hf_dataset(self) -> Table: ...
+
+
+def any_file(path: str, where: str) -> Path:
+    """A path in the rows of a user's own program, which may name any file."""
+    return Path(path)
+
+
+class TableColumns:
+    """The columns of a table, read one by one.
+
+    A caption can be read so without decoding a picture, and pictures are as they are stored.
+    """
+
+    def __init__(self, table: Table, columns: Sequence[str], name: str, locate: Locate):
+        """`name`: of the whole, for messages; `locate`: what a path in a row is."""
+        self._table, self._name, self._locate = table, name, locate
+        self._views = {column: _view(table, column) for column in columns}
+
+    def where(self, row: int) -> str:
+        return f"{self._name}, row {row}"
+
+    def value(self, row: int, column: str) -> object:
+        """Raises `UserError` for a value that can't be read."""
+        for rows in (self._views[column], self._table):  # a transform may make a column of others
+            try:
+                return rows[row][column]
+            except KeyError:
+                continue
+            except Exception as error:  # of a transform, or of damaged data
+                raise UserError(f"{self.where(row)}: {column} can't be read ({reason(error)}).") from None
+        raise UserError(f"{self.where(row)}: there is no column {column}; add it or remove the row.")
+
+    def picture(self, row: int, column: str) -> Content:
+        """Raises `UserError` for a value that is no picture, and for a file that can't be read."""
+        value, where = self.value(row, column), f"{self.where(row)}, column {column}"
+        if isinstance(value, dict):
+            value = value.get("bytes") or value.get("path")
+        if isinstance(value, bytes | Image.Image):
+            return value
+        if isinstance(value, str | os.PathLike) and os.fspath(value):
+            return load_file(self._locate(os.fspath(value), where), where)
+        raise UserError(
+            f"{where}: a picture is of type {type(value).__name__}; valid are encoded bytes, PIL pictures and paths."
+        )
+
+
+@dataclass(frozen=True)
+class TableCell(PictureReference):
+    """A picture in a row of a table."""
+
+    table: TableColumns
+    row: int
+    column: str
+
+    def read(self) -> Content:
+        return self.table.picture(self.row, self.column)
+
+
+class TableReader(Reader[int]):
+    """A table whose pictures may be PIL pictures, encoded bytes, {'bytes', 'path'} or paths."""
+
+    def __init__(self, table: Table, columns: Columns, name: str, locate: Locate):
+        """As `TableColumns`; `columns`: of the picture and so on. Raises `UserError`: no such column."""
+        super().__init__(range(len(table)))
+        names = _names(table, name)
+        if columns.condition is None and CONDITION in names:
+            columns = replace(columns, condition=CONDITION)
+        self._columns = columns
+        self._table = TableColumns(table, check_columns(names, columns, name), name, locate)
+
+    def example(self, row: int) -> Example:
+        columns, where = self._columns, self._table.where(row)
+        condition, mask = (
+            TableCell(self._table, row, column) if column else None for column in (columns.condition, columns.mask)
+        )
+        captions = captions_of(self._table.value(row, columns.caption), where, columns.caption)
+        return Example.of(where, captions, TableCell(self._table, row, columns.image), condition, mask)
+
+
+def open_table(source: object, columns: Columns, name: str = "the data set", locate: Locate = any_file) -> TableReader:
+    """An object with `len()` and rows by number that are dicts: a `datasets.Dataset`, an `MsDataset`, a list.
+
+    Args:
+        columns: of the picture and so on.
+        name: of the whole, for messages.
+        locate: what a path in a row is.
+
+    Raises:
+        UserError: no rows, a stream without length, no such column.
+    """
+    table = source.to_hf_dataset() if hasattr(source, "to_hf_dataset") else source
+    if isinstance(table, dict):
+        raise UserError(f"{name} has several splits ({', '.join(table)}); give one of them.")
+    if not isinstance(table, Table):
+        raise UserError(f"{name} is a {type(table).__name__} without rows by number: load it without streaming.")
+    if not len(table):
+        raise UserError(f"{name} has no rows.")
+    if len(table) > limits.ROWS:
+        raise UserError(f"{name} has {len(table)} rows; valid are up to {limits.ROWS}: give several sets.")
+    return TableReader(table, columns, name, locate)
+
+
+def open_saved(folder: Path, columns: Columns) -> TableReader:
     """What `Dataset.save_to_disk` wrote. Raises `UserError` if it is damaged."""
     from datasets import load_from_disk
 
@@ -38,36 +157,6 @@ def open_saved(folder: Path, columns: Columns) -> Listed:
     return open_table(table, columns, str(folder))
 
 
-def open_table(table: Any, columns: Columns, name: str = "the data set", locate: Locate | None = None) -> Listed:
-    """An object with `len()` and rows by number that are dicts: a `datasets.Dataset`, an `MsDataset`, a list.
-
-    Pictures may be PIL pictures, encoded bytes, {'bytes', 'path'} or paths.
-
-    Args:
-        columns: of the picture and so on.
-        name: of the whole, for messages.
-        locate: what a path in a row is; None: any file, as a program's own rows may name.
-
-    Raises:
-        UserError: no rows, a stream without length, no such column.
-    """
-    table = table.to_hf_dataset() if hasattr(table, "to_hf_dataset") else table
-    if isinstance(table, dict):
-        raise UserError(f"{name} has several splits ({', '.join(table)}); give one of them.")
-    if not hasattr(table, "__len__") or not hasattr(table, "__getitem__"):
-        raise UserError(f"{name} is a {type(table).__name__} without rows by number: load it without streaming.")
-    if not len(table):
-        raise UserError(f"{name} has no rows.")
-    if len(table) > limits.ROWS:
-        raise UserError(f"{name} has {len(table)} rows; valid are up to {limits.ROWS}: give several sets.")
-    names = _names(table, name)
-    if columns.condition is None and CONDITION in names:
-        columns = replace(columns, condition=CONDITION)
-    views = {column: _view(table, column) for column in check_columns(names, columns, name)}
-    make = partial(_example, table, views, columns, name, locate or (lambda path, where: Path(path)))
-    return Listed([partial(make, row) for row in range(len(table))])
-
-
 def check_columns(names: list[str], columns: Columns, name: str) -> list[str]:
     """The columns that are asked for. Raises `UserError` if one is not among `names`."""
     wanted = [column for column in (columns.image, columns.caption, columns.condition, columns.mask) if column]
@@ -77,7 +166,7 @@ def check_columns(names: list[str], columns: Columns, name: str) -> list[str]:
     return wanted
 
 
-def open_hub(name: str, split: str, columns: Columns) -> Listed:
+def open_hub(name: str, split: str, columns: Columns) -> TableReader:
     """A data set of Hugging Face's hub, or in its cache.
 
     Raises:
@@ -90,7 +179,7 @@ def open_hub(name: str, split: str, columns: Columns) -> Listed:
     try:
         with huggingface.watched():
             builder = datasets.load_dataset_builder(name)
-            for (repository, commit), files in _own_files(builder).items():
+            for (repository, commit), files in _files_of(builder).items():
                 huggingface.download(repository, "dataset", commit, files.intersection)
             builder.download_and_prepare()
             table = builder.as_dataset(split=split)
@@ -102,7 +191,7 @@ def open_hub(name: str, split: str, columns: Columns) -> Listed:
     return open_table(table, columns, name, _in_cache)
 
 
-def _own_files(builder: Any) -> dict[tuple[str, str | None], set[str]]:
+def _files_of(builder: "DatasetBuilder") -> dict[tuple[str, str | None], set[str]]:
     """The files that a data set is made of, by repository and commit; its card may name any file at all.
 
     Raises `UserError` for a file that is not of the hub, such as one on this machine.
@@ -144,18 +233,18 @@ def _in_cache(path: str, where: str) -> Path:
     return file_in(home, str(Path(path).relative_to(home)) if Path(path).is_relative_to(home) else path, where)
 
 
-def _names(table: Any, name: str) -> list[str]:
+def _names(table: Table, name: str) -> list[str]:
     names = getattr(table, "column_names", None)
-    if names is None:
-        first = table[0]
-        if not isinstance(first, dict):
-            raise UserError(f"{name} has rows of type {type(first).__name__}; give dicts of an image and a text.")
-        names = list(first)
-    return names
+    if names is not None:
+        return list(names)
+    first = table[0]
+    if not isinstance(first, dict):
+        raise UserError(f"{name} has rows of type {type(first).__name__}; give dicts of an image and a text.")
+    return list(first)
 
 
-def _view(table: Any, column: str) -> Any:
-    """One column alone, so that a caption can be read without decoding a picture, and pictures as they are stored."""
+def _view(table: Table, column: str) -> Table:
+    """One column alone, with pictures as they are stored; the table itself where it can't be cut so."""
     if not hasattr(table, "select_columns"):
         return table
     from datasets import Dataset, Image
@@ -163,40 +252,3 @@ def _view(table: Any, column: str) -> Any:
     view = table.select_columns([column])
     stored = isinstance(view, Dataset) and isinstance(view.features.get(column), Image) and view.format["type"] is None
     return view.cast_column(column, Image(decode=False)) if stored else view
-
-
-def _example(table: Any, views: dict[str, Any], columns: Columns, name: str, locate: Locate, row: int) -> Example:
-    where = f"{name}, row {row}"
-
-    def value(column: str) -> Any:
-        for rows in (views[column], table):  # a transform may make a column of others
-            try:
-                return rows[row][column]
-            except KeyError:
-                continue
-            except Exception as error:  # of a transform, or of damaged data
-                raise UserError(f"{where}: {column} can't be read ({reason(error)}).") from None
-        raise UserError(f"{where}: there is no column {column}; add it or remove the row.")
-
-    def load(column: str) -> bytes | Image.Image:
-        return _content(value(column), f"{where}, column {column}", locate)
-
-    loads = {"condition": columns.condition, "mask": columns.mask}
-    return example(
-        where,
-        captions_of(value(columns.caption), where, columns.caption),
-        partial(load, columns.image),
-        **{kind: partial(load, column) for kind, column in loads.items() if column},
-    )
-
-
-def _content(value: Any, where: str, locate: Locate) -> bytes | Image.Image:
-    if isinstance(value, dict):
-        value = value.get("bytes") or value.get("path")
-    if isinstance(value, bytes | Image.Image):
-        return value
-    if isinstance(value, str | os.PathLike) and os.fspath(value):
-        return load_file(locate(os.fspath(value), where), where)
-    raise UserError(
-        f"{where}: a picture is of type {type(value).__name__}; valid are encoded bytes, PIL pictures and paths."
-    )

@@ -3,21 +3,18 @@
 The file is read through once for the places of its pictures, which then are fetched where they lie.
 """
 
-import base64
-import binascii
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
 from pai_modelscope import limits
-from pai_modelscope.data.records import Listed, Maker, broken, captions_of, example, read_at
+from pai_modelscope.data.captions import captions_of
+from pai_modelscope.data.examples import Broken, Unread, UnreadReader
+from pai_modelscope.data.stored_pictures import Base64Range
 from pai_modelscope.errors import UserError, reason
 from pai_modelscope.text_encoding import choose, decode, foreign, look, readable, warn_of_encodings
 from pai_modelscope.untrusted import open_regular
-
-_URL_SAFE = bytes.maketrans(b"-_", b"+/")
 
 
 @dataclass(frozen=True)
@@ -31,25 +28,28 @@ class Line:
     length: int
 
 
-def open_tsv(file: Path) -> Listed:
-    """EasyNLP's form, a picture a line: a number or name, the caption, and the picture in base64, between tabs.
+class TsvReader(UnreadReader):
+    """EasyNLP's form, a picture a line: a number or name, the caption, and the picture in base64, between tabs."""
 
-    Raises:
-        UserError: no line has the three columns; a line that is longer than any picture; UTF-16. Single lines that
-            lack a column are broken examples.
-    """
-    try:
-        with open_regular(file) as opened:
-            lines = list(lines_of(opened, str(file)))
-    except OSError as error:
-        raise UserError(f"{file} can't be read ({error.strerror or reason(error)}).") from None
-    good = [line for line in lines if line.columns == 3]
-    if not good:
-        raise UserError(f"{_problem(file, lines[0] if lines else None)} No line of the file is valid.")
-    encodings = dict(zip(good, choose([look(b"\t".join(line.head)) for line in good]), strict=True))
-    makers = [_maker(file, line, encodings.get(line, "")) for line in lines]
-    warn_of_encodings(((f"{file}, line {line.number}", encoding) for line, encoding in encodings.items()), "Captions")
-    return Listed(makers)
+    def __init__(self, file: Path):
+        """Reads all but the pictures.
+
+        Raises:
+            UserError: no line has the three columns; a line that is longer than any picture; UTF-16. Single lines that
+                lack a column are broken examples.
+        """
+        try:
+            with open_regular(file) as opened:
+                lines = list(lines_of(opened, str(file)))
+        except OSError as error:
+            raise UserError(f"{file} can't be read ({error.strerror or reason(error)}).") from None
+        good = [line for line in lines if line.columns == 3]
+        if not good:
+            raise UserError(f"{_problem(file, lines[0] if lines else None)} No line of the file is valid.")
+        encodings = dict(zip(good, choose([look(b"\t".join(line.head)) for line in good]), strict=True))
+        super().__init__([_row(file, line, encodings.get(line, "")) for line in lines])
+        names = ((f"{file}, line {line.number}", encoding) for line, encoding in encodings.items())
+        warn_of_encodings(names, "Captions")
 
 
 def lines_of(file: BinaryIO, name: str) -> Iterator[Line]:
@@ -83,16 +83,16 @@ def lines_of(file: BinaryIO, name: str) -> Iterator[Line]:
         start += length
 
 
-def _maker(file: Path, line: Line, encoding: str) -> Maker:
+def _row(file: Path, line: Line, encoding: str) -> Unread | Broken:
     if line.columns != 3:
-        return broken(_problem(file, line))
+        return Broken(_problem(file, line))
     where = f"{file}, line {line.number}"
     try:
         name, caption = (decode(part, encoding or foreign(part), where) for part in line.head)
     except UserError as error:
-        return broken(str(error))
-    load = partial(_base64, file, line.offset, line.length, where)
-    return partial(example, f"{where} ({name[:80]})", captions_of(caption, where, "the caption"), load)
+        return Broken(str(error))
+    picture = Base64Range(file, line.offset, line.length, where)
+    return Unread(f"{where} ({name[:80]})", captions_of(caption, where, "the caption"), picture)
 
 
 def _problem(file: Path, line: Line | None) -> str:
@@ -101,11 +101,3 @@ def _problem(file: Path, line: Line | None) -> str:
         f"{file}, line {number}: {columns} columns in place of three; give a number, the caption and the picture in "
         "base64, with tabs between."
     )
-
-
-def _base64(file: Path, offset: int, length: int, where: str) -> bytes:
-    text = read_at(file, offset, length).strip()
-    try:
-        return base64.b64decode(text.translate(_URL_SAFE) if b"-" in text or b"_" in text else text, validate=True)
-    except binascii.Error as error:
-        raise UserError(f"{where}: the picture is no valid base64 ({error}); make the line again.") from None

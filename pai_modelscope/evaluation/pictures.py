@@ -106,8 +106,8 @@ def open_pictures(data: str) -> Pictures:
     if data.lower() == SHIPPED:
         from pai_modelscope.data import shipped_records
 
-        rows = shipped_records()
-        return Pictures((_record(row) for row in rows), f"the shipped data set ({len(rows)} pictures)")
+        shipped = shipped_records()
+        return Pictures((_record(dict(row)) for row in shipped), f"the shipped data set ({len(shipped)} pictures)")
     path = Path(data)
     if not path.is_file():
         raise UserError(f"There is no file {data}. Give '{SHIPPED}' or the pictures.jsonl.xz of recipes/mini.")

@@ -16,7 +16,7 @@ from pai_modelscope.data import Geometry, TrainingSet, open_training_set, scan
 from pai_modelscope.data.augmentation import CaptionSettings
 from pai_modelscope.data.batches import ExampleSource, PictureSource
 from pai_modelscope.data.cached_batches import CachedSource
-from pai_modelscope.data.records import mix
+from pai_modelscope.data.combined import mix
 from pai_modelscope.methods.base import Method
 from pai_modelscope.methods.spec import MethodOptions
 

@@ -107,8 +107,8 @@ def test_rows_bring_several_captions_conditions_and_masks(tmp_path) -> None:
     }
     found = open_training_set(write_metadata(tmp_path, 2, **columns), caption_column="caption", mask_column="area")
     assert found[0].captions == ("一", "二")
-    assert found[0].condition().getpixel((0, 0)) == (40, 40, 40)
-    assert found[0].mask().mode == "L" and found[0].mask().getpixel((5, 5)) == 40
+    assert found[0].read_condition().getpixel((0, 0)) == (40, 40, 40)
+    assert found[0].read_mask().mode == "L" and found[0].read_mask().getpixel((5, 5)) == 40
 
 
 def test_a_tar_brings_conditions_masks_and_json(tmp_path) -> None:
@@ -121,8 +121,8 @@ def test_a_tar_brings_conditions_masks_and_json(tmp_path) -> None:
     }
     found = open_training_set(write_tar(tmp_path / "x.tar", content), conditioning_image_column="edges")
     assert len(found) == 1 and found[0].captions == ("一", "二")
-    assert found[0].condition().tobytes() == picture(2).tobytes()
-    assert found[0].mask().tobytes() == picture(1).convert("L").tobytes()
+    assert found[0].read_condition().tobytes() == picture(2).tobytes()
+    assert found[0].read_mask().tobytes() == picture(1).convert("L").tobytes()
 
 
 def test_the_shipped_set_and_objects_with_rows() -> None:
@@ -130,13 +130,15 @@ def test_the_shipped_set_and_objects_with_rows() -> None:
     row = open_dataset("control_test", size=512)[1]
     assert len(shipped) == 2 and shipped[1].captions == (row["text"],)
     assert shipped[1].read().tobytes() == row["image"].tobytes()
-    assert shipped[1].condition().tobytes() == row["conditioning_image"].tobytes()
+    assert shipped[1].read_condition().tobytes() == row["conditioning_image"].tobytes()
 
     small = open_training_set("shipped:control_test", limit=2, size=64)
     assert small[0].size == small[0].read().size == (64, 64) and small[0].digest != shipped[0].digest
 
     paired = open_training_set([{"image": picture(0), "text": "一", "conditioning_image": picture(3)}])
-    assert paired[0].condition().tobytes() == picture(3).tobytes(), "named as diffusers' script has it: not asked for"
+    assert paired[0].read_condition().tobytes() == picture(3).tobytes(), (
+        "named as diffusers' script has it: not asked for"
+    )
 
     rows = [{"image": picture(n), "text": name(n)} for n in range(3)]
     table = datasets.Dataset.from_list([{"image": {"bytes": png(n)}, "text": name(n)} for n in range(3)])

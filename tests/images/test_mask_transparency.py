@@ -144,9 +144,9 @@ def test_masks_of_training_sets_mean_the_same(tmp_path: Path) -> None:
     for hidden in HIDDEN:
         mask = layer(hidden).resize((96, 96), Image.Resampling.NEAREST)
         mask.save(tmp_path / "mask.png")
-        found = open_training_set(tmp_path)[0].mask()
+        found = open_training_set(tmp_path)[0].read_mask()
         assert found.tobytes() == open_mask(mask).tobytes()
         assert pixels_of(found)[::24] == ALPHA[0].tolist()
     Image.new("RGBA", (96, 96), (0, 0, 0, 0)).save(tmp_path / "mask.png")
     with pytest.raises(UserError, match=r"The mask of 0\.png is transparent all over"):
-        open_training_set(tmp_path)[0].mask()
+        open_training_set(tmp_path)[0].read_mask()

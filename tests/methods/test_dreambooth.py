@@ -27,6 +27,7 @@ from pai_modelscope.training import Order, train
 from pai_modelscope.training.options import resolve_options
 from pai_modelscope.training.run import TrainingRun
 from tests.support.adapter_files import MODEL
+from tests.support.picture_files import Painted
 
 CLASS, INSTANCE = "一只猫", "一只朵拉猫"
 SMALL = {"resolution": 64, "num_inference_steps": 1, "progress": False}
@@ -40,7 +41,7 @@ def sampler(pipe):
 
 def thing(count: int) -> list[Example]:
     picture = Image.new("RGB", (64, 64), "orange")
-    return [Example(f"{i}.png", (INSTANCE,), (64, 64), str(i), picture.copy) for i in range(count)]
+    return [Example(f"{i}.png", (INSTANCE,), (64, 64), str(i), Painted(picture)) for i in range(count)]
 
 
 def test_class_pictures_are_of_the_class_and_a_cut_off_call_goes_on(sampler, tmp_path, monkeypatch):

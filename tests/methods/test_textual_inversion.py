@@ -23,6 +23,7 @@ from pai_modelscope.text import chunk_ids, encode_prompts, expand, unknown_chara
 from pai_modelscope.training import train
 from pai_modelscope.training.options import resolve_options
 from tests.support.adapter_files import CAT, MODEL, same_state
+from tests.support.picture_files import Painted
 
 DDIM = DDIMScheduler.from_pretrained(MODEL / "scheduler")
 
@@ -215,7 +216,7 @@ def test_pictures_without_captions_are_shown_with_templates_by_their_keys(pipe, 
     said = (f"{CAT}坐着", "坐着的猫")
     pictures = [Image.new("RGB", (64, 64), colour) for colour in ("red", "blue", "green")]
     examples = [
-        Example(f"{i}.png", captions, (64, 64), str(i), picture.copy)
+        Example(f"{i}.png", captions, (64, 64), str(i), Painted(picture))
         for i, (picture, captions) in enumerate(zip(pictures, ((), said, (CAT,)), strict=True))
     ]
     made = with_word(examples, CAT, method.tokenizer)

@@ -22,6 +22,7 @@ from pai_modelscope.methods import with_word
 from pai_modelscope.text import expand
 from pai_modelscope.text.encode import weighted_chunks
 from tests.support.adapter_files import CAT, MODEL, shipped_pipe, vectors
+from tests.support.picture_files import Painted
 
 QUICK = {"num_inference_steps": 1, "height": 64, "width": 64, "seed": 1}
 
@@ -89,7 +90,7 @@ def test_pictures_and_training_read_a_word_alike(tmp_path: Path, tokenizer, ship
     again.pop("model")
     (drawn,) = Sampler.from_pretrained(MODEL, device="cpu")(again.pop("text"), **again)
     assert drawn.image.tobytes() == spaced.image.tobytes()
-    example = Example("a.png", ("一只SKS-dog在雪地",), (64, 64), "a", Image.new("RGB", (64, 64)).copy)
+    example = Example("a.png", ("一只SKS-dog在雪地",), (64, 64), "a", Painted(Image.new("RGB", (64, 64))))
     source = PictureSource([example], Geometry(64), CaptionSettings(), tokenizer, vae=shipped.vae)
     keys = torch.tensor([1])
     ids = source.batch(0, torch.tensor([0]), torch.device("cpu"), keys)["ids"][0, 0]
@@ -113,7 +114,7 @@ def test_a_bare_latin_word_learns(tmp_path: Path):
 
 
 def test_captions_that_a_tokenizer_reads_without_the_word_stop_the_run(shipped):
-    picture = Image.new("RGB", (64, 64)).copy
+    picture = Painted(Image.new("RGB", (64, 64)))
     examples = [
         Example("a.png", ("坐着的sksdog在雪地",), (64, 64), "a", picture),
         Example("b.png", (), (64, 64), "b", picture),

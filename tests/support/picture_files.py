@@ -4,6 +4,7 @@ import base64
 import io
 import json
 import tarfile
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import datasets
 from PIL import Image
 
 from pai_modelscope.data import open_dataset
+from pai_modelscope.data.examples import PictureReference
 
 # Widths and heights: a square, lying and upright ones.
 SIZES = ((96, 96), (144, 96), (96, 144), (96, 96), (128, 96), (96, 128))
@@ -87,3 +89,13 @@ def write_parquet(file, count=3, column="image"):
     rows = [{column: {"bytes": png(n), "path": f"{n}.png"}, "text": name(n)} for n in range(count)]
     datasets.Dataset.from_list(rows).to_parquet(str(file))
     return file
+
+
+@dataclass(frozen=True, eq=False)
+class Painted(PictureReference):
+    """A picture in memory."""
+
+    image: Image.Image
+
+    def read(self) -> Image.Image:
+        return self.image.copy()

@@ -9,17 +9,17 @@ import json
 import os
 import warnings
 from collections.abc import Sequence
-from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from tqdm.auto import tqdm
 
-from pai_modelscope.data.examples import Example, TrainingSet
+from pai_modelscope.data.combined import join, mix
+from pai_modelscope.data.examples import TrainingSet, Unread, UnreadReader
 from pai_modelscope.data.folders import pictures_in
 from pai_modelscope.data.latent_cache import weights_digest
-from pai_modelscope.data.records import Listed, example, join, load_file, mix
+from pai_modelscope.data.stored_pictures import PictureFile
 from pai_modelscope.errors import UserError
 from pai_modelscope.images.infotext import write_png
 from pai_modelscope.sampling import Sampler
@@ -71,7 +71,7 @@ def class_pictures(
 
 def class_examples(pictures: Sequence[Path], prompt: str) -> TrainingSet:
     """Pictures of the class with its prompt as their caption."""
-    return Listed([partial(_example, path, prompt) for path in pictures])
+    return UnreadReader([Unread(path.name, [prompt], PictureFile(path, path.name)) for path in pictures])
 
 
 def warn_of_other_words(instances: TrainingSet, prompt: str) -> None:
@@ -95,10 +95,6 @@ def with_class_pictures(instances: TrainingSet, classes: TrainingSet, prior_loss
     if not prior_loss_weight >= 0:
         raise UserError(f"prior_loss_weight is {prior_loss_weight}; it must be 0 or more, such as 1")
     return mix(instances, join([classes], [prior_loss_weight]), 0.5)
-
-
-def _example(path: Path, prompt: str) -> Example:
-    return example(path.name, [prompt], partial(load_file, path, path.name))
 
 
 def _key(sampler: Sampler, prompt: str, seed: int, settings: dict[str, Any]) -> str:

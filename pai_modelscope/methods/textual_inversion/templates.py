@@ -3,13 +3,11 @@
 They are short and say little, so that what all pictures share is left for the word.
 """
 
-import functools
 from dataclasses import replace
-from functools import partial
+from functools import cached_property
 from typing import Any
 
-from pai_modelscope.data.examples import Example, TrainingSet
-from pai_modelscope.data.records import Listed
+from pai_modelscope.data.examples import Example, Reader, TrainingSet
 from pai_modelscope.errors import UserError
 from pai_modelscope.text import expand
 from pai_modelscope.text.characters import shorten
@@ -65,7 +63,7 @@ def template_captions(word: str, learnable_property: str = "object") -> list[str
     return [template.format(word) for template in TEMPLATES[learnable_property]]
 
 
-def with_word(training_set: TrainingSet, word: str, tokenizer: Any, learnable_property: str = "object") -> TrainingSet:
+def with_word(training_set: TrainingSet, word: str, tokenizer: Any, learnable_property: str = "object") -> "WordReader":
     """`training_set` with `word` in every caption, and each of its vectors written out for `tokenizer`.
 
     Making an example raises `UserError` where the tokenizer doesn't read the word: its vectors would learn nothing.
@@ -73,29 +71,35 @@ def with_word(training_set: TrainingSet, word: str, tokenizer: Any, learnable_pr
     A picture keeps those of its captions that say the word and something else; where none does, all templates are its
     captions, of which the source draws one by the sample's key whenever it shows the picture.
     """
-    templates = template_captions(word, learnable_property)
+    return WordReader(training_set, word, tokenizer, template_captions(word, learnable_property))
 
-    def spelled(caption: str, where: str = "") -> str:
-        text = expand(tokenizer, caption)
-        if not _is_read(tokenizer, word, text):
+
+class WordReader(Reader[int]):
+    """See `with_word`."""
+
+    def __init__(self, training_set: TrainingSet, word: str, tokenizer: Any, templates: list[str]):
+        super().__init__(range(len(training_set)))
+        self._training_set, self._word, self._tokenizer, self._templates = training_set, word, tokenizer, templates
+
+    def example(self, row: int) -> Example:
+        example, word = self._training_set[row], self._word
+        mentioning = [caption for caption in example.captions if word in said(self._tokenizer, caption)]
+        more = [caption for caption in mentioning if caption.strip().casefold() != word.casefold()]
+        captions = tuple(self._spelled(caption, f"{example.name}: ") for caption in more)
+        return replace(example, captions=captions or self._template_captions)
+
+    @cached_property
+    def _template_captions(self) -> tuple[str, ...]:
+        return tuple(map(self._spelled, self._templates))
+
+    def _spelled(self, caption: str, where: str = "") -> str:
+        text = expand(self._tokenizer, caption)
+        if not _is_read(self._tokenizer, self._word, text):
             raise UserError(
-                f"{where}the tokenizer doesn't read the word {word!r} in the caption {shorten(caption)!r}, so it would "
-                "learn nothing: give another placeholder_token, such as <小奶猫>"
+                f"{where}the tokenizer doesn't read the word {self._word!r} in the caption {shorten(caption)!r}, so it "
+                "would learn nothing: give another placeholder_token, such as <小奶猫>"
             )
         return text
-
-    @functools.cache
-    def of_templates() -> tuple[str, ...]:
-        return tuple(map(spelled, templates))
-
-    def make(place: int) -> Example:
-        example = training_set[place]
-        mentioning = [caption for caption in example.captions if word in said(tokenizer, caption)]
-        more = [caption for caption in mentioning if caption.strip().casefold() != word.casefold()]
-        captions = tuple(spelled(caption, f"{example.name}: ") for caption in more)
-        return replace(example, captions=captions or of_templates())
-
-    return Listed([partial(make, place) for place in range(len(training_set))])
 
 
 def _is_read(tokenizer: Any, word: str, text: str) -> bool:

@@ -1,7 +1,9 @@
 """The words that go with the shipped pictures: the data card, and the attribution for the project's NOTICE."""
 
 from collections import Counter
+from typing import cast
 
+from pai_modelscope.data import shipped as shipped_set
 from pai_modelscope.data.shipped import SPLITS
 from recipes.mini.dataset.sources import Record
 from recipes.mini.dataset.splits import HELD_CONCEPTS
@@ -84,13 +86,15 @@ def card(parts: dict[str, list[Record]], size: int, summary: dict) -> str:
     """The data card of the rows in `parts`, `size` bytes in all; versions come from the build's summary."""
     shipped = Counter(record["source"] for rows in parts.values() for record in rows)
     versions = summary["tables"]
+    records = cast(dict[str, list[shipped_set.Record]], parts)  # as they will be read
+    counts = {
+        name: len(split.rows([record for part in split.parts for record in records[part]]))
+        for name, split in SPLITS.items()
+    }
     return _CARD.format(
         total=sum(shipped.values()),
         mib=size / 2**20,
-        splits="\n".join(
-            f"| `{name}` | {len(split.rows([row for part in split.parts for row in parts[part]])):,} | {split.about} |"
-            for name, split in SPLITS.items()
-        ),
+        splits="\n".join(f"| `{name}` | {count:,} | {SPLITS[name].about} |" for name, count in counts.items()),
         concepts="、".join(HELD_CONCEPTS.values()),
         sources="\n".join(_source_row(name, source, shipped[name]) for name, source in summary["sources"].items()),
         cldr=versions["cldr-annotations-full"],
