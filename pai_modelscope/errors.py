@@ -33,12 +33,12 @@ class UserError(ValueError):
         self.faults = list(faults) or [Fault("", str(self))]
 
     @classmethod
-    def of(cls, faults: Iterable[Fault]) -> "UserError":
-        """The error of several faults, in one line; of very many, the line names the first."""
+    def of(cls, faults: Iterable[Fault], before: str = "") -> "UserError":
+        """The error of several faults, in one line that begins with `before`; of very many, it names the first."""
         several = list(dict.fromkeys(faults))
         messages = list(dict.fromkeys(fault.message for fault in several))
         more = [f"and {len(messages) - _MOST_FAULTS} more"] if len(messages) > _MOST_FAULTS else []
-        return cls("; ".join(messages[:_MOST_FAULTS] + more), several)
+        return cls(before + "; ".join(messages[:_MOST_FAULTS] + more), several)
 
 
 def need(extra: str, what: str, *modules: str) -> None:

@@ -207,5 +207,5 @@ def test_options(method: str, data: st.DataObject) -> None:
 def _checked(settled: Any) -> None:
     from pai_modelscope.errors import UserError
 
-    if problems := settled.loop.problems():
-        raise UserError("; ".join(problems))
+    if faults := settled.loop.faults():
+        raise UserError.of(faults)

@@ -7,8 +7,8 @@ from typing import Any
 
 from pai_modelscope.cli.output_folder import Folder
 from pai_modelscope.cli.terminal import program, quieten_bars, say, show
+from pai_modelscope.config.model import DEFAULT_MODEL
 
-MODEL = "pai-diffusion-mini-zh"
 SEED = 7
 PROMPTS = (
     "雾蒙蒙的日出在湖面上",
@@ -42,7 +42,7 @@ def run(args: argparse.Namespace) -> None:
     from modelscope.pipelines import pipeline
 
     quieten_bars()
-    pipe = pipeline("text-to-image-synthesis", str(model_dir(MODEL)))
+    pipe = pipeline("text-to-image-synthesis", str(model_dir(DEFAULT_MODEL)))
     images, seconds = [], []
     for prompt in PROMPTS:
         start = time.perf_counter()

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 from pai_modelscope.cli.options import add_generation_options, options_of
 from pai_modelscope.cli.output_folder import Folder
 from pai_modelscope.cli.terminal import quieten_bars, say, show, undisturbed
+from pai_modelscope.config.model import DEFAULT_MODEL
 from pai_modelscope.errors import UserError
 
 if TYPE_CHECKING:
     from pai_modelscope.sampling import Picture, Sampler
 
-DEFAULT_MODEL = "pai-diffusion-mini-zh"
 DEFAULT_OUTPUT = "out"
 
 

@@ -52,18 +52,16 @@ def options_of(args: argparse.Namespace) -> dict[str, Any]:
     return options
 
 
-def _parser_of(field: dataclasses.Field[Any]) -> Any:
-    if field.name == "seed":
-        return _seeds
-    if field.name == "outpaint":
-        return _sides
-    if field.name == "control":
-        return _control
-    if field.name == "loras":
-        return lora_and_weight
-    if field.type is Any:  # a picture: on a command line, a file
-        return str
-    return {int: whole_number, float: number}.get(kind_of(field), kind_of(field))
+def _parser_of(field: dataclasses.Field[object]) -> Callable[[str], object]:
+    """What makes the option's value of a text; a picture is a file's name on a command line."""
+    by_name: dict[str, Callable[[str], object]] = {
+        "seed": _seeds,
+        "outpaint": _sides,
+        "control": _control,
+        "loras": lora_and_weight,
+    }
+    by_kind: dict[object, Callable[[str], object]] = {int: whole_number, float: number}
+    return by_name.get(field.name) or by_kind.get(kind_of(field), str)
 
 
 def whole_number(text: str) -> int:

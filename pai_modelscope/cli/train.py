@@ -1,16 +1,16 @@
 """`pai-modelscope train METHOD`: fine-tuning, alone or under `accelerate launch` and `torchrun`."""
 
 import argparse
-import typing
 from collections.abc import Sequence
-from dataclasses import MISSING, Field
+from dataclasses import MISSING, Field, fields
 from pathlib import Path
 from typing import Any
 
 from pai_modelscope import untrusted
 from pai_modelscope.cli.terminal import Parser, quieten_bars
 from pai_modelscope.config.diffusers_flags import ALIASES, NO_EFFECT, NOT_HERE
-from pai_modelscope.config.option import declaration_of, kind_of, short_repr
+from pai_modelscope.config.model import ModelOptions
+from pai_modelscope.config.option import declaration_of, is_list, kind_of, short_repr
 from pai_modelscope.errors import UserError
 from pai_modelscope.methods.registry import methods
 from pai_modelscope.methods.spec import MethodSpec, first_sentence
@@ -39,26 +39,27 @@ def add_methods(parser: Parser) -> None:
 
 def add_flags(parser: argparse.ArgumentParser, spec: MethodSpec) -> None:
     """Every option of a method, by our name and by that of diffusers' example scripts."""
+    model, revision = fields(ModelOptions)
     parser.add_argument("--config", type=Path, help="a YAML file of these options; flags go before it")
     parser.add_argument(
         "--pretrained_model_name_or_path",
         "--model",
         default=argparse.SUPPRESS,
-        help="folder, name of 'zoo list' or hub id; default: pai-diffusion-mini-zh",
+        help=f"{declaration_of(model).help}; default: {model.default}",
     )
     flat = "put the result into output_dir itself, as diffusers' scripts do, and not into its folder 'result'"
     parser.add_argument("--flat", action="store_true", help=flat)
-    parser.add_argument("--revision", default=argparse.SUPPRESS, help="of a hub's model: branch, tag or commit")
+    parser.add_argument("--revision", default=argparse.SUPPRESS, help=declaration_of(revision).help)
     known: dict[str, Field[Any]] = {}
-    for options, fields in spec.groups().items():
+    for options, declared in spec.groups().items():
         group = parser.add_argument_group(first_sentence(options))
-        for field in fields:
+        for field in declared:
             _add_flag(group, field)
             known[field.name] = field
     others = parser.add_argument_group("As diffusers' example scripts call things")
     for name, (ours, _) in ALIASES.items():
         if ours in known:
-            _add_other(others, name, f"the same as --{ours}", many=typing.get_origin(kind_of(known[ours])) is list)
+            _add_other(others, name, f"the same as --{ours}", many=is_list(known[ours]))
     for name, why in NO_EFFECT.items():
         _add_idle(others, name, f"changes nothing: {why}")
     for name in NOT_HERE.keys() - known.keys():  # understood, to be refused with a word on what to do instead
@@ -131,8 +132,7 @@ def _add_flag(group: Any, field: Field[Any]) -> None:
     if kind is bool:
         group.add_argument(*_names(field.name), action=argparse.BooleanOptionalAction, **settings)
         return
-    many = typing.get_origin(kind) is list
-    settings |= {"nargs": "+"} if many else {}  # texts, which `resolve_options` makes numbers of
+    settings |= {"nargs": "+"} if is_list(field) else {}  # texts, which `resolve_options` makes numbers of
     if field.name in _ALONE:
         settings |= {"nargs": "?", "const": _ALONE[field.name]}
     group.add_argument(*_names(field.name), metavar=field.name.rsplit("_", 1)[-1].upper(), **settings)

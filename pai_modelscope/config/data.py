@@ -40,4 +40,6 @@ class DataOptions:
         False, help="encode every picture, and every caption, once, on disk; for a centre crop"
     )
     cache_dir: str | None = option(None, help="of that; None: in output_dir. Runs may share one")
-    dataloader_num_workers: int = option(4, help="threads that read pictures", minimum=0, maximum=MOST_WORKERS)
+    dataloader_num_workers: int = option(
+        4, help="threads that read pictures", minimum=0, maximum=MOST_WORKERS, modelscope="dataloader.workers_per_gpu"
+    )

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any
+from typing import TypeVar
 
 from pai_modelscope import limits
 from pai_modelscope.config.option import option
@@ -51,7 +51,7 @@ class GenerationOptions:
     batch_pos: int | None = option(
         None, help="remake a picture of a batch: its row, from 0, among batch_size rows", minimum=0
     )
-    image: Any = option(None, help="picture to start from, a file", absent="none")
+    image: object = option(None, help="picture to start from, a file", absent="none")
     strength: float | None = option(
         None,
         help="how far from the image to go, 0 to 1",
@@ -62,7 +62,7 @@ class GenerationOptions:
     resize: str = option(
         "crop", help="how the image comes to the size: crop, fit or stretch", choices=("crop", "fit", "stretch")
     )
-    mask: Any = option(
+    mask: object = option(
         None, help="what of the image to draw anew: a picture of the same size, white there", absent="none"
     )
     mask_blur: int = option(4, help="pixels over which new and old blend", minimum=0, maximum=limits.MASK_PIXELS)
@@ -73,19 +73,19 @@ class GenerationOptions:
     outpaint: tuple[int, int, int, int] | None = option(
         None, help="pixels to draw around the image: left,right,top,bottom", absent="none"
     )
-    loras: Any = option(
+    loras: object = option(
         None,
         help="FILE or FILE=WEIGHT; prompts may say <lora:name:0.8> instead; may be repeated",
         flag="--lora",
         absent="none",
     )
-    embeddings: Any = option(
+    embeddings: object = option(
         None,
         help="FILE whose word the texts may use, such as <小奶猫>; may be repeated",
         flag="--embedding",
         absent="none",
     )
-    control: Any = option(
+    control: object = option(
         None,
         help="a picture that steers, KIND=FILE, as in canny=photo.png; more after commas: model=FOLDER, scale=0.8, "
         "start=0, end=0.7, annotate=no (the file already shows edges); may be repeated",
@@ -105,10 +105,13 @@ class GenerationOptions:
     )
 
 
-def _open(name: str) -> Any:
-    """The option of `GenerationOptions` of this name, left open."""
+Value = TypeVar("Value")
+
+
+def _as_declared(name: str, default: Value) -> Value:
+    """The option of `GenerationOptions` of this name, with another default."""
     declared = next(field for field in fields(GenerationOptions) if field.name == name)
-    return field(default=None, metadata=declared.metadata)
+    return field(default=default, metadata=declared.metadata)
 
 
 @dataclass(frozen=True)
@@ -119,30 +122,32 @@ class GenerationRequest:
     """
 
     prompt: str = option("", help="what to draw")
-    negative_prompt: str | None = _open("negative_prompt")
-    num_inference_steps: int | None = _open("num_inference_steps")
-    guidance_scale: float | None = _open("guidance_scale")
-    guidance_rescale: float | None = _open("guidance_rescale")
-    height: int | None = _open("height")
-    width: int | None = _open("width")
-    num_images_per_prompt: int | None = _open("num_images_per_prompt")
-    seed: int | Sequence[int] | None = _open("seed")
-    scheduler: str | None = _open("scheduler")
-    clip_skip: int | None = _open("clip_skip")
-    output_type: str | None = _open("output_type")
-    batch_size: int | None = _open("batch_size")
-    batch_pos: int | None = _open("batch_pos")
-    image: str | None = _open("image")  # a path, a data URL, or a name of the pictures that come beside the requests
-    strength: float | None = _open("strength")
-    resize: str | None = _open("resize")
-    mask: str | None = _open("mask")  # as `image`
-    mask_blur: int | None = _open("mask_blur")
-    mask_only: bool | None = _open("mask_only")
-    mask_padding: int | None = _open("mask_padding")
-    outpaint: Sequence[int] | None = _open("outpaint")
-    loras: Mapping[str, float | None] | None = _open("loras")
-    embeddings: str | Sequence[str] | None = _open("embeddings")
-    control: Mapping[str, object] | Sequence[object] | None = _open("control")  # its pictures as `image`
-    upscale: int | None = _open("upscale")
-    upscaler: str | None = _open("upscaler")
-    upscale_strength: float | None = _open("upscale_strength")
+    negative_prompt: str | None = _as_declared("negative_prompt", None)
+    num_inference_steps: int | None = _as_declared("num_inference_steps", None)
+    guidance_scale: float | None = _as_declared("guidance_scale", None)
+    guidance_rescale: float | None = _as_declared("guidance_rescale", None)
+    height: int | None = _as_declared("height", None)
+    width: int | None = _as_declared("width", None)
+    num_images_per_prompt: int | None = _as_declared("num_images_per_prompt", None)
+    seed: int | Sequence[int] | None = _as_declared("seed", None)
+    scheduler: str | None = _as_declared("scheduler", None)
+    clip_skip: int | None = _as_declared("clip_skip", None)
+    output_type: str | None = _as_declared("output_type", None)
+    batch_size: int | None = _as_declared("batch_size", None)
+    batch_pos: int | None = _as_declared("batch_pos", None)
+    image: str | None = _as_declared(
+        "image", None
+    )  # a path, a data URL, or a name of the pictures that come beside the requests
+    strength: float | None = _as_declared("strength", None)
+    resize: str | None = _as_declared("resize", None)
+    mask: str | None = _as_declared("mask", None)  # as `image`
+    mask_blur: int | None = _as_declared("mask_blur", None)
+    mask_only: bool | None = _as_declared("mask_only", None)
+    mask_padding: int | None = _as_declared("mask_padding", None)
+    outpaint: Sequence[int] | None = _as_declared("outpaint", None)
+    loras: Mapping[str, float | None] | None = _as_declared("loras", None)
+    embeddings: str | Sequence[str] | None = _as_declared("embeddings", None)
+    control: Mapping[str, object] | Sequence[object] | None = _as_declared("control", None)  # its pictures as `image`
+    upscale: int | None = _as_declared("upscale", None)
+    upscaler: str | None = _as_declared("upscaler", None)
+    upscale_strength: float | None = _as_declared("upscale_strength", None)

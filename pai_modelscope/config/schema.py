@@ -3,14 +3,15 @@
 import types
 import typing
 from dataclasses import MISSING, Field, fields
-from typing import Any
 
-from pai_modelscope.config.option import declaration_of
+from pai_modelscope.config.option import Dataclass, declaration_of
+
+Schema = dict[str, object]
 
 _TYPES = {bool: "boolean", int: "integer", float: "number", str: "string", type(None): "null"}
 
 
-def json_schema(options: type) -> dict[str, Any]:
+def json_schema(options: type[Dataclass]) -> Schema:
     """An object with a property for each option; unknown names are refused, as everywhere."""
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -23,7 +24,7 @@ def json_schema(options: type) -> dict[str, Any]:
     }
 
 
-def _property(field: Field[Any]) -> dict[str, Any]:
+def _property(field: Field[object]) -> Schema:
     declaration = declaration_of(field)
     bounds = declaration.bounds
     schema = _type(field.type) | {"description": declaration.help}
@@ -41,11 +42,11 @@ def _property(field: Field[Any]) -> dict[str, Any]:
     return schema | {name: limit for name, limit in limits.items() if limit is not None}
 
 
-def _type(annotation: Any) -> dict[str, Any]:
+def _type(annotation: object) -> Schema:
     """What JSON may hold for a type; anything, where that is for the program to say."""
     kinds = typing.get_args(annotation) if isinstance(annotation, types.UnionType) else (annotation,)
-    if all(kind in _TYPES for kind in kinds):
-        names = [_TYPES[kind] for kind in kinds]
+    names = [_TYPES[kind] for kind in kinds if kind in _TYPES]
+    if len(names) == len(kinds):
         return {"type": names if len(names) > 1 else names[0]}
     parts = [_part(kind) for kind in kinds]
     if not all(parts):
@@ -53,7 +54,7 @@ def _type(annotation: Any) -> dict[str, Any]:
     return {"anyOf": parts} if len(parts) > 1 else parts[0]
 
 
-def _part(kind: Any) -> dict[str, Any]:
+def _part(kind: object) -> Schema:
     arguments = typing.get_args(kind)
     if kind in _TYPES:
         return {"type": _TYPES[kind]}

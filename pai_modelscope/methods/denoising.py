@@ -9,7 +9,7 @@ import torch
 from diffusers import DDIMScheduler, DDPMScheduler, UNet2DConditionModel
 from torch import nn
 
-from pai_modelscope.config.option import problems_in
+from pai_modelscope.config.option import faults_in
 from pai_modelscope.diffusion import (
     add_noise,
     logit_normal_timesteps,
@@ -192,15 +192,13 @@ class Denoising(Method):
         return sums | {f"{name}:count": which.sum() for name, which in chosen.items()}
 
     def _check(self) -> None:
-        steps, problems = len(self.alphas_cumprod), list[str]()
+        steps, wrong = len(self.alphas_cumprod), list[str]()
         if not 0 <= self.first <= self.last < steps:
-            problems.append(
-                f"timestep_range is {(self.first, self.last)}; give two of 0 to {steps - 1}, the lower first"
-            )
-        problems += problems_in(DenoisingOptions, vars(self))
+            wrong.append(f"timestep_range is {(self.first, self.last)}; give two of 0 to {steps - 1}, the lower first")
+        wrong += [fault.message for fault in faults_in(DenoisingOptions, vars(self))]
         if not self.logit_std > 0:
-            problems.append(f"logit_std is {self.logit_std}; it must be positive, such as 1")
+            wrong.append(f"logit_std is {self.logit_std}; it must be positive, such as 1")
         if not 0 <= self.bands <= steps:
-            problems.append(f"bands is {self.bands}; it must be in [0, {steps}]")
-        if problems:
-            raise UserError("this can't be trained: " + "; ".join(problems))
+            wrong.append(f"bands is {self.bands}; it must be in [0, {steps}]")
+        if wrong:
+            raise UserError("this can't be trained: " + "; ".join(wrong))

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import TypedDict
 
 from pai_modelscope.config.option import option
+from pai_modelscope.errors import Fault
 from pai_modelscope.methods.spec import MethodOptions, RunOptions
 
 SAMPLINGS = ("uniform", "logit-normal")
@@ -41,14 +42,15 @@ class DenoisingOptions(MethodOptions):
         """Whether anything in the text encoder learns, for which `text_encoder_lr` could be the rate."""
         return False
 
-    def problems(self, run: RunOptions) -> list[str]:
-        problems = super().problems(run)
+    def faults(self, run: RunOptions) -> list[Fault]:
+        faults = super().faults(run)
         if self.text_encoder_lr is not None and not self.text_encoder_learns:
-            problems.append(
+            message = (
                 "text_encoder_lr is given, but the text encoder does not learn: leave it out, or give "
                 "train_text_encoder (full and dreambooth) or text_rank (of a LoRA)"
             )
-        return problems
+            faults.append(Fault("text_encoder_lr", message))
+        return faults
 
     def arguments(self) -> "DenoisingArguments":
         """Those that `Denoising` takes as they are."""

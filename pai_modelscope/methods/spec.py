@@ -4,14 +4,15 @@ import importlib
 import inspect
 from collections.abc import Mapping
 from dataclasses import Field, dataclass, fields
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pai_modelscope.config.data import DataOptions
 from pai_modelscope.config.training import TrainingConfig
 from pai_modelscope.config.validation import ValidationOptions
-from pai_modelscope.errors import UserError, reason
+from pai_modelscope.errors import Fault, UserError, reason
 
 if TYPE_CHECKING:
+    from pai_modelscope.methods.base import Method
     from pai_modelscope.methods.fine_tuning import FineTuning
 
 _WHOLE_MODEL = ("model_index.json", "unet", "text_encoder", "vae", "tokenizer", "scheduler")
@@ -26,18 +27,19 @@ class MethodOptions:
         """Whether weights of the model itself learn, so that the result is a whole model."""
         return False
 
-    def problems(self, run: "RunOptions") -> list[str]:
-        """What can't work together, or would do nothing, of values that are each valid, as one sentence each.
+    def faults(self, run: "RunOptions") -> list[Fault]:
+        """What can't work together, or would do nothing, of values that are each valid.
 
-        `run`: all that the run was told; nothing of it is opened yet.
+        `run`: all options of the run; nothing of it is opened yet.
         """
-        return self.validation_problems(run)
+        return self.validation_faults(run)
 
-    def validation_problems(self, run: "RunOptions") -> list[str]:
-        """`problems` of the validation's options; most methods draw their validation pictures from prompts alone."""
+    def validation_faults(self, run: "RunOptions") -> list[Fault]:
+        """`faults` of the validation's options; most methods draw their validation pictures from prompts alone."""
         if not run.validation.validation_images:
             return []
-        return [f"validation_images are for a ControlNet, not for {run.spec.name}: leave them out"]
+        message = f"validation_images are for a ControlNet, not for {run.spec.name}: leave them out"
+        return [Fault("validation_images", message)]
 
     def result_names(self, run_name: str) -> tuple[str, ...]:
         """Files and folders that the result of a run called `run_name` will hold, as far as they are known before."""
@@ -52,17 +54,17 @@ class MethodSpec:
     options: type[MethodOptions]  # a dataclass; the first sentence of its docstring is the method's line in the help
     target: str  # 'module:Class' of a `FineTuning`, imported when a run begins
 
-    def load(self) -> "type[FineTuning[Any, Any]]":
+    def load(self) -> "type[FineTuning[MethodOptions, Method]]":
         """The class. Raises `UserError` if it can't be imported."""
         module, _, name = self.target.partition(":")
         try:
-            cls: type[FineTuning[Any, Any]] = getattr(importlib.import_module(module), name)
+            cls: type[FineTuning[MethodOptions, Method]] = getattr(importlib.import_module(module), name)
         except (ImportError, AttributeError) as error:
             why = f"{self.target} can't be imported ({reason(error)})"
             raise UserError(f"the method {self.name!r} can't be used: {why}") from error
         return cls
 
-    def groups(self) -> dict[type, "list[Field[Any]]"]:
+    def groups(self) -> dict[type, "list[Field[object]]"]:
         """The options of a run by this method, by the class that declares them, in the order in which help shows them.
 
         A default that a method changes stays in the place of the option that it changes.
@@ -79,14 +81,14 @@ class MethodSpec:
             ValidationOptions: list(fields(ValidationOptions)),
         }
 
-    def fields(self) -> "dict[str, Field[Any]]":
+    def fields(self) -> "dict[str, Field[object]]":
         """The same by their names."""
         return {field.name: field for group in self.groups().values() for field in group}
 
 
 @dataclass(frozen=True)
 class RunOptions:
-    """All that a run is told, each part for the one that reads it."""
+    """All options of a run, each part for the one that reads it."""
 
     spec: MethodSpec
     model: str

@@ -1,48 +1,39 @@
-"""ModelScope's configuration of a training, in the words of our options."""
+"""ModelScope's configuration of a training, in the words of our options: their declarations name the places."""
 
 import math
 import os
 import warnings
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import Field
 
-from pai_modelscope.config.option import short_repr
+from pai_modelscope.config.option import declaration_of, faults_in, short_repr
 from pai_modelscope.config.training import TrainingConfig
-from pai_modelscope.errors import UserError, reason
+from pai_modelscope.errors import Fault, UserError, reason
 from pai_modelscope.untrusted import read_json, read_yaml
 
-# Places in the section "train" of a configuration.json, and the option that each sets.
-PLACES = {
-    "work_dir": "output_dir",
-    "max_epochs": "num_train_epochs",
-    "max_iters": "max_train_steps",
-    "seed": "seed",
-    "dataloader.batch_size_per_gpu": "train_batch_size",
-    "dataloader.workers_per_gpu": "dataloader_num_workers",
-    "optimizer.type": "optimizer",
-    "optimizer.lr": "learning_rate",
-    "optimizer.weight_decay": "adam_weight_decay",
-    "optimizer.options.cumulative_iters": "gradient_accumulation_steps",
-    "optimizer.options.grad_clip.max_norm": "max_grad_norm",
-    "lr_scheduler.type": "lr_scheduler",
-    "lr_scheduler.warmup_steps": "lr_warmup_steps",
-    "checkpoint.period.interval": "checkpointing_steps",
-    "logging.interval": "logging_steps",
-}
-_CHANGED: dict[str, Callable[[Any], Any]] = {"optimizer": lambda name: str(name).lower().replace("_", "-")}
+LrFactor = Callable[[int], float]  # of the learning rate, by the step
+_CHANGED: dict[str, Callable[[object], object]] = {"optimizer": lambda name: str(name).lower().replace("_", "-")}
 
 
-def empty_sections() -> dict[str, Any]:
+def places(options: Iterable[Field[object]]) -> dict[str, str]:
+    """Places in the section "train" of a configuration.json, and the option that each sets, by their declarations."""
+    declared = ((declaration_of(field).modelscope, field.name) for field in options)
+    return {place: name for place, name in declared if place}
+
+
+def empty_sections(places: Iterable[str]) -> dict[str, object]:
     """A section "train" that says nothing, in which `cfg.train.optimizer.lr = 1e-4` of a guide finds its place."""
-    sections: dict[str, Any] = {}
-    for place in PLACES:
+    sections: dict[str, object] = {}
+    for place in places:
         section = sections
         for name in place.split(".")[:-1]:
-            section = section.setdefault(name, {})
+            inner = section.setdefault(name, {})
+            assert isinstance(inner, dict)
+            section = inner
     return sections
 
 
-def read_settings(path: Any) -> dict[str, Any]:
+def read_settings(path: object) -> dict[str, object]:
     """A configuration.json, or the same in YAML.
 
     Raises `UserError`: not there, no such form. A configuration in Python, which ModelScope would run, is none.
@@ -59,7 +50,7 @@ def read_settings(path: Any) -> dict[str, Any]:
     return settings
 
 
-def take_lr_lambda(train: Mapping[str, Any]) -> tuple[dict[str, Any], Callable[[int], float] | None]:
+def take_lr_lambda(train: object) -> tuple[dict[str, object], LrFactor | None]:
     """The section without the scheduler `{'type': 'LambdaLR', 'lr_lambda': ..., 'last_epoch': -1}`, and its function.
 
     Raises `UserError` for a scheduler of PyTorch that is not known here, and for one of these values that can't be.
@@ -84,14 +75,13 @@ def take_lr_lambda(train: Mapping[str, Any]) -> tuple[dict[str, Any], Callable[[
     return {**train, "lr_scheduler": {"type": "constant"}}, factor
 
 
-def _check_scheduler(kind: Any) -> None:
-    problems = TrainingConfig(output_dir=".", max_train_steps=1, lr_scheduler=kind).problems()
-    for problem in problems:
-        if problem.startswith("lr_scheduler is"):
-            raise UserError(f"the configuration's train.{problem.replace(' is', '.type is', 1)}, 'LambdaLR'")
+def _check_scheduler(kind: object) -> None:
+    for fault in faults_in(TrainingConfig, {"lr_scheduler": kind}):
+        message = f"the configuration's train.{fault.message.replace(' is', '.type is', 1)}, 'LambdaLR'"
+        raise UserError(message, [Fault("train.lr_scheduler.type", message, f"{fault.valid}, 'LambdaLR'")])
 
 
-def checked_factor(factor: Callable[[int], float], steps: int) -> Callable[[int], float]:
+def checked_factor(factor: LrFactor, steps: int) -> LrFactor:
     """The function itself, asked for the factor of every step before the first.
 
     Warns of one that changes, as ModelScope counts epochs by default.
@@ -112,29 +102,28 @@ def checked_factor(factor: Callable[[int], float], steps: int) -> Callable[[int]
     return factor
 
 
-def options_in(train: Mapping[str, Any], known: frozenset[str]) -> dict[str, Any]:
-    """What the section says, by our names; any of our `options` may also stand in it by itself.
+def options_in(train: Mapping[str, object], fields: Mapping[str, Field[object]]) -> dict[str, object]:
+    """The options that the section sets, by our names; any of our options may also stand in it by itself.
 
-    Raises `UserError` that names everything in it that has no meaning here.
+    fields: of all options, by their names.
+    Raises `UserError` with a fault for everything in it that has no meaning here.
     """
-    options, unknown = {}, []
+    options, unknown, known = {}, [], places(fields.values())
     for place, value in _leaves(train):
-        name = PLACES.get(place, place if place in known else None)
+        name = known.get(place, place if place in fields else None)
         if name is None:
             unknown.append(f"train.{place}")
         else:
             options[name] = _CHANGED.get(name, lambda value: value)(value)
     if unknown:
-        valid = ", ".join(f"train.{place}" for place in PLACES)
-        raise UserError(
-            f"the configuration's {', '.join(unknown)} is not known here; valid are {valid} and our options"
-        )
+        valid = ", ".join(f"train.{place}" for place in known) + " and our options"
+        message = f"the configuration's {', '.join(unknown)} is not known here; valid are {valid}"
+        raise UserError(message, [Fault(place, f"{place} is not known here", valid) for place in unknown])
     return options
 
 
-def _leaves(section: Mapping[str, Any], before: str = "") -> list[tuple[str, Any]]:
-    leaves = []
+def _leaves(section: Mapping[str, object], before: str = "") -> list[tuple[str, object]]:
+    leaves: list[tuple[str, object]] = []
     for name, value in section.items():
-        inside = isinstance(value, Mapping)
-        leaves += _leaves(value, f"{before}{name}.") if inside else [(before + name, value)]
+        leaves += _leaves(value, f"{before}{name}.") if isinstance(value, Mapping) else [(before + name, value)]
     return leaves

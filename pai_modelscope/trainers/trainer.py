@@ -18,7 +18,14 @@ from pai_modelscope.config.option import short_repr
 from pai_modelscope.errors import UserError
 from pai_modelscope.methods.registry import follow_methods
 from pai_modelscope.methods.spec import MethodSpec
-from pai_modelscope.trainers.settings import checked_factor, empty_sections, options_in, read_settings, take_lr_lambda
+from pai_modelscope.trainers.settings import (
+    checked_factor,
+    empty_sections,
+    options_in,
+    places,
+    read_settings,
+    take_lr_lambda,
+)
 from pai_modelscope.trainers.text_log import TextLog
 
 OUTPUT = "output"  # below `work_dir`: where ModelScope's trainers leave what `pipeline` opens
@@ -77,12 +84,14 @@ class PaiDiffusionTrainer(BaseTrainer):
         from pai_modelscope.training.sharding import open_accelerator
 
         _check_types(model, cfg_modify_fn, work_dir, device)
-        self.cfg = Config({"train": empty_sections()} if cfg_file is None else read_settings(cfg_file))
+        fields = self.spec.fields()
+        empty = {"train": empty_sections(places(fields.values()))}
+        self.cfg = Config(empty if cfg_file is None else read_settings(cfg_file))
         if cfg_modify_fn:
             self.cfg = _changed(self.cfg, cfg_modify_fn)
         train, factor = take_lr_lambda(self.cfg.safe_get("train", {}) or {})
         self.logger = get_logger()
-        values: dict[str, Any] = options_in(train, frozenset(self.spec.fields()))
+        values: dict[str, Any] = options_in(train, fields)
         values |= {name: value for name, value in options.items() if name not in _FROM_MODELSCOPE}
         named = {
             "pretrained_model_name_or_path": model,

@@ -14,7 +14,7 @@ from torch import nn
 from torch.optim.lr_scheduler import LambdaLR
 from tqdm.auto import tqdm
 
-from pai_modelscope.config import TrainingConfig
+from pai_modelscope.config.training import CANNOT_START, TrainingConfig
 from pai_modelscope.errors import UserError
 from pai_modelscope.methods.base import Method, Phase
 from pai_modelscope.training import checkpoints, sharding
@@ -62,8 +62,8 @@ def train(
             loss that is not finite or explodes; a gradient that is always zero; a disk that is full, where the last
             checkpoint stays whole; a folder that another run has, or in which something lies that no run made.
     """
-    if problems := config.problems():
-        raise UserError("training cannot start: " + "; ".join(problems))
+    if faults := config.faults():
+        raise UserError.of(faults, CANNOT_START)
     accelerator = accelerator or sharding.open_accelerator(config)
     with claimed(config.output_dir, accelerator) as folder:
         return Trainer(method, source, config, accelerator, folder, validation, facts or CardFacts(), export).fit()

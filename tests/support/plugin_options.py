@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from pai_modelscope.config.option import option
+from pai_modelscope.errors import Fault
 from pai_modelscope.methods.denoising_options import DenoisingOptions
 from pai_modelscope.methods.spec import MethodSpec, RunOptions
 
@@ -17,9 +18,9 @@ class BiasOptions(DenoisingOptions):
     def writes_model(self) -> bool:
         return True
 
-    def problems(self, run: RunOptions) -> list[str]:
-        idle = ["snr_gamma does nothing here: leave it out"] if self.snr_gamma is not None else []
-        return super().problems(run) + idle
+    def faults(self, run: RunOptions) -> list[Fault]:
+        message = "snr_gamma does nothing here: leave it out"
+        return super().faults(run) + ([Fault("snr_gamma", message)] if self.snr_gamma is not None else [])
 
 
 @dataclass

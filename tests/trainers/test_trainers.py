@@ -1,8 +1,10 @@
 """ModelScope's `build_trainer`: its argument names, its configuration file, and a result that `pipeline` opens."""
 
+import dataclasses
 import json
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +15,11 @@ from modelscope.msdatasets import MsDataset
 from modelscope.pipelines import pipeline
 from modelscope.trainers import build_trainer
 
+from pai_modelscope.config.option import option
 from pai_modelscope.data import open_dataset
 from pai_modelscope.errors import UserError
-from pai_modelscope.methods.registry import methods
-from pai_modelscope.trainers.settings import options_in
+from pai_modelscope.methods.registry import method_named, methods
+from pai_modelscope.trainers.settings import empty_sections, options_in, places
 from pai_modelscope.zoo import model_dir
 
 SMALL = {"resolution": 64, "train_batch_size": 2, "logging_steps": 1, "rank": 2, "learning_rate": 0.01}
@@ -113,8 +116,32 @@ def test_a_function_of_modelscopes_guides_changes_what_no_file_says(tmp_path, pi
 
 
 def test_what_a_configuration_says_in_vain_is_named():
-    with pytest.raises(UserError, match=r"train.hooks, train.optimizer.momentum is not known here"):
-        options_in({"hooks": [], "optimizer": {"momentum": 0.9}}, frozenset({"rank"}))
+    with pytest.raises(UserError, match=r"train.hooks, train.optimizer.momentum is not known here") as caught:
+        options_in({"hooks": [], "optimizer": {"momentum": 0.9}}, method_named("lora").fields())
+    assert [fault.field for fault in caught.value.faults] == ["train.hooks", "train.optimizer.momentum"]
+
+
+def test_places_of_a_configuration_come_from_the_options():
+    fields = method_named("lora").fields()
+    assert places(fields.values())["optimizer.options.grad_clip.max_norm"] == "max_grad_norm"
+    assert empty_sections(places(fields.values())) == {
+        "checkpoint": {"period": {}},
+        "dataloader": {},
+        "logging": {},
+        "lr_scheduler": {},
+        "optimizer": {"options": {"grad_clip": {}}},
+    }
+
+
+@dataclass
+class Placed:
+    rank: int = option(4, help="of the matrices", modelscope="lora.rank")
+
+
+def test_an_option_of_any_method_has_a_place_of_its_own():
+    fields = {field.name: field for field in dataclasses.fields(Placed)}
+    assert options_in({"lora": {"rank": 8}}, fields) == {"rank": 8}
+    assert options_in({"rank": 9}, fields) == {"rank": 9}
 
 
 def test_bad_arguments_are_one_line(tmp_path, pictures):

@@ -176,8 +176,8 @@ def test_a_package_that_is_missing_is_named_with_its_cure(tmp_path, monkeypatch,
     ],
 )
 def test_what_cannot_go_together_is_said(tmp_path, options, words):
-    (problem,) = settings(tmp_path, **options).problems()
-    assert words in problem
+    (fault,) = settings(tmp_path, **options).faults()
+    assert words in fault.message
 
 
 def test_optimizers_of_whole_weights_refuse_parts(tmp_path):

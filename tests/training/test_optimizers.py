@@ -136,5 +136,5 @@ def test_a_run_with_muon_learns_and_resumes_exactly(tmp_path):
 
 
 def test_an_unknown_optimizer_is_named(tmp_path):
-    problems = settings(tmp_path, optimizer="sgd").problems()
-    assert len(problems) == 1 and "'sgd'" in problems[0] and "'muon'" in problems[0]
+    (fault,) = settings(tmp_path, optimizer="sgd").faults()
+    assert fault.field == "optimizer" and "'sgd'" in fault.message and "'muon'" in fault.message

@@ -137,6 +137,38 @@ def test_what_does_not_fit_together_is_said(method, options, said):
     assert found and said in found and len(found) < 4000
 
 
+def test_every_fault_names_its_option_and_what_is_valid():
+    wrong = {
+        "rank": 10**9,
+        "mixed_precision": "nope",
+        "resolution": "x",
+        "use_ema": "no",
+        "rnak": 4,
+        "push_to_hub": True,
+    }
+    with pytest.raises(UserError) as caught:
+        resolve_options("lora", {"output_dir": "y", "max_train_steps": 1, **wrong, "lora_rank": 3})
+    faults = {fault.field: fault for fault in caught.value.faults}
+    assert faults.keys() == {*wrong.keys() - {"rnak"}, "", "train_data_dir"}
+    assert faults["mixed_precision"].valid == "'no', 'bf16', 'fp16'"
+    assert faults["resolution"].valid == "a whole number from 8 to 8192"
+    assert "rnak of lora (did you mean 'rank'?)" in faults[""].message
+    messages = [fault.message for fault in caught.value.faults]
+    assert str(caught.value) == f"training cannot start: {'; '.join(messages)}"
+    assert [message for message in messages if message.startswith("rank")] == [
+        "rank and lora_rank mean the same and differ (1000000000 and 3); give one",
+        "rank is 1000000000; give a whole number from 1 to 4096",
+    ]
+
+
+def test_faults_of_options_together_name_one_of_them():
+    loop = TrainingConfig("x", 1, optimizer="prodigy", scale_lr=True, weights="bfloat16")
+    assert [fault.field for fault in loop.faults()] == ["learning_rate", "scale_lr", "optimizer", "mixed_precision"]
+    with pytest.raises(UserError) as caught:
+        resolve_options("dreambooth", {**GIVEN, "text_rank": 4, "targets": "conv"})
+    assert [fault.field for fault in caught.value.faults] == ["instance_prompt", "targets"]
+
+
 @pytest.mark.parametrize(
     ("method", "told", "message"),
     [
@@ -183,9 +215,10 @@ def test_numbers_of_numpy_and_texts_are_numbers():
 def test_the_loop_itself_takes_no_other_values():
     """Recipes and Python programs call it without `resolve_options`."""
     config = TrainingConfig("x", "9", learning_rate="fast", train_batch_size=10**10, seed=2**64)  # type: ignore[arg-type]
-    said = "; ".join(config.problems())
+    said = "; ".join(fault.message for fault in config.faults())
     assert all(f"{name} is " in said for name in ("max_train_steps", "learning_rate", "train_batch_size", "seed"))
-    assert TrainingConfig("x", 0).problems() == ["max_train_steps is 0; give a whole number of at least 1"]
+    (fault,) = TrainingConfig("x", 0).faults()
+    assert fault.message == "max_train_steps is 0; give a whole number of at least 1"
 
 
 BOMB = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n" + "".join(

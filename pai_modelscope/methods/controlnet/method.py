@@ -19,7 +19,7 @@ from pai_modelscope.adapters.control import (
     write_control_lora,
 )
 from pai_modelscope.adapters.result_manifest import Tuned, write_tuned
-from pai_modelscope.config.option import problems_in
+from pai_modelscope.config.option import faults_in
 from pai_modelscope.data import TrainingSet
 from pai_modelscope.errors import UserError
 from pai_modelscope.families import STABLE_DIFFUSION
@@ -53,8 +53,8 @@ class ControlNetTraining(Denoising):
         """`controlnet`: one to train on; None begins with a copy of the UNet's encoder whose outputs are zero.
         `rank`: the copy itself stays, and learns by matrices of that rank; None trains all of it.
         `seed`: of the first values of what no UNet has: the layers that read the picture, and the matrices."""
-        if problems := problems_in(ControlNetOptions, {"rank": rank}):
-            raise UserError(f"{problems[0]}, or leave it out: all of the copy learns then")
+        if faults := faults_in(ControlNetOptions, {"rank": rank}):
+            raise UserError(f"{faults[0].message}, or leave it out: all of the copy learns then", faults)
         super().__init__(unet.requires_grad_(False), text_encoder, scheduler, empty_ids, **options)
         with torch.random.fork_rng():
             torch.manual_seed(seed)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from pai_modelscope.config.option import option, short_repr
+from pai_modelscope.errors import Fault
 from pai_modelscope.methods.denoising_options import DenoisingOptions
 from pai_modelscope.methods.lora.options import MOST_RANK
 from pai_modelscope.methods.spec import RunOptions
@@ -23,22 +24,24 @@ class ControlNetOptions(DenoisingOptions):
         maximum=MOST_RANK,
     )
 
-    def problems(self, run: RunOptions) -> list[str]:
+    def faults(self, run: RunOptions) -> list[Fault]:
         from pai_modelscope.images.annotators import ANNOTATORS  # imports OpenCV
 
-        problems = super().problems(run)
+        faults = super().faults(run)
         if self.annotator is not None and self.annotator not in ANNOTATORS:
-            problems.append(f"annotator is {short_repr(self.annotator)}; valid are {', '.join(ANNOTATORS)}")
-        return problems
+            valid = ", ".join(ANNOTATORS)
+            faults.append(Fault("annotator", f"annotator is {short_repr(self.annotator)}; valid are {valid}", valid))
+        return faults
 
-    def validation_problems(self, run: RunOptions) -> list[str]:
+    def validation_faults(self, run: RunOptions) -> list[Fault]:
         prompts, images = run.validation.validation_prompts or [], run.validation.validation_images or []
         if len(images) <= len(prompts) and (images or not prompts):
             return []
-        return [
+        message = (
             f"there are {len(prompts)} validation_prompts and {len(images)} validation_images: give a prompt for each "
             "image, or leave both out"
-        ]
+        )
+        return [Fault("validation_images", message)]
 
     def result_names(self, run_name: str) -> tuple[str, ...]:
         return ("controlnet",)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, fields
 
 from pai_modelscope.config.option import option
+from pai_modelscope.errors import Fault
 from pai_modelscope.methods.denoising_options import DenoisingOptions
 from pai_modelscope.methods.full.options import TRAINED
 from pai_modelscope.methods.lora.options import MOST_RANK, TARGETS
@@ -44,19 +45,21 @@ class DreamBoothOptions(DenoisingOptions):
     def text_encoder_learns(self) -> bool:
         return self.train_text_encoder or self.text_rank > 0
 
-    def problems(self, run: RunOptions) -> list[str]:
-        problems = super().problems(run)
+    def faults(self, run: RunOptions) -> list[Fault]:
+        faults = super().faults(run)
         if not self.instance_prompt:
-            problems.append("instance_prompt must be given: a rare word and the class, such as 一只糯糯猫")
+            message = "instance_prompt must be given: a rare word and the class, such as 一只糯糯猫"
+            faults.append(Fault("instance_prompt", message))
         changed = [field.name for field in fields(self) if getattr(self, field.name) != field.default]
         idle = [name for name in (_OF_THE_WEIGHTS if self.rank else _OF_A_LORA) if name in changed]
         if idle:
             why = "are for training without a LoRA: leave rank out" if self.rank else "are of a LoRA: give its rank"
             instead = " (in a LoRA, the text encoder learns by text_rank)" if self.train_text_encoder else ""
-            problems.append(f"{', '.join(idle)} {why}, or leave them out{instead}")
+            faults.append(Fault(idle[0], f"{', '.join(idle)} {why}, or leave them out{instead}"))
         if not self.class_prompt and (self.class_data_dir or "with_prior_preservation" in run.without_effect):
-            problems.append("class_prompt must be given, such as 一只猫: pictures of the class are asked for")
-        return problems
+            message = "class_prompt must be given, such as 一只猫: pictures of the class are asked for"
+            faults.append(Fault("class_prompt", message))
+        return faults
 
     def result_names(self, run_name: str) -> tuple[str, ...]:
         if self.writes_model:

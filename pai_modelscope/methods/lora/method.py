@@ -13,7 +13,7 @@ from pai_modelscope.adapters import LoraFile, write_lora
 from pai_modelscope.adapters.inject import attach_lora
 from pai_modelscope.adapters.lora_io.file import MAGNITUDE, A, B, State, modules
 from pai_modelscope.adapters.result_manifest import Tuned, write_tuned
-from pai_modelscope.config.option import problems_in
+from pai_modelscope.config.option import faults_in
 from pai_modelscope.errors import UserError
 from pai_modelscope.methods.denoising import Denoising, Networks
 from pai_modelscope.methods.denoising_options import DenoisingArguments
@@ -167,8 +167,8 @@ def _means(target: str, name: str) -> bool:
 
 def _attach(model: nn.Module, layers: list[str], rank: int, alpha: float | None, use_dora: bool, seed: int) -> None:
     alpha = rank if alpha is None else alpha
-    if problems := problems_in(LoraOptions, {"rank": rank, "alpha": alpha}):
-        raise UserError(f"this LoRA can't be trained: {'; '.join(problems)}")
+    if faults := faults_in(LoraOptions, {"rank": rank, "alpha": alpha}):
+        raise UserError.of(faults, "this LoRA can't be trained: ")
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         values = "gaussian"  # as diffusers' scripts

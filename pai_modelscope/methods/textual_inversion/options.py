@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from pai_modelscope.config.option import option
+from pai_modelscope.errors import Fault
 from pai_modelscope.methods.denoising_options import DenoisingOptions
 from pai_modelscope.methods.spec import RunOptions
 
@@ -29,13 +30,14 @@ class TextualInversionOptions(DenoisingOptions):
     def text_encoder_learns(self) -> bool:
         return True  # the vectors of the word lie in it
 
-    def problems(self, run: RunOptions) -> list[str]:
-        problems = super().problems(run)
+    def faults(self, run: RunOptions) -> list[Fault]:
+        faults = super().faults(run)
         if run.data.replay_data_dir:
-            problems.append(
+            message = (
                 f"replay_data_dir is not for {run.spec.name}: nothing that the model knows changes, so leave it out"
             )
-        return problems
+            faults.append(Fault("replay_data_dir", message))
+        return faults
 
     def result_names(self, run_name: str) -> tuple[str, ...]:
         return ("learned_embeds.safetensors",)
