@@ -17,6 +17,8 @@ from pai_modelscope.data.augmentation import CaptionSettings
 from pai_modelscope.data.batches import ExampleSource, PictureSource
 from pai_modelscope.data.cached_batches import CachedSource
 from pai_modelscope.data.combined import mix
+from pai_modelscope.errors import UserError
+from pai_modelscope.families import STABLE_DIFFUSION, family_of_pipeline
 from pai_modelscope.methods.base import Method
 from pai_modelscope.methods.spec import MethodOptions
 
@@ -58,9 +60,17 @@ class FineTuning(ABC, Generic[Options, Module]):
 
     checkpoint_files: ClassVar[frozenset[str]] = frozenset()  # of the result, which `--flat` puts into the checkpoint
 
+    families: ClassVar[frozenset[str]] = frozenset({STABLE_DIFFUSION.name})  # of models that it can train
+
     def __init__(self, options: Options, context: RunContext):
         """Raises `UserError` for a model that the method can't train as its options ask."""
         self.options, self.context = options, context
+        family = family_of_pipeline(context.pipe)
+        if family is None or family.name not in self.families:
+            kind = f"the family {family.name}" if family else "no family that is known"
+            raise UserError(
+                f"{context.model} is a model of {kind}; this method trains those of {', '.join(sorted(self.families))}"
+            )
         self.method: Module = self.create_method()
 
     @abstractmethod

@@ -64,15 +64,15 @@ class LoadedModel:
         return cls(family.open(folder, device, dtype), family=family)
 
     @contextmanager
-    def borrow(self, networks: Mapping[str, torch.nn.Module]) -> Iterator["LoadedModel"]:
-        """The same model with some of its parts exchanged, such as those that a training is changing.
+    def borrow(self, parts: Mapping[str, object], device: torch.device) -> Iterator["LoadedModel"]:
+        """The same model with some parts of its pipeline exchanged, such as those that a training is changing.
 
-        All of it is on the device of the networks inside. No LoRA that was loaded into them outlives the borrowing.
+        All of it is on `device`, and stays there. LoRAs that are loaded inside are gone after it.
         """
         pipe = copy.copy(self.pipe)
-        for name, network in networks.items():
-            setattr(pipe, name, network)
-        pipe.to(next(network.device for network in networks.values()))
+        for name, part in parts.items():
+            setattr(pipe, name, part)
+        pipe.to(device)
         model = LoadedModel(pipe, family=self.family, lora_bytes=self.lora_bytes)
         try:
             yield model

@@ -43,23 +43,13 @@ class PictureValidation:
         self._options = options
 
     def validate(self, method: Method, step: int) -> list[Image.Image]:
-        sampler = self._sampler(method)
         method.eval()
         images = []
-        for picture in sampler(self._texts, **self._options):
-            picture.image.info[CAPTION] = picture.prompt
-            images.append(picture.image)
+        with self._base.model.borrow(method.components(), next(method.parameters()).device) as model:
+            sampler = Sampler(model, name=self._base.name, recommended=self._base.recommended, base=self._base.base)
+            for kind in self._kinds:
+                sampler.add_controlnet(method.control_network(), kind)
+            for picture in sampler(self._texts, **self._options):
+                picture.image.info[CAPTION] = picture.prompt
+                images.append(picture.image)
         return images
-
-    def _sampler(self, method: Method) -> Sampler:
-        base = self._base.pipe
-        pipe = type(base)(**{**base.components, **method.components()}, requires_safety_checker=False)
-        device = next(method.parameters()).device
-        pipe.vae.to(device)
-        pipe.text_encoder.to(device)
-        pipe.unet.to(device)
-        pipe.set_progress_bar_config(disable=True)
-        sampler = Sampler(pipe, name=self._base.name, recommended=self._base.recommended, base=self._base.base)
-        for kind in self._kinds:
-            sampler.add_controlnet(method.control_network(), kind)
-        return sampler

@@ -13,7 +13,7 @@ import torch
 from diffusers import HunyuanDiTPipeline
 from PIL import Image
 
-from pai_modelscope import Sampler, UserError, model_dir
+from pai_modelscope import Sampler, UserError, fine_tune, model_dir
 from pai_modelscope.families import STABLE_DIFFUSION, family_of_folder, recognized, register_family, registry
 from pai_modelscope.sampling import LoadedModel
 from tests.sampling.test_denoiser import CountingBackend
@@ -143,6 +143,12 @@ def test_what_it_cannot_do_is_said_at_once(sampler, options, said):
 def test_a_text_that_it_would_cut_is_refused(sampler):
     with pytest.raises(UserError, match="has 32 tokens; this model reads 20: shorten it"):
         sampler("猫" * 30, **QUICK)
+
+
+def test_a_method_says_which_families_it_trains(registered, folder, tmp_path):
+    options = {"train_data_dir": "shipped:style", "output_dir": str(tmp_path / "run"), "max_train_steps": 1}
+    with pytest.raises(UserError, match="is a model of the family hunyuan-dit; this method trains those of stable-"):
+        fine_tune("lora", model=str(folder), **options)
 
 
 def test_a_damaged_part_of_it_is_named(registered, folder, tmp_path):

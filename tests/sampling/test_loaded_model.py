@@ -12,7 +12,7 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from pai_modelscope import Sampler, UserError
-from pai_modelscope.adapters import deltas
+from pai_modelscope.adapters import deltas, loaded_loras
 from pai_modelscope.families import STABLE_DIFFUSION
 from pai_modelscope.sampling import LoadedModel
 from tests.support.adapter_files import ATTENTION, CONV, MODEL, TEXT, random_lora, same_state, shipped_pipe, vectors
@@ -284,3 +284,19 @@ def memory() -> float:
     """MiB that the process holds."""
     lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS:")) / 1024
+
+
+def test_a_borrowed_model_draws_with_other_parts_and_leaves_the_first_as_it_was(tmp_path):
+    model = LoadedModel(opened())
+    before = Sampler(model)("熊猫", **QUICK)[0].image.tobytes()
+    other = opened()
+    with torch.no_grad():
+        other.unet.conv_out.weight.mul_(1.5)
+    poem = lora_file(tmp_path / "poem.safetensors", 0)
+    with model.borrow({"unet": other.unet}, torch.device("cpu")) as borrowed:
+        changed = Sampler(borrowed)("熊猫", **QUICK)[0].image.tobytes()
+        assert changed == Sampler(LoadedModel(other))("熊猫", **QUICK)[0].image.tobytes() != before
+        Sampler(borrowed)("熊猫", loras={poem: 1}, **QUICK)
+        assert loaded_loras(other)
+    assert not loaded_loras(other) and borrowed.pipe.vae is model.pipe.vae
+    assert model.network is not other.unet and Sampler(model)("熊猫", **QUICK)[0].image.tobytes() == before
