@@ -1,15 +1,15 @@
 """Which files hold the weights of a part of a model folder."""
 
 from pathlib import Path
-from typing import Any
 
 from pai_modelscope import untrusted
 from pai_modelscope.errors import UserError
+from pai_modelscope.untrusted import Json
 
 AGAIN = "Download or copy it again."
 
 
-def read_json(path: Path, missing: str | None = None) -> dict[str, Any]:
+def read_json(path: Path, missing: str | None = None) -> dict[str, Json]:
     """The object in a JSON file; `missing` is the error where the file is not there. Raises `UserError`."""
     if not path.exists():
         raise UserError(missing or f"{path} is missing. {AGAIN}")
@@ -43,6 +43,7 @@ def weight_files(part: Path) -> list[Path]:
 def shard_names(index: Path) -> list[str]:
     """The files that an index of shards names. Raises `UserError`."""
     names = read_json(index).get("weight_map")
-    if not isinstance(names, dict) or not names or not all(isinstance(name, str) for name in names.values()):
+    files = [name for name in names.values() if isinstance(name, str)] if isinstance(names, dict) else []
+    if not isinstance(names, dict) or not names or len(files) < len(names):
         raise UserError(f"{index} names no files by a weight_map. {AGAIN}")
-    return sorted(set(names.values()))
+    return sorted(set(files))

@@ -11,7 +11,7 @@ import struct
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, BinaryIO, ClassVar
+from typing import IO, Any, BinaryIO, ClassVar
 
 import torch
 
@@ -51,7 +51,7 @@ def asks_for_more(path: Path, error: pickle.UnpicklingError) -> UserError:
     )
 
 
-def check_sizes(path: Path, content: Any) -> None:
+def check_sizes(path: Path, content: object) -> None:
     """Raise `UserError` where a tensor is larger than its storage, or all together are far larger than the file."""
     total = 0
     for tensor in _tensors(content):
@@ -63,7 +63,7 @@ def check_sizes(path: Path, content: Any) -> None:
         raise UserError(f"{path} holds tensors of {total} bytes, far more than the file has: it is damaged.")
 
 
-def _tensors(content: Any) -> Iterator[torch.Tensor]:
+def _tensors(content: object) -> Iterator[torch.Tensor]:
     """Every tensor in lists and dictionaries; one object that lies in many places comes once."""
     seen: set[int] = set()
     rest = [content]
@@ -103,11 +103,16 @@ def _shift(file: BinaryIO) -> int:
     The end is 22 bytes long; before it stand 76 more in an archive of zip64, whose numbers are those that count.
     """
     end = file.seek(-22, os.SEEK_END)
+    mark: bytes
+    start: int
+    length: int
     mark, length, start = struct.unpack("<4s8xII2x", file.read(22))
     if mark != b"PK\5\6":
         raise ValueError("bytes behind the archive")
     if end >= 76:
         file.seek(end - 76)
+        wide_length: int
+        wide_start: int
         mark, wide_length, wide_start, where = struct.unpack("<4s36xQQ8xQ4x", file.read(76))
         if mark == b"PK\6\6":
             if where != end - 76:
@@ -116,7 +121,7 @@ def _shift(file: BinaryIO) -> int:
     return abs(end - length - start)
 
 
-def _claimed(file: Any, size: int) -> int:
+def _claimed(file: IO[bytes], size: int) -> int:
     """The bytes that the storages of a pickle claim; PyTorch's old format has five in a row, of which one is a mark."""
     reader = BoundedReader(file, size)
     claimed = 0
@@ -134,7 +139,7 @@ def _claimed(file: Any, size: int) -> int:
 class BoundedReader:
     """A file of which no more is read, nor asked for, than there is."""
 
-    def __init__(self, file: Any, size: int, steps: int | None = None):
+    def __init__(self, file: IO[bytes], size: int, steps: int | None = None):
         self._file, self._left, self._steps = file, min(size, limits.PICKLE_BYTES), 0
         self._most = limits.PICKLE_STEPS if steps is None else steps
         self.marked: bool | None = None
@@ -158,33 +163,38 @@ class _Thing:
     def __init__(self, name: str = ""):
         self.name = name
 
-    def __call__(self, *arguments: Any) -> "_Thing":
+    def __call__(self, *arguments: object) -> "_Thing":
         if self.name.endswith(("bytearray", "Tensor")) and any(isinstance(value, int) for value in arguments):
             raise ValueError(f"a {self.name} of a size alone")
         return _Thing()
 
-    def __setitem__(self, *_: Any) -> None: ...
+    def __setitem__(self, *_: object) -> None: ...
 
-    def append(self, _: Any) -> None: ...
+    def append(self, _: object) -> None: ...
 
-    def extend(self, _: Any) -> None: ...
+    def extend(self, _: object) -> None: ...
 
-    def add(self, _: Any) -> None: ...
+    def add(self, _: object) -> None: ...
+
+
+_Step = Callable[[Any], None]  # typeshed has the unpickler of C as its argument
 
 
 class PickleInspector(pickle._Unpickler):
     """Python's own unpickler (that of C allocates what an index in the file says) over a world of `_Thing`s."""
 
-    dispatch: ClassVar[dict[int, Any]] = dict(pickle._Unpickler.dispatch)
+    stack: list[object]
+    read: Callable[[int], bytes]
+    dispatch: ClassVar[dict[int, _Step]] = dict(pickle._Unpickler.dispatch)
 
     def __init__(self, reader: BoundedReader):
         super().__init__(reader, encoding="latin1")
-        self.storages: dict[Any, int] = {}  # bytes by key
+        self.storages: dict[str | int, int] = {}  # bytes by key
 
-    def find_class(self, module: str, name: str) -> Any:
+    def find_class(self, module: str, name: str) -> _Thing:
         return _Thing(name)
 
-    def persistent_load(self, saved: Any) -> Any:
+    def persistent_load(self, saved: object) -> _Thing:
         if isinstance(saved, tuple) and len(saved) >= 5 and saved[0] == "storage":
             kind, key, _, count = saved[1:5]
             if not isinstance(count, int) or not 0 <= count < 2**56:
@@ -194,29 +204,29 @@ class PickleInspector(pickle._Unpickler):
             self.storages[key] = count * _ITEM.get(getattr(kind, "name", ""), 1)
         return _Thing()
 
-    def is_name(self, key: Any) -> bool:
+    def is_name(self, key: object) -> bool:
         """Whether it costs no more than its length to hash it."""
         return key is None or isinstance(key, str | int | float | bytes)
 
     def _new(self) -> None:
-        self.stack.pop()  # type: ignore[attr-defined]
-        self.stack[-1] = _Thing()  # type: ignore[attr-defined]
+        self.stack.pop()
+        self.stack[-1] = _Thing()
 
     def _build(self) -> None:
-        self.stack.pop()  # type: ignore[attr-defined]
+        self.stack.pop()
 
     def _frame(self) -> None:
         """What comes next is read without it, a step at a time."""
-        self.read(8)  # type: ignore[attr-defined]
+        self.read(8)
 
 
-def _plain_keys(load: Callable[[Any], None], step: int) -> Callable[[Any], None]:
+def _plain_keys(load: _Step, step: int) -> _Step:
     """A step of the unpickler that hashes things, for keys that cost no more than their length.
 
     Tuples of tuples, each twice the one before, take for ever to hash.
     """
 
-    def checked(look: Any) -> None:
+    def checked(look: PickleInspector) -> None:
         keys = look.stack[-2:-1] if step == 0 else look.stack[::step]
         if not all(look.is_name(key) for key in keys):
             raise ValueError("keys that are no names")

@@ -5,7 +5,6 @@ import pickle
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -19,8 +18,8 @@ from pai_modelscope.untrusted import open_regular
 PICKLES = (".bin", ".pt", ".pth", ".ckpt")
 
 
-def read_tensors(path: Path) -> tuple[Any, dict[str, str]]:
-    """The content of a weight file, and a safetensors header's own entries.
+def read_tensors(path: Path) -> tuple[object, dict[str, str]]:
+    """Read a weight file of any format: its content, and a safetensors header's own entries.
 
     A pickle opens only as plain tensors. What a file claims is compared with its size before anything is allocated.
     Raises `UserError` for what is missing, cut short, no regular file, a Git LFS pointer, or of another format.
@@ -31,7 +30,7 @@ def read_tensors(path: Path) -> tuple[Any, dict[str, str]]:
     if path.suffix == ".safetensors":
         return _read_safetensors(path)
     if path.suffix in PICKLES:
-        return read_pickle(path, map_location="cpu"), {}
+        return read_pickle(path), {}
     raise UserError(f"{path} is no weight file: give a .safetensors, .bin or .pt file, or a folder that holds one.")
 
 
@@ -91,8 +90,8 @@ def _read_safetensors(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, st
         raise UserError(f"{path} is corrupt, cut short or no safetensors file ({reason(error)}). {AGAIN}") from None
 
 
-def read_pickle(path: Path, **how: Any) -> Any:
-    """The content of a pickle, opened as plain tensors; `how`: options of `torch.load`.
+def read_pickle(path: Path, *, shapes_only: bool = False) -> object:
+    """Open a pickle as plain tensors; with `shapes_only`, as tensors on 'meta', and without reading their values.
 
     Raises `UserError` if it is damaged, asks for anything else, or claims more than its bytes hold.
     """
@@ -100,7 +99,8 @@ def read_pickle(path: Path, **how: Any) -> Any:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of the pickle's age
-            content = torch.load(path, weights_only=True, **how)
+            device, mmap = ("meta", _is_zip(path)) if shapes_only else ("cpu", None)
+            content: object = torch.load(path, map_location=device, weights_only=True, mmap=mmap)
     except pickle.UnpicklingError as error:
         raise asks_for_more(path, error) from None
     except Exception as error:  # whatever damaged bytes set off in there
@@ -109,14 +109,25 @@ def read_pickle(path: Path, **how: Any) -> Any:
     return content
 
 
+def _is_zip(path: Path) -> bool:
+    """Whether it is a pickle of today, which can be mapped into memory."""
+    with path.open("rb") as file:
+        return file.read(2) == b"PK"
+
+
+def read_state(path: Path) -> dict[str, torch.Tensor]:
+    """Read a weight file of names and tensors. Raises `UserError` as `read_tensors`, and for any other content."""
+    content, _ = read_tensors(path)
+    if not isinstance(content, dict) or not all(isinstance(tensor, torch.Tensor) for tensor in content.values()):
+        raise UserError(f"{path} holds no plain dictionary of tensors: these are no weights. {AGAIN}")
+    return content
+
+
 def read_part(part: Path) -> dict[str, torch.Tensor]:
-    """The tensors of one part of a model folder, in the dtypes that they are stored in."""
+    """Read the tensors of one part of a model folder, in the dtypes that they are stored in."""
     tensors: dict[str, torch.Tensor] = {}
     for file in weight_files(part):
-        content, _ = read_tensors(file)
-        if not isinstance(content, dict) or not all(isinstance(tensor, torch.Tensor) for tensor in content.values()):
-            raise UserError(f"{file} holds no plain dictionary of tensors: these are no weights. {AGAIN}")
-        tensors |= content
+        tensors |= read_state(file)
     return tensors
 
 

@@ -9,13 +9,19 @@ import json
 import os
 import stat
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path, PureWindowsPath
-from typing import Any
+from typing import TYPE_CHECKING
 
 from pai_modelscope import limits
 from pai_modelscope.errors import UserError, reason
 
+if TYPE_CHECKING:
+    import yaml
+
 Name = str | os.PathLike[str]
+# What `json.loads` makes of a JSON text.
+Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
 
 
 def check_regular(path: Name, most: int | None = None) -> int:
@@ -68,12 +74,12 @@ def read_text(path: Name, most: int | None = None) -> str:
         raise UserError(f"{path} can't be read ({error.strerror or reason(error)}).") from None
 
 
-def read_json(path: Name, most: int | None = None) -> Any:
+def read_json(path: Name, most: int | None = None) -> Json:
     """The value in a JSON file. Raises `UserError` as `read_text` and `parse_json`."""
     return parse_json(read_text(path, limits.JSON_BYTES if most is None else most), str(path))
 
 
-def parse_json(text: str | bytes, name: str) -> Any:
+def parse_json(text: str | bytes, name: str) -> Json:
     """The value of a JSON text; `name` says in messages what holds it.
 
     Raises:
@@ -81,21 +87,21 @@ def parse_json(text: str | bytes, name: str) -> Any:
             that has a name twice: of two values, Python would take the last, and others the first.
     """
 
-    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    def once(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
         values = dict(pairs)
         if len(values) < len(pairs):
             raise _twice(name, next(key for key, count in Counter(key for key, _ in pairs).items() if count > 1))
         return values
 
     try:
-        value = json.loads(text, object_pairs_hook=once)
+        value: Json = json.loads(text, object_pairs_hook=once)
     except UserError:
         raise
     except RecursionError:
         raise _too_deep(name) from None
     except ValueError as error:  # UnicodeDecodeError is one
         raise UserError(f"{name} can't be read as JSON ({reason(error)}).") from None
-    level = [value] if isinstance(value, list | dict) else []
+    level: list[Json] = [value] if isinstance(value, list | dict) else []
     for _ in range(limits.DEPTH):
         level = [inner for outer in level for inner in _items(outer) if isinstance(inner, list | dict)]
         if not level:
@@ -103,7 +109,7 @@ def parse_json(text: str | bytes, name: str) -> Any:
     raise _too_deep(name)
 
 
-def read_yaml(path: Name) -> Any:
+def read_yaml(path: Name) -> object:
     """The value in a YAML file, of plain types alone.
 
     Raises:
@@ -114,11 +120,11 @@ def read_yaml(path: Name) -> Any:
     class Loader(yaml.SafeLoader):
         depth = 0
 
-        def compose_node(self, parent: Any, index: Any) -> Any:
+        def compose_node(self, parent: yaml.Node | None, index: object) -> yaml.Node | None:
             if self.depth >= limits.DEPTH:
                 raise _too_deep(str(path))
             self.depth += 1
-            node = super().compose_node(parent, index)  # type: ignore[no-untyped-call]
+            node: yaml.Node | None = super().compose_node(parent, index)
             self.depth -= 1
             return node
 
@@ -129,7 +135,8 @@ def read_yaml(path: Name) -> Any:
         if node is None:
             return None
         _unfolded(node, str(path), {}, 0)
-        return loader.construct_document(node)
+        value: object = loader.construct_document(node)
+        return value
     except UserError:
         raise
     except (LookupError, AttributeError):  # PyYAML looks at the first character of a number, and up a truth value
@@ -166,7 +173,7 @@ def inside(folder: Name, name: str, *, links: bool = False) -> Path:
 def _checked(path: Name) -> Name:
     """The name itself. Raises `OSError` for one that no file can have: Python has another error for it."""
     name = os.fspath(path)
-    if (b"\0" if isinstance(name, bytes) else "\0") in name:  # type: ignore[operator]
+    if (b"\0" if isinstance(name, bytes) else "\0") in name:
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), name)
     return path
 
@@ -192,11 +199,14 @@ def _twice(name: str, key: str) -> UserError:
     return UserError(f"{name} gives {key[:80]!r} twice in one place: leave one.")
 
 
-def _items(value: Any) -> Any:
-    return value.values() if isinstance(value, dict) else value
+def _items(value: Json) -> Iterable[Json]:
+    """What lies directly in a list or an object."""
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
 
 
-def _unfolded(node: Any, name: str, counted: dict[int, int], depth: int) -> int:
+def _unfolded(node: "yaml.Node", name: str, counted: dict[int, int], depth: int) -> int:
     """How many values a YAML node holds once its aliases are written out; `counted`: those known, 0 for those begun."""
     if depth > limits.DEPTH or counted.get(id(node)) == 0:
         raise _too_deep(name)

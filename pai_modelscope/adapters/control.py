@@ -6,8 +6,8 @@ UNet has, those that read the picture and those that hand over its residuals, ar
 Control-LoRA is the same idea for SDXL; its file layout fixes two layers a block, so this one has diffusers' names.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import torch
 from diffusers import ControlNetModel
@@ -15,16 +15,17 @@ from torch import nn
 
 from pai_modelscope import limits
 from pai_modelscope.adapters.inject import attach_lora
+from pai_modelscope.adapters.kinds import State
 from pai_modelscope.adapters.lora_io.file import A, B, shorten
 from pai_modelscope.adapters.result_manifest import read_tuned
 from pai_modelscope.adapters.shapes import model_shapes, problem
 from pai_modelscope.errors import UserError, reason
 from pai_modelscope.model_layout import read_json
-from pai_modelscope.tensor_files import read_tensors, save_safetensors, write_new
+from pai_modelscope.tensor_files import read_state, save_safetensors, write_new
 
 FILE = "control_lora.safetensors"
 _NAME = "control"
-_OWN = "controlnet_"  # what begins so is not the UNet's
+_CONTROLNET_PREFIX = "controlnet_"  # of the names of the parts that no UNet has
 
 
 def controlnet_folder(folder: Path) -> Path:
@@ -42,22 +43,23 @@ def controlnet_folder(folder: Path) -> Path:
 def hint_channels(folder: Path) -> tuple[int, ...]:
     """The widths of the layers by which a ControlNet reads its picture. Raises `UserError` where none are named."""
     channels = read_json(folder / "config.json").get("conditioning_embedding_out_channels")
-    widths = channels if isinstance(channels, list) and 0 < len(channels) <= limits.HINT_CHANNELS else [None]
-    if not all(type(width) is int and 0 < width <= limits.HINT_CHANNELS for width in widths):
+    listed = channels if isinstance(channels, list) and len(channels) <= limits.HINT_CHANNELS else []
+    widths = [width for width in listed if isinstance(width, int) and not isinstance(width, bool)]
+    if not widths or len(widths) < len(listed) or not all(0 < width <= limits.HINT_CHANNELS for width in widths):
         raise UserError(f"{folder / 'config.json'} has no conditioning_embedding_out_channels: copy it again.")
     return tuple(widths)
 
 
 def attach_control_lora(controlnet: ControlNetModel, rank: int) -> None:
-    """Freeze the copied encoder and put trainable matrices of `rank` beside each of its layers; its own parts train."""
+    """Freeze the copied encoder and put trainable matrices of `rank` beside its layers; the other parts train whole."""
     layers = [
         name
         for name, module in controlnet.named_modules()
-        if isinstance(module, nn.Linear | nn.Conv2d) and not name.startswith(_OWN)
+        if isinstance(module, nn.Linear | nn.Conv2d) and not name.startswith(_CONTROLNET_PREFIX)
     ]
-    attach_lora(controlnet, layers, _NAME, r=rank, lora_alpha=rank)
+    attach_lora(controlnet, layers, _NAME, rank=rank, alpha=rank)
     for name, parameter in controlnet.named_parameters():
-        if name.startswith(_OWN):
+        if name.startswith(_CONTROLNET_PREFIX):
             parameter.requires_grad_(True)
 
 
@@ -66,7 +68,7 @@ def load_control_lora(controlnet: ControlNetModel, folder: Path) -> None:
 
     Raises `UserError` if the file is damaged, or of another model or rank.
     """
-    stored, _ = read_tensors(folder / FILE)
+    stored = read_state(folder / FILE)
     learning = {name: p for name, p in controlnet.named_parameters() if p.requires_grad}
     weights = {name: stored.pop(name.replace(f".{_NAME}.", "."), None) for name in learning}
     odd = [name for name, value in weights.items() if value is None or value.shape != learning[name].shape]
@@ -85,7 +87,9 @@ def write_control_lora(controlnet: ControlNetModel, folder: Path) -> Path:
     Raises `UserError` if the folder exists and is not empty.
     """
     state = {name.replace(f".{_NAME}.", "."): value for name, value in controlnet.state_dict().items()}
-    kept = {name: value.half() for name, value in state.items() if name.startswith(_OWN) or ".lora_" in name}
+    kept = {
+        name: value.half() for name, value in state.items() if name.startswith(_CONTROLNET_PREFIX) or ".lora_" in name
+    }
 
     def write(folder: Path) -> None:
         controlnet.save_config(folder)
@@ -101,8 +105,8 @@ def read_control_lora(folder: Path, unet: nn.Module) -> ControlNetModel:
     Raises:
         UserError: if the file is damaged, or was made for a UNet of another shape.
     """
-    stored, _ = read_tensors(folder / FILE)
-    config: Any = read_json(folder / "config.json")
+    stored = read_state(folder / FILE)
+    config = read_json(folder / "config.json")
     _check_config(folder, config, stored, unet)
     net = ControlNetModel.from_config(config)
     unet_weights = {name.replace(".base_layer.", "."): value for name, value in unet.state_dict().items()}
@@ -129,7 +133,7 @@ def read_control_lora(folder: Path, unet: nn.Module) -> ControlNetModel:
     return net
 
 
-def _check_config(folder: Path, config: dict[str, Any], stored: dict[str, Any], unet: nn.Module) -> None:
+def _check_config(folder: Path, config: Mapping[str, object], stored: State, unet: nn.Module) -> None:
     """Compare what a configuration describes with the UNet's tensors and those of the file, before it is built."""
     known = {name.replace(".base_layer.", "."): value.shape for name, value in unet.state_dict().items()}
     known |= {name: value.shape for name, value in stored.items()}

@@ -8,12 +8,12 @@ matter. Before the first change the weight is copied, and what is switched off i
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
 
 import torch
+from torch import nn
 
 from pai_modelscope.adapters.kinds import Change
-from pai_modelscope.adapters.layers import weighted_layers
+from pai_modelscope.adapters.layers import WeightedLayer, weighted_layers
 from pai_modelscope.errors import UserError
 from pai_modelscope.model_layout import AGAIN
 
@@ -31,12 +31,12 @@ class Deltas:
     originals: dict[str, dict[str, torch.Tensor]] = field(default_factory=dict)  # 'weight' and 'bias' of a layer
 
 
-def deltas_of(model: Any) -> Deltas:
-    """Empty, and not kept, for a model that has none."""
+def deltas_of(model: nn.Module) -> Deltas:
+    """The changes of a model's weights; empty, and not kept, for a model that has none."""
     return getattr(model, _ATTRIBUTE, None) or Deltas()
 
 
-def add_changes(model: Any, name: str, changes: Changes) -> None:
+def add_changes(model: nn.Module, name: str, changes: Changes) -> None:
     """Put the changes beside those that are there, switched off."""
     if changes:
         deltas = deltas_of(model)
@@ -44,7 +44,8 @@ def add_changes(model: Any, name: str, changes: Changes) -> None:
         setattr(model, _ATTRIBUTE, deltas)
 
 
-def remove_changes(model: Any, name: str) -> None:
+def remove_changes(model: nn.Module, name: str) -> None:
+    """Take the changes of a LoRA out; every weight is as it would be without them."""
     deltas = deltas_of(model)
     switch_changes(model, {other: weight for other, weight in deltas.on.items() if other != name})
     deltas.added.pop(name, None)
@@ -52,8 +53,8 @@ def remove_changes(model: Any, name: str) -> None:
         delattr(model, _ATTRIBUTE)
 
 
-def switch_changes(model: Any, weights: Mapping[str, float]) -> None:
-    """Exactly these on, as far as they are known; the others, and those at weight 0, are off."""
+def switch_changes(model: nn.Module, weights: Mapping[str, float]) -> None:
+    """Turn exactly these on, as far as they are known; the others, and those at weight 0, are off."""
     deltas = deltas_of(model)
     deltas.on = {name: weight for name, weight in weights.items() if weight and name in deltas.added}
     wanted: dict[str, dict[str, float]] = {}
@@ -68,7 +69,7 @@ def switch_changes(model: Any, weights: Mapping[str, float]) -> None:
         _apply(layers[path], path, deltas, wanted.get(path, {}))
 
 
-def merge_changes(model: Any, changes: Changes, weight: float) -> None:
+def merge_changes(model: nn.Module, changes: Changes, weight: float) -> None:
     """Make the changes for good; those that are switched on are of the new weights then."""
     if not weight:
         return
@@ -81,8 +82,8 @@ def merge_changes(model: Any, changes: Changes, weight: float) -> None:
 
 
 @contextmanager
-def changes_off(model: Any) -> Iterator[None]:
-    """The model's own weights within the block, for what changes them for good."""
+def changes_off(model: nn.Module) -> Iterator[None]:
+    """Switch all changes off within the block, for what changes the model's own weights for good."""
     on = dict(deltas_of(model).on)
     switch_changes(model, {})
     try:
@@ -92,8 +93,8 @@ def changes_off(model: Any) -> Iterator[None]:
 
 
 @torch.no_grad()
-def _apply(layer: Any, path: str, deltas: Deltas, weights: Mapping[str, float]) -> None:
-    """The layer's weight and bias with these changes, from the originals."""
+def _apply(layer: WeightedLayer, path: str, deltas: Deltas, weights: Mapping[str, float]) -> None:
+    """Give a layer the weight and bias that these changes make of its originals."""
     if path not in deltas.originals:
         deltas.originals[path] = _originals(layer)
     originals = deltas.originals[path]
@@ -109,20 +110,20 @@ def _apply(layer: Any, path: str, deltas: Deltas, weights: Mapping[str, float]) 
 
 
 @torch.no_grad()
-def _store(layer: Any, changed: Mapping[str, torch.Tensor]) -> None:
-    """Rounded once, to the layer's type."""
+def _store(layer: WeightedLayer, changed: Mapping[str, torch.Tensor]) -> None:
+    """Copy values into a layer, rounded once, to the layer's type."""
     for name, value in changed.items():
         getattr(layer, name).copy_(value)
 
 
-def _originals(layer: Any) -> dict[str, torch.Tensor]:
+def _originals(layer: WeightedLayer) -> dict[str, torch.Tensor]:
     parameters = {"weight": layer.weight, "bias": getattr(layer, "bias", None)}
     return {name: value.detach().cpu().clone() for name, value in parameters.items() if value is not None}
 
 
 @torch.no_grad()
 def _changed(
-    layer: Any, path: str, originals: Mapping[str, torch.Tensor], changes: list[tuple[Change, float]]
+    layer: WeightedLayer, path: str, originals: Mapping[str, torch.Tensor], changes: list[tuple[Change, float]]
 ) -> dict[str, torch.Tensor]:
     """Weight and bias with the changes: computed in float32, or in the layer's type where that is finer.
 

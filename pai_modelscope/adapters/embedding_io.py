@@ -4,13 +4,12 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from pai_modelscope import limits
 from pai_modelscope.adapters.embedding_pictures import PICTURES, read_picture
-from pai_modelscope.adapters.lora_io.file import State
+from pai_modelscope.adapters.kinds import State
 from pai_modelscope.adapters.lora_io.read import is_embedding
 from pai_modelscope.errors import UserError
 from pai_modelscope.tensor_files import PICKLES, read_tensors, save_safetensors, write_new
@@ -75,13 +74,15 @@ def _find(path: Path) -> Path:
     return files[0]
 
 
-def _content(file: Path) -> tuple[Any, dict[str, str]]:
+def _content(file: Path) -> tuple[object, dict[str, str]]:
     if file.exists():
         check_regular(file, limits.EMBEDDING_BYTES)
     return (read_picture(file), {}) if file.suffix.lower() in PICTURES else read_tensors(file)
 
 
-def _parse(content: Any, file: Path, metadata: dict[str, str]) -> tuple[dict[str, Any], str, dict[str, str]]:
+def _parse(
+    content: torch.Tensor | dict[object, object], file: Path, metadata: dict[str, str]
+) -> tuple[dict[str, object], str, dict[str, str]]:
     """Vectors of each word, kind, and what else the file says."""
     if isinstance(content, torch.Tensor):
         return {metadata.get("name", file.stem): content}, "diffusers", {}
@@ -94,14 +95,16 @@ def _parse(content: Any, file: Path, metadata: dict[str, str]) -> tuple[dict[str
     params = content["string_to_param"]
     if not isinstance(params, dict) or not params:
         raise UserError(f"{file} holds no embedding under string_to_param: it is damaged or of another kind.")
-    more = {key: str(value) for key, value in content.items() if isinstance(value, str | int | float) and key != "name"}
+    more = {
+        str(key): str(value) for key, value in content.items() if isinstance(value, str | int | float) and key != "name"
+    }
     if len(params) > 1:  # each under the placeholder that it was trained with
         return {str(token): vectors for token, vectors in params.items()}, "WebUI", more
     name = content.get("name")
     return {name if isinstance(name, str) and name else file.stem: next(iter(params.values()))}, "WebUI", more
 
 
-def _checked(vectors: Any, word: str, file: str | Path) -> torch.Tensor:
+def _checked(vectors: object, word: str, file: str | Path) -> torch.Tensor:
     """(n, width) of a word's vectors. Raises `UserError`, which names `file`, for what are none."""
     if isinstance(vectors, torch.Tensor) and vectors.ndim == 1:
         vectors = vectors[None]
@@ -149,7 +152,7 @@ def write_embedding(embedding: Embedding, path: str | os.PathLike[str], form: st
     vectors = embedding.vectors.detach().cpu().contiguous().clone()
     save: Callable[[Path], None]
     if path.suffix in PICKLES:
-        content = {embedding.token: vectors} if form == "diffusers" else _webui(embedding.token, vectors)
+        content = _webui(embedding.token, vectors) if form == "webui" else {embedding.token: vectors}
         save = lambda made: torch.save(content, made)  # noqa: E731
     else:
         tensors: State = {embedding.token if form == "diffusers" else "emb_params": vectors}
@@ -157,5 +160,5 @@ def write_embedding(embedding: Embedding, path: str | os.PathLike[str], form: st
     return write_new(path, save)
 
 
-def _webui(token: str, vectors: torch.Tensor) -> dict[str, Any]:
+def _webui(token: str, vectors: torch.Tensor) -> dict[str, object]:
     return {"string_to_token": {"*": 265}, "string_to_param": {"*": vectors}, "name": token, "step": 0}

@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from typing import Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
@@ -15,12 +15,16 @@ from pai_modelscope.text.placeholders import single_word
 from pai_modelscope.text.prompt_tags import lora_tags
 from pai_modelscope.text.weights import BREAK
 
+if TYPE_CHECKING:
+    from diffusers import DiffusionPipeline
+    from transformers import PreTrainedTokenizerBase
+
 _GRAMMAR = "()[]{}（）［］\\"
 
 
 @torch.no_grad()
-def load_embedding(pipe: Any, embedding: Embedding, token: str | None = None) -> list[str]:
-    """Teach `pipe` a token (the embedding's own name unless `token` is given); gives the names of its vectors.
+def load_embedding(pipe: "DiffusionPipeline", embedding: Embedding, token: str | None = None) -> list[str]:
+    """Teach `pipe` a token (the embedding's own name unless `token` is given), and return the names of its vectors.
 
     They are `<猫>`, `<猫>_1`, ... as diffusers names them; `expand` puts them all into a prompt that says `<猫>`.
     Everything is checked first: on a `UserError` nothing has changed.
@@ -40,8 +44,8 @@ def load_embedding(pipe: Any, embedding: Embedding, token: str | None = None) ->
     return names
 
 
-def add_words(tokenizer: Any, token: str, count: int) -> list[str]:
-    """Teach `tokenizer` a token of `count` vectors: `<猫>`, `<猫>_1`, ...; gives the names.
+def add_words(tokenizer: "PreTrainedTokenizerBase", token: str, count: int) -> list[str]:
+    """Teach `tokenizer` a token of `count` vectors, `<猫>`, `<猫>_1`, ..., and return their names.
 
     Raises `UserError`, having changed nothing, if it can't be a prompt's word or is one already.
     """
@@ -76,7 +80,7 @@ class Words(nn.Module):
 
 
 def check_width(embedding: Embedding, width: int) -> None:
-    """Raises `UserError` for an embedding whose vectors are not as wide as a text encoder's states."""
+    """Raise `UserError` for an embedding whose vectors are not as wide as a text encoder's states."""
     if embedding.vectors.shape[-1] != width:
         raise UserError(
             f"The embedding {embedding.token!r} has vectors of width {embedding.vectors.shape[-1]}, this model's text "
@@ -84,7 +88,7 @@ def check_width(embedding: Embedding, width: int) -> None:
         )
 
 
-def _check_names(tokenizer: Any, token: str, names: list[str]) -> None:
+def _check_names(tokenizer: "PreTrainedTokenizerBase", token: str, names: list[str]) -> None:
     check_text(token)
     unseen = any(character.isspace() or unicodedata.category(character) in ("Cc", "Cf") for character in token)
     if not token or unseen or set(token) & set(_GRAMMAR) or token == BREAK[0] or lora_tags(token):

@@ -10,7 +10,6 @@ import base64
 import io
 import zlib
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -19,14 +18,14 @@ from PIL import Image
 from pai_modelscope import limits
 from pai_modelscope.errors import UserError, reason
 from pai_modelscope.images import heads
-from pai_modelscope.untrusted import parse_json, read_bytes
+from pai_modelscope.untrusted import Json, parse_json, read_bytes
 
 PICTURES = (".png", ".webp", ".avif")
 _CHUNK = "sd-ti-embedding"
 
 
-def read_picture(file: Path) -> dict[str, Any]:
-    """What the WebUI stored in a picture: {"string_to_param": {"*": (n, width) float32}, "name": ..., ...}.
+def read_picture(file: Path) -> dict[str, object]:
+    """Read what the WebUI stored in a picture: {"string_to_param": {"*": (n, width) float32}, "name": ..., ...}.
 
     Raises:
         UserError: no picture, none with an embedding, or one that is damaged or beyond the limits.
@@ -49,13 +48,15 @@ def read_picture(file: Path) -> dict[str, Any]:
     except Exception as error:  # whatever damaged bytes set off in a decoder
         raise UserError(f"{file} can't be read as a picture ({reason(error)}).") from None
     embedding = _of_chunk(text, file) if text else _of_pixels(pixels, file)
-    params = embedding.get("string_to_param") if isinstance(embedding, dict) else None
+    if not isinstance(embedding, dict):
+        raise _nothing(file)
+    params = embedding.get("string_to_param")
     if not isinstance(params, dict) or not params:
         raise _nothing(file)
     return {**embedding, "string_to_param": {name: _tensor(value, file) for name, value in params.items()}}
 
 
-def _of_chunk(text: str, file: Path) -> Any:
+def _of_chunk(text: str, file: Path) -> Json:
     try:
         content = base64.b64decode(text, validate=True)
     except ValueError as error:
@@ -63,7 +64,7 @@ def _of_chunk(text: str, file: Path) -> Any:
     return parse_json(content, f"the chunk {_CHUNK} of {file}")
 
 
-def _of_pixels(pixels: np.ndarray, file: Path) -> Any:
+def _of_pixels(pixels: np.ndarray, file: Path) -> Json:
     """`pixels`: (height, width, 3) uint8."""
     bright = pixels.min(axis=2) > 0
     rows, columns = np.flatnonzero(np.any(bright, axis=1)), np.flatnonzero(np.any(bright, axis=0))
@@ -99,7 +100,7 @@ def _cover(count: int) -> np.ndarray:
     return (numbers[:count] % np.uint32(255)).astype(np.uint8) & 0x0F
 
 
-def _tensor(value: Any, file: Path) -> torch.Tensor:
+def _tensor(value: Json, file: Path) -> torch.Tensor:
     """(n, width) float32 of {"TORCHTENSOR": n lists of as many numbers}."""
     rows = value.get("TORCHTENSOR") if isinstance(value, dict) else None
     if isinstance(rows, list) and rows and not isinstance(rows[0], list):
@@ -107,16 +108,24 @@ def _tensor(value: Any, file: Path) -> torch.Tensor:
     try:
         if not isinstance(rows, list) or not 0 < len(rows) <= limits.EMBEDDING_VECTORS:
             raise ValueError
-        if not all(isinstance(row, list) and 0 < len(row) == len(rows[0]) for row in rows):
+        vectors = [_numbers(row) for row in rows]
+        if not all(0 < len(vector) == len(vectors[0]) for vector in vectors):
             raise ValueError
-        if not all(type(number) in (int, float) for row in rows for number in row):
-            raise ValueError
-        return torch.tensor([[float(number) for number in row] for row in rows], dtype=torch.float32)
+        return torch.tensor(vectors, dtype=torch.float32)
     except (ValueError, OverflowError):
         raise UserError(
             f"{file} is damaged: where its vectors belong stand no lists of as many numbers, or more than "
             f"{limits.EMBEDDING_VECTORS}."
         ) from None
+
+
+def _numbers(row: Json) -> list[float]:
+    """Raises `ValueError` for what is no list of numbers, `OverflowError` for numbers that are too large."""
+    values = row if isinstance(row, list) else [None]
+    numbers = [float(value) for value in values if isinstance(value, int | float) and not isinstance(value, bool)]
+    if len(numbers) < len(values):
+        raise ValueError
+    return numbers
 
 
 def _nothing(file: Path) -> UserError:

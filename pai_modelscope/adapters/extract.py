@@ -1,10 +1,10 @@
 """A LoRA out of two models: the best of a given rank that makes the tuned one from the base."""
 
-from typing import Any
-
 import torch
+from torch import nn
 
-from pai_modelscope.adapters.lora_io.file import A, B, LoraFile, State, shorten
+from pai_modelscope.adapters.kinds import State
+from pai_modelscope.adapters.lora_io.file import A, B, LoraFile, shorten
 from pai_modelscope.errors import UserError
 
 _PLURAL = {"unet": "UNets", "text_encoder": "text encoders"}
@@ -12,9 +12,13 @@ _PLURAL = {"unet": "UNets", "text_encoder": "text encoders"}
 
 @torch.no_grad()
 def extract_lora(
-    tuned_unet: Any, base_unet: Any, rank: int, *, text_encoders: tuple[Any, Any] | None = None
+    tuned_unet: nn.Module,
+    base_unet: nn.Module,
+    rank: int,
+    *,
+    text_encoders: tuple[nn.Module, nn.Module] | None = None,
 ) -> LoraFile:
-    """The rank-`rank` part of each weight's change, by singular values (Eckart and Young, 1936).
+    """Make a LoRA of the best rank-`rank` part of each weight's change, by singular values (Eckart and Young, 1936).
 
     `text_encoders`: the tuned one and the base's, if these are to be compared too. Layers that did not change get no
     matrices. `metadata['extracted_share']` is the share of the squared change that is kept; changes of biases, norms
@@ -35,9 +39,9 @@ def extract_lora(
     return lora
 
 
-def _changes(tuned: Any, base: Any, rank: int) -> tuple[State, float, float]:
+def _changes(tuned: nn.Module, base: nn.Module, rank: int) -> tuple[State, float, float]:
     """The matrices of each layer that changed; the squared change of all weights, and what of it the matrices hold."""
-    layers = {name for name, module in tuned.named_modules() if isinstance(module, torch.nn.Linear | torch.nn.Conv2d)}
+    layers = {name for name, module in tuned.named_modules() if isinstance(module, nn.Linear | nn.Conv2d)}
     before = base.state_dict()
     state: State = {}
     whole = kept = 0.0

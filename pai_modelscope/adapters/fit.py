@@ -1,20 +1,19 @@
 """Whether a LoRA fits a model: every name and every shape is compared before anything is changed."""
 
-from typing import Any
-
 import torch
+from torch import nn
 
-from pai_modelscope.adapters.kinds import Change, fits
-from pai_modelscope.adapters.layers import base_layers, weighted_layers
-from pai_modelscope.adapters.lora_io.file import MAGNITUDE, A, B, LoraFile, State, base_name, modules, shorten
+from pai_modelscope.adapters.kinds import Change, State, fits
+from pai_modelscope.adapters.layers import WeightedLayer, base_layers, weighted_layers
+from pai_modelscope.adapters.lora_io.file import MAGNITUDE, A, B, LoraFile, base_name, modules, shorten
 from pai_modelscope.errors import UserError
 
 # By part, in the model's own names: matrices that PEFT puts beside layers, and changes of weights.
 Fitted = dict[str, tuple[State, dict[str, Change]]]
 
 
-def fit(pipe: Any, lora: LoraFile) -> Fitted:
-    """The LoRA in the model's own names and ranks of dimensions; `UserError` if anything does not fit.
+def fit(pipe: object, lora: LoraFile) -> Fitted:
+    """Give a LoRA the names and shapes of the networks of `pipe`; raise `UserError` if anything does not fit.
 
     DoRA becomes a change of weights: PEFT's layers for it scale the matrices before the norm is taken.
     """
@@ -24,7 +23,7 @@ def fit(pipe: Any, lora: LoraFile) -> Fitted:
         state, changes = lora.parts.get(part, {}), lora.changes_of(part)
         if not state and not changes:
             continue
-        model = getattr(pipe, part, None)
+        model: nn.Module | None = getattr(pipe, part, None)
         layers = base_layers(model) if state and model is not None else {}
         prefix = "text_model." if part == "text_encoder" and hasattr(model, "text_model") else ""
         fitted[part] = ({}, {})
@@ -54,7 +53,7 @@ def fit(pipe: Any, lora: LoraFile) -> Fitted:
     return fitted
 
 
-def problem(piece: State, layer: Any) -> str:
+def problem(piece: State, layer: WeightedLayer) -> str:
     """What keeps a module's matrices from a layer, or ''."""
     weight = layer.weight.shape
     if piece[A].shape[1:] != weight[1:] or piece[B].shape[0] != weight[0] or piece[B].shape[2:].numel() != 1:
@@ -64,7 +63,7 @@ def problem(piece: State, layer: Any) -> str:
     return ""
 
 
-def _misfit(change: Change, layer: Any) -> str:
+def _misfit(change: Change, layer: WeightedLayer | None) -> str:
     if layer is None:
         return "missing in the model"
     return f"{change.kind}, not made for weights of {'x'.join(map(str, layer.weight.shape))}"
@@ -75,7 +74,7 @@ def _dora(piece: State, alpha: float) -> Change:
     return Change("LoRA", tensors, alpha / piece[A].shape[0])
 
 
-def _shaped(state: State, module: str, layer: Any) -> State:
+def _shaped(state: State, module: str, layer: WeightedLayer | None) -> State:
     """The module's tensors with a 1x1 convolution's two last dimensions added or dropped, as `layer` has them."""
     piece = {kind: state[module + kind] for kind in (A, B, MAGNITUDE) if module + kind in state}
     kernel = isinstance(layer, torch.nn.Conv2d)

@@ -8,15 +8,28 @@ Tucker factors: Yeh et al. 2023 (LyCORIS), arXiv:2309.14859. OFT: Qiu et al. 202
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TypedDict
 
 import torch
 from torch import Tensor
 
 from pai_modelscope import limits
+from pai_modelscope.adapters.layers import WeightedLayer
 
 State = dict[str, Tensor]
 Pair = tuple[Tensor | None, Tensor | None]
+
+
+class ChangeOptions(TypedDict, total=False):
+    """What a formula needs beside tensors: IA3 `on_input`, LyCORIS' OFT `constraint`, PEFT's OFT the others."""
+
+    on_input: bool
+    constraint: float
+    coft: bool
+    eps: float
+    block_share: bool
+    use_cayley_neumann: bool
+    num_cayley_neumann_terms: int
 
 
 @dataclass(frozen=True)
@@ -27,13 +40,13 @@ class Change:
         kind: a name of `KINDS`.
         tensors: by the names that LyCORIS or PEFT gives them, such as 'hada_w1_a'; a LoRA's are 'lora_A' and 'lora_B'.
         scale: alpha / rank, and whatever else the file multiplies by.
-        options: of PEFT's configuration, or `constraint` for OFT.
+        options: what the formula of the kind needs beside tensors.
     """
 
     kind: str
     tensors: State
     scale: float = 1.0
-    options: dict[str, Any] = field(default_factory=dict)
+    options: ChangeOptions = field(default_factory=ChangeOptions)
 
     @property
     def rank(self) -> int | None:
@@ -70,11 +83,12 @@ class Change:
         return _weight(self, tensors, weight), _bias(self, tensors, bias)
 
 
-def fits(change: Change, layer: Any) -> bool:
+def fits(change: Change, layer: WeightedLayer) -> bool:
     """Whether a change can be made to a layer, tried on tensors without memory."""
-    weight, bias = (None if p is None else torch.empty(p.shape, device="meta") for p in (layer.weight, layer.bias))
+    weight = torch.empty(layer.weight.shape, device="meta")
+    bias = None if layer.bias is None else torch.empty(layer.bias.shape, device="meta")
     try:
-        change.on(weight, bias)  # type: ignore[arg-type]
+        change.on(weight, bias)
     except Exception:  # whatever shapes and types that nobody made on purpose set off in there
         return False
     return True
@@ -112,7 +126,7 @@ def dora(weight: Tensor, magnitude: Tensor) -> Tensor:
         dims = [dim for dim in range(weight.ndim) if dim != 1]
     else:
         dims = list(range(1, weight.ndim))
-    norm = torch.linalg.vector_norm(weight, dim=dims, keepdim=True)
+    norm: Tensor = torch.linalg.vector_norm(weight, dim=dims, keepdim=True)
     if magnitude.numel() != norm.numel():
         raise ValueError(f"{magnitude.numel()} magnitudes for {norm.numel()}")
     return weight * (magnitude.reshape(norm.shape) / norm.clamp_min(torch.finfo(norm.dtype).tiny))
@@ -149,12 +163,12 @@ def _tucker(core: Tensor, left: Tensor, right: Tensor) -> Tensor:
     return torch.einsum("rs...,ro,si->oi...", core, left, right)
 
 
-def _lora(t: State, weight: Tensor, options: dict[str, Any]) -> Tensor:
+def _lora(t: State, weight: Tensor, options: ChangeOptions) -> Tensor:
     down, up = t["lora_A"].flatten(1), t["lora_B"].flatten(1)
     return _tucker(t["lora_mid"], up.T, down) if "lora_mid" in t else up @ down
 
 
-def _loha(t: State, weight: Tensor, options: dict[str, Any]) -> Tensor:
+def _loha(t: State, weight: Tensor, options: ChangeOptions) -> Tensor:
     """The product, number by number, of two products of matrices."""
     if "hada_t1" in t:
         first, second = (_tucker(t[f"hada_t{i}"], t[f"hada_w{i}_a"], t[f"hada_w{i}_b"]) for i in (1, 2))
@@ -164,7 +178,7 @@ def _loha(t: State, weight: Tensor, options: dict[str, Any]) -> Tensor:
     return first * second
 
 
-def _lokr(t: State, weight: Tensor, options: dict[str, Any]) -> Tensor:
+def _lokr(t: State, weight: Tensor, options: ChangeOptions) -> Tensor:
     """The Kronecker product of two matrices, each of which may be a product itself."""
     first = t["lokr_w1"] if "lokr_w1" in t else t["lokr_w1_a"] @ t["lokr_w1_b"]
     if "lokr_w2" in t:
@@ -176,7 +190,7 @@ def _lokr(t: State, weight: Tensor, options: dict[str, Any]) -> Tensor:
     return torch.kron(first.reshape(*first.shape, *[1] * (second.ndim - 2)), second.contiguous())
 
 
-def _glora(t: State, weight: Tensor, options: dict[str, Any]) -> Tensor:
+def _glora(t: State, weight: Tensor, options: ChangeOptions) -> Tensor:
     """W A + B. Until LyCORIS 3, a1 and b1 were the factors that read the input; now a2 and b2 are."""
     first, second = t["a1"].flatten(1), t["a2"].flatten(1)
     below, above = t["b2"], t["b1"].flatten(1)
@@ -188,15 +202,15 @@ def _glora(t: State, weight: Tensor, options: dict[str, Any]) -> Tensor:
     return turned + plain.reshape(weight.shape)
 
 
-def _full(t: State, weight: Tensor, options: dict[str, Any]) -> Tensor:
+def _full(t: State, weight: Tensor, options: ChangeOptions) -> Tensor:
     return t["diff"]
 
 
-def _norm(t: State, weight: Tensor, options: dict[str, Any]) -> Tensor:
+def _norm(t: State, weight: Tensor, options: ChangeOptions) -> Tensor:
     return t["w_norm"]
 
 
-def _ia3(t: State, weight: Tensor, options: dict[str, Any]) -> Tensor:
+def _ia3(t: State, weight: Tensor, options: ChangeOptions) -> Tensor:
     """W times numbers for each output, or for each input; LyCORIS keeps them less 1."""
     numbers = t["ia3_l"].reshape(-1) - 1 if "ia3_l" in t else t["weight"].reshape(-1)
     return _scaled(weight, numbers, dim=1 if options["on_input"] else 0)
@@ -217,10 +231,11 @@ def _cayley(blocks: Tensor, constraint: float) -> Tensor:
         norm = torch.linalg.vector_norm(skew) + 1e-8
         skew = skew * torch.clamp(constraint / norm, max=1.0)
     one = torch.eye(blocks.shape[-1], dtype=blocks.dtype, device=blocks.device)
-    return (one + skew) @ torch.linalg.inv(one - skew)
+    inverse: Tensor = torch.linalg.inv(one - skew)
+    return (one + skew) @ inverse
 
 
-def _oft(t: State, weight: Tensor, options: dict[str, Any]) -> Tensor:
+def _oft(t: State, weight: Tensor, options: ChangeOptions) -> Tensor:
     """Each block of outputs turned; `oft_blocks` (n, b, b) for n b outputs."""
     count, size, _ = t["oft_blocks"].shape
     turns = _cayley(t["oft_blocks"], options["constraint"] * weight.shape[0])
@@ -228,16 +243,17 @@ def _oft(t: State, weight: Tensor, options: dict[str, Any]) -> Tensor:
     return _rescaled(turned.reshape(weight.shape), t) - weight
 
 
-def _boft(t: State, weight: Tensor, options: dict[str, Any]) -> Tensor:
+def _boft(t: State, weight: Tensor, options: ChangeOptions) -> Tensor:
     """As `_oft`, in stages between which the outputs are shuffled; `oft_blocks` (stages, n, b, b)."""
     turned = weight
     size = t["oft_blocks"].shape[-1]
     for stage, turns in enumerate(_cayley(t["oft_blocks"], options["constraint"] * weight.shape[0])):
         step = 2**stage * (size // 2)
-        shuffled = turned.unflatten(0, (-1, 2, step)).transpose(1, 2).flatten(0, 2).unflatten(0, (-1, size))
+        shuffled = torch.unflatten(turned, 0, (-1, 2, step)).transpose(1, 2).flatten(0, 2)
+        shuffled = torch.unflatten(shuffled, 0, (-1, size))
         _check_equal(turns.shape[:1], shuffled.shape[:1])
         shuffled = torch.einsum("bij,bj...->bi...", turns, shuffled).flatten(0, 1)
-        turned = shuffled.unflatten(0, (-1, step, 2)).transpose(1, 2).flatten(0, 2)
+        turned = torch.unflatten(shuffled, 0, (-1, step, 2)).transpose(1, 2).flatten(0, 2)
     return _rescaled(turned, t) - weight
 
 
@@ -245,7 +261,7 @@ def _rescaled(weight: Tensor, t: State) -> Tensor:
     return _scaled(weight, t["rescale"]) if "rescale" in t else weight
 
 
-def _peft_oft(t: State, weight: Tensor, options: dict[str, Any]) -> Tensor:
+def _peft_oft(t: State, weight: Tensor, options: ChangeOptions) -> Tensor:
     """PEFT turns each block of inputs; `oft_R` (n, b (b - 1) / 2) holds what lies above the diagonals."""
     from peft.tuners.oft.layer import OFTRotationModule
 
@@ -255,7 +271,7 @@ def _peft_oft(t: State, weight: Tensor, options: dict[str, Any]) -> Tensor:
         raise ValueError("no triangle")
     flat = weight.flatten(1)
     with torch.device(weight.device):
-        module = OFTRotationModule(
+        module = OFTRotationModule(  # type: ignore[no-untyped-call]
             t["oft_R"].shape[0],
             count,
             size,
@@ -264,14 +280,16 @@ def _peft_oft(t: State, weight: Tensor, options: dict[str, Any]) -> Tensor:
             eps=options["eps"],
             block_share=options["block_share"],
         )
-        vectors = module._project_batch(t["oft_R"], eps=options["eps"]) if options["coft"] else t["oft_R"]
+        vectors = t["oft_R"]
+        if options["coft"]:
+            vectors = module._project_batch(vectors, eps=options["eps"])  # type: ignore[no-untyped-call]
         turns = module._cayley_batch(vectors, size, options["use_cayley_neumann"], options["num_cayley_neumann_terms"])
     parts = flat.reshape(flat.shape[0], -1, size)
     turned = torch.einsum("orj,rij->ori", parts, turns.expand(parts.shape[1], -1, -1))
     return turned.reshape(weight.shape) - weight
 
 
-def _peft_boft(t: State, weight: Tensor, options: dict[str, Any]) -> Tensor:
+def _peft_boft(t: State, weight: Tensor, options: ChangeOptions) -> Tensor:
     """PEFT's BOFT: inputs shuffled, turned in blocks and shuffled back, `boft_R` (stages, n, b, b); then `boft_s`."""
     from peft.tuners.boft.layer import BOFTLayer
 
@@ -281,15 +299,21 @@ def _peft_boft(t: State, weight: Tensor, options: dict[str, Any]) -> Tensor:
     skew = 0.5 * (t["boft_R"] - t["boft_R"].mT)
     one = torch.eye(size, dtype=weight.dtype, device=weight.device)
     for stage, turns in enumerate(torch.linalg.solve(one + skew, one - skew, left=False)):
-        shuffle: Any = BOFTLayer.block_butterfly_perm  # of no use for the layer that it is a method of
-        order = shuffle(None, len(columns), count // 2**stage, size // 2, stages - 1)
+        # The method makes no use of its layer.
+        order = BOFTLayer.block_butterfly_perm(  # type: ignore[no-untyped-call]
+            None,  # type: ignore[arg-type]
+            len(columns),
+            count // 2**stage,
+            size // 2,
+            stages - 1,
+        )
         back = torch.argsort(order).to(weight.device)
         columns = columns[back].reshape(count, size, -1)
         columns = (turns @ columns).flatten(0, 1)[order.to(weight.device)]
     return _scaled(columns.T.reshape(weight.shape), t["boft_s"]) - weight
 
 
-Formula = Callable[[State, Tensor, dict[str, Any]], Tensor]
+Formula = Callable[[State, Tensor, ChangeOptions], Tensor]
 KINDS: dict[str, Formula | None] = {
     "LoRA": _lora,
     "LoHa": _loha,

@@ -1,27 +1,49 @@
 """The layers of a model that adapters change, by their names in the model without adapters."""
 
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol, TypeGuard
 
 import torch
+from torch import nn
+
+if TYPE_CHECKING:
+    from diffusers import ModelMixin
+    from peft.tuners.lora import LoraLayer
+    from transformers import PreTrainedModel
+
+    Network = ModelMixin | PreTrainedModel  # part of a pipeline
 
 
-def lora_layers(model: Any) -> dict[str, Any]:
+class WeightedLayer(Protocol):
+    """A layer with a weight; what has no bias may lack the attribute."""
+
+    weight: torch.Tensor
+    bias: torch.Tensor | None
+
+
+def lora_layers(model: nn.Module) -> dict[str, "LoraLayer"]:
     """PEFT's wrappers, by name."""
     from peft.tuners.lora import LoraLayer
 
     return {path: module for path, module in model.named_modules() if isinstance(module, LoraLayer)}
 
 
-def base_layers(model: Any) -> dict[str, Any]:
+def base_layers(model: nn.Module) -> dict[str, WeightedLayer]:
     """Every layer that can have a LoRA."""
-    return _unwrapped(model, lambda module: isinstance(module, torch.nn.Linear | torch.nn.Conv2d))
+    return _unwrapped(model, lambda module: isinstance(module, nn.Linear | nn.Conv2d))
 
 
-def weighted_layers(model: Any) -> dict[str, Any]:
-    """Every layer with a weight and a bias, or None in its place: norms too."""
-    return _unwrapped(model, lambda module: isinstance(getattr(module, "weight", None), torch.Tensor))
+def weighted_layers(model: nn.Module) -> dict[str, WeightedLayer]:
+    """Every layer with a weight: norms too."""
+    return _unwrapped(model, _has_weight)
 
 
-def _unwrapped(model: Any, wanted: Any) -> dict[str, Any]:
-    wrapped = {path: layer.get_base_layer() for path, layer in lora_layers(model).items()}
-    return {path: module for path, module in model.named_modules() if wanted(module)} | wrapped
+def _unwrapped(model: nn.Module, wanted: Callable[[nn.Module], bool]) -> dict[str, WeightedLayer]:
+    """The layers that are wanted, and those that PEFT wrapped, without their wrappers."""
+    layers = {path: module for path, module in model.named_modules() if wanted(module)}
+    layers |= {path: layer.get_base_layer() for path, layer in lora_layers(model).items()}
+    return {path: layer for path, layer in layers.items() if _has_weight(layer)}
+
+
+def _has_weight(module: nn.Module) -> TypeGuard[WeightedLayer]:
+    return isinstance(getattr(module, "weight", None), torch.Tensor)

@@ -1,12 +1,16 @@
-"""LoRAs in a pipeline: loaded beside each other, switched by weights, taken out again, or merged for good."""
+"""LoRAs in a pipeline: loaded beside each other, switched by weights, taken out again, or merged for good.
+
+A `pipe` is a pipeline of diffusers, or any object that has some of its networks under the same names.
+"""
 
 import contextlib
 import math
 import warnings
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
+from torch import nn
 
 from pai_modelscope.adapters.deltas import (
     add_changes,
@@ -17,15 +21,22 @@ from pai_modelscope.adapters.deltas import (
     switch_changes,
 )
 from pai_modelscope.adapters.fit import Fitted, fit
+from pai_modelscope.adapters.kinds import State
 from pai_modelscope.adapters.layers import lora_layers
-from pai_modelscope.adapters.lora_io.file import LoraFile, State, check_tensors, lora_config, shorten
+from pai_modelscope.adapters.lora_io.file import LoraFile, check_tensors, lora_config, shorten
 from pai_modelscope.errors import UserError
+
+if TYPE_CHECKING:
+    from peft import LoraConfig
+    from peft.tuners.lora import LoraLayer
+
+    from pai_modelscope.adapters.layers import Network
 
 _MERGING = "merging"  # the name of a LoRA on its way into the weights
 
 
-def load_lora(pipe: Any, lora: LoraFile, name: str) -> None:
-    """Put a LoRA beside those that `pipe` has. It is on, at weight 1; `set_loras` says otherwise.
+def load_lora(pipe: object, lora: LoraFile, name: str) -> None:
+    """Put a LoRA beside those that `pipe` has. It is on, at weight 1, until `set_loras` sets another.
 
     All names and shapes are compared first. Raises `UserError` if one does not fit, or the name is taken; the model is
     then as it was. Words that the file bundles are `lora.words`, for `load_embedding`.
@@ -45,7 +56,7 @@ def load_lora(pipe: Any, lora: LoraFile, name: str) -> None:
         raise
 
 
-def set_loras(pipe: Any, weights: Mapping[str, float]) -> None:
+def set_loras(pipe: object, weights: Mapping[str, float]) -> None:
     """Turn on exactly these of the loaded LoRAs, at these weights; those with weight 0 or not named are off.
 
     DoRA, and every kind that is no LoRA, is at weight w a straight line between the model and the whole of it:
@@ -60,7 +71,7 @@ def set_loras(pipe: Any, weights: Mapping[str, float]) -> None:
         set_network_loras(model, weights)
 
 
-def set_network_loras(network: Any, weights: Mapping[str, float]) -> None:
+def set_network_loras(network: nn.Module, weights: Mapping[str, float]) -> None:
     """`set_loras` for one network, in which a LoRA of another part alone changes nothing."""
     for name, weight in weights.items():
         _check_weight(name, weight)
@@ -73,7 +84,7 @@ def set_network_loras(network: Any, weights: Mapping[str, float]) -> None:
     switch_changes(network, on)
 
 
-def loaded_loras(pipe: Any) -> list[str]:
+def loaded_loras(pipe: object) -> list[str]:
     """The names of the LoRAs in `pipe`, on or off, in the order of their loading."""
     names: dict[str, None] = {}
     for model in _models(pipe).values():
@@ -81,14 +92,14 @@ def loaded_loras(pipe: Any) -> list[str]:
     return list(names)
 
 
-def unload_lora(pipe: Any, name: str) -> None:
+def unload_lora(pipe: object, name: str) -> None:
     """Take a LoRA out; the others stay as they are, and after the last one the model is as before the first."""
     if name not in loaded_loras(pipe):
         raise UserError(f"No LoRA {name!r} is loaded; loaded are: {', '.join(loaded_loras(pipe)) or 'none'}.")
     _take_out(pipe, name)
 
 
-def merge_lora(pipe: Any, lora: LoraFile, weight: float = 1.0) -> None:
+def merge_lora(pipe: object, lora: LoraFile, weight: float = 1.0) -> None:
     """Add a LoRA to the model's own weights for good: W + weight * alpha / rank * B A; for DoRA and other kinds
     W + weight * (changed W - W). At weight 0 every tensor stays as it is.
     """
@@ -109,7 +120,7 @@ def merge_lora(pipe: Any, lora: LoraFile, weight: float = 1.0) -> None:
             merge_changes(getattr(pipe, part), changes, weight)
 
 
-def _merge_low_rank(pipe: Any, lora: LoraFile, fitted: Fitted, weight: float) -> None:
+def _merge_low_rank(pipe: object, lora: LoraFile, fitted: Fitted, weight: float) -> None:
     on = _active(pipe)
     try:
         _inject_all(pipe, lora, fitted, _MERGING)
@@ -125,46 +136,46 @@ def _merge_low_rank(pipe: Any, lora: LoraFile, fitted: Fitted, weight: float) ->
         _activate_all(pipe, on)
 
 
-def _inject_all(pipe: Any, lora: LoraFile, fitted: Fitted, name: str) -> None:
+def _inject_all(pipe: object, lora: LoraFile, fitted: Fitted, name: str) -> None:
     for part, (state, _) in fitted.items():
         if state:
             _inject(getattr(pipe, part), lora_config(lora, part, state), name, state)
 
 
-def _take_out(pipe: Any, name: str) -> None:
+def _take_out(pipe: object, name: str) -> None:
     for model in _models(pipe).values():
         remove_changes(model, name)
         _remove(model, name)
 
 
-def active_loras(pipe: Any) -> dict[str, float]:
-    """The LoRAs that are on and their weights, with diffusers' own among them; of matrices of low rank, 1."""
+def active_loras(pipe: object) -> dict[str, float]:
+    """The LoRAs that are active and their weights, with diffusers' own among them; of matrices of low rank, 1."""
     on = dict.fromkeys(_active(pipe), 1.0)
     for model in _models(pipe).values():
         on |= deltas_of(model).on
     return on
 
 
-def switch_loras(pipe: Any, weights: Mapping[str, float]) -> None:
-    """Exactly these on, as `active_loras` gave them: matrices of low rank keep the scales that they have."""
+def switch_loras(pipe: object, weights: Mapping[str, float]) -> None:
+    """Turn exactly these on, as `active_loras` gave them: matrices of low rank keep the scales that they have."""
     _activate_all(pipe, list(weights))
     for model in _models(pipe).values():
         switch_changes(model, weights)
 
 
-def _active(pipe: Any) -> list[str]:
-    """The LoRAs that are on; all layers of a pipeline agree, those that a LoRA does not touch too."""
+def _active(pipe: object) -> list[str]:
+    """The LoRAs that are active; all layers of a pipeline agree, those that a LoRA does not touch too."""
     layers = [layer for model in _models(pipe).values() for layer in lora_layers(model).values()]
     return list(dict.fromkeys(name for layer in layers for name in layer.active_adapters))
 
 
-def _activate_all(pipe: Any, names: list[str]) -> None:
+def _activate_all(pipe: object, names: list[str]) -> None:
     for model in _models(pipe).values():
         for layer in lora_layers(model).values():
             _activate(layer, names)
 
 
-def _inject(model: Any, config: Any, name: str, state: State) -> None:
+def _inject(model: "Network", config: "LoraConfig", name: str, state: State) -> None:
     from peft import inject_adapter_in_model, set_peft_model_state_dict
 
     # Without starting values, which the state would replace: half the time, and the caller's random numbers stay. The
@@ -178,14 +189,12 @@ def _inject(model: Any, config: Any, name: str, state: State) -> None:
     if outcome.unexpected_keys:
         raise RuntimeError(f"PEFT did not take {shorten(outcome.unexpected_keys)}")
     model._hf_peft_config_loaded = True  # where diffusers and transformers look
-    device = model.device
-    for layer in lora_layers(model).values():
-        layer.train(model.training)
-        layer.to(device)
+    for path in lora_layers(model):
+        model.get_submodule(path).train(model.training).to(model.device)
 
 
-def _remove(model: Any, name: str) -> None:
-    """The adapter's layers, and the wrappers around those that no other adapter uses."""
+def _remove(model: "Network", name: str) -> None:
+    """Take out the adapter's layers, and the wrappers around those that no other adapter uses."""
     for path, layer in lora_layers(model).items():
         if name in layer.r:
             _activate(layer, [other for other in layer.active_adapters if other != name])
@@ -199,20 +208,20 @@ def _remove(model: Any, name: str) -> None:
         model._hf_peft_config_loaded = False
 
 
-def _activate(layer: Any, names: list[str]) -> None:
-    """PEFT would make what is on ready for training."""
+def _activate(layer: "LoraLayer", names: list[str]) -> None:
+    """Turn exactly these on, frozen: PEFT would make them ready for training."""
     layer.set_adapter(list(names))
     for kind in layer.adapter_layer_names:
         for parameter in getattr(layer, kind).parameters():
             parameter.requires_grad_(False)
 
 
-def _models(pipe: Any) -> dict[str, Any]:
+def _models(pipe: object) -> dict[str, "Network"]:
     return {part: model for part in ("unet", "text_encoder") if (model := getattr(pipe, part, None)) is not None}
 
 
-def _check_name(pipe: Any, name: str) -> None:
-    if not name or "." in name or hasattr(torch.nn.ModuleDict, name) or name == _MERGING:
+def _check_name(pipe: object, name: str) -> None:
+    if not name or "." in name or hasattr(nn.ModuleDict, name) or name == _MERGING:
         raise UserError(f"{name!r} can't be a LoRA's name: give one or more letters or digits, without a '.'.")
     if name in loaded_loras(pipe):
         raise UserError(f"A LoRA named {name!r} is loaded already: give another name, or unload that one first.")

@@ -2,19 +2,23 @@
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import torch
 
-from pai_modelscope.adapters.lora_io.file import PARTS, State
+from pai_modelscope.adapters.kinds import State
+from pai_modelscope.adapters.lora_io.file import PARTS
 from pai_modelscope.adapters.lora_loader import loaded_loras
 from pai_modelscope.errors import UserError
 from pai_modelscope.model_layout import weight_stem
 from pai_modelscope.tensor_files import read_part, save_safetensors, write_new
 from pai_modelscope.zoo.folders import WEIGHTS, copy_model
 
+if TYPE_CHECKING:
+    from diffusers import DiffusionPipeline
 
-def save_merged(pipe: Any, source: Path, folder: str | os.PathLike[str]) -> Path:
+
+def save_merged(pipe: "DiffusionPipeline", source: Path, folder: str | os.PathLike[str]) -> Path:
     """Write the model in the folder `source` again, with the weights that `pipe` has of it after `merge_lora`.
 
     Each tensor keeps its dtype, and those that no LoRA changed their every bit; the card stays behind. Raises
@@ -25,7 +29,7 @@ def save_merged(pipe: Any, source: Path, folder: str | os.PathLike[str]) -> Path
     return write_new(Path(folder), lambda made: _fill(made, pipe, source), folder=True)
 
 
-def _fill(made: Path, pipe: Any, source: Path) -> None:
+def _fill(made: Path, pipe: "DiffusionPipeline", source: Path) -> None:
     weights = (*(f"*{suffix}" for suffix in WEIGHTS), "*.index.*")
     copy_model(source, made, but=[f"{part}/{pattern}" for part in PARTS for pattern in weights])
     for part in PARTS:

@@ -7,7 +7,7 @@ how large: the model is built without memory, and only where its layers can be a
 import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import torch
 
@@ -17,13 +17,27 @@ from pai_modelscope.model_layout import AGAIN, read_json, weight_files
 from pai_modelscope.tensor_files import header_length, read_pickle
 from pai_modelscope.untrusted import check_regular, parse_json
 
+if TYPE_CHECKING:
+    from diffusers import ModelMixin
+    from transformers import PreTrainedModel
+
+    ModelClass = type[ModelMixin] | type[PreTrainedModel]
+
 Shapes = dict[str, tuple[int, ...]]
 
 # What would have a library load more than the part: code of the folder, kernels of a hub, another way of storing.
 _FOREIGN = ("auto_map", "attn_implementation", "_attn_implementation", "experts_implementation", "quantization_config")
 
 
-def check_config(part: Path, cls: Any) -> None:
+class TensorEntry(TypedDict):
+    """What a safetensors header says of a tensor; its bytes lie from `data_offsets[0]` to `data_offsets[1]`."""
+
+    dtype: str
+    shape: list[int]
+    data_offsets: list[int]
+
+
+def check_config(part: Path, cls: "ModelClass") -> None:
     """Compare `config.json` of a part of a model with the weights beside it.
 
     cls: the class of diffusers or transformers that opens it.
@@ -52,7 +66,7 @@ def check_config(part: Path, cls: Any) -> None:
         raise UserError(f"{path} describes a model far larger than the weights in {part}. {AGAIN}")
 
 
-def model_shapes(cls: Any, config: Mapping[str, Any]) -> Shapes:
+def model_shapes(cls: "ModelClass", config: Mapping[str, object]) -> Shapes:
     """Names and shapes of the model that a class of diffusers or transformers makes of a configuration.
 
     It is built without its memory. Raises whatever a configuration sets off in there.
@@ -61,7 +75,8 @@ def model_shapes(cls: Any, config: Mapping[str, Any]) -> Shapes:
         if hasattr(cls, "from_config"):
             model = cls.from_config(dict(config))
         else:
-            model = cls(cls.config_class.from_dict(dict(config.get("text_config", config))))
+            values: Any = config.get("text_config", config)
+            model = cls(cls.config_class.from_dict(dict(values)))
     return {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
 
 
@@ -70,17 +85,16 @@ def stored_shapes(part: Path) -> Shapes:
     shapes: Shapes = {}
     for file in weight_files(part):
         if file.suffix == ".safetensors":
-            entries = safetensors_header(file)
-            shapes |= {name: tuple(entry["shape"]) for name, entry in entries.items() if name != "__metadata__"}
+            shapes |= {name: tuple(entry["shape"]) for name, entry in safetensors_header(file).items()}
         else:
-            content = read_pickle(file, map_location="meta", mmap=_is_zip(file))
+            content = read_pickle(file, shapes_only=True)
             tensors = content.items() if isinstance(content, dict) else ()
             shapes |= {str(name): tuple(value.shape) for name, value in tensors if isinstance(value, torch.Tensor)}
     return shapes
 
 
-def safetensors_header(path: Path) -> dict[str, Any]:
-    """The header of a safetensors file that is whole: every tensor lies in it, and nothing else.
+def safetensors_header(path: Path) -> dict[str, "TensorEntry"]:
+    """Read the header of a safetensors file that is whole: every tensor lies in it, and nothing else.
 
     Raises `UserError` for a file that is cut short, no safetensors file, or damaged.
     """
@@ -90,21 +104,20 @@ def safetensors_header(path: Path) -> dict[str, Any]:
     with path.open("rb") as file:
         file.seek(8)
         text = file.read(length)
-    header = parse_json(text, f"the header of {path}")
+    header: Any = parse_json(text, f"the header of {path}")  # of any form until safetensors has opened the file
     try:
-        end = (
-            8 + length + max((e["data_offsets"][1] for name, e in header.items() if name != "__metadata__"), default=0)
-        )
+        entries = {name: entry for name, entry in header.items() if name != "__metadata__"}
+        end = 8 + length + max((entry["data_offsets"][1] for entry in entries.values()), default=0)
         if size != end:
             how = "cut short" if size < end else "corrupt"
             raise UserError(f"{path} is {how}: it has {size} bytes, its header says {end}. {AGAIN}")
         with safe_open(path, framework="pt"):  # holes, overlaps, dtypes and shapes
-            return dict(header)
+            return entries
     except (SafetensorError, KeyError, TypeError, AttributeError, IndexError, OSError) as error:
         raise UserError(f"{path} is no safetensors file or a corrupt one ({reason(error)[:200]}). {AGAIN}") from None
 
 
-def problem(config: Mapping[str, Any], tensors: int) -> str | None:
+def problem(config: Mapping[str, object], tensors: int) -> str | None:
     """What no honest configuration of a model of so many tensors says; None where nothing is wrong."""
     if foreign := [key for key, _ in _walk(config) if key in _FOREIGN]:
         return f"names {foreign[0]}, which is not opened"
@@ -126,7 +139,7 @@ def problem(config: Mapping[str, Any], tensors: int) -> str | None:
     return None
 
 
-def _walk(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
+def _walk(value: object, key: str = "") -> Iterator[tuple[str, object]]:
     """Each value with the name under which it stands, those within lists and objects among them."""
     yield key, value
     if isinstance(value, Mapping):
@@ -144,8 +157,3 @@ def _plain(name: str) -> str:
 
 def _count(shape: tuple[int, ...]) -> int:
     return math.prod(shape)
-
-
-def _is_zip(path: Path) -> bool:
-    with path.open("rb") as file:
-        return file.read(2) == b"PK"

@@ -1,25 +1,54 @@
 """What a LoRA or an embedding file is, for a user to read before loading it."""
 
 import os
-from typing import Any
+from typing import Literal, TypedDict
 
 from pai_modelscope.adapters.embedding_io import holds_embedding, read_embeddings
 from pai_modelscope.adapters.lora_io.file import BASES, PARTS, LoraFile, base_name
 from pai_modelscope.adapters.lora_io.read import read_lora
 
 
-def inspect(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """Kind, size, strength, base and metadata of a LoRA or an embedding, as plain values that JSON can hold."""
+class LoraSummary(TypedDict):
+    """`methods`: modules by kind of change; `modules`: how many the file changes, by part."""
+
+    type: Literal["LoRA"]
+    kind: str
+    methods: dict[str, int]
+    modules: dict[str, int]
+    ranks: list[int]
+    alphas: list[float]
+    alphas_in_file: bool
+    dora: bool
+    base: str
+    trigger_words: list[str]
+    bundled_embeddings: dict[str, int]
+    metadata: dict[str, str]
+
+
+class EmbeddingSummary(TypedDict):
+    type: Literal["embedding"]
+    kind: str
+    vectors: int
+    width: int
+    base: str
+    trigger_words: list[str]
+    metadata: dict[str, str]
+
+
+def inspect(path: str | os.PathLike[str]) -> LoraSummary | EmbeddingSummary:
+    """Describe a LoRA or an embedding: kind, size, strength, base and metadata, as values that JSON can hold."""
     return _embedding(path) if holds_embedding(path) else _lora(read_lora(path))
 
 
-def _lora(lora: LoraFile) -> dict[str, Any]:
-    changed = [(c.rank, c.scale * c.rank) for c in lora.changes.values() if c.rank]
+def _lora(lora: LoraFile) -> LoraSummary:
+    changed = [(change.rank, change.scale * change.rank) for change in lora.changes.values() if change.rank]
     return {
         "type": "LoRA",
         "kind": lora.kind,
         "methods": lora.kinds,
-        "modules": {part: count for part in PARTS if (count := sum(n.startswith(f"{part}.") for n in lora.modules))},
+        "modules": {
+            part: count for part in PARTS if (count := sum(name.startswith(f"{part}.") for name in lora.modules))
+        },
         "ranks": sorted({*lora.ranks.values(), *(rank for rank, _ in changed)}),
         # Without one in the file, alpha is the rank: full strength.
         "alphas": sorted({lora.alpha(module) for module in lora.ranks} | {alpha for _, alpha in changed}),
@@ -32,7 +61,7 @@ def _lora(lora: LoraFile) -> dict[str, Any]:
     }
 
 
-def _embedding(path: str | os.PathLike[str]) -> dict[str, Any]:
+def _embedding(path: str | os.PathLike[str]) -> EmbeddingSummary:
     embeddings = read_embeddings(path)
     width = embeddings[0].vectors.shape[1]
     return {

@@ -76,8 +76,8 @@ def check_scheduler(path: Path) -> None:
     steps = config.get("num_train_timesteps", 1000)
     betas = config.get("trained_betas")
     if betas is not None:
-        good = isinstance(betas, list) and type(steps) is int and len(betas) == steps
-        if not good or not all(type(beta) is float and 0 <= beta <= 1 for beta in betas):
+        numbers = betas if isinstance(betas, list) and type(steps) is int and len(betas) == steps else [None]
+        if not all(isinstance(number, float) and 0 <= number <= 1 for number in numbers):
             wrong.append("trained_betas are no numbers from 0 to 1, one a timestep")
     for key, (whole, bounds) in _BOUNDS.items():
         if config.get(key) is not None:

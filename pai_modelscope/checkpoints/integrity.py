@@ -59,7 +59,7 @@ def check_weights(path: Path) -> None:
     if path.suffix == ".safetensors":
         safetensors_header(path)
     else:
-        read_pickle(path, map_location="meta", mmap=_is_zip(path))  # mapped, not read
+        read_pickle(path, shapes_only=True)
 
 
 def _entry(index: dict[str, Any], name: str) -> bool:
@@ -73,8 +73,3 @@ def _no_model(folder: Path, parts: list[str]) -> str:
         f"{folder} is no text-to-image model: model_index.json is missing. Give the folder that holds it beside "
         f"{', '.join(parts[:-1])} and {parts[-1]}; a LoRA or ControlNet folder is not a model of its own."
     )
-
-
-def _is_zip(path: Path) -> bool:
-    with path.open("rb") as file:
-        return file.read(2) == b"PK"

@@ -6,7 +6,7 @@ Each is read through once for the places of its pictures, which then are fetched
 import io
 import tarfile
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -217,7 +217,8 @@ class _Shard:
     def _captions(self, name: str, parts: Sample) -> Sequence[str]:
         where, kind = self._where(name), _text_kind(parts)
         has_row = "json" in parts and (self._named or not kind)
-        row = parse_json(self._text(name, "json"), f"{where}.json") if has_row else {}
+        content = parse_json(self._text(name, "json"), f"{where}.json") if has_row else None
+        row = content if isinstance(content, dict) else {}
         column = self._caption_field(row)
         if kind and not (self._named and column == self._columns.caption):
             return lines_of(self._text(name, kind))
@@ -225,9 +226,8 @@ class _Shard:
             raise UserError(f"{where}: no caption; add .txt, or .json with the field {self._columns.caption!r}.")
         return captions_of(row[column], where, column)
 
-    def _caption_field(self, row: object) -> str | None:
-        names = (self._columns.caption, "caption")
-        return next((name for name in names if isinstance(row, dict) and name in row), None)
+    def _caption_field(self, row: Mapping[str, object]) -> str | None:
+        return next((name for name in (self._columns.caption, "caption") if name in row), None)
 
     def _other_captions(self, where: str, parts: Sample, captions: Sequence[str]) -> Iterator[str]:
         """The members whose captions are not those that are read."""
@@ -235,7 +235,8 @@ class _Shard:
         yield from (f"{where}.{kind}" for kind in texts[1:])
         if texts and not self._named and _fits(parts.get("json")):
             with suppress(UserError):  # it is not used, and may be anything
-                row = parse_json(read_at(self._file, *parts["json"]), where)
+                content = parse_json(read_at(self._file, *parts["json"]), where)
+                row = content if isinstance(content, dict) else {}
                 name = self._caption_field(row)
                 if name and lines_of("\n".join(captions_of(row[name], where, name))) != list(captions):
                     yield f"{where}.json"

@@ -131,7 +131,8 @@ def _keys(path: Path) -> list[str]:
             keys = parse_json((shard.metadata() or {}).get("keys", "[]"), str(path))
     except (OSError, SafetensorError, ValueError):
         return []
-    return keys if isinstance(keys, list) and all(isinstance(key, str) for key in keys) else []
+    texts = [key for key in keys if isinstance(key, str)] if isinstance(keys, list) else []
+    return texts if isinstance(keys, list) and len(texts) == len(keys) else []
 
 
 def _write(folder: Path, keys: Sequence[str], tensors: dict[str, torch.Tensor]) -> None:

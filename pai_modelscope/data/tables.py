@@ -146,8 +146,11 @@ def open_saved(folder: Path, columns: Columns) -> TableReader:
 
     try:
         state = read_json(folder / "state.json")
-        named = [file["filename"] for file in state["_data_files"]]
-        for file in (folder / "dataset_info.json", *(inside(folder, name, links=True) for name in named)):
+        files = state["_data_files"] if isinstance(state, dict) else None
+        if not isinstance(files, list):
+            raise TypeError("state.json lists no files")
+        names = [str(file["filename"]) for file in files if isinstance(file, dict)]
+        for file in (folder / "dataset_info.json", *(inside(folder, name, links=True) for name in names)):
             check_regular(file)
         table = load_from_disk(str(folder))
     except UserError:

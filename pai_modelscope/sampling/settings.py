@@ -36,9 +36,10 @@ def own_settings(folder: Path) -> tuple[object, dict[str, object]]:
             faults.append(said)
     if faults:
         raise UserError(f"{file}: generation: {'; '.join(faults)}")
-    if recommended.get("loras") is not None:
-        recommended = {**recommended, "loras": own_loras(folder, recommended["loras"])}
-    return settings.get("safety"), recommended
+    options: dict[str, object] = {**recommended}
+    if options.get("loras") is not None:
+        options["loras"] = own_loras(folder, recommended["loras"])
+    return settings.get("safety"), options
 
 
 def check_types(name: object, base: object, recommended: object, safety: object) -> None:

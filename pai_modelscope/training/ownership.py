@@ -213,7 +213,7 @@ class RunFolder:
         files = content.get("files") if isinstance(content, dict) else None
         if not isinstance(files, dict) or not all(isinstance(stamps, list) for stamps in files.values()):
             raise UserError(f"{path} is damaged: move the results and checkpoints in {self.path} away, and remove it.")
-        return files
+        return {name: list(map(str, stamps)) for name, stamps in files.items() if isinstance(stamps, list)}
 
     def _write_list(self, files: dict[str, list[str]]) -> None:
         meaning = "what runs of pai_modelscope wrote here, and may replace; by size and SHA-256"

@@ -3,12 +3,15 @@
 import math
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING
 
 import torch
 
 from pai_modelscope.adapters.kinds import Change, State
 from pai_modelscope.errors import UserError
+
+if TYPE_CHECKING:
+    from peft import LoraConfig
 
 PARTS = ("unet", "text_encoder")
 WHOLE_NUMBERS = ("bias_indices", "bias_size")  # tensors of a change that hold places, not values
@@ -163,8 +166,8 @@ def _check_module(state: State, module: str, name: str) -> None:
             check_numbers(state[module + kind], name)
 
 
-def lora_config(lora: LoraFile, part: str, state: State | None = None) -> Any:
-    """PEFT's configuration that scales each module of the part by its own alpha / rank.
+def lora_config(lora: LoraFile, part: str, state: State | None = None) -> "LoraConfig":
+    """Make PEFT's configuration that scales each module of the part by its own alpha / rank.
 
     `state`: the modules that it is for, in the model's names; else all of the part.
     """
@@ -176,10 +179,10 @@ def lora_config(lora: LoraFile, part: str, state: State | None = None) -> Any:
     alphas = {name: _whole(lora.alpha(f"{part}.{name.removeprefix('text_model.')}")) for name in names}
     # Patterns are matched from the end: anchored, a name means that module alone. CLIP's may follow 'text_model.'.
     start = "^" if part == "unet" else ""
-    rank, alpha = (Counter(values.values()).most_common(1)[0][0] for values in (ranks, alphas))
+    rank, alpha = Counter(ranks.values()).most_common(1)[0][0], Counter(alphas.values()).most_common(1)[0][0]
     return LoraConfig(
         r=rank,
-        lora_alpha=alpha,
+        lora_alpha=alpha,  # type: ignore[arg-type]  # PEFT calculates with any number
         rank_pattern={start + name: value for name, value in ranks.items() if value != rank},
         alpha_pattern={start + name: value for name, value in alphas.items() if value != alpha},
         target_modules=names,
@@ -187,5 +190,6 @@ def lora_config(lora: LoraFile, part: str, state: State | None = None) -> Any:
     )
 
 
-def _whole(value: float) -> Any:
+def _whole(value: float) -> float:
+    """The number as an int where it is one: so PEFT's configurations are written."""
     return int(value) if float(value).is_integer() else value

@@ -82,7 +82,7 @@ def is_kohya(keys: list[str]) -> bool:
 
 
 def canonical(tensors: State) -> Named:
-    """Any supported program's names, in the words of this package."""
+    """Sort tensors by part, module and kind, whatever supported program named them."""
     named = Named()
     read = _from_kohya if is_kohya(list(tensors)) else _from_dotted
     for key, tensor in tensors.items():
@@ -172,6 +172,7 @@ def _in_peft_words(part: str, name: str) -> str:
         return name
     one: State = {name: torch.empty(0)}
     if part == "unet":
-        converted = next(iter(convert_unet_state_dict_to_peft(one)))
-        return converted.replace(".to_out_lora.alpha", ".to_out.0.alpha")
-    return next(iter(convert_state_dict(one, {**DIFFUSERS_OLD_TO_PEFT, **DIFFUSERS_TO_PEFT})))
+        converted: State = convert_unet_state_dict_to_peft(one)
+        return next(iter(converted)).replace(".to_out_lora.alpha", ".to_out.0.alpha")
+    converted = convert_state_dict(one, {**DIFFUSERS_OLD_TO_PEFT, **DIFFUSERS_TO_PEFT})
+    return next(iter(converted))

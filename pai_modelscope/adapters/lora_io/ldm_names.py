@@ -6,18 +6,29 @@ that the layout could hold, and where a mark comes out is that name's counterpar
 
 import functools
 import re
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TypedDict
 
 import torch
 from diffusers.loaders.single_file_utils import DIFFUSERS_TO_LDM_MAPPING, convert_ldm_unet_checkpoint
+
+from pai_modelscope.adapters.kinds import State
+
+
+class BlockConfig(TypedDict):
+    """What a network's configuration says of its blocks."""
+
+    layers_per_block: int
+    down_block_types: Sequence[str]
+    up_block_types: Sequence[str]
+
 
 UNET_PREFIX = "model.diffusion_model."
 # The modules of a residual block in the original's words.
 _RESNET = ("in_layers.0", "in_layers.2", "emb_layers.1", "out_layers.0", "out_layers.3", "skip_connection")
 _ATTENTION = re.compile(r".*\.attentions\.\d+\.(.+)\.(?:weight|bias)")
 # Stable Diffusion 1.x: four levels, of which the last one has no attention.
-SD1: dict[str, Any] = {
+SD1: BlockConfig = {
     "layers_per_block": 2,
     "down_block_types": (*["CrossAttnDownBlock2D"] * 3, "DownBlock2D"),
     "up_block_types": ("UpBlock2D", *["CrossAttnUpBlock2D"] * 3),
@@ -38,7 +49,7 @@ def sd1_modules() -> dict[str, str]:
     return {old.removesuffix(".weight"): new.removesuffix(".weight") for new, old in known.items() if "weight" in new}
 
 
-def unet_names(config: dict[str, Any], shapes: Iterable[str]) -> dict[str, str]:
+def unet_names(config: BlockConfig, shapes: Iterable[str]) -> dict[str, str]:
     """diffusers' names of a UNet's tensors to the original ones; `shapes`: all names of the UNet at hand.
 
     What the UNet at hand does not have may be among them.
@@ -46,7 +57,7 @@ def unet_names(config: dict[str, Any], shapes: Iterable[str]) -> dict[str, str]:
     return _names(config, attention_modules(shapes))
 
 
-def _names(config: dict[str, Any], attention: list[str]) -> dict[str, str]:
+def _names(config: BlockConfig, attention: list[str]) -> dict[str, str]:
     layers = config["layers_per_block"] + 1
     stems = [*encoder(config, attention), *middle(attention)]
     for i in range(layers * len(config["up_block_types"])):
@@ -58,16 +69,16 @@ def _names(config: dict[str, Any], attention: list[str]) -> dict[str, str]:
     return marked(stems, table, UNET_PREFIX, lambda marks: convert_ldm_unet_checkpoint(marks, config))
 
 
-def encoder(config: dict[str, Any], attention: list[str]) -> Iterator[str]:
+def encoder(config: BlockConfig, attention: list[str]) -> Iterator[str]:
     for i in range(1, input_blocks(config)):
         yield f"input_blocks.{i}.0.op"
         yield from (f"input_blocks.{i}.0.{module}" for module in _RESNET)
         yield from (f"input_blocks.{i}.1.{module}" for module in attention)
 
 
-def input_blocks(config: dict[str, Any]) -> int:
+def input_blocks(config: BlockConfig) -> int:
     """The first convolution, each layer, and a downsampler between each two levels."""
-    return int((config["layers_per_block"] + 1) * len(config["down_block_types"]))
+    return (config["layers_per_block"] + 1) * len(config["down_block_types"])
 
 
 def middle(attention: list[str]) -> Iterator[str]:
@@ -81,7 +92,10 @@ def attention_modules(names: Iterable[str]) -> list[str]:
 
 
 def marked(
-    stems: Iterable[str], table: dict[str, str], prefix: str, convert: Callable[[dict[str, Any]], dict[str, Any]]
+    stems: Iterable[str],
+    table: dict[str, str],
+    prefix: str,
+    convert: Callable[[State], Mapping[str, torch.Tensor | None]],
 ) -> dict[str, str]:
     """diffusers' names to the original ones, as its reader turns one into the other."""
     names = [*(f"{stem}.{kind}" for stem in stems for kind in ("weight", "bias")), *table.values()]

@@ -2,12 +2,11 @@
 
 import os
 from pathlib import Path
-from typing import Any
 
 from pai_modelscope.adapters.lora_io.file import PARTS
 from pai_modelscope.errors import UserError
 from pai_modelscope.tensor_files import PICKLES
-from pai_modelscope.untrusted import read_json
+from pai_modelscope.untrusted import Json, read_json
 from pai_modelscope.zoo import model_dir
 
 CONFIG = "adapter_config.json"
@@ -44,7 +43,7 @@ def find_lora(path: Path) -> list[Path]:
     )
 
 
-def config_of(file: Path) -> dict[str, Any] | None:
+def config_of(file: Path) -> dict[str, Json] | None:
     """The adapter_config.json beside a PEFT or swift file; None for files that have none by their nature."""
     config = file.parent / CONFIG
     if file.name not in _ADAPTERS or not config.is_file():
@@ -74,7 +73,7 @@ def _adapter(folder: Path) -> Path | None:
         return files[0]
     inner = sorted(config.parent for config in folder.glob(f"*/{CONFIG}") if config.parent.name not in PARTS)
     if len(inner) > 1:
-        names = ", ".join(one.name for one in inner)
+        names = ", ".join(place.name for place in inner)
         raise UserError(f"{folder} holds several adapters ({names}): give the folder of one of them.")
     files = _first(inner[0], _ADAPTERS) if inner else []
     return files[0] if files else None
@@ -97,5 +96,6 @@ def _single(folder: Path) -> list[Path]:
 
 def _checkpoints(folder: Path) -> list[Path]:
     """checkpoint-* folders, the last one first."""
-    numbered = [(int(n), one) for one in folder.glob("checkpoint-*") if (n := one.name.split("-")[-1]).isdigit()]
-    return [one for _, one in sorted(numbered, reverse=True)]
+    places = folder.glob("checkpoint-*")
+    numbered = [(int(step), place) for place in places if (step := place.name.split("-")[-1]).isdigit()]
+    return [place for _, place in sorted(numbered, reverse=True)]

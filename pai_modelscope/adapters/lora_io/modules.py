@@ -3,11 +3,10 @@
 import math
 from collections.abc import Collection
 from dataclasses import dataclass, field
-from typing import Any
 
 import torch
 
-from pai_modelscope.adapters.kinds import Change, State
+from pai_modelscope.adapters.kinds import Change, ChangeOptions, State
 from pai_modelscope.adapters.lora_io.file import MAGNITUDE, A, B, LoraFile
 from pai_modelscope.errors import UserError
 from pai_modelscope.model_layout import AGAIN
@@ -41,7 +40,7 @@ class Strength:
 
     alpha: float | None = None
     rank: float | None = None
-    options: dict[str, Any] = field(default_factory=dict)
+    options: ChangeOptions = field(default_factory=ChangeOptions)
 
 
 def names_a_module(key: str) -> bool:
@@ -75,7 +74,7 @@ def add_module(lora: LoraFile, name: str, piece: State, strength: Strength, wher
         return
     if "lora_magnitude_vector" in tensors:  # of each output
         tensors["dora_scale"] = tensors.pop("lora_magnitude_vector").flatten()
-    options = dict(strength.options)
+    options = strength.options.copy()
     if kind == "OFT":
         kind = "BOFT" if piece["oft_blocks"].ndim == 4 else kind
         options["constraint"] = max(numbers.get("alpha", 0.0), 0.0)  # what LyCORIS keeps there

@@ -7,10 +7,10 @@ between names, `^`, `$`, and single characters, `.`, `\\d`, `\\w` or sets such a
 
 import re
 from collections.abc import Callable, Iterable
-from typing import Any
 
 from pai_modelscope import limits
 from pai_modelscope.errors import UserError
+from pai_modelscope.untrusted import Json
 
 _NAME = re.compile(r"\^?[\w.\-]+\$?")
 _TOKEN = re.compile(r"(?P<set>\[\^?[\w.\-]+\]|\\[dw]|\\[^\w\s]|[\w.\-:/ ])(?P<times>[*+?]?)")
@@ -20,7 +20,7 @@ _EXPRESSIONS = 100  # of one configuration that are no plain names: each is comp
 class Patterns:
     """The values of a `rank_pattern` or an `alpha_pattern`, found as PEFT finds them: the first that fits."""
 
-    def __init__(self, values: Any, where: str):
+    def __init__(self, values: Json, where: str):
         """Raises `UserError` for what is no object of names, too long, or an expression that is not understood."""
         if not isinstance(values, dict) or len(values) > limits.PATTERNS:
             raise UserError(f"{where} is no object of up to {limits.PATTERNS} names: it is damaged.")
@@ -36,7 +36,7 @@ class Patterns:
         if len(self._expressions) > _EXPRESSIONS:
             raise UserError(f"{where} has {len(self._expressions)} regular expressions: give names of modules instead.")
 
-    def get(self, module: str, usual: Any) -> Any:
+    def get(self, module: str, usual: Json) -> Json:
         """The value for a module, or `usual`."""
         places = [self._names[key] for key in _ways(module) if key in self._names]
         places += [place for place, fits in self._expressions if fits(module)]

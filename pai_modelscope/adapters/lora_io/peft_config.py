@@ -2,18 +2,17 @@
 
 import math
 from pathlib import Path
-from typing import Any
 
-from pai_modelscope.adapters.kinds import State
+from pai_modelscope.adapters.kinds import ChangeOptions, State
 from pai_modelscope.adapters.lora_io.modules import Strength, rank_of
 from pai_modelscope.adapters.lora_io.patterns import Patterns
 from pai_modelscope.config.option import Bounds, problem_of_number, short_repr
 from pai_modelscope.errors import UserError
+from pai_modelscope.untrusted import Json
 
 KINDS = ("LORA", "LOHA", "LOKR", "IA3", "OFT", "BOFT")
 # PEFT's initialisations that change the base model's weights too, so that the two matrices are not all there is.
 _CHANGE_THE_BASE = ("pissa", "olora", "corda", "loftq", "lora_ga")
-_OFT = {"coft": False, "block_share": False, "use_cayley_neumann": True}
 _FLAGS = ("use_rslora", "use_dora", "coft", "block_share", "use_cayley_neumann")
 _NOT_READ = {"modules_to_save": "whole layers beside the matrices", "lora_bias": "biases of the matrices"}
 _TERMS = Bounds(minimum=1, maximum=1000)
@@ -22,7 +21,7 @@ _TERMS = Bounds(minimum=1, maximum=1000)
 class PeftConfig:
     """The configuration of one part of a model, each value checked where it is asked for."""
 
-    def __init__(self, values: dict[str, Any], file: Path):
+    def __init__(self, values: dict[str, Json], file: Path):
         """Raises `UserError` for adapters that are none of `KINDS`, and for patterns that are not understood."""
         self._values, self._file = values, file
         self.kind = str(values.get("peft_type") or values.get("swift_type") or "LORA").upper()
@@ -72,26 +71,32 @@ class PeftConfig:
     def rank_stabilised(self) -> bool:
         return bool(self._values.get("use_rslora"))
 
-    def oft(self) -> dict[str, Any]:
-        """What `kinds` needs to know of PEFT's OFT."""
-        options: dict[str, Any] = {name: bool(self._values.get(name, usual)) for name, usual in _OFT.items()}
+    def oft(self) -> ChangeOptions:
+        """What the formula of PEFT's OFT needs; where the configuration lacks a value, PEFT's default."""
         terms = self._number("num_cayley_neumann_terms", self._values.get("num_cayley_neumann_terms", 5), _TERMS)
-        eps = self._number("eps", self._values.get("eps", 6e-5))
-        return options | {"num_cayley_neumann_terms": int(terms), "eps": eps}
+        return {
+            "coft": bool(self._values.get("coft", False)),
+            "eps": self._number("eps", self._values.get("eps", 6e-5)),
+            "block_share": bool(self._values.get("block_share", False)),
+            "use_cayley_neumann": bool(self._values.get("use_cayley_neumann", True)),
+            "num_cayley_neumann_terms": int(terms),
+        }
 
     def feeds_forward(self, module: str) -> bool:
         """Whether IA3 works on a module's inputs."""
         names = self._values.get("feedforward_modules") or []
-        values = dict.fromkeys([names] if isinstance(names, str) else map(str, names), True)
+        listed = [names] if isinstance(names, str) else names
+        values: Json = {str(name): True for name in listed} if isinstance(listed, list | dict) else None
         return bool(Patterns(values, f"feedforward_modules of {self._file}").get(module, False))
 
-    def _of(self, module: str, pattern: str, usual: Any) -> Any:
+    def _of(self, module: str, pattern: str, usual: Json) -> Json:
         """CLIP's modules may be named with 'text_model.' or without."""
         value = self._patterns[pattern].get(module, None)
         return self._patterns[pattern].get(f"text_model.{module}", usual) if value is None else value
 
-    def _number(self, name: str, value: Any, bounds: Bounds = Bounds()) -> float:  # noqa: B008
-        if fault := problem_of_number(name, value, whole=False, bounds=bounds):
+    def _number(self, name: str, value: Json, bounds: Bounds = Bounds()) -> float:  # noqa: B008
+        fault = problem_of_number(name, value, whole=False, bounds=bounds)
+        if fault or not isinstance(value, int | float):
             raise UserError(f"In the configuration of {self._file}, {fault}: it is damaged.")
         return float(value)
 
@@ -103,7 +108,7 @@ def strength(config: PeftConfig | None, module: str, piece: State, where: str) -
             raise UserError(f"{where} is PEFT's: its adapter_config.json is missing. Copy it too.")
         return Strength()
     alpha = config.alpha(module)
-    options: dict[str, Any] = {}
+    options: ChangeOptions = {}
     if "oft_R" in piece:
         options = config.oft()
     if "ia3_l" in piece:

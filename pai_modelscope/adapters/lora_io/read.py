@@ -4,7 +4,7 @@ import os
 import re
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import TypeGuard
 
 import torch
 from diffusers.loaders.lora_base import LORA_ADAPTER_METADATA_KEY
@@ -18,7 +18,7 @@ from pai_modelscope.adapters.lora_io.modules import add_module, names_a_module
 from pai_modelscope.adapters.lora_io.peft_config import PeftConfig, strength
 from pai_modelscope.errors import UserError
 from pai_modelscope.tensor_files import read_tensors
-from pai_modelscope.untrusted import parse_json
+from pai_modelscope.untrusted import Json, parse_json
 
 # Names that give away what a file was made for.
 _FOREIGN = {
@@ -56,7 +56,7 @@ def read_lora(path: str | os.PathLike[str]) -> LoraFile:
     return lora
 
 
-def is_embedding(content: Any) -> bool:
+def is_embedding(content: object) -> TypeGuard[torch.Tensor | dict[object, object]]:
     """Whether a weight file's content is a textual-inversion embedding."""
     if isinstance(content, torch.Tensor):
         return True
@@ -72,7 +72,7 @@ def is_embedding(content: Any) -> bool:
     return bool(rows) and len(rows) == len(content) and len(widths) == 1
 
 
-def lora_of(content: Any, name: str = "the state dict") -> LoraFile:
+def lora_of(content: object, name: str = "the state dict") -> LoraFile:
     """The LoRA in a dictionary of tensors, as `torch.load` gives of a file of 2023; the base model's own weights beside
     it are left out. `name` says in messages what it is. Raises `UserError` as `read_lora`."""
     return _lora(content, {}, Path(name), None, whole=True)
@@ -84,7 +84,9 @@ def _read_file(file: Path) -> LoraFile:
     return _lora(content, metadata, file, config, is_whole(file) and config is None)
 
 
-def _lora(content: Any, metadata: dict[str, str], file: Path, config: dict[str, Any] | None, whole: bool) -> LoraFile:
+def _lora(
+    content: object, metadata: dict[str, str], file: Path, config: dict[str, Json] | None, whole: bool
+) -> LoraFile:
     if is_embedding(content):
         raise UserError(f"{file} is a textual-inversion embedding, no LoRA: load it as an embedding.")
     tensors = {key: _plain(tensor) for key, tensor in _tensors(content, file).items()}
@@ -133,7 +135,7 @@ def _widens(tensor: torch.Tensor) -> bool:
     return tensor.dtype not in (getattr(torch, "float4_e2m1fn_x2", None),)
 
 
-def _tensors(content: Any, file: Path) -> State:
+def _tensors(content: object, file: Path) -> State:
     if not isinstance(content, dict) or not content or not all(isinstance(t, torch.Tensor) for t in content.values()):
         raise UserError(f"{file} holds no plain dictionary of tensors: it is no LoRA of a kind that is known here.")
     return {str(key): tensor for key, tensor in content.items()}
@@ -148,7 +150,7 @@ def _words(words: State, file: Path) -> State:
     return {word: vectors.reshape(-1, vectors.shape[-1]) for word, vectors in words.items()}
 
 
-def _kind(keys: list[str], config: dict[str, Any] | None, named: Named, whole: bool) -> str:
+def _kind(keys: list[str], config: dict[str, Json] | None, named: Named, whole: bool) -> str:
     if is_kohya(keys):
         return "kohya"
     if config is not None:
@@ -188,7 +190,7 @@ def _check_names(keys: list[str], named: Named, file: Path, whole: bool) -> None
         )
 
 
-def _header_config(metadata: dict[str, str], file: Path) -> dict[str, Any] | None:
+def _header_config(metadata: dict[str, str], file: Path) -> dict[str, Json] | None:
     """The configuration in a diffusers file's header, its keys 'unet.r', or 'r' where it is of one part alone."""
     where = f"{file}, in its header's {LORA_ADAPTER_METADATA_KEY},"
     config = parse_json(metadata.get(LORA_ADAPTER_METADATA_KEY, "null"), where)
@@ -197,7 +199,7 @@ def _header_config(metadata: dict[str, str], file: Path) -> dict[str, Any] | Non
     return config
 
 
-def _settings(config: dict[str, Any] | None, file: Path) -> dict[str, PeftConfig]:
+def _settings(config: dict[str, Json] | None, file: Path) -> dict[str, PeftConfig]:
     """The configuration of each part."""
     if config is None:
         return {}

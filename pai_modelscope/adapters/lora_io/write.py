@@ -4,18 +4,16 @@ import json
 import os
 import warnings
 from pathlib import Path
-from typing import Any
 
 import torch
 from diffusers.loaders.lora_base import LORA_ADAPTER_METADATA_KEY
 
-from pai_modelscope.adapters.kinds import Change
+from pai_modelscope.adapters.kinds import Change, State
 from pai_modelscope.adapters.lora_io.file import (
     MAGNITUDE,
     A,
     B,
     LoraFile,
-    State,
     architecture,
     check_tensors,
     lora_config,
@@ -117,8 +115,9 @@ def _diffusers_file(lora: LoraFile, name: str) -> tuple[State, dict[str, str]]:
     return tensors, lora.metadata | {LORA_ADAPTER_METADATA_KEY: header}
 
 
-def _config(lora: LoraFile, part: str) -> dict[str, Any]:
-    config = lora_config(lora, part).to_dict()
+def _config(lora: LoraFile, part: str) -> dict[str, object]:
+    """PEFT's configuration of a part as values that JSON can hold."""
+    config: dict[str, object] = lora_config(lora, part).to_dict()  # type: ignore[no-untyped-call]
     return {key: sorted(value) if isinstance(value, set) else value for key, value in config.items()}
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import torch
 
-from pai_modelscope.adapters.lora_io.file import State
+from pai_modelscope.adapters.kinds import State
 from pai_modelscope.checkpoints.single_file.names import Slot
 
 # What training leaves in a file, and towers that no picture passes through.

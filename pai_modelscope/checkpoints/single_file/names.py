@@ -22,6 +22,7 @@ from diffusers.loaders.single_file_utils import (
 from pai_modelscope import limits
 from pai_modelscope.adapters.lora_io.ldm_names import (
     UNET_PREFIX,
+    BlockConfig,
     attention_modules,
     encoder,
     input_blocks,
@@ -112,7 +113,11 @@ def controlnet_config(unet: dict[str, Any]) -> dict[str, Any]:
 # Every stem of a name that a part's layout could hold; what the model at hand does not have is left alone.
 
 
-def _controlnet(config: dict[str, Any], shapes: Iterable[str]) -> dict[str, str]:
+class _ControlNetConfig(BlockConfig):
+    conditioning_embedding_out_channels: list[int]
+
+
+def _controlnet(config: _ControlNetConfig, shapes: Iterable[str]) -> dict[str, str]:
     attention = attention_modules(shapes)
     stems = [*encoder(config, attention), *middle(attention), "middle_block_out.0"]
     stems += [f"zero_convs.{i}.0" for i in range(input_blocks(config))]
@@ -122,7 +127,7 @@ def _controlnet(config: dict[str, Any], shapes: Iterable[str]) -> dict[str, str]
     return marked(stems, table, "", lambda marks: convert_controlnet_checkpoint(marks, config))
 
 
-def _vae(config: dict[str, Any], shapes: Iterable[str]) -> dict[str, str]:
+def _vae(config: BlockConfig, shapes: Iterable[str]) -> dict[str, str]:
     stems = []
     for i in range(len(config["down_block_types"])):
         for j in range(config["layers_per_block"] + 1):
@@ -137,11 +142,12 @@ def _vae(config: dict[str, Any], shapes: Iterable[str]) -> dict[str, str]:
     return marked(stems, table, PREFIXES["vae"], lambda marks: convert_ldm_vae_checkpoint(marks, config))
 
 
-def _text_encoder(config: dict[str, Any], shapes: Iterable[str]) -> dict[str, str]:
+def _text_encoder(config: object, shapes: Iterable[str]) -> dict[str, str]:
     return {name: name for name in shapes}
 
 
-_RENAMINGS: dict[str, Callable[[dict[str, Any], Iterable[str]], dict[str, str]]] = {
+# Of each part, with the entries of its configuration that tell how many blocks there are.
+_RENAMINGS: dict[str, Callable[[Any, Iterable[str]], dict[str, str]]] = {
     "unet": unet_names,
     "vae": _vae,
     "text_encoder": _text_encoder,

@@ -10,7 +10,8 @@ from typing import Any
 
 import torch
 
-from pai_modelscope.adapters.lora_io.file import State, base_name, shorten
+from pai_modelscope.adapters.kinds import State
+from pai_modelscope.adapters.lora_io.file import base_name, shorten
 from pai_modelscope.checkpoints.single_file.description import CONTROLNET, INDEX, Description, of_folder, of_header
 from pai_modelscope.checkpoints.single_file.fit import MEANINGLESS, fit
 from pai_modelscope.checkpoints.single_file.names import PREFIXES, Slot, clip_name, controlnet_config

@@ -11,7 +11,8 @@ from diffusers import UNet2DConditionModel
 
 from pai_modelscope.adapters.control import FILE as CONTROL_LORA
 from pai_modelscope.adapters.control import controlnet_folder, read_control_lora
-from pai_modelscope.adapters.lora_io.file import State, architecture, shorten
+from pai_modelscope.adapters.kinds import State
+from pai_modelscope.adapters.lora_io.file import architecture, shorten
 from pai_modelscope.adapters.result_manifest import lineage
 from pai_modelscope.adapters.shapes import check_config
 from pai_modelscope.checkpoints.single_file.description import CONTROLNET, Description, header, of_folder

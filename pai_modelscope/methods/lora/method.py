@@ -11,7 +11,8 @@ from torch import nn
 
 from pai_modelscope.adapters import LoraFile, write_lora
 from pai_modelscope.adapters.inject import attach_lora
-from pai_modelscope.adapters.lora_io.file import MAGNITUDE, A, B, State, modules
+from pai_modelscope.adapters.kinds import State
+from pai_modelscope.adapters.lora_io.file import MAGNITUDE, A, B, modules
 from pai_modelscope.adapters.result_manifest import Tuned, write_tuned
 from pai_modelscope.config.option import faults_in
 from pai_modelscope.errors import UserError
@@ -171,8 +172,7 @@ def _attach(model: nn.Module, layers: list[str], rank: int, alpha: float | None,
         raise UserError.of(faults, "this LoRA can't be trained: ")
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        values = "gaussian"  # as diffusers' scripts
-        attach_lora(model, layers, _NAME, r=rank, lora_alpha=alpha, use_dora=use_dora, init_lora_weights=values)
+        attach_lora(model, layers, _NAME, rank=rank, alpha=alpha, use_dora=use_dora, gaussian=True)
     for parameter in model.parameters():
         if parameter.requires_grad:
             parameter.data = parameter.data.float()  # steps are too small for half precision
