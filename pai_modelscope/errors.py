@@ -2,7 +2,7 @@
 
 import importlib
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 _MOST_FAULTS = 20  # that one message names
@@ -61,6 +61,12 @@ def printable(text: str) -> str:
     if text.isascii() and text.isprintable():
         return text
     return "".join(_shown(character) for character in text)
+
+
+def first_few(names: Sequence[str], count: int = 3) -> str:
+    """The first of many names, for a message, such as 'a, b, c and 4 more'."""
+    more = f" and {len(names) - count} more" if len(names) > count else ""
+    return ", ".join(names[:count]) + more
 
 
 def reason(error: BaseException) -> str:

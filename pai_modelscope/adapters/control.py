@@ -16,10 +16,10 @@ from torch import nn
 from pai_modelscope import limits
 from pai_modelscope.adapters.inject import attach_lora
 from pai_modelscope.adapters.kinds import State
-from pai_modelscope.adapters.lora_io.file import A, B, shorten
+from pai_modelscope.adapters.lora_io.file import A, B
 from pai_modelscope.adapters.result_manifest import read_tuned
 from pai_modelscope.adapters.shapes import model_shapes, problem
-from pai_modelscope.errors import UserError, reason
+from pai_modelscope.errors import UserError, first_few, reason
 from pai_modelscope.model_layout import read_json
 from pai_modelscope.tensor_files import read_state, save_safetensors, write_new
 
@@ -29,7 +29,7 @@ _CONTROLNET_PREFIX = "controlnet_"  # of the names of the parts that no UNet has
 
 
 def controlnet_folder(folder: Path) -> Path:
-    """The ControlNet of a training result, which names it in its configuration.json; every other folder as it is.
+    """Find the ControlNet of a training result, which names it in its configuration.json; every other folder as it is.
 
     Raises `UserError` for a result of several.
     """
@@ -73,16 +73,17 @@ def load_control_lora(controlnet: ControlNetModel, folder: Path) -> None:
     weights = {name: stored.pop(name.replace(f".{_NAME}.", "."), None) for name in learning}
     odd = [name for name, value in weights.items() if value is None or value.shape != learning[name].shape]
     if odd := [*odd, *stored]:
-        raise UserError(f"The control adapter in {folder} is of another model or rank: {shorten(odd)} doesn't fit.")
+        raise UserError(f"The control adapter in {folder} is of another model or rank: {first_few(odd)} doesn't fit.")
     controlnet.load_state_dict({name: value for name, value in weights.items() if value is not None}, strict=False)
 
 
 def is_control_lora(controlnet: nn.Module) -> bool:
+    """Whether `attach_control_lora` was called for a ControlNet."""
     return _NAME in getattr(controlnet, "peft_config", {})
 
 
 def write_control_lora(controlnet: ControlNetModel, folder: Path) -> Path:
-    """config.json and `control_lora.safetensors` in float16, from a ControlNet that `attach_control_lora` was given.
+    """Write a ControlNet that `attach_control_lora` was given: config.json and `control_lora.safetensors`, in float16.
 
     Raises `UserError` if the folder exists and is not empty.
     """
@@ -99,8 +100,9 @@ def write_control_lora(controlnet: ControlNetModel, folder: Path) -> Path:
 
 
 def read_control_lora(folder: Path, unet: nn.Module) -> ControlNetModel:
-    """The ControlNet of a folder that `write_control_lora` filled, whole, over the encoder of `unet`: on the CPU, in
-    float32. LoRAs that `unet` has loaded are left out.
+    """Open the ControlNet of a folder that `write_control_lora` filled, whole, over the encoder of `unet`.
+
+    It is on the CPU, in float32. LoRAs that `unet` has loaded are left out.
 
     Raises:
         UserError: if the file is damaged, or was made for a UNet of another shape.
@@ -117,7 +119,7 @@ def read_control_lora(folder: Path, unet: nn.Module) -> ControlNetModel:
     odd += [name for name, value in state.items() if value is None]
     try:
         if odd:
-            raise KeyError(shorten(odd))
+            raise KeyError(first_few(odd))
         for module in modules:
             down, up = stored[module + A].float(), stored[module + B].float()
             update = torch.einsum("or,r...->o...", up.flatten(1), down)

@@ -23,10 +23,10 @@ Changes = Mapping[str, Change]  # by the layer's name
 
 @dataclass
 class Deltas:
-    """Of one model: the changes that were added, those that are on, and the weights as they were."""
+    """The changes that were added to a model, the weights of those that are active, and the layers' own weights."""
 
     added: dict[str, Changes] = field(default_factory=dict)  # by the LoRA's name
-    on: dict[str, float] = field(default_factory=dict)
+    active: dict[str, float] = field(default_factory=dict)
     applied: dict[str, dict[str, float]] = field(default_factory=dict)  # by the layer's name
     originals: dict[str, dict[str, torch.Tensor]] = field(default_factory=dict)  # 'weight' and 'bias' of a layer
 
@@ -37,7 +37,7 @@ def deltas_of(model: nn.Module) -> Deltas:
 
 
 def add_changes(model: nn.Module, name: str, changes: Changes) -> None:
-    """Put the changes beside those that are there, switched off."""
+    """Add changes to a model, switched off."""
     if changes:
         deltas = deltas_of(model)
         deltas.added[name] = dict(changes)
@@ -47,7 +47,7 @@ def add_changes(model: nn.Module, name: str, changes: Changes) -> None:
 def remove_changes(model: nn.Module, name: str) -> None:
     """Take the changes of a LoRA out; every weight is as it would be without them."""
     deltas = deltas_of(model)
-    switch_changes(model, {other: weight for other, weight in deltas.on.items() if other != name})
+    switch_changes(model, {other: weight for other, weight in deltas.active.items() if other != name})
     deltas.added.pop(name, None)
     if not deltas.added and hasattr(model, _ATTRIBUTE):
         delattr(model, _ATTRIBUTE)
@@ -56,9 +56,9 @@ def remove_changes(model: nn.Module, name: str) -> None:
 def switch_changes(model: nn.Module, weights: Mapping[str, float]) -> None:
     """Turn exactly these on, as far as they are known; the others, and those at weight 0, are off."""
     deltas = deltas_of(model)
-    deltas.on = {name: weight for name, weight in weights.items() if weight and name in deltas.added}
+    deltas.active = {name: weight for name, weight in weights.items() if weight and name in deltas.added}
     wanted: dict[str, dict[str, float]] = {}
-    for name, weight in deltas.on.items():
+    for name, weight in deltas.active.items():
         for path in deltas.added[name]:
             wanted.setdefault(path, {})[name] = weight
     # Where there are originals and nothing is applied, an interrupt came between the two.
@@ -70,7 +70,7 @@ def switch_changes(model: nn.Module, weights: Mapping[str, float]) -> None:
 
 
 def merge_changes(model: nn.Module, changes: Changes, weight: float) -> None:
-    """Make the changes for good; those that are switched on are of the new weights then."""
+    """Add the changes to the model's own weights for good; active changes are of the new weights then."""
     if not weight:
         return
     with changes_off(model):
@@ -84,12 +84,12 @@ def merge_changes(model: nn.Module, changes: Changes, weight: float) -> None:
 @contextmanager
 def changes_off(model: nn.Module) -> Iterator[None]:
     """Switch all changes off within the block, for what changes the model's own weights for good."""
-    on = dict(deltas_of(model).on)
+    active = dict(deltas_of(model).active)
     switch_changes(model, {})
     try:
         yield
     finally:
-        switch_changes(model, on)
+        switch_changes(model, active)
 
 
 @torch.no_grad()
@@ -125,7 +125,7 @@ def _originals(layer: WeightedLayer) -> dict[str, torch.Tensor]:
 def _changed(
     layer: WeightedLayer, path: str, originals: Mapping[str, torch.Tensor], changes: list[tuple[Change, float]]
 ) -> dict[str, torch.Tensor]:
-    """Weight and bias with the changes: computed in float32, or in the layer's type where that is finer.
+    """Compute weight and bias with the changes, in float32, or in the layer's type where that is finer.
 
     Raises `UserError` where a change is no finite number.
     """
@@ -134,7 +134,7 @@ def _changed(
     sums: dict[str, torch.Tensor] = {}
     for change, weight in changes:
         try:
-            deltas = change.on(whole["weight"], whole.get("bias"))
+            deltas = change.delta(whole["weight"], whole.get("bias"))
         except torch.linalg.LinAlgError as error:  # of numbers so large that a matrix has no inverse
             raise _damaged(path) from error
         for name, delta in zip(("weight", "bias"), deltas, strict=True):

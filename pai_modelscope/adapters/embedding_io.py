@@ -31,7 +31,7 @@ class Embedding:
 
 
 def read_embedding(path: str | os.PathLike[str]) -> Embedding:
-    """The one embedding in a file, or in a folder's `learned_embeds` file. Raises `UserError` for anything else."""
+    """Read the one embedding in a file or in a folder's `learned_embeds` file. Raises `UserError` for anything else."""
     embeddings = read_embeddings(path)
     if len(embeddings) > 1:
         names = ", ".join(repr(embedding.token) for embedding in embeddings)
@@ -43,7 +43,7 @@ def read_embedding(path: str | os.PathLike[str]) -> Embedding:
 
 
 def read_embeddings(path: str | os.PathLike[str]) -> list[Embedding]:
-    """The embeddings in a file, or in a folder's `learned_embeds` file: mostly one, one for each of its words.
+    """Read the embeddings in a file, or in a folder's `learned_embeds` file: mostly one, one for each of its words.
 
     Weight files of diffusers and of the WebUI, and pictures that carry an embedding as the WebUI saves them.
     Raises `UserError` for anything else, for more than `limits.EMBEDDING_VECTORS` and for vectors that are no numbers.

@@ -4,8 +4,8 @@ import torch
 from torch import nn
 
 from pai_modelscope.adapters.kinds import State
-from pai_modelscope.adapters.lora_io.file import A, B, LoraFile, shorten
-from pai_modelscope.errors import UserError
+from pai_modelscope.adapters.lora_io.file import A, B, LoraFile
+from pai_modelscope.errors import UserError, first_few
 
 _PLURAL = {"unet": "UNets", "text_encoder": "text encoders"}
 
@@ -73,6 +73,6 @@ def _check(tuned: State, base: State, rank: int, part: str) -> None:
     wrong = sorted(tuned.keys() ^ base.keys()) or [key for key in tuned if tuned[key].shape != base[key].shape]
     if wrong:
         raise UserError(
-            f"The two {_PLURAL[part]} differ in more than values ({shorten(wrong)}): give a model and the base that it "
-            "was tuned from, without LoRAs loaded."
+            f"The two {_PLURAL[part]} differ in more than values ({first_few(wrong)}): give a model and the base that "
+            "it was tuned from, without LoRAs loaded."
         )

@@ -5,8 +5,8 @@ from torch import nn
 
 from pai_modelscope.adapters.kinds import Change, State, fits
 from pai_modelscope.adapters.layers import WeightedLayer, base_layers, weighted_layers
-from pai_modelscope.adapters.lora_io.file import MAGNITUDE, A, B, LoraFile, base_name, modules, shorten
-from pai_modelscope.errors import UserError
+from pai_modelscope.adapters.lora_io.file import MAGNITUDE, A, B, LoraFile, base_name, modules
+from pai_modelscope.errors import UserError, first_few
 
 # By part, in the model's own names: matrices that PEFT puts beside layers, and changes of weights.
 Fitted = dict[str, tuple[State, dict[str, Change]]]
@@ -47,7 +47,7 @@ def fit(pipe: object, lora: LoraFile) -> Fitted:
         width = getattr(getattr(pipe, "unet", None), "config", {}).get("cross_attention_dim")
         raise UserError(
             f"The LoRA does not fit the model: {len(problems)} of its {len(lora.modules)} modules don't, "
-            f"{shorten(problems)}. It was made for {base_name(lora.width)}; "
+            f"{first_few(problems)}. It was made for {base_name(lora.width)}; "
             f"this model is {base_name(width)}. Nothing was loaded."
         )
     return fitted

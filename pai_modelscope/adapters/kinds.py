@@ -73,8 +73,8 @@ class Change:
     def is_dora(self) -> bool:
         return "dora_scale" in self.tensors
 
-    def on(self, weight: Tensor, bias: Tensor | None) -> Pair:
-        """What is added to a layer's weight and to its bias, at weight 1; None where nothing is.
+    def delta(self, weight: Tensor, bias: Tensor | None) -> Pair:
+        """Compute what is added to a layer's weight and to its bias, at weight 1; None where nothing is.
 
         Raises:
             RuntimeError: the shapes don't fit, as PyTorch says it.
@@ -88,7 +88,7 @@ def fits(change: Change, layer: WeightedLayer) -> bool:
     weight = torch.empty(layer.weight.shape, device="meta")
     bias = None if layer.bias is None else torch.empty(layer.bias.shape, device="meta")
     try:
-        change.on(weight, bias)
+        change.delta(weight, bias)
     except Exception:  # whatever shapes and types that nobody made on purpose set off in there
         return False
     return True

@@ -23,8 +23,8 @@ from pai_modelscope.adapters.deltas import (
 from pai_modelscope.adapters.fit import Fitted, fit
 from pai_modelscope.adapters.kinds import State
 from pai_modelscope.adapters.layers import lora_layers
-from pai_modelscope.adapters.lora_io.file import LoraFile, check_tensors, lora_config, shorten
-from pai_modelscope.errors import UserError
+from pai_modelscope.adapters.lora_io.file import LoraFile, check_tensors, lora_config
+from pai_modelscope.errors import UserError, first_few
 
 if TYPE_CHECKING:
     from peft import LoraConfig
@@ -57,7 +57,7 @@ def load_lora(pipe: object, lora: LoraFile, name: str) -> None:
 
 
 def set_loras(pipe: object, weights: Mapping[str, float]) -> None:
-    """Turn on exactly these of the loaded LoRAs, at these weights; those with weight 0 or not named are off.
+    """Activate exactly these of the loaded LoRAs, at these weights; those with weight 0 or not named are off.
 
     DoRA, and every kind that is no LoRA, is at weight w a straight line between the model and the whole of it:
     W + w (changed W - W), as the WebUI has it.
@@ -75,17 +75,17 @@ def set_network_loras(network: nn.Module, weights: Mapping[str, float]) -> None:
     """`set_loras` for one network, in which a LoRA of another part alone changes nothing."""
     for name, weight in weights.items():
         _check_weight(name, weight)
-    on = {name: weight for name, weight in weights.items() if weight}
+    active = {name: weight for name, weight in weights.items() if weight}
     for layer in lora_layers(network).values():
         layer.enable_adapters(True)
-        for name, weight in on.items():
+        for name, weight in active.items():
             layer.set_scale(name, weight)
-        _activate(layer, list(on))
-    switch_changes(network, on)
+        _activate(layer, list(active))
+    switch_changes(network, active)
 
 
 def loaded_loras(pipe: object) -> list[str]:
-    """The names of the LoRAs in `pipe`, on or off, in the order of their loading."""
+    """List the LoRAs in `pipe`, active or not, in the order of their loading."""
     names: dict[str, None] = {}
     for model in _models(pipe).values():
         names |= dict.fromkeys([*deltas_of(model).added, *getattr(model, "peft_config", {})])
@@ -121,7 +121,7 @@ def merge_lora(pipe: object, lora: LoraFile, weight: float = 1.0) -> None:
 
 
 def _merge_low_rank(pipe: object, lora: LoraFile, fitted: Fitted, weight: float) -> None:
-    on = _active(pipe)
+    active = _active(pipe)
     try:
         _inject_all(pipe, lora, fitted, _MERGING)
         for part in fitted:
@@ -133,7 +133,7 @@ def _merge_low_rank(pipe: object, lora: LoraFile, fitted: Fitted, weight: float)
     finally:
         for part in fitted:
             _remove(getattr(pipe, part), _MERGING)
-        _activate_all(pipe, on)
+        _activate_all(pipe, active)
 
 
 def _inject_all(pipe: object, lora: LoraFile, fitted: Fitted, name: str) -> None:
@@ -150,10 +150,10 @@ def _take_out(pipe: object, name: str) -> None:
 
 def active_loras(pipe: object) -> dict[str, float]:
     """The LoRAs that are active and their weights, with diffusers' own among them; of matrices of low rank, 1."""
-    on = dict.fromkeys(_active(pipe), 1.0)
+    active = dict.fromkeys(_active(pipe), 1.0)
     for model in _models(pipe).values():
-        on |= deltas_of(model).on
-    return on
+        active |= deltas_of(model).active
+    return active
 
 
 def switch_loras(pipe: object, weights: Mapping[str, float]) -> None:
@@ -187,7 +187,7 @@ def _inject(model: "Network", config: "LoraConfig", name: str, state: State) -> 
         inject_adapter_in_model(config, model, adapter_name=name, state_dict=state, low_cpu_mem_usage=True)
     outcome: Any = set_peft_model_state_dict(model, state, adapter_name=name, low_cpu_mem_usage=True)
     if outcome.unexpected_keys:
-        raise RuntimeError(f"PEFT did not take {shorten(outcome.unexpected_keys)}")
+        raise RuntimeError(f"PEFT did not take {first_few(outcome.unexpected_keys)}")
     model._hf_peft_config_loaded = True  # where diffusers and transformers look
     for path in lora_layers(model):
         model.get_submodule(path).train(model.training).to(model.device)

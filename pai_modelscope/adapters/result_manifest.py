@@ -25,13 +25,13 @@ class Tuned:
 
 
 def write_tuned(folder: Path, tuned: Tuned) -> None:
-    """The folder's configuration.json; all files lie in the folder and are named relative to it."""
+    """Write the folder's configuration.json; all files lie in the folder and are named relative to it."""
     adapters = {name: value for name, value in asdict(tuned).items() if name != "base_model" and value}
     configure(folder, base_model=tuned.base_model, adapters=adapters)
 
 
 def read_tuned(folder: Path) -> Tuned | None:
-    """What a folder that `write_tuned` was called for says, its files as whole paths; None for every other folder.
+    """Read what `write_tuned` wrote into a folder, its files as whole paths; None for every other folder.
 
     Raises `UserError` for files that are missing or lie outside of the folder.
     """
@@ -49,9 +49,9 @@ def read_tuned(folder: Path) -> Tuned | None:
         raise UserError(f"{folder / CONFIGURATION} names a weight that is no finite number; copy the folder again.")
     return Tuned(
         base,
-        {own_file(folder, file): weight for file, weight in loras.items()},
-        [own_file(folder, file) for file in embeddings],
-        {kind: own_file(folder, str(net)) for kind, net in controlnets.items()},
+        {result_file(folder, file): weight for file, weight in loras.items()},
+        [result_file(folder, file) for file in embeddings],
+        {kind: result_file(folder, str(net)) for kind, net in controlnets.items()},
     )
 
 
@@ -61,8 +61,8 @@ def lineage(folder: Path) -> str | None:
     return base if isinstance(base, str) and base else None
 
 
-def own_file(folder: Path, name: str) -> str:
-    """The whole path of a file that the folder's configuration.json names.
+def result_file(folder: Path, name: str) -> str:
+    """Give the whole path of a file that the folder's configuration.json names.
 
     In Hugging Face's cache it is a link to a file of the same model. Raises `UserError` for one that is missing, or
     lies outside of the folder.

@@ -55,19 +55,19 @@ def check_config(part: Path, cls: "ModelClass") -> None:
         wanted = model_shapes(cls, config)
     except Exception as error:  # whatever a damaged configuration sets off in there
         raise UserError(f"{path} is not understood ({reason(error)[:200]}). {AGAIN}") from None
-    ours = {_plain(name): shape for name, shape in stored.items()}
+    plain = {_plain(name): shape for name, shape in stored.items()}
     for name, shape in wanted.items():
-        if _plain(name) in ours and _count(ours[_plain(name)]) != _count(shape):
+        if _plain(name) in plain and _count(plain[_plain(name)]) != _count(shape):
             raise UserError(
                 f"{path} describes another model than the weights in {part}: by it, {name} is {list(shape)}, stored "
-                f"is {list(ours[_plain(name)])}. {AGAIN}"
+                f"is {list(plain[_plain(name)])}. {AGAIN}"
             )
-    if sum(map(_count, wanted.values())) > 2 * sum(map(_count, ours.values())) + limits.UNSTORED_NUMBERS:
+    if sum(map(_count, wanted.values())) > 2 * sum(map(_count, plain.values())) + limits.UNSTORED_NUMBERS:
         raise UserError(f"{path} describes a model far larger than the weights in {part}. {AGAIN}")
 
 
 def model_shapes(cls: "ModelClass", config: Mapping[str, object]) -> Shapes:
-    """Names and shapes of the model that a class of diffusers or transformers makes of a configuration.
+    """Give the names and shapes of the model that a class of diffusers or transformers makes of a configuration.
 
     It is built without its memory. Raises whatever a configuration sets off in there.
     """
@@ -81,7 +81,7 @@ def model_shapes(cls: "ModelClass", config: Mapping[str, object]) -> Shapes:
 
 
 def stored_shapes(part: Path) -> Shapes:
-    """Names and shapes of the tensors in the weight files of a part of a model. Raises `UserError`."""
+    """Read the names and shapes of the tensors in the weight files of a part of a model. Raises `UserError`."""
     shapes: Shapes = {}
     for file in weight_files(part):
         if file.suffix == ".safetensors":
@@ -118,7 +118,7 @@ def safetensors_header(path: Path) -> dict[str, "TensorEntry"]:
 
 
 def problem(config: Mapping[str, object], tensors: int) -> str | None:
-    """What no honest configuration of a model of so many tensors says; None where nothing is wrong."""
+    """Say what no honest configuration of a model of so many tensors has in it; None where nothing is wrong."""
     if foreign := [key for key, _ in _walk(config) if key in _FOREIGN]:
         return f"names {foreign[0]}, which is not opened"
     layers, blocks = 1, 1

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pai_modelscope import limits
-from pai_modelscope.adapters.result_manifest import own_file
+from pai_modelscope.adapters.result_manifest import result_file
 from pai_modelscope.config.option import Bounds, problem_of_number
 from pai_modelscope.errors import UserError, reason
 from pai_modelscope.model_layout import AGAIN, read_json
@@ -194,7 +194,7 @@ def own_loras(folder: Path, loras: Any) -> dict[str, float]:
     if not isinstance(loras, dict) or not all(type(n) in (int, float) and math.isfinite(n) for n in loras.values()):
         path = folder / CONFIGURATION
         raise UserError(f"{path}: generation.loras is no object of files in that folder and their weights.")
-    return {own_file(folder, name): float(weight) for name, weight in loras.items()}
+    return {result_file(folder, name): float(weight) for name, weight in loras.items()}
 
 
 def _schedulers() -> tuple[str, ...]:

@@ -4,6 +4,7 @@ import math
 import warnings
 from collections.abc import Mapping
 
+from pai_modelscope.errors import first_few
 from pai_modelscope.images.infotext_values import READ, number, size, unreadable
 
 # Spellings of one schedule. 'Uniform' and 'Normal' are a sampler without one; diffusers' documentation has
@@ -160,10 +161,9 @@ def warn_of_others(values: Mapping[str, str]) -> None:
     if not names:
         return
     phrases = [f"{name}: {values[name][:40]}" if name in values else f"{name} (several)" for name in names]
-    more = f" and {len(phrases) - _MOST_NAMED} more" if len(phrases) > _MOST_NAMED else ""
     warnings.warn(
         f"The picture's parameters say what this program doesn't repeat, so that it will look different: "
-        f"{', '.join(phrases[:_MOST_NAMED])}{more}.",
+        f"{first_few(phrases, _MOST_NAMED)}.",
         stacklevel=2,
     )
 

@@ -30,7 +30,7 @@ def test_several_stages_of_pefts_boft() -> None:
         diagonal = torch.block_diag(*layer.cayley_batch(None, turns[stage]))
         whole = permutation @ diagonal @ permutation.T @ whole
     expected = (whole @ weight.T).T * scales
-    delta, _ = Change("BOFT of PEFT", {"boft_R": turns, "boft_s": scales}).on(weight, None)
+    delta, _ = Change("BOFT of PEFT", {"boft_R": turns, "boft_s": scales}).delta(weight, None)
     assert delta is not None
     torch.testing.assert_close(weight + delta, expected, rtol=1e-4, atol=1e-5)
 

@@ -153,7 +153,7 @@ def test_after_an_error_or_an_interrupt_nothing_is_left(model, callers, expected
     first, second = (caller.sampler(model) for caller in callers)
 
     def stop(step: int, total: int) -> None:
-        assert model.pipe.unet.weight_changes.on  # in the midst of it
+        assert model.pipe.unet.weight_changes.active  # in the midst of it
         raise error("stop")
 
     for number in (3, 4):

@@ -121,12 +121,6 @@ def architecture(width: int | None) -> str:
     return known.get(width or 0, f"stable-diffusion-v1-width-{width}")
 
 
-def shorten(keys: list[str], count: int = 3) -> str:
-    """The first few of many names."""
-    more = f" and {len(keys) - count} more" if len(keys) > count else ""
-    return ", ".join(keys[:count]) + more
-
-
 def check_tensors(lora: LoraFile, where: str) -> LoraFile:
     """The same LoRA, if each module has both of its matrices, of one rank, of numbers; else `UserError`."""
     if not lora.parts and not lora.changes:

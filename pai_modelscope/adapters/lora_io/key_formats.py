@@ -170,9 +170,9 @@ def _in_peft_words(part: str, name: str) -> str:
     """diffusers' older words for the same tensors, in PEFT's; it converts whole dictionaries, of which this is one."""
     if "lora" not in name:
         return name
-    one: State = {name: torch.empty(0)}
+    single: State = {name: torch.empty(0)}
     if part == "unet":
-        converted: State = convert_unet_state_dict_to_peft(one)
+        converted: State = convert_unet_state_dict_to_peft(single)
         return next(iter(converted)).replace(".to_out_lora.alpha", ".to_out.0.alpha")
-    converted = convert_state_dict(one, {**DIFFUSERS_OLD_TO_PEFT, **DIFFUSERS_TO_PEFT})
+    converted = convert_state_dict(single, {**DIFFUSERS_OLD_TO_PEFT, **DIFFUSERS_TO_PEFT})
     return next(iter(converted))

@@ -41,7 +41,7 @@ _SD1_ATTENTION = ["norm", "proj_in", "proj_out"] + [
 
 @functools.cache
 def sd1_modules() -> dict[str, str]:
-    """Original names of the modules of a Stable Diffusion 1.x UNet to diffusers' names.
+    """Map original names of the modules of a Stable Diffusion 1.x UNet to diffusers' names.
 
     'input_blocks.4.1.proj_in' to 'down_blocks.1.attentions.0.proj_in'.
     """
@@ -50,7 +50,7 @@ def sd1_modules() -> dict[str, str]:
 
 
 def unet_names(config: BlockConfig, shapes: Iterable[str]) -> dict[str, str]:
-    """diffusers' names of a UNet's tensors to the original ones; `shapes`: all names of the UNet at hand.
+    """Map diffusers' names of a UNet's tensors to the original ones; `shapes`: all names of the UNet at hand.
 
     What the UNet at hand does not have may be among them.
     """
@@ -97,7 +97,7 @@ def marked(
     prefix: str,
     convert: Callable[[State], Mapping[str, torch.Tensor | None]],
 ) -> dict[str, str]:
-    """diffusers' names to the original ones, as its reader turns one into the other."""
+    """Map diffusers' names to the original ones, as its reader turns one into the other."""
     names = [*(f"{stem}.{kind}" for stem in stems for kind in ("weight", "bias")), *table.values()]
     marks = {prefix + name: torch.tensor(i) for i, name in enumerate(names)}
-    return {ours: names[int(mark)] for ours, mark in convert(marks).items() if mark is not None}
+    return {name: names[int(mark)] for name, mark in convert(marks).items() if mark is not None}

@@ -5,8 +5,9 @@ from pathlib import Path
 
 from pai_modelscope.adapters.lora_io.file import PARTS
 from pai_modelscope.errors import UserError
+from pai_modelscope.model_layout import read_json
 from pai_modelscope.tensor_files import PICKLES
-from pai_modelscope.untrusted import Json, read_json
+from pai_modelscope.untrusted import Json
 from pai_modelscope.zoo import model_dir
 
 CONFIG = "adapter_config.json"
@@ -16,7 +17,7 @@ _NAMES = ("pytorch_lora_weights.safetensors", "pytorch_lora_weights.bin")
 
 
 def lora_place(source: str | os.PathLike[str]) -> Path:
-    """The file or folder of a LoRA: a path, or a name of the zoo or an id on a hub, from where it is fetched.
+    """Find the file or folder of a LoRA: a path, or a name of the zoo or an id on a hub, from where it is fetched.
 
     Raises `UserError` for what is not there, and as `model_dir`.
     """
@@ -28,7 +29,7 @@ def lora_place(source: str | os.PathLike[str]) -> Path:
 
 
 def find_lora(path: Path) -> list[Path]:
-    """The weight files of the LoRA at `path`, a file or a folder; two where UNet and text encoder have one each."""
+    """Find the weight files of the LoRA `path`, a file or a folder: two where UNet and text encoder have one each."""
     if not path.is_dir():
         return [path]
     files = _adapters(path) or _first(path, _NAMES) or _first(path, _WHOLE) or _single(path)
@@ -44,14 +45,11 @@ def find_lora(path: Path) -> list[Path]:
 
 
 def config_of(file: Path) -> dict[str, Json] | None:
-    """The adapter_config.json beside a PEFT or swift file; None for files that have none by their nature."""
+    """Read the adapter_config.json beside a PEFT or swift file; None for files that have none by their nature."""
     config = file.parent / CONFIG
     if file.name not in _ADAPTERS or not config.is_file():
         return None
-    content = read_json(config)
-    if not isinstance(content, dict):
-        raise UserError(f"{config} holds no JSON object. Download or copy it again.")
-    return content
+    return read_json(config)
 
 
 def is_whole(file: Path) -> bool:

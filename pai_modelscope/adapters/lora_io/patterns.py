@@ -56,7 +56,7 @@ Token = tuple[Callable[[str], bool], str]
 
 
 def _compile(pattern: str, where: str) -> Callable[[str], bool]:
-    """Whether a name fits an expression."""
+    """Make the test whether a name fits an expression."""
     anchored: list[list[Token]] = []
     ways: list[list[Token]] = []
     for way in _alternatives(pattern):
@@ -87,10 +87,15 @@ def _tokens(text: str) -> list[Token] | None:
         match = _TOKEN.match(text, place)
         if match is None:
             return None
-        one = re.compile(match["set"], re.DOTALL)
-        tokens.append((lambda character, one=one: one.fullmatch(character) is not None, match["times"]))  # type: ignore[misc]
+        tokens.append((_fitting(match["set"]), match["times"]))
         place = match.end()
     return tokens or None
+
+
+def _fitting(characters: str) -> Callable[[str], bool]:
+    """Whether a character is one of an expression's."""
+    expression = re.compile(characters, re.DOTALL)
+    return lambda character: expression.fullmatch(character) is not None
 
 
 def _fits(tokens: list[Token], name: str, anywhere: bool) -> bool:

@@ -12,8 +12,8 @@ from pathlib import Path
 import torch
 
 from pai_modelscope.adapters.kinds import State
-from pai_modelscope.adapters.lora_io.file import A, B, LoraFile, shorten
-from pai_modelscope.errors import UserError
+from pai_modelscope.adapters.lora_io.file import A, B, LoraFile
+from pai_modelscope.errors import UserError, first_few
 
 _KEY = re.compile(r"(?P<part>unet|text_encoder):(?P<number>\d{1,6}):(?P<side>up|down)")
 _WORD = "<embed>"
@@ -44,7 +44,7 @@ def read(tensors: State, metadata: dict[str, str], file: Path) -> LoraFile:
         else:
             rest.append(key)
     if rest:
-        raise UserError(f"{file} holds {len(rest)} tensors whose names mean nothing here ({shorten(rest)}).")
+        raise UserError(f"{file} holds {len(rest)} tensors whose names mean nothing here ({first_few(rest)}).")
     for part, pairs in parts.items():
         if sorted(pairs) != list(range(len(pairs))) or any(len(pair) != 2 for pair in pairs.values()):
             raise UserError(f"{file} lacks some of the {part}'s matrices: the file is incomplete. Download it again.")

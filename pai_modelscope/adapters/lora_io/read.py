@@ -11,12 +11,12 @@ from diffusers.loaders.lora_base import LORA_ADAPTER_METADATA_KEY
 
 from pai_modelscope.adapters.kinds import State
 from pai_modelscope.adapters.lora_io import pti
-from pai_modelscope.adapters.lora_io.file import MAGNITUDE, PARTS, B, LoraFile, check_numbers, check_tensors, shorten
+from pai_modelscope.adapters.lora_io.file import MAGNITUDE, PARTS, B, LoraFile, check_numbers, check_tensors
 from pai_modelscope.adapters.lora_io.key_formats import Named, canonical, is_kohya
 from pai_modelscope.adapters.lora_io.locate import CONFIG, config_of, find_lora, is_whole
 from pai_modelscope.adapters.lora_io.modules import add_module, names_a_module
 from pai_modelscope.adapters.lora_io.peft_config import PeftConfig, strength
-from pai_modelscope.errors import UserError
+from pai_modelscope.errors import UserError, first_few
 from pai_modelscope.tensor_files import read_tensors
 from pai_modelscope.untrusted import Json, parse_json
 
@@ -36,7 +36,7 @@ _EMBEDDING_KEYS = {"emb_params", "string_to_param", "clip_l", "clip_g"}
 
 
 def read_lora(path: str | os.PathLike[str]) -> LoraFile:
-    """The LoRA in a file, or in the folder that a training program wrote.
+    """Read the LoRA in a file, or in the folder that a training program wrote.
 
     Kinds: the 'legacy attention processors' of diffusers to 2023, a 'checkpoint' of accelerate's, 'diffusers', 'PEFT',
     'kohya' (the WebUI's, and LyCORIS'), 'swift' (ModelScope's), 'lora_pti' (cloneofsimo's). Raises `UserError` for
@@ -73,8 +73,11 @@ def is_embedding(content: object) -> TypeGuard[torch.Tensor | dict[object, objec
 
 
 def lora_of(content: object, name: str = "the state dict") -> LoraFile:
-    """The LoRA in a dictionary of tensors, as `torch.load` gives of a file of 2023; the base model's own weights beside
-    it are left out. `name` says in messages what it is. Raises `UserError` as `read_lora`."""
+    """Read the LoRA in a dictionary of tensors, as `torch.load` gives of a file of 2023.
+
+    The base model's own weights beside it are left out. `name` says in messages what it is. Raises `UserError` as
+    `read_lora`.
+    """
     return _lora(content, {}, Path(name), None, whole=True)
 
 
@@ -169,23 +172,23 @@ def _check_names(keys: list[str], named: Named, file: Path, whole: bool) -> None
     for pattern, base in _FOREIGN.items():
         if matches := [key for key in keys if re.search(pattern, key)]:
             raise UserError(
-                f"{file} was made for {base} ({shorten(matches)}): it does not fit models of Stable Diffusion 1.x's "
+                f"{file} was made for {base} ({first_few(matches)}): it does not fit models of Stable Diffusion 1.x's "
                 "shape, such as PAI-Diffusion. Give a LoRA that was trained on one."
             )
     for pattern, method in _METHODS.items():
         if matches := [key for key in rest if re.search(pattern, key)]:
             raise UserError(
-                f"{file} is an adapter of the kind {method} ({shorten(matches)}), which can't be loaded. Ask its "
+                f"{file} is an adapter of the kind {method} ({first_few(matches)}), which can't be loaded. Ask its "
                 "author for a LoRA or for the merged model."
             )
     if not named.pieces:
-        raise UserError(f"{file} holds no LoRA: its {len(named.rest)} tensors are {shorten(named.rest)}.")
+        raise UserError(f"{file} holds no LoRA: its {len(named.rest)} tensors are {first_few(named.rest)}.")
     if len(named.adapters) > 1:
         names = ", ".join(sorted(name or "one without a name" for name in named.adapters))
         raise UserError(f"{file} holds several adapters ({names}): save one of them to a file of its own.")
     if rest:
         raise UserError(
-            f"{file} holds {len(rest)} tensors whose names mean nothing here ({shorten(rest)}): loading the others "
+            f"{file} holds {len(rest)} tensors whose names mean nothing here ({first_few(rest)}): loading the others "
             "alone would not be the LoRA that was trained."
         )
 

@@ -18,10 +18,9 @@ from pai_modelscope.adapters.lora_io.file import (
     check_tensors,
     lora_config,
     modules,
-    shorten,
 )
 from pai_modelscope.adapters.lora_io.modules import rank_of
-from pai_modelscope.errors import UserError
+from pai_modelscope.errors import UserError, first_few
 from pai_modelscope.tensor_files import check_free, save_safetensors, write_new
 
 FORMS = ("diffusers", "peft", "kohya")
@@ -71,7 +70,7 @@ def _check_form(lora: LoraFile, form: str, path: Path) -> None:
     if form == "kohya":
         if foreign := [name for name in lora.changes if not _is_lycoris(lora.changes[name])]:
             raise UserError(
-                f"kohya's form can't hold {lora.changes[foreign[0]].kind} as PEFT has it ({shorten(foreign)}), whose "
+                f"kohya's form can't hold {lora.changes[foreign[0]].kind} as PEFT has it ({first_few(foreign)}), whose "
                 "formula differs from LyCORIS'. Merge it into a model instead, by `pai-modelscope adapter merge`."
             )
         if dora := sum(count for kind, count in kinds.items() if "DoRA" in kind):

@@ -11,11 +11,11 @@ from typing import Any
 import torch
 
 from pai_modelscope.adapters.kinds import State
-from pai_modelscope.adapters.lora_io.file import base_name, shorten
+from pai_modelscope.adapters.lora_io.file import base_name
 from pai_modelscope.checkpoints.single_file.description import CONTROLNET, INDEX, Description, of_folder, of_header
 from pai_modelscope.checkpoints.single_file.fit import MEANINGLESS, fit
 from pai_modelscope.checkpoints.single_file.names import PREFIXES, Slot, clip_name, controlnet_config
-from pai_modelscope.errors import UserError
+from pai_modelscope.errors import UserError, first_few
 from pai_modelscope.model_layout import weight_stem
 from pai_modelscope.tensor_files import PICKLES, check_free, read_tensors, save_safetensors, write_new
 from pai_modelscope.zoo.resolve import model_dir
@@ -79,9 +79,9 @@ def _foreign(tensors: State) -> str:
     """What the file is, where it is no checkpoint of ours; '' where it is."""
     for pattern, kind in _FOREIGN.items():
         if matches := [name for name in tensors if re.fullmatch(pattern, name)]:
-            return f"{kind} ({shorten(matches, 1)})"
+            return f"{kind} ({first_few(matches, 1)})"
     if not any(name.startswith((PREFIXES["unet"], PREFIXES["controlnet"])) for name in tensors):
-        return f"no checkpoint ({shorten(list(tensors)) or 'no tensors'})"
+        return f"no checkpoint ({first_few(list(tensors)) or 'no tensors'})"
     return ""
 
 
@@ -120,7 +120,7 @@ def _sorted(path: Path, tensors: State, parts: dict[str, dict[str, Slot]], descr
     if problems:
         raise UserError(_misfit(path, tensors, problems, len(wanted), described))
     if rest:
-        warnings.warn(f"{path} holds {len(rest)} tensors that mean nothing here: {shorten(rest)}.", stacklevel=4)
+        warnings.warn(f"{path} holds {len(rest)} tensors that mean nothing here: {first_few(rest)}.", stacklevel=4)
     tensors = fitted.tensors
     return {
         part: {name: tensors[place.original] for name, place in places.items() if place.original in tensors}
@@ -134,8 +134,8 @@ def _misfit(path: Path, tensors: State, problems: list[str], count: int, describ
     of_file = [f"{channels} channels" if channels else "", f"{tokens} tokens{english}" if tokens else ""]
     return (
         f"{path} does not fit {described.source}: of the {count} tensors that it needs, {len(problems)} are wrong or "
-        f"missing; {shorten(problems)}. The file was made for {', '.join(filter(None, (base_name(width), *of_file)))}: "
-        "give a base of that kind. Nothing was written."
+        f"missing; {first_few(problems)}. The file was made for "
+        f"{', '.join(filter(None, (base_name(width), *of_file)))}: give a base of that kind. Nothing was written."
     )
 
 

@@ -12,13 +12,13 @@ from diffusers import UNet2DConditionModel
 from pai_modelscope.adapters.control import FILE as CONTROL_LORA
 from pai_modelscope.adapters.control import controlnet_folder, read_control_lora
 from pai_modelscope.adapters.kinds import State
-from pai_modelscope.adapters.lora_io.file import architecture, shorten
+from pai_modelscope.adapters.lora_io.file import architecture
 from pai_modelscope.adapters.result_manifest import lineage
 from pai_modelscope.adapters.shapes import check_config
 from pai_modelscope.checkpoints.single_file.description import CONTROLNET, Description, header, of_folder
 from pai_modelscope.checkpoints.single_file.fit import MEANINGLESS, fit
 from pai_modelscope.checkpoints.single_file.names import Slot, clip_name
-from pai_modelscope.errors import UserError
+from pai_modelscope.errors import UserError, first_few
 from pai_modelscope.tensor_files import check_free, read_part, save_safetensors, write_new
 from pai_modelscope.zoo.entries import lookup
 from pai_modelscope.zoo.push import licence
@@ -81,11 +81,11 @@ def _original(stored: State, folder: Path, part: str, places: dict[str, Slot]) -
     fitted = fit(stored, places)
     if fitted.problems:
         raise UserError(
-            f"The weights in {folder} don't fit its config.json: {shorten(fitted.problems)}. Download or copy the "
+            f"The weights in {folder} don't fit its config.json: {first_few(fitted.problems)}. Download or copy the "
             "folder again."
         )
     if left := [name for name in fitted.rest if not MEANINGLESS.fullmatch(name)]:
-        warnings.warn(f"{folder} holds {len(left)} tensors that its model has not: {shorten(left)}.", stacklevel=3)
+        warnings.warn(f"{folder} holds {len(left)} tensors that its model has not: {first_few(left)}.", stacklevel=3)
     return {places[name].original: _convolution(part, tensor) for name, tensor in fitted.tensors.items()}
 
 
