@@ -32,7 +32,7 @@ from pai_modelscope.families import States
 from pai_modelscope.images.infotext import RememberedFile
 from pai_modelscope.sampling.loaded_model import LoadedModel
 from pai_modelscope.tensor_files import PICKLES
-from pai_modelscope.text.placeholders import said
+from pai_modelscope.text.placeholders import mentioned_tokens
 from pai_modelscope.text.prompt_tags import split_loras
 from pai_modelscope.untrusted import open_regular
 
@@ -188,7 +188,7 @@ class Vocabulary:
 
     def remembered(self, *texts: str) -> str | None:
         """The files of the words that the texts say, for an infotext."""
-        used = set[str]().union(*(said(self.tokenizer, text) for text in texts)) if self.files else set()
+        used = set[str]().union(*(mentioned_tokens(self.tokenizer, text) for text in texts)) if self.files else set()
         files = dict.fromkeys(file for word, file in self.files.items() if word in used)
         return json.dumps([RememberedFile.write(*file) for file in files], ensure_ascii=False) if files else None
 

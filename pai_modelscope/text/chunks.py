@@ -28,16 +28,18 @@ def chunk_ids(
     plain text here: weights and BREAK are read by `encode_prompts` alone. Raises `UserError` if a prompt needs more
     than `n_chunks`: nothing is ever cut off.
     """
-    room = content_length(tokenizer)
+    length = content_length(tokenizer)
     breaks = separator_ids(tokenizer)
-    return pack_chunks(tokenizer, [split_tokens(ids, room, breaks) for ids in token_ids(tokenizer, prompts)], n_chunks)
+    return pack_chunks(
+        tokenizer, [split_tokens(ids, length, breaks) for ids in token_ids(tokenizer, prompts)], n_chunks
+    )
 
 
 def content_length(tokenizer: "PreTrainedTokenizerBase") -> int:
     """Tokens that fit between the first and last token of a chunk: 30 of 32.
 
     Raises:
-        UserError: the tokenizer says no length, or one that leaves no room.
+        UserError: the tokenizer says no length, or one that is too short for any.
     """
     length = tokenizer.model_max_length
     if not isinstance(length, int) or not 3 <= length <= limits.TOKENS:
@@ -58,13 +60,14 @@ def token_ids(tokenizer: "PreTrainedTokenizerBase", prompts: Sequence[str]) -> l
         return []
     prompts = expand_all(tokenizer, [check_text(prompt) for prompt in prompts])
     # `verbose` silences the warning about sequences beyond the encoder's length: chunks are made of them next.
-    return tokenizer(
+    ids: list[list[int]] = tokenizer(
         prompts,
         add_special_tokens=False,
         return_attention_mask=False,
         return_token_type_ids=False,
         verbose=False,
     )["input_ids"]
+    return ids
 
 
 def separator_ids(tokenizer: "PreTrainedTokenizerBase") -> frozenset[int]:
@@ -72,12 +75,12 @@ def separator_ids(tokenizer: "PreTrainedTokenizerBase") -> frozenset[int]:
     return frozenset(map(tokenizer.convert_tokens_to_ids, SEPARATORS)) - {tokenizer.unk_token_id}
 
 
-def split_tokens(ids: Sequence[int], room: int, breaks: frozenset[int]) -> list[Sequence[int]]:
-    """Cut into pieces of at most `room` tokens; a full piece ends after a separator where one is near its end."""
+def split_tokens(ids: Sequence[int], length: int, breaks: frozenset[int]) -> list[Sequence[int]]:
+    """Cut into pieces of at most `length` tokens; a full piece ends after a separator where one is near its end."""
     pieces, start = [], 0
-    while len(ids) - start > room:
-        ends = range(start + room, max(start, start + room - BACKTRACK - 1), -1)
-        cut = next((end for end in ends if ids[end - 1] in breaks), start + room)
+    while len(ids) - start > length:
+        ends = range(start + length, max(start, start + length - BACKTRACK - 1), -1)
+        cut = next((end for end in ends if ids[end - 1] in breaks), start + length)
         pieces.append(ids[start:cut])
         start = cut
     return [*pieces, ids[start:]]

@@ -65,6 +65,7 @@ def encode_ids(text_encoder: torch.nn.Module, ids: torch.Tensor, clip_skip: int 
     """
     batch, n_chunks, length = ids.shape
     flat = ids.reshape(batch * n_chunks, length)
+    states: torch.Tensor
     if not clip_skip:
         states = text_encoder(flat)[0]
     else:

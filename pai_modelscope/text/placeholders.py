@@ -5,18 +5,21 @@ An embedding of several vectors is several tokens: `<小奶猫>` stands for `<�
 
 import re
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 from pai_modelscope import limits
 from pai_modelscope.errors import UserError
 from pai_modelscope.text.characters import shorten, visible
 
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
 _ASCII_WORD = re.compile(r"[A-Za-z0-9_]")
 _NUMBER = re.compile(r"_[0-9]+\Z")
 
 
-def expand(tokenizer: Any, text: str) -> str:
-    """`text` with each embedding's token followed by its others, as diffusers' `maybe_convert_prompt` does.
+def expand(tokenizer: "PreTrainedTokenizerBase", text: str) -> str:
+    """Follow each embedding's token in `text` by its others, as diffusers' `maybe_convert_prompt` does.
 
     Unlike it, expanding twice is the same as once, and a token inside another token is left alone. A Latin word is
     set apart by spaces, so that the tokenizer finds it beside Chinese characters, and written as the embedding is
@@ -28,15 +31,15 @@ def expand(tokenizer: Any, text: str) -> str:
     return expand_all(tokenizer, [text])[0]
 
 
-def expand_all(tokenizer: Any, texts: Sequence[str]) -> list[str]:
-    """`expand` of several texts."""
+def expand_all(tokenizer: "PreTrainedTokenizerBase", texts: Sequence[str]) -> list[str]:
+    """Expand several texts, as `expand` does one."""
     words = _words(tokenizer)
     return [_expand(words, text) for text in texts] if words else list(texts)
 
 
 def _expand(words: dict[str, list[str]], text: str) -> str:
     text, made, size, end = visible(text), list[str](), 0, 0
-    for start, stop, token in _found(text, words):
+    for start, stop, token in _occurrences(text, words):
         full = " ".join([token, *words[token]])
         if single_word(token):
             before = " " if start and not text[start - 1].isspace() else ""
@@ -52,12 +55,12 @@ def _expand(words: dict[str, list[str]], text: str) -> str:
     return "".join([*made, text[end:]])
 
 
-def said(tokenizer: Any, text: str) -> set[str]:
-    """The embeddings' tokens that a text says, each by its first vector's name."""
-    return {token for _, _, token in _found(visible(text), _words(tokenizer))}
+def mentioned_tokens(tokenizer: "PreTrainedTokenizerBase", text: str) -> set[str]:
+    """The embeddings' tokens that stand in a text, by the names of their first vectors."""
+    return {token for _, _, token in _occurrences(visible(text), _words(tokenizer))}
 
 
-def vector_names(tokenizer: Any, token: str) -> list[str]:
+def vector_names(tokenizer: "PreTrainedTokenizerBase", token: str) -> list[str]:
     """The tokens of all vectors of an embedding's word; none where the tokenizer has not learned it."""
     added = tokenizer.added_tokens_encoder
     return [token, *_others(token, added)] if token in added else []
@@ -68,13 +71,13 @@ def single_word(token: str) -> bool:
     return not token.startswith("<") and bool(_ASCII_WORD.match(token) or _ASCII_WORD.match(token[-1:]))
 
 
-def _words(tokenizer: Any) -> dict[str, list[str]]:
+def _words(tokenizer: "PreTrainedTokenizerBase") -> dict[str, list[str]]:
     """Each token that was added to the tokenizer's own, and the tokens of its other vectors; the longest first."""
     added, special = tokenizer.added_tokens_encoder, set(tokenizer.all_special_tokens)
     return {token: _others(token, added) for token in sorted(added, key=len, reverse=True) if token not in special}
 
 
-def _found(text: str, words: dict[str, list[str]]) -> Iterator[tuple[int, int, str]]:
+def _occurrences(text: str, words: dict[str, list[str]]) -> Iterator[tuple[int, int, str]]:
     """Where tokens stand: start, end with the others where they follow already, and the token as it was added."""
     if not words:
         return
@@ -89,8 +92,8 @@ def _found(text: str, words: dict[str, list[str]]) -> Iterator[tuple[int, int, s
         ends = [match.end()] if number is None else [match.end(), match.start() + number.start()]
         place = match.end()
         for end in ends:
-            said = text[match.start() : end]
-            token = by_case.get(said, by_case.get(said.casefold()))
+            word = text[match.start() : end]
+            token = by_case.get(word, by_case.get(word.casefold()))
             if token and not (end < match.end() and single_word(token)):  # inkcat_7 is another word
                 others = words[token]
                 place = rest.end() if others and (rest := _rest(tuple(others)).match(text, end)) else end

@@ -40,7 +40,7 @@ def parse_weights(prompt: str) -> list[tuple[str, float]]:
     Raises:
         UserError: more than `limits.PROMPT_BRACKETS` open at once, a weight beyond `limits.PROMPT_WEIGHT`.
     """
-    parts: list[list] = []
+    parts: list[tuple[str, float]] = []
     rounds: list[int] = []  # where each open bracket began
     squares: list[int] = []
     after_space = False
@@ -59,9 +59,9 @@ def parse_weights(prompt: str) -> list[tuple[str, float]]:
         elif kind == "break":
             if after_space:
                 parts.pop()
-            parts.append(list(BREAK))
+            parts.append(BREAK)
         elif kind != "backslash":
-            parts.append([text[1:] if kind == "escape" else text, 1.0])
+            parts.append((text[1:] if kind == "escape" else text, 1.0))
         after_space = kind == "space"
         if len(rounds) + len(squares) > limits.PROMPT_BRACKETS:  # each costs a pass over what it holds
             raise too_many_brackets(prompt)
@@ -80,13 +80,11 @@ def too_many_brackets(prompt: str) -> UserError:
     )
 
 
-def _scale(parts: list[list], start: int, factor: float) -> None:
-    for part in parts[start:]:
-        if tuple(part) != BREAK:
-            part[1] *= factor
+def _scale(parts: list[tuple[str, float]], start: int, factor: float) -> None:
+    parts[start:] = [part if part == BREAK else (part[0], part[1] * factor) for part in parts[start:]]
 
 
-def _merge(prompt: str, parts: list[list]) -> list[tuple[str, float]]:
+def _merge(prompt: str, parts: list[tuple[str, float]]) -> list[tuple[str, float]]:
     """Join neighbours of equal weight, so that an unweighted prompt is one stretch and is tokenized as a whole."""
     merged: list[tuple[list[str], float]] = []
     for text, weight in parts:

@@ -12,7 +12,7 @@ from pai_modelscope.errors import UserError
 from pai_modelscope.text import expand
 from pai_modelscope.text.characters import shorten
 from pai_modelscope.text.chunks import token_ids
-from pai_modelscope.text.placeholders import said, vector_names
+from pai_modelscope.text.placeholders import mentioned_tokens, vector_names
 
 OBJECT_TEMPLATES = (
     "一张{}的照片",
@@ -83,7 +83,7 @@ class WordReader(Reader[int]):
 
     def example(self, row: int) -> Example:
         example, word = self._training_set[row], self._word
-        mentioning = [caption for caption in example.captions if word in said(self._tokenizer, caption)]
+        mentioning = [caption for caption in example.captions if word in mentioned_tokens(self._tokenizer, caption)]
         more = [caption for caption in mentioning if caption.strip().casefold() != word.casefold()]
         captions = tuple(self._spelled(caption, f"{example.name}: ") for caption in more)
         return replace(example, captions=captions or self._template_captions)
