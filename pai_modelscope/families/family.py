@@ -62,7 +62,7 @@ class ModelFamily(ABC):
 
     name: ClassVar[str]
     network: ClassVar[str]  # the pipeline's name for its denoising network, such as 'unet'
-    lora_prefixes: ClassVar[tuple[str, ...]] = ()  # before the network's modules in LoRA files, such as 'transformer.'
+    lora_prefixes: ClassVar[tuple[str, ...]] = ()  # of the network's modules in LoRA files, 'transformer.'
 
     @abstractmethod
     def recognizes(self, index: Mapping[str, object]) -> bool:

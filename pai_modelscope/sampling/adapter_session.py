@@ -305,7 +305,7 @@ class Adapters:
             lora_place(lora.source)  # says what is gone, and where it may be
             if _lora_digest(lora.place) != use.digest:
                 raise UserError(f"{use.source} has changed since its pictures were asked for: ask again")
-            return read_lora(lora.place)
+            return read_lora(lora.place, self.model.family.lora_prefixes)
 
         self.model.load(use.digest, read, keep)
 
@@ -319,7 +319,7 @@ class Adapters:
         if isinstance(source, RememberedFile) and lora.digest != source.digest:
             raise UserError(f"{source} is not the LoRA any more that the picture was made with: it has changed")
         if lora is not self._loras.get(name):
-            file = read_lora(lora.place)
+            file = read_lora(lora.place, self.model.family.lora_prefixes)
             lora.words = self._bundled(file, name, lora.digest)
             self.model.load(lora.digest, lambda: file)
             self._loras[name] = lora

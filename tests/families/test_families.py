@@ -12,6 +12,7 @@ import pytest
 import torch
 from diffusers import HunyuanDiTPipeline
 from PIL import Image
+from safetensors.torch import save_file
 
 from pai_modelscope import Sampler, UserError, fine_tune, model_dir
 from pai_modelscope.families import STABLE_DIFFUSION, family_of_folder, recognized, register_family, registry
@@ -19,6 +20,7 @@ from pai_modelscope.sampling import LoadedModel
 from tests.sampling.test_denoiser import CountingBackend
 from tests.support.hunyuan import BERT_TOKENS, T5_TOKENS, HunyuanFamily, save_tiny
 
+MINI = model_dir("pai-diffusion-mini-zh")
 ROOT = Path(__file__).parents[2]
 QUICK = {"num_inference_steps": 3, "seed": 4, "guidance_scale": 5.0, "scheduler": "DDPM", "guidance_rescale": 0.0}
 
@@ -132,7 +134,6 @@ def test_its_pictures_say_how_to_make_them_again(sampler):
         ({"image": Image.new("RGB", (64, 64))}, "image is given, but models of this kind draw from text only"),
         ({"control": {"canny": Image.new("RGB", (64, 64))}}, "no ControlNet can steer models of this kind"),
         ({"upscale": 2}, "upscaler 'hires' starts from an image"),
-        ({"loras": {"pai-diffusion-mini-zh-lora-none": 1}}, "none"),
     ],
 )
 def test_what_it_cannot_do_is_said_at_once(sampler, options, said):
@@ -143,6 +144,30 @@ def test_what_it_cannot_do_is_said_at_once(sampler, options, said):
 def test_a_text_that_it_would_cut_is_refused(sampler):
     with pytest.raises(UserError, match="has 32 tokens; this model reads 20: shorten it"):
         sampler("猫" * 30, **QUICK)
+
+
+def test_a_lora_of_its_transformer_is_used_and_gone_again(sampler, tmp_path):
+    module = sampler.model.network.get_submodule("blocks.0.attn1.to_q")
+    noise = torch.randn(2, 4, module.weight.shape[0], generator=torch.Generator().manual_seed(0))
+    name = "transformer.blocks.0.attn1.to_q"
+    save_file(
+        {f"{name}.lora_A.weight": noise[0], f"{name}.lora_B.weight": noise[1].T.contiguous()},
+        tmp_path / "a.safetensors",
+    )
+    before = pixels(sampler("猫", **QUICK)[0])
+    with_lora = sampler("猫 <lora:a:0.5>", loras={str(tmp_path / "a.safetensors"): 1}, **QUICK)[0]
+    assert not np.array_equal(pixels(with_lora), before) and "<lora:a:0.5>" in with_lora.infotext
+    expected = module.weight + 0.5 * noise[1].T @ noise[0]
+    sampler.model.release()
+    kept = module.weight.clone()
+    with torch.no_grad():
+        module.weight.copy_(expected)
+        by_hand = pixels(sampler("猫", **QUICK)[0])
+        module.weight.copy_(kept)
+    assert np.abs(pixels(with_lora).astype(int) - by_hand).max() <= 1
+    assert np.array_equal(pixels(sampler("猫", **QUICK)[0]), before)
+    with pytest.raises(UserError, match="a model whose denoiser is a transformer"):
+        Sampler.from_pretrained(MINI, device="cpu").add_lora(tmp_path / "a.safetensors")
 
 
 def test_a_method_says_which_families_it_trains(registered, folder, tmp_path):

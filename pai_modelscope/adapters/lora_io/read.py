@@ -3,6 +3,7 @@
 import os
 import re
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeGuard
 
@@ -35,8 +36,11 @@ _METHODS = {r"oft_diag": "OFT of LyCORIS before version 3", r"lambda_layer|q_lay
 _EMBEDDING_KEYS = {"emb_params", "string_to_param", "clip_l", "clip_g"}
 
 
-def read_lora(path: str | os.PathLike[str]) -> LoraFile:
+def read_lora(path: str | os.PathLike[str], network_prefixes: Sequence[str] = ()) -> LoraFile:
     """Read the LoRA in a file, or in the folder that a training program wrote.
+
+    `network_prefixes`: what stands before the modules of the denoising network, such as 'transformer.', in files for a
+    family of models whose network is no UNet. Its modules are those of the part 'unet' all the same.
 
     Kinds: the 'legacy attention processors' of diffusers to 2023, a 'checkpoint' of accelerate's, 'diffusers', 'PEFT',
     'kohya' (the WebUI's, and LyCORIS'), 'swift' (ModelScope's), 'lora_pti' (cloneofsimo's). Raises `UserError` for
@@ -44,7 +48,7 @@ def read_lora(path: str | os.PathLike[str]) -> LoraFile:
     is never taken for the whole.
     """
     files = find_lora(Path(path))
-    pieces = [_read_file(file) for file in files]
+    pieces = [_read_file(file, tuple(network_prefixes)) for file in files]
     lora = pieces[0]
     for piece in pieces[1:]:
         lora.unet |= piece.unet
@@ -81,18 +85,29 @@ def lora_of(content: object, name: str = "the state dict") -> LoraFile:
     return _lora(content, {}, Path(name), None, whole=True)
 
 
-def _read_file(file: Path) -> LoraFile:
+def _read_file(file: Path, network_prefixes: tuple[str, ...]) -> LoraFile:
     content, metadata = read_tensors(file)
     config = config_of(file)
-    return _lora(content, metadata, file, config, is_whole(file) and config is None)
+    return _lora(content, metadata, file, config, is_whole(file) and config is None, network_prefixes)
+
+
+def _renamed(key: str, network_prefixes: tuple[str, ...]) -> str:
+    """A key of the denoising network, as those of a UNet are called; any other as it is."""
+    prefix = next((prefix for prefix in network_prefixes if key.startswith(prefix)), None)
+    return key if prefix is None else f"unet.{key.removeprefix(prefix)}"
 
 
 def _lora(
-    content: object, metadata: dict[str, str], file: Path, config: dict[str, Json] | None, whole: bool
+    content: object,
+    metadata: dict[str, str],
+    file: Path,
+    config: dict[str, Json] | None,
+    whole: bool,
+    network_prefixes: tuple[str, ...] = (),
 ) -> LoraFile:
     if is_embedding(content):
         raise UserError(f"{file} is a textual-inversion embedding, no LoRA: load it as an embedding.")
-    tensors = {key: _plain(tensor) for key, tensor in _tensors(content, file).items()}
+    tensors = {_renamed(key, network_prefixes): _plain(tensor) for key, tensor in _tensors(content, file).items()}
     if pti.is_pti(tensors):
         return check_tensors(pti.read(tensors, metadata, file), str(file))
     named = canonical(tensors)
