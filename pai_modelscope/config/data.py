@@ -43,3 +43,6 @@ class DataOptions:
     dataloader_num_workers: int = option(
         4, help="threads that read pictures", minimum=0, maximum=MOST_WORKERS, modelscope="dataloader.workers_per_gpu"
     )
+    dataloader_worker_processes: bool = option(
+        False, help="as many processes in their place, with the same pictures: for annotators and transforms in Python"
+    )

@@ -61,8 +61,8 @@ class ProcessLoader:
     """Worker processes, each with a copy of all examples; for annotators and transforms that are Python throughout.
 
     They are spawned, never forked: a fork copies the locks that threads of torch, OpenMP or an annotator's network hold
-    at that moment, and waits for them for ever. They end with this process, however that ends. Ctrl-C is this process's
-    matter alone: the loop still finishes its step.
+    at that moment, and waits for them for ever. They end with this process, however that ends. Ctrl-C and SIGTERM,
+    which terminals and launchers send to all processes, are this one's matter alone: the loop still finishes its step.
     """
 
     def __init__(self, examples: Sequence[Example], workers: int):
@@ -112,7 +112,7 @@ class ProcessLoader:
     def _submit(
         self, function: Callable[Arguments, Result], *args: Arguments.args, **kwargs: Arguments.kwargs
     ) -> Future[Result]:
-        with _interrupts_held():  # this may start a worker, which is not to hear of them
+        with _signals_held():  # this may start a worker, which is not to hear of them
             return self._pool.submit(function, *args, **kwargs)
 
 
@@ -151,13 +151,17 @@ def _pickles(example: Example) -> bool:
         return False
 
 
+# Where a process can't ask who sent a signal, SIGTERM is the pool's way to end a worker and must get through.
+_HELD = [signal.SIGINT, signal.SIGTERM] if hasattr(signal, "sigwaitinfo") else [signal.SIGINT]
+
+
 @contextmanager
-def _interrupts_held() -> Iterator[None]:
-    """Ctrl-C waits until the end of this, and processes that begin meanwhile never get it."""
+def _signals_held() -> Iterator[None]:
+    """Signals wait until the end of this; processes that begin meanwhile have them blocked from their first moment."""
     if not hasattr(signal, "pthread_sigmask"):  # Windows
         yield
         return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _HELD)
     try:
         yield
     finally:
@@ -174,6 +178,8 @@ def _begin(content: bytes) -> None:
     global _examples, _problem
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    if signal.SIGTERM in _HELD:
+        threading.Thread(target=_end_when_parent_asks, daemon=True).start()
     try:
         _examples = pickle.loads(content)
     except Exception as error:  # of any class in the rows; reported by `_problem_at_begin`
@@ -190,6 +196,13 @@ def _end_with_parent() -> None:
     if parent is not None:
         parent.join()
         os._exit(1)
+
+
+def _end_when_parent_asks() -> None:
+    """The pool ends its workers by SIGTERM once one of them has crashed."""
+    while signal.sigwaitinfo([signal.SIGTERM]).si_pid != os.getppid():
+        pass
+    os._exit(1)
 
 
 def _load(view: View, number: int, cut: Cut) -> Pixels:

@@ -14,7 +14,7 @@ from pai_modelscope.config.data import DataOptions
 from pai_modelscope.config.training import TrainingConfig
 from pai_modelscope.data import Geometry, TrainingSet, open_training_set, scan
 from pai_modelscope.data.augmentation import CaptionSettings
-from pai_modelscope.data.batches import ExampleSource, PictureSource
+from pai_modelscope.data.batches import ExampleSource, PictureSource, SourceOptions
 from pai_modelscope.data.cached_batches import CachedSource
 from pai_modelscope.data.combined import mix
 from pai_modelscope.errors import UserError
@@ -131,11 +131,13 @@ class FineTuning(ABC, Generic[Options, Module]):
             data.resolution, buckets=data.aspect_buckets, random_crop=not data.center_crop, random_flip=data.random_flip
         )
         captions = CaptionSettings(shuffle_tags=data.shuffle_tags, keep_tags=data.keep_tags)
-        workers, annotator = data.dataloader_num_workers, self.annotator
+        options: SourceOptions = {
+            "annotator": self.annotator,
+            "workers": data.dataloader_num_workers,
+            "worker_processes": data.dataloader_worker_processes,
+        }
         if not data.cache_latents:
-            return PictureSource(
-                pictures, geometry, captions, self.tokenizer, vae=pipe.vae, workers=workers, annotator=annotator
-            )
+            return PictureSource(pictures, geometry, captions, self.tokenizer, vae=pipe.vae, **options)
         learns = any(p.requires_grad for p in pipe.text_encoder.parameters())
         return CachedSource(
             pictures,
@@ -143,14 +145,13 @@ class FineTuning(ABC, Generic[Options, Module]):
             captions,
             self.tokenizer,
             vae=pipe.vae,
-            workers=workers,
-            annotator=annotator,
             folder=data.cache_dir or self.context.run_folder / CACHE,
             text_encoder=None if learns or data.shuffle_tags else pipe.text_encoder,
             device=accelerator.device,
             process_index=accelerator.process_index,
             num_processes=accelerator.num_processes,
             wait=accelerator.wait_for_everyone,
+            **options,
         )
 
     def validation_control(self, images: Sequence[str]) -> Mapping[str, Sequence[str]]:

@@ -12,6 +12,7 @@ from accelerate import Accelerator
 
 from pai_modelscope.config import TrainingConfig
 from pai_modelscope.data.batches import ExampleSource
+from pai_modelscope.data.loading import stop_if_a_worker_imports_this
 from pai_modelscope.errors import UserError
 from pai_modelscope.families import family_of_folder
 from pai_modelscope.methods.fine_tuning import RunContext
@@ -41,6 +42,7 @@ def run(
     Raises:
         UserError: options, model or data that can't work.
     """
+    stop_if_a_worker_imports_this()
     run_options = resolve_options(method, options)
     accelerator = open_accelerator(run_options.loop, accelerator)
     output_dir = Path(run_options.loop.output_dir)
@@ -69,6 +71,7 @@ class TrainingRun:
 
     def __init__(self, options: RunOptions, accelerator: Accelerator | None = None):
         """Raises `UserError` for a model or data that can't work."""
+        stop_if_a_worker_imports_this()
         self.options = options
         self.accelerator = open_accelerator(options.loop, accelerator)
         asked_for(options.loop.report_to)
