@@ -8,6 +8,7 @@ Its `configuration.json` is a model's with two more entries: `base_model`, a fol
 import math
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 from pai_modelscope.errors import UserError
 from pai_modelscope.untrusted import inside
@@ -35,7 +36,7 @@ def read_tuned(folder: Path) -> Tuned | None:
 
     Raises `UserError` for files that are missing or lie outside of the folder.
     """
-    content = json_if_readable(folder / CONFIGURATION)
+    content: Any = json_if_readable(folder / CONFIGURATION)  # of any form: what is no manifest is no result
     if (folder / "model_index.json").exists() or content is None:
         return None
     try:

@@ -41,8 +41,8 @@ def ours(task: str | None, model: Any, named: str | None) -> bool:
     """
     if task != TASK or not isinstance(model, str | os.PathLike) or not Path(model).is_dir():
         return False
-    configured = (json_if_readable(Path(model) / "configuration.json") or {}).get("pipeline") or {}
-    if named != configured.get("type"):
+    configured = (json_if_readable(Path(model) / "configuration.json") or {}).get("pipeline")
+    if named != (configured.get("type") if isinstance(configured, dict) else None):
         return False
     from pai_modelscope.families import recognized  # imports torch
 

@@ -1,8 +1,8 @@
 """Which checkpoints of the PAI-Diffusion family exist, and what is known about each."""
 
 import difflib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from pai_modelscope.errors import UserError
 
@@ -24,7 +24,9 @@ class Entry:
     revision: str | None = None  # on ModelScope; None is its default branch. Hugging Face: its default branch.
     base: str | None = None  # the entry that an adapter was made for
     text_encoder: str = "CLIPTextModel"
-    settings: dict[str, Any] = field(default_factory=dict)  # recommended GenerationOptions; 'scale' for a LoRA
+    settings: Mapping[str, float | str] = field(
+        default_factory=dict
+    )  # recommended GenerationOptions; 'scale' for a LoRA
     unconfirmed: tuple[str, ...] = ()
     note: str = ""
 
@@ -34,8 +36,19 @@ class Entry:
         return self.modelscope_id is None and self.huggingface_id is None
 
 
-def _pai(name: str, kind: str, domain: str, resolution: int = 512, **known: Any) -> Entry:
-    unseen = known.pop("unconfirmed", ())
+def _pai(
+    name: str,
+    kind: str,
+    domain: str,
+    resolution: int = 512,
+    *,
+    revision: str | None = None,
+    base: str | None = None,
+    settings: Mapping[str, float | str] | None = None,
+    unconfirmed: tuple[str, ...] = (),
+    note: str = "",
+) -> Entry:
+    """One of Alibaba's checkpoints, which have the same name and licence on both hubs."""
     return Entry(
         name,
         kind,
@@ -44,12 +57,15 @@ def _pai(name: str, kind: str, domain: str, resolution: int = 512, **known: Any)
         PAI_LICENCE,
         modelscope_id=f"PAI/{name}",
         huggingface_id=f"alibaba-pai/{name}",
-        unconfirmed=unseen,
-        **known,
+        revision=revision,
+        base=base,
+        settings=settings or {},
+        unconfirmed=unconfirmed,
+        note=note,
     )
 
 
-_SD = {"guidance_scale": 7.5}  # what the authors' own snippets and WebUI use
+_SD: Mapping[str, float | str] = {"guidance_scale": 7.5}  # what the authors' own snippets and WebUI use
 _LORA = {"scale": 0.4}
 
 _MODELS = (

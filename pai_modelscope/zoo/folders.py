@@ -7,12 +7,11 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from fnmatch import fnmatch
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 from pai_modelscope import untrusted
 from pai_modelscope.errors import UserError
 from pai_modelscope.model_layout import read_json, shard_names
-from pai_modelscope.untrusted import inside
+from pai_modelscope.untrusted import Json, inside
 
 CONFIGURATION = "configuration.json"
 PIPELINE_TYPE = "pai-diffusion"  # what a configuration.json of ours names
@@ -32,8 +31,8 @@ _TOKENIZERS = ("BertTokenizer", "BertTokenizerFast")
 _CARD = ("README.md", "*.png", "*.jpg", "*.jpeg", "*.gif", "*.webp")
 
 
-def json_if_readable(path: Path) -> dict[str, Any] | None:
-    """The object in a JSON file, or None when there is no such file or nothing readable in it."""
+def json_if_readable(path: Path) -> dict[str, Json] | None:
+    """Read the object in a JSON file, or None when there is no such file or nothing readable in it."""
     try:
         value = untrusted.read_json(path)
     except UserError:
@@ -41,7 +40,7 @@ def json_if_readable(path: Path) -> dict[str, Any] | None:
     return value if isinstance(value, dict) else None
 
 
-def configure(folder: Path, **entries: Any) -> None:
+def configure(folder: Path, **entries: object) -> None:
     """Write `entries` into the folder's configuration.json, by which ModelScope is to open it with our pipeline."""
     path = folder / CONFIGURATION
     content = {**(json_if_readable(path) or SMALLEST), "pipeline": SMALLEST["pipeline"], **entries}

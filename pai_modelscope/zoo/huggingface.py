@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from glob import escape
 from itertools import islice
 from pathlib import Path
-from typing import Any
 from urllib.parse import unquote, urljoin, urlsplit
 
 import httpx
@@ -186,13 +185,17 @@ class _Watch:
         if name not in self._said:
             self._said.add(name)
             fetching(name, int(size))
-        response.stream = _Body(response.stream, self, name, int(size))
+        response.stream = self._counted(response, name, int(size))
+
+    def _counted(self, response: httpx.Response, name: str, most: int, answers: Answers | None = None) -> "_Body":
+        assert isinstance(response.stream, httpx.SyncByteStream)  # the client is a synchronous one
+        return _Body(response.stream, self, name, most, answers)
 
     def _answer(self, response: httpx.Response) -> None:
         """Read an answer that is no file. What names a commit in it becomes a path in the client, too."""
         try:
             self._answers.begin(_length(response))
-            response.stream = _Body(response.stream, self, "its answer", limits.HUB_ANSWER_BYTES, self._answers)
+            response.stream = self._counted(response, "its answer", limits.HUB_ANSWER_BYTES, self._answers)
             text = response.read()
             value = parse_json(text, "its answer") if response.is_success and text[:1] in (b"{", b"[") else None
         except UserError as error:
@@ -205,7 +208,9 @@ class _Watch:
 class _Body(httpx.SyncByteStream):
     """A body that is counted, and given up where it crawls or does not end."""
 
-    def __init__(self, stream: Any, watch: _Watch, name: str, most: int, answers: Answers | None = None):
+    def __init__(
+        self, stream: httpx.SyncByteStream, watch: _Watch, name: str, most: int, answers: Answers | None = None
+    ):
         self._stream, self._watch, self._name, self._most, self._answers = stream, watch, name, most, answers
 
     def __iter__(self) -> Iterator[bytes]:

@@ -2,7 +2,7 @@
 
 import json
 import unicodedata
-from typing import Any
+from collections.abc import Mapping
 
 from pai_modelscope.zoo.entries import ENTRIES, Entry, find
 
@@ -49,14 +49,17 @@ def show(name: str) -> str:
     return "\n".join(lines)
 
 
-def _settings(entry: Entry) -> dict[str, Any]:
+def _settings(entry: Entry) -> Mapping[str, object]:
     """What the entry recommends; the shipped model's own file is the only place where its values stand."""
     if not entry.shipped:
         return entry.settings
     from pai_modelscope.zoo.resolve import shipped_folder
 
     try:
-        return json.loads((shipped_folder(entry.name) / "configuration.json").read_text("utf-8")).get("generation", {})
+        content: dict[str, dict[str, object]] = json.loads(
+            (shipped_folder(entry.name) / "configuration.json").read_text("utf-8")
+        )
+        return content.get("generation", {})
     except (OSError, ValueError):
         return {}
 

@@ -7,17 +7,18 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import ParamSpec, Protocol
 
 import requests
 from modelscope_hub import HubApi, ProgressCallback, get_default_config
 from modelscope_hub.errors import NotExistError
-from modelscope_hub.types import DownloadRetryPolicy
+from modelscope_hub.types import DownloadReport, DownloadRetryPolicy
 
 from pai_modelscope import limits
 from pai_modelscope.errors import UserError
 from pai_modelscope.zoo.listed import Answers, Listed, check_free_space, check_listing, fetching, is_id, printable_log
 
+_Arguments = ParamSpec("_Arguments")
 _AT_ONCE = 8  # files; one that fails ends the download after the others of its batch
 
 
@@ -79,7 +80,7 @@ def _fetch(api: HubApi, repo_id: str, kind: str, revision: str | None, files: li
     return Path(report.output_dir)
 
 
-def _failure(report: Any) -> str:
+def _failure(report: DownloadReport) -> str:
     failed = next((file for file in report.iter_files() if file.error), None)
     errors = [report.global_error, *report.listing_errors]
     return (
@@ -100,7 +101,7 @@ def _counted(api: HubApi) -> Iterator[None]:
     """Bounds what is read of the hub's answers."""
     answers = Answers()
 
-    def count(response: requests.Response, **_: Any) -> None:
+    def count(response: requests.Response, **_: object) -> None:
         answers.begin(response.headers.get("Content-Length"))
         response.raw = _Counted(response.raw, answers)
 
@@ -115,27 +116,33 @@ def _counted(api: HubApi) -> Iterator[None]:
             session.hooks["response"].remove(count)
 
 
+class _Body(Protocol):
+    """What is used of urllib3's response."""
+
+    def stream(self, amt: int | None, decode_content: bool | None) -> Iterator[bytes]: ...
+
+
 class _Counted:
     """urllib3's response, whose bytes are counted as they are read."""
 
-    def __init__(self, raw: Any, answers: Answers):
+    def __init__(self, raw: _Body, answers: Answers):
         self._raw, self._answers = raw, answers
 
-    def __getattr__(self, name: str) -> Any:
+    def __getattr__(self, name: str) -> object:
         attribute = getattr(self._raw, name)
         if name == "stream":
             return self._stream
         return self._read(attribute) if name in ("read", "read1") else attribute
 
-    def _read(self, read: Callable[..., bytes]) -> Callable[..., bytes]:
-        def counted(*args: Any, **kwargs: Any) -> bytes:
+    def _read(self, read: Callable[_Arguments, bytes]) -> Callable[_Arguments, bytes]:
+        def counted(*args: _Arguments.args, **kwargs: _Arguments.kwargs) -> bytes:
             data = read(*args, **kwargs)
             self._answers.more(len(data))
             return data
 
         return counted
 
-    def _stream(self, *args: Any, **kwargs: Any) -> Iterator[bytes]:
-        for data in self._raw.stream(*args, **kwargs):
+    def _stream(self, amt: int | None = 2**16, decode_content: bool | None = None) -> Iterator[bytes]:
+        for data in self._raw.stream(amt, decode_content):
             self._answers.more(len(data))
             yield data
