@@ -18,9 +18,13 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING
 
 from pai_modelscope.errors import UserError
+
+if TYPE_CHECKING:
+    from diffusers import ModelMixin
+    from diffusers.loaders.unet import UNet2DConditionLoadersMixin
 
 _MARK = "wrapped_by_pai_modelscope_compat"
 _NAMES = ("attn_procs", "attn_procs_again")  # of the LoRA that is loaded, by turns
@@ -56,28 +60,30 @@ def disable() -> None:
     mixin.load_attn_procs = getattr(mixin.load_attn_procs, _MARK, mixin.load_attn_procs)
 
 
-def _mixin() -> Any:
+def _mixin() -> "type[UNet2DConditionLoadersMixin]":
     from diffusers.loaders.unet import UNet2DConditionLoadersMixin
 
-    return UNet2DConditionLoadersMixin
+    mixin: type[UNet2DConditionLoadersMixin] = UNet2DConditionLoadersMixin
+    return mixin
 
 
-def _wrapped(original: Callable[..., Any]) -> Callable[..., Any]:
+def _wrapped(original: Callable[..., object]) -> Callable[..., object]:
     import functools
 
     @functools.wraps(original)
-    def load_attn_procs(self: Any, source: Any, **options: Any) -> Any:
+    def load_attn_procs(self: "ModelMixin", source: object, **options: object) -> object:
         place = _local(source, options.get("weight_name"), options.get("subfolder"))
         ours = isinstance(source, dict) and not any("custom_diffusion" in str(key) for key in source)
         if not ours and place is None:
             return original(self, source, **options)
-        return _load(self, source if place is None else place)
+        _load(self, source if place is None else place)
+        return None
 
     setattr(load_attn_procs, _MARK, original)
     return load_attn_procs
 
 
-def _local(source: Any, weight_name: Any, subfolder: Any) -> Path | None:
+def _local(source: object, weight_name: object, subfolder: object) -> Path | None:
     """The file or folder that a path names, unless it holds Custom Diffusion; None for all else."""
     if not isinstance(source, str | os.PathLike) or not os.path.exists(source):
         return None
@@ -85,7 +91,7 @@ def _local(source: Any, weight_name: Any, subfolder: Any) -> Path | None:
     return None if "custom_diffusion" in place.name or any(place.glob("*custom_diffusion*")) else place
 
 
-def _load(unet: Any, source: Any) -> None:
+def _load(unet: "ModelMixin", source: object) -> None:
     from pai_modelscope.adapters import load_lora, loaded_loras, read_lora, unload_lora
     from pai_modelscope.adapters.lora_io.read import lora_of
 

@@ -7,18 +7,26 @@ import html
 import importlib.util
 import io
 import warnings
-from typing import Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from pai_modelscope.config.generation import GENERATION_FALLBACKS
 from pai_modelscope.errors import UserError, need
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from pai_modelscope.sampling import Sampler
 
 STYLE = {"description_width": "5em"}
 LARGEST_SEED = 2**32 - 1
 MOST_STEPS = 200
 
 
-def prompt_box(sampler: Any, prompt: str = "熊猫,扁平插画风格", *, seed: int = 0, **options: Any) -> Any:
-    """A `PromptBox` around `sampler`, which a cell shows when it ends on it.
+def prompt_box(
+    sampler: "Sampler", prompt: str = "熊猫,扁平插画风格", *, seed: int = 0, **options: object
+) -> "PromptBox | Image.Image":
+    """Make a `PromptBox` around `sampler`, which a cell shows when it ends on it.
 
     `options` go to every call of the sampler; `num_inference_steps` is where the field of steps begins. Where no
     widgets can be shown, the prompt is drawn once, the PIL picture is returned, and the line that draws it is printed.
@@ -26,7 +34,7 @@ def prompt_box(sampler: Any, prompt: str = "熊猫,扁平插画风格", *, seed:
     if widgets_work():
         return PromptBox(sampler, prompt, seed, options)
     print(f"这里不能显示按钮；要画别的，修改并运行这一行：\n{call(prompt, seed, options)}")
-    return sampler(prompt, seed=seed, **options)[0].image
+    return sampler(prompt, seed=seed, **options)[0].image  # type: ignore[arg-type]  # a callback may be among them
 
 
 def widgets_work() -> bool:
@@ -40,11 +48,11 @@ def widgets_work() -> bool:
     from IPython.core.getipython import get_ipython
 
     kernel = getattr(get_ipython(), "kernel", None)
-    return kernel is not None and getattr(kernel, "_allow_stdin", True)
+    return kernel is not None and bool(getattr(kernel, "_allow_stdin", True))
 
 
-def call(prompt: str, seed: int, options: dict[str, Any]) -> str:
-    """The line of Python that draws the same picture. Pictures among the options are written as `...`."""
+def call(prompt: str, seed: int, options: Mapping[str, object]) -> str:
+    """Write the line of Python that draws the same picture. Pictures among the options are written as `...`."""
     known = (str, int, float, bool, tuple, dict, type(None))
     reprs = {name: repr(value) if isinstance(value, known) else "..." for name, value in options.items()}
     return (
@@ -55,11 +63,11 @@ def call(prompt: str, seed: int, options: dict[str, Any]) -> str:
 class PromptBox:
     """The box itself: `widget` is what is shown, `picture` the last PIL picture, None before the first."""
 
-    def __init__(self, sampler: Any, prompt: str, seed: int, options: dict[str, Any]):
+    def __init__(self, sampler: "Sampler", prompt: str, seed: int, options: Mapping[str, object]):
         need("notebooks", "the box for prompts", "ipywidgets", "IPython")
         import ipywidgets as widgets
 
-        self.picture: Any = None
+        self.picture: Image.Image | None = None
         self._sampler, self._options = sampler, dict(options)
         steps = self._options.pop("num_inference_steps", None) or sampler.recommended.get("num_inference_steps")
         steps = steps or GENERATION_FALLBACKS["num_inference_steps"]
@@ -78,10 +86,10 @@ class PromptBox:
     def _ipython_display_(self) -> None:
         from IPython.display import display
 
-        display(self.widget)
+        display(self.widget)  # type: ignore[no-untyped-call]
 
-    def _draw(self, _button: Any) -> None:
-        """The button was pressed: what goes wrong for the package's reasons is told in the box."""
+    def _draw(self, _button: object) -> None:
+        """Draw when the button is pressed; a `UserError` is shown in the box."""
         self.button.disabled, self.message.value, self.progress.value = True, "", 0
         prompt, seed, options = self.prompt.value, self.seed.value, {"num_inference_steps": self.steps.value}
         try:
@@ -89,16 +97,16 @@ class PromptBox:
                 warnings.simplefilter("always", UserWarning)
                 drawn = self._sampler(prompt, seed=seed, callback=self._step, **options, **self._options)
             self._show(drawn[0].image)
-            self._tell(*(str(warning.message) for warning in caught), call(prompt, seed, options | self._options))
+            self._write(*(str(warning.message) for warning in caught), call(prompt, seed, options | self._options))
         except UserError as error:
-            self._tell(str(error))
+            self._write(str(error))
         finally:
             self.button.disabled = False
 
     def _step(self, step: int, total: int) -> None:
         self.progress.max, self.progress.value = total, step
 
-    def _show(self, picture: Any) -> None:
+    def _show(self, picture: "Image.Image") -> None:
         need("notebooks", "the box for prompts", "ipywidgets", "IPython")
         import ipywidgets as widgets
 
@@ -106,5 +114,5 @@ class PromptBox:
         picture.save(file, "PNG")
         self.shown.children = [widgets.Image(value=file.getvalue(), format="png", width=picture.width)]
 
-    def _tell(self, *lines: str) -> None:
+    def _write(self, *lines: str) -> None:
         self.message.value = "<br>".join(map(html.escape, lines))

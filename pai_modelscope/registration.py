@@ -10,7 +10,10 @@ import sys
 from collections.abc import Sequence
 from importlib.machinery import ModuleSpec
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from importlib.abc import Loader
 
 # ModelScope's modules, and which of ours has a `register` for each.
 AWAITED = {
@@ -57,10 +60,10 @@ class _Finder:
 class _Loader:
     """The module's own loader, and registration after it has run."""
 
-    def __init__(self, loader: Any) -> None:
+    def __init__(self, loader: "Loader") -> None:
         self._loader = loader
 
-    def __getattr__(self, name: str) -> Any:
+    def __getattr__(self, name: str) -> object:
         return getattr(self._loader, name)
 
     def create_module(self, spec: ModuleSpec) -> ModuleType | None:

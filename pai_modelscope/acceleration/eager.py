@@ -1,12 +1,15 @@
 """The network as PyTorch runs it, line by line."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING
 
 import torch
 
 from pai_modelscope.adapters import set_network_loras
 from pai_modelscope.families import Inputs
+
+if TYPE_CHECKING:
+    from diffusers import ModelMixin
 
 
 class EagerBackend:
@@ -14,24 +17,28 @@ class EagerBackend:
 
     name = "eager"
 
-    def __init__(self, network: Any) -> None:
-        """`network`: a denoising network of diffusers."""
+    def __init__(self, network: "ModelMixin") -> None:
+        """`network`: a denoising network."""
         self.network = network
 
     @property
     def config(self) -> Mapping[str, object]:
-        return self.network.config
+        config: Mapping[str, object] = self.network.config
+        return config
 
     @property
     def dtype(self) -> torch.dtype:
-        return self.network.dtype
+        dtype: torch.dtype = self.network.dtype
+        return dtype
 
     @property
     def device(self) -> torch.device:
-        return self.network.device
+        device: torch.device = self.network.device
+        return device
 
     def predict(self, sample: torch.Tensor, timestep: torch.Tensor, inputs: Inputs) -> torch.Tensor:
-        return self.network(sample, timestep, **inputs, return_dict=False)[0]
+        prediction: torch.Tensor = self.network(sample, timestep, **inputs, return_dict=False)[0]
+        return prediction
 
     def use_adapters(self, weights: Mapping[str, float]) -> None:
         set_network_loras(self.network, weights)
