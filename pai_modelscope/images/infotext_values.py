@@ -6,14 +6,13 @@ A reader raises `ValueError`, with the reason, for a value that can't be read. N
 import dataclasses
 import math
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from pai_modelscope import limits
 from pai_modelscope.config import GenerationOptions
 from pai_modelscope.config.option import Bounds, kind_of, problem, problem_of_number
 from pai_modelscope.errors import UserError
 from pai_modelscope.images.remembered import RememberedFile
-from pai_modelscope.untrusted import parse_json
+from pai_modelscope.untrusted import Json, parse_json
 
 _LONGEST_NUMBER = 40  # characters
 # Bounds beyond which nobody's value is honest. Options' own are compared where flags may stand for a picture's values.
@@ -28,13 +27,13 @@ _SHARES, _SHARE = ("scale", "start", "end"), Bounds(minimum=0, maximum=4)
 _DTYPES = ("float32", "float16", "bfloat16")
 
 
-def options_of(values: Mapping[str, str]) -> dict[str, Any]:
-    """The options that the values of a picture's parameters mean; names that have no meaning here are left out.
+def options_of(values: Mapping[str, str]) -> dict[str, object]:
+    """Give the options that the values of a picture's parameters mean; names that have no meaning here are left out.
 
     Raises:
         UserError: naming the parameter whose value can't be.
     """
-    options: dict[str, Any] = {}
+    options: dict[str, object] = {}
     for name, reader in _READERS.items():
         if name in values:
             try:
@@ -48,14 +47,14 @@ def options_of(values: Mapping[str, str]) -> dict[str, Any]:
     return options
 
 
-def _problem(name: str, value: Any) -> str | None:
+def _problem(name: str, value: object) -> str | None:
     """One phrase on why no picture has the value."""
     if name not in _HONEST:
         return None
     return problem_of_number(name, value, whole=name != "upscale", bounds=_HONEST[name])
 
 
-def check_bounds(options: Mapping[str, Any]) -> None:
+def check_bounds(options: Mapping[str, object]) -> None:
     """Compare what a picture remembers with the options' own bounds. Raises `UserError`, naming all that can't be."""
     fields = {field.name: field for field in dataclasses.fields(GenerationOptions)}
     single = (int, float, str, bool)
@@ -120,31 +119,31 @@ def _layers_left_out(text: str) -> int:
     return whole(text) - 1 if text.strip() != "0" else 0
 
 
-def _size(text: str) -> dict[str, Any]:
+def _size(text: str) -> dict[str, object]:
     width, height = size(text)
     return {"width": width, "height": height}
 
 
-def _model(text: str) -> dict[str, Any]:
+def _model(text: str) -> dict[str, object]:
     if len(text) > limits.PATH_CHARACTERS or "\0" in text:
         raise ValueError("no name of a model")
     return {"model": text}
 
 
-def _dtype(text: str) -> dict[str, Any]:
+def _dtype(text: str) -> dict[str, object]:
     if text not in _DTYPES:
         raise ValueError(f"valid are {', '.join(_DTYPES)}")
     return {"torch_dtype": text}
 
 
-def _sides(text: str) -> dict[str, Any]:
+def _sides(text: str) -> dict[str, object]:
     sides = tuple(whole(side) for side in text.split())
     if len(sides) != 4:
         raise ValueError("four numbers of pixels are right")
     return {"outpaint": sides}
 
 
-def _list(text: str) -> list[Any]:
+def _list(text: str) -> list[Json]:
     items = parse_json(text, "it")
     if not isinstance(items, list):
         raise ValueError("no list")
@@ -153,7 +152,7 @@ def _list(text: str) -> list[Any]:
     return items
 
 
-def _file(value: Any) -> RememberedFile:
+def _file(value: Json) -> RememberedFile:
     if not isinstance(value, str):
         raise ValueError("no path with the digest of a file's content")
     return RememberedFile.read(value)
@@ -163,16 +162,16 @@ def _files(text: str) -> list[RememberedFile]:
     return [_file(item) for item in _list(text)]
 
 
-def _embeddings(text: str) -> dict[str, Any]:
+def _embeddings(text: str) -> dict[str, object]:
     # SD.Next lists words by that name, no files; `foreign` tells of it.
     return {"embeddings": _files(text)} if text.startswith("[") else {}
 
 
-def _controls(text: str) -> dict[str, Any]:
+def _controls(text: str) -> dict[str, object]:
     return {"control": [_control(item) for item in _list(text)]}
 
 
-def _control(entry: Any) -> dict[str, Any]:
+def _control(entry: Json) -> dict[str, object]:
     """What `GenerationOptions.control` takes; sampling/controls.py knows the ranges of its numbers."""
     if not isinstance(entry, dict):
         raise ValueError("no list of controls")
@@ -187,7 +186,7 @@ def _control(entry: Any) -> dict[str, Any]:
     return {**entry, "image": _file(entry.get("image"))}
 
 
-_READERS: dict[str, Callable[[str], dict[str, Any]]] = {
+_READERS: dict[str, Callable[[str], dict[str, object]]] = {
     "Steps": lambda text: {"num_inference_steps": whole(text)},
     "Sampler": lambda text: {"scheduler": text},
     "CFG scale": lambda text: {"guidance_scale": number(text)},

@@ -7,11 +7,10 @@ Version 3 and later write the chunk `invokeai_metadata`, a JSON object; version 
 import itertools
 import re
 from collections.abc import Mapping
-from typing import Any
 
 from pai_modelscope.errors import UserError
 from pai_modelscope.images.infotext_syntax import Parameters
-from pai_modelscope.untrusted import parse_json
+from pai_modelscope.untrusted import Json, parse_json
 
 _NAMES = {
     "steps": "Steps",
@@ -33,7 +32,7 @@ _HARMLESS = {
     "app_version", "canvas_v2_metadata", "generation_mode", "metadata_version", "negative_style_prompt",
     "positive_style_prompt", "type", "rand_device", "hash", "mode", "qwen_vl_encoder", "grid",
 }  # fmt: skip
-_EMPTY: tuple[Any, ...] = (None, False, 0, "", [], {})
+_EMPTY: tuple[Json, ...] = (None, False, 0, "", [], {})
 _IN_BRACKETS = re.compile(r"\[([^\[\]]*)\]")
 
 
@@ -58,17 +57,17 @@ def read_invokeai(chunks: Mapping[str, str]) -> Parameters | None:
     return None if line is None else _command(line)
 
 
-def _object(value: Any, name: str) -> dict[str, Any]:
+def _object(value: Json, name: str) -> dict[str, Json]:
     if not isinstance(value, dict):
         raise UserError(f"{name} holds no object of parameters")
     return value
 
 
-def _text(value: Any) -> str:
+def _text(value: Json) -> str:
     return value.strip() if isinstance(value, str) else ""
 
 
-def _values(metadata: Mapping[str, Any]) -> dict[str, str]:
+def _values(metadata: Mapping[str, Json]) -> dict[str, str]:
     values = {name: str(metadata[key]) for key, name in _NAMES.items() if metadata.get(key) is not None}
     if metadata.get("width") is not None and metadata.get("height") is not None:
         values["Size"] = f"{metadata['width']}x{metadata['height']}"
@@ -76,21 +75,24 @@ def _values(metadata: Mapping[str, Any]) -> dict[str, str]:
     model = (model.get("name") or model.get("model_name")) if isinstance(model, dict) else model
     if isinstance(model, str) and model:
         values["Model"] = model
-    if isinstance(metadata.get("clip_skip"), int) and metadata["clip_skip"]:
-        values["Clip skip"] = str(int(metadata["clip_skip"]) + 1)  # InvokeAI counts the layers left out
+    clip_skip = metadata.get("clip_skip")
+    if isinstance(clip_skip, int) and clip_skip:
+        values["Clip skip"] = str(int(clip_skip) + 1)  # InvokeAI counts the layers left out
     if "Sampler" in values:
         values["Sampler"] = re.sub(r"_k$", " Karras", values["Sampler"][:100])
     if str(metadata.get("rand_device", "cpu")) != "cpu":
         values["RNG"] = "GPU"
     known = _NAMES.keys() | _OTHERS | _HARMLESS
-    return values | {key: _shown(value) for key, value in metadata.items() if key not in known and value not in _EMPTY}
+    return values | {
+        key: _in_words(value) for key, value in metadata.items() if key not in known and value not in _EMPTY
+    }
 
 
-def _shown(value: Any) -> str:
-    return str(value) if isinstance(value, str | int | float) else f"{len(value)} entries"
+def _in_words(value: Json) -> str:
+    return f"{len(value)} entries" if isinstance(value, list | dict) else str(value)
 
 
-def _split_prompt(prompt: Any) -> tuple[str, str]:
+def _split_prompt(prompt: Json) -> tuple[str, str]:
     """A prompt of version 2, a text or a list of {'prompt': text, 'weight': number}: what to draw, and what not to."""
     parts = prompt if isinstance(prompt, list) else [{"prompt": prompt}]
     text = ", ".join(_text(part.get("prompt")) for part in parts if isinstance(part, dict))

