@@ -7,7 +7,7 @@ from pai_modelscope.data.checking import Scanned, scan
 from pai_modelscope.data.combined import join
 from pai_modelscope.data.examples import Example, TrainingSet
 from pai_modelscope.data.geometry import Geometry
-from pai_modelscope.data.load_dataset import open_training_set
+from pai_modelscope.data.load_dataset import TrainingData, open_training_set
 from pai_modelscope.data.render import render_svg
 from pai_modelscope.data.shipped import SPLITS, open_dataset, shipped_records
 
@@ -16,6 +16,7 @@ __all__ = [
     "Example",
     "Geometry",
     "Scanned",
+    "TrainingData",
     "TrainingSet",
     "join",
     "open_dataset",

@@ -65,7 +65,7 @@ def samples_of(file: BinaryIO, name: str) -> dict[str, Sample]:
             is stored with holes, headers or members beyond `limits`.
     """
     samples: dict[str, Sample] = {}
-    left: list[str] = []
+    left_out: list[str] = []
     size = file.seek(0, 2)
     file.seek(0)
     try:
@@ -79,14 +79,14 @@ def samples_of(file: BinaryIO, name: str) -> dict[str, Sample]:
                 if member.isfile():
                     _enter(samples, member, name)
                 elif not member.isdir():
-                    left.append(member.name)
+                    left_out.append(member.name)
         _check_end(file, name, archive.offset)
     except UserError:
         raise
     except (tarfile.TarError, OSError, ValueError, OverflowError, EOFError, RecursionError, MemoryError) as error:
         raise _unreadable(name, str(error) or type(error).__name__) from None
-    if left:
-        text = f"{name}: links and devices that are left out: {len(left)}, the first {left[0][:200]}."
+    if left_out:
+        text = f"{name}: links and devices that are left out: {len(left_out)}, the first {left_out[0][:200]}."
         warnings.warn(printable(text), stacklevel=2)
     return samples
 

@@ -73,7 +73,7 @@ def caption(captions: Sequence[str], drawn: Draw, settings: CaptionSettings) -> 
 
 def shuffled(text: str, key: int, keep: int) -> str:
     """The tags of `text` in an order that follows from `key`, but the first `keep`, joined by its own first comma."""
-    commas = _COMMA.findall(text)
+    commas: list[str] = _COMMA.findall(text)
     tags = [tag for tag in _COMMA.split(text.strip()) if tag]
     rest = tags[keep:]
     if len(rest) < 2:

@@ -179,7 +179,7 @@ def as_vae_input(pixels: torch.Tensor) -> torch.Tensor:
 @torch.no_grad()
 def encode(vae: "AutoencoderKL", pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Mean and standard deviation (n, 4, height/8, width/8) of the latents of `pixels` (n, 3, height, width)."""
-    parts = [vae.encode(part.to(vae.dtype)).latent_dist for part in pixels.split(TOGETHER)]
+    parts = [vae.encode(part.to(vae.dtype)).latent_dist for part in torch.split(pixels, TOGETHER)]
     return torch.cat([part.mean for part in parts]), torch.cat([part.std for part in parts])
 
 

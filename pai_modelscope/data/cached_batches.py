@@ -157,7 +157,7 @@ class CachedSource(ExampleSource):
         def compute(places: Sequence[int]) -> dict[str, torch.Tensor]:
             ids = torch.stack([self._text(*wanted[place])[0] for place in places])
             device = next(text_encoder.parameters()).device
-            states = [encode_ids(text_encoder, part.to(device)) for part in ids.split(_CAPTIONS_TOGETHER)]
+            states = [encode_ids(text_encoder, part.to(device)) for part in torch.split(ids, _CAPTIONS_TOGETHER)]
             return {"states": torch.cat(states).half()}
 
         keys = [self._text(text, chunks)[1] for text, chunks in wanted]

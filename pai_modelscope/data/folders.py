@@ -178,14 +178,14 @@ def warn_of_others(
     """Say which pictures lie there, too, and are not read."""
     kinds, known = {*PICTURES, *_OTHER_PICTURES}, {os.path.normpath(path) for path in read}
     pictures = (path for path in root.rglob("*") if path.suffix.lower() in kinds)
-    left = (path for path in pictures if os.path.normpath(path) not in known and in_sight(path, root))
-    warn_of_left_out(f"Pictures in {root}", [path.relative_to(root).as_posix() for path in left], why)
+    left_out = (path for path in pictures if os.path.normpath(path) not in known and in_sight(path, root))
+    warn_of_left_out(f"Pictures in {root}", [path.relative_to(root).as_posix() for path in left_out], why)
 
 
-def warn_of_left_out(what: str, left: Collection[object], why: str) -> None:
-    """Say in one warning how many `left` are not taken, and the first of them."""
-    if left:
-        text = f"{what} that are left out: {len(left)}, the first {min(map(str, left))[:200]}; {why}."
+def warn_of_left_out(what: str, names: Collection[object], why: str) -> None:
+    """Say in one warning how many `names` are left out, and the first of them."""
+    if names:
+        text = f"{what} that are left out: {len(names)}, the first {min(map(str, names))[:200]}; {why}."
         warnings.warn(printable(text), stacklevel=3)
 
 

@@ -78,8 +78,8 @@ def box(size: Size, target: Size, across: float = 0.5, down: float = 0.5) -> tup
 
 def crop(picture: Image.Image, target: Size, across: float = 0.5, down: float = 0.5, flip: bool = False) -> Image.Image:
     """The part of `box` in the size `target`, resampled with antialiasing; `flip` mirrors it left to right."""
-    made = picture.resize(target, Image.Resampling.LANCZOS, box=box(picture.size, target, across, down))
-    return made.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if flip else made
+    part = picture.resize(target, Image.Resampling.LANCZOS, box=box(picture.size, target, across, down))
+    return part.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if flip else part
 
 
 def check_same_aspect(picture: Size, other: Size, what: str) -> None:

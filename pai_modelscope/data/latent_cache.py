@@ -10,6 +10,7 @@ import json
 import os
 from collections.abc import Callable, Hashable, Sequence
 from pathlib import Path
+from typing import Protocol
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -44,6 +45,20 @@ def weights_digest(model: nn.Module) -> str:
     return sha256.hexdigest()
 
 
+class _Rows(Protocol):
+    """A tensor in a file, of which single rows are read."""
+
+    def __getitem__(self, row: int) -> torch.Tensor: ...
+
+
+class _Shard(Protocol):
+    """An opened safetensors file."""
+
+    def keys(self) -> list[str]: ...
+
+    def get_slice(self, name: str) -> _Rows: ...
+
+
 class ShardCache:
     """The entries of a folder, and those to come."""
 
@@ -51,7 +66,7 @@ class ShardCache:
         """Reads the heads of the shards in `folder`; what is no whole shard is left alone, to be made again."""
         self.folder = Path(folder)
         self._places: dict[str, tuple[Path, int]] = {}
-        self._open: dict[Path, safe_open] = {}
+        self._open: dict[Path, _Shard] = {}
         self.refresh()
 
     def __contains__(self, key: str) -> bool:

@@ -233,9 +233,9 @@ class Render:
         """Raise for settings that no picture can be rendered with."""
         self.draw('<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 1 1"/>')
 
-    def __call__(self, batch: dict[str, list]) -> dict[str, list]:
+    def __call__(self, batch: dict[str, list[str]]) -> Mapping[str, Sequence[str | Image.Image]]:
         drawn = {column: [self.draw(svg) for svg in batch[column]] for column in _PICTURES if column in batch}
-        return batch | drawn
+        return {**batch, **drawn}
 
     def draw(self, svg: str) -> Image.Image:
         return on_background(render_svg(svg, self.size), self.background)

@@ -254,4 +254,5 @@ def _view(table: Table, column: str) -> Table:
 
     view = table.select_columns([column])
     stored = isinstance(view, Dataset) and isinstance(view.features.get(column), Image) and view.format["type"] is None
-    return view.cast_column(column, Image(decode=False)) if stored else view
+    cast: Table = view.cast_column(column, Image(decode=False)) if stored else view
+    return cast

@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import ClassVar, Generic, TypeVar
 
 from accelerate import Accelerator
 from diffusers import StableDiffusionPipeline
@@ -12,7 +12,7 @@ from transformers import PreTrainedTokenizerBase
 
 from pai_modelscope.config.data import DataOptions
 from pai_modelscope.config.training import TrainingConfig
-from pai_modelscope.data import Geometry, TrainingSet, open_training_set, scan
+from pai_modelscope.data import Geometry, TrainingData, TrainingSet, open_training_set, scan
 from pai_modelscope.data.augmentation import CaptionSettings
 from pai_modelscope.data.batches import ExampleSource, PictureSource, SourceOptions
 from pai_modelscope.data.cached_batches import CachedSource
@@ -97,11 +97,11 @@ class FineTuning(ABC, Generic[Options, Module]):
         data = self.context.data
         return self.with_replay(self.open(data.train_data_dir, data.max_train_samples, self.caption))
 
-    def held_out_set(self, source: Any) -> TrainingSet:
+    def held_out_set(self, source: TrainingData) -> TrainingSet:
         """Other pictures, read as those of the training are. `source`: as `open_training_set` takes it."""
         return self.open(source, caption=self.caption)
 
-    def open(self, source: Any, limit: int | None = None, caption: str | None = None) -> TrainingSet:
+    def open(self, source: TrainingData, limit: int | None = None, caption: str | None = None) -> TrainingSet:
         """The pictures of `source`, all looked at. Raises `UserError`, see `open_training_set` and `scan`."""
         data = self.context.data
         opened = open_training_set(

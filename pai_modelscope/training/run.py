@@ -12,6 +12,7 @@ from accelerate import Accelerator
 
 from pai_modelscope.config import TrainingConfig
 from pai_modelscope.data.batches import ExampleSource
+from pai_modelscope.data.load_dataset import TrainingData
 from pai_modelscope.data.loading import stop_if_a_worker_imports_this
 from pai_modelscope.errors import UserError
 from pai_modelscope.families import family_of_folder
@@ -99,7 +100,7 @@ class TrainingRun:
             self.method, self.source, self.config, self.accelerator, self._validation(), facts, self.fine_tuning.export
         )
 
-    def held_out(self, source: Any) -> ExampleSource:
+    def held_out(self, source: TrainingData) -> ExampleSource:
         """Batches of other pictures, read and shown as those of the training are."""
         return self.fine_tuning.batches(self.fine_tuning.held_out_set(source))
 

@@ -20,7 +20,7 @@ from pai_modelscope.adapters.control import (
 )
 from pai_modelscope.adapters.result_manifest import Tuned, write_tuned
 from pai_modelscope.config.option import faults_in
-from pai_modelscope.data import TrainingSet
+from pai_modelscope.data import TrainingData, TrainingSet
 from pai_modelscope.errors import UserError
 from pai_modelscope.families import STABLE_DIFFUSION
 from pai_modelscope.methods.base import Batch
@@ -118,7 +118,7 @@ class ControlNetFineTuning(FineTuning[ControlNetOptions, ControlNetTraining]):
     def training_set(self) -> TrainingSet:
         return self._checked(super().training_set())
 
-    def held_out_set(self, source: object) -> TrainingSet:
+    def held_out_set(self, source: TrainingData) -> TrainingSet:
         return self._checked(super().held_out_set(source))
 
     def validation_control(self, images: Sequence[str]) -> Mapping[str, Sequence[str]]:

@@ -8,10 +8,9 @@ import hashlib
 import json
 import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 from tqdm.auto import tqdm
 
@@ -34,7 +33,7 @@ def class_pictures(
     seed: int = 0,
     resolution: int | None = None,
     progress: bool = True,
-    **options: Any,
+    **options: object,
 ) -> list[Path]:
     """`count` pictures of the class `prompt` (猫, never the instance's word), drawn where they are not there yet.
 
@@ -63,7 +62,7 @@ def class_pictures(
     texts = [{"text": prompt, "seed": seed + place} for place in missing]
     bar = tqdm(total=count, initial=count - len(missing), desc=f"class pictures: {prompt}", disable=not progress)
     with bar:
-        for picture in sampler.stream(texts, **settings) if texts else ():
+        for picture in sampler.stream(texts, callback=None, **settings) if texts else ():
             write_png(picture.image, paths[missing[picture.index]], picture.infotext)
             bar.update()
     return [*brought, *paths]
@@ -97,7 +96,7 @@ def with_class_pictures(instances: TrainingSet, classes: TrainingSet, prior_loss
     return mix(instances, join([classes], [prior_loss_weight]), 0.5)
 
 
-def _key(sampler: Sampler, prompt: str, seed: int, settings: dict[str, Any]) -> str:
+def _key(sampler: Sampler, prompt: str, seed: int, settings: Mapping[str, object]) -> str:
     """The folder's name; it begins with the prompt, for people to find."""
     pipe = sampler.pipe
     parts = [weights_digest(part) for part in (pipe.unet, pipe.text_encoder, pipe.vae)]

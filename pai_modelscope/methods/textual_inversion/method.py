@@ -17,7 +17,7 @@ from pai_modelscope.adapters import Embedding, load_embedding, write_embedding
 from pai_modelscope.adapters.embedding_loader import Words, add_words
 from pai_modelscope.adapters.result_manifest import Tuned, write_tuned
 from pai_modelscope.checkpoints.configs import part_class
-from pai_modelscope.data import TrainingSet
+from pai_modelscope.data import TrainingData, TrainingSet
 from pai_modelscope.errors import UserError
 from pai_modelscope.families.stable_diffusion import CLASSES
 from pai_modelscope.methods.denoising import Denoising, Networks
@@ -118,7 +118,7 @@ class TextualInversionFineTuning(FineTuning[TextualInversionOptions, TextualInve
         data = self.context.data
         return self._with_word(self.open(data.train_data_dir, data.max_train_samples, self.caption))
 
-    def held_out_set(self, source: object) -> TrainingSet:
+    def held_out_set(self, source: TrainingData) -> TrainingSet:
         return self._with_word(super().held_out_set(source))
 
     def export(self, folder: Path) -> None:

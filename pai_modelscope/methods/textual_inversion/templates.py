@@ -5,7 +5,7 @@ They are short and say little, so that what all pictures share is left for the w
 
 from dataclasses import replace
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING
 
 from pai_modelscope.data.examples import Example, Reader, TrainingSet
 from pai_modelscope.errors import UserError
@@ -13,6 +13,9 @@ from pai_modelscope.text import expand
 from pai_modelscope.text.characters import shorten
 from pai_modelscope.text.chunks import token_ids
 from pai_modelscope.text.placeholders import mentioned_tokens, vector_names
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 OBJECT_TEMPLATES = (
     "一张{}的照片",
@@ -63,7 +66,9 @@ def template_captions(word: str, learnable_property: str = "object") -> list[str
     return [template.format(word) for template in TEMPLATES[learnable_property]]
 
 
-def with_word(training_set: TrainingSet, word: str, tokenizer: Any, learnable_property: str = "object") -> "WordReader":
+def with_word(
+    training_set: TrainingSet, word: str, tokenizer: "PreTrainedTokenizerBase", learnable_property: str = "object"
+) -> "WordReader":
     """`training_set` with `word` in every caption, and each of its vectors written out for `tokenizer`.
 
     Making an example raises `UserError` where the tokenizer doesn't read the word: its vectors would learn nothing.
@@ -77,7 +82,9 @@ def with_word(training_set: TrainingSet, word: str, tokenizer: Any, learnable_pr
 class WordReader(Reader[int]):
     """See `with_word`."""
 
-    def __init__(self, training_set: TrainingSet, word: str, tokenizer: Any, templates: list[str]):
+    def __init__(
+        self, training_set: TrainingSet, word: str, tokenizer: "PreTrainedTokenizerBase", templates: list[str]
+    ):
         super().__init__(range(len(training_set)))
         self._training_set, self._word, self._tokenizer, self._templates = training_set, word, tokenizer, templates
 
@@ -102,7 +109,7 @@ class WordReader(Reader[int]):
         return text
 
 
-def _is_read(tokenizer: Any, word: str, text: str) -> bool:
+def _is_read(tokenizer: "PreTrainedTokenizerBase", word: str, text: str) -> bool:
     """Whether the ids of all vectors of the word stand in a text, one after the other."""
     names = vector_names(tokenizer, word)
     wanted = tokenizer.convert_tokens_to_ids(names)
