@@ -6,10 +6,13 @@ import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from pai_modelscope.config import GENERATION_FALLBACKS
 from pai_modelscope.errors import UserError, printable
+
+if TYPE_CHECKING:
+    from pai_modelscope.evaluation.report import Report
 
 _PROGRAM = "python -m pai_modelscope.evaluation"
 SHIPPED_MODEL = "pai-diffusion-mini-zh"
@@ -39,7 +42,7 @@ def parser(program: str = _PROGRAM) -> argparse.ArgumentParser:
     return p
 
 
-def evaluate(options: argparse.Namespace) -> dict[str, Any]:
+def evaluate(options: argparse.Namespace) -> "Report":
     """Measure, write the report, and return it."""
     from pai_modelscope.evaluation import report, rows, sheets
     from pai_modelscope.evaluation.judge import Judge
@@ -60,7 +63,7 @@ def evaluate(options: argparse.Namespace) -> dict[str, Any]:
         workers=min(os.cpu_count() or 1, 16),
     )
     options.out.mkdir(parents=True, exist_ok=True)
-    figures: dict[str, Any] = {
+    figures: Report = {
         "model": sampler.name,
         "data": bench.pictures.title,
         "candidates": len(bench.pictures.names),
@@ -69,6 +72,7 @@ def evaluate(options: argparse.Namespace) -> dict[str, Any]:
         "loras": {Path(str(file)).name: weight for file, weight in loras.items()} if isinstance(loras, Mapping) else {},
         **report.surroundings(device),
         "rows": [],
+        "seconds": 0,
     }
     chosen = [row for row in rows.ROWS if not options.rows or row.name in options.rows]
     for result in report.measure(bench, chosen):

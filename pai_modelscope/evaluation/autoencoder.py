@@ -1,15 +1,18 @@
 """Pictures through a model's autoencoder alone."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 import torch
 from PIL import Image
 
+if TYPE_CHECKING:
+    from diffusers import DiffusionPipeline
+
 
 @torch.inference_mode()
-def reconstruct(pipe: Any, images: Sequence[Image.Image], batch: int = 64) -> list[Image.Image]:
-    """Pictures through the autoencoder and back, at the mean of the latent distribution."""
+def reconstruct(pipe: "DiffusionPipeline", images: Sequence[Image.Image], batch: int = 64) -> list[Image.Image]:
+    """Pass pictures through the autoencoder and back, at the mean of the latent distribution."""
     processor, vae = pipe.image_processor, pipe.vae
     restored: list[Image.Image] = []
     for start in range(0, len(images), batch):

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -14,6 +14,9 @@ from pai_modelscope.errors import UserError, reason
 from pai_modelscope.evaluation.metrics import border_colour
 from pai_modelscope.model_layout import read_json
 
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase, VisionTextDualEncoderModel
+
 SHIPPED_JUDGE = Path(__file__).parents[1] / "assets" / "judge"
 STYLE_LAYERS = 6  # best of 1 to 14 on held-out drawings: 0.67 of 11 styles recognised, 0.20 from the last layer
 
@@ -23,7 +26,12 @@ class Judge:
 
     masks_padding = True
 
-    def __init__(self, model: Any, tokenizer: Any, device: torch.device | str = "cpu"):
+    def __init__(
+        self,
+        model: "VisionTextDualEncoderModel",
+        tokenizer: "PreTrainedTokenizerBase",
+        device: torch.device | str = "cpu",
+    ):
         self.model = model.to(device).eval().requires_grad_(False)
         self.tokenizer = tokenizer
         self.device = torch.device(device)
@@ -91,10 +99,11 @@ class Judge:
         return _unit(projected, self.model.config.projection_dim)
 
 
-def judge_ids(tokenizer: Any, texts: Sequence[str]) -> torch.Tensor:
+def judge_ids(tokenizer: "PreTrainedTokenizerBase", texts: Sequence[str]) -> torch.Tensor:
     """Token ids (n, L), L = `tokenizer.model_max_length`."""
     encoded = tokenizer(list(texts), padding="max_length", truncation=True, return_tensors="pt")
-    return encoded["input_ids"]
+    ids: torch.Tensor = encoded["input_ids"]
+    return ids
 
 
 def judge_pixels(images: Sequence[Image.Image] | torch.Tensor, size: int, device: torch.device | str) -> torch.Tensor:

@@ -58,12 +58,15 @@ def frechet_distance(a: torch.Tensor, b: torch.Tensor) -> float:
     a, b = a.double().cpu(), b.double().cpu()
     cov_a, cov_b = torch.cov(a.T).reshape(a.shape[1], -1), torch.cov(b.T).reshape(b.shape[1], -1)
     root_a = _symmetric_root(cov_a)
-    cross = torch.linalg.eigvalsh(root_a @ cov_b @ root_a).clamp(min=0).sqrt().sum()
+    eigenvalues: torch.Tensor = torch.linalg.eigvalsh(root_a @ cov_b @ root_a)
+    cross = eigenvalues.clamp(min=0).sqrt().sum()
     return ((a.mean(0) - b.mean(0)).square().sum() + cov_a.trace() + cov_b.trace() - 2 * cross).item()
 
 
 def _symmetric_root(matrix: torch.Tensor) -> torch.Tensor:
     """The square root of a symmetric positive semi-definite matrix; rounding below zero is clipped."""
+    values: torch.Tensor
+    vectors: torch.Tensor
     values, vectors = torch.linalg.eigh(matrix)
     return (vectors * values.clamp(min=0).sqrt()) @ vectors.T
 

@@ -14,7 +14,7 @@ from PIL import Image
 from pai_modelscope import limits
 from pai_modelscope.errors import UserError, reason
 from pai_modelscope.images.colors import NAMED_COLOURS
-from pai_modelscope.untrusted import parse_json
+from pai_modelscope.untrusted import Json, parse_json
 
 SHIPPED = "shipped"
 PIXELS = 256  # side of a rendered picture
@@ -112,16 +112,16 @@ def open_pictures(data: str) -> Pictures:
     if not path.is_file():
         raise UserError(f"There is no file {data}. Give '{SHIPPED}' or the pictures.jsonl.xz of recipes/mini.")
     try:
-        rows = list(_rows(path))
-        records = [_record(row, path.parent) for row in rows]
+        content = list(_rows(path))
+        records = [_record(row, path.parent) for row in content]
     except (lzma.LZMAError, EOFError, OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(
             f"{data} is no list of pictures ({reason(error)}). Give the pictures.jsonl.xz of recipes/mini."
         ) from error
-    return Pictures(records, f"the full data set ({len(rows)} pictures)")
+    return Pictures(records, f"the full data set ({len(records)} pictures)")
 
 
-def _rows(path: Path) -> Iterator[Any]:
+def _rows(path: Path) -> Iterator[Json]:
     """The rows of a `.jsonl.xz`, a line at a time: what its bytes unfold to has a bound."""
     read = 0
     with lzma.open(path) as lines:
@@ -132,7 +132,8 @@ def _rows(path: Path) -> Iterator[Any]:
             yield parse_json(line, str(path))
 
 
-def _record(row: dict, folder: Path = Path()) -> Record:
+def _record(row: Any, folder: Path = Path()) -> Record:
+    """Raises `KeyError`, `TypeError` or `AttributeError` for a row of another form."""
     return Record(
         id=row["id"],
         key=row["key"],

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import NotRequired, TypedDict
 
 import torch
 
@@ -21,13 +21,58 @@ PERCENT = ("R@1", "R@5", "style", "colour", "both", "one half", "edges")
 MISSES = 12  # cases a row that the report names
 
 
-def run_row(row: Row, bench: Bench) -> dict[str, Any]:
-    """The figures of one row: `generated`, `real` (the real pictures of the same prompts), and their ratio `share`."""
+class Miss(TypedDict):
+    """A prompt whose name the judge did not see in its picture: the name's rank, and the names that it saw."""
+
+    prompt: str
+    seed: int
+    rank: int
+    seen: list[str]
+
+
+class RowResult(TypedDict):
+    """A row that was measured. Beside these entries, `of_NAME` is its ratio to the row of that name."""
+
+    name: str
+    title: str
+    prompts: int
+    options: dict[str, object]
+    skipped: NotRequired[str]
+    real: NotRequired[Figures]
+    generated: NotRequired[Figures]
+    misses: NotRequired[list[Miss]]
+    chance: NotRequired[Figures]
+    share: NotRequired[Figures]
+    examples: NotRequired[list[str]]
+    seconds: NotRequired[float]
+
+
+class Surroundings(TypedDict):
+    hardware: str
+    python: str
+    versions: dict[str, str]
+
+
+class Report(Surroundings):
+    """What `report.json` holds."""
+
+    model: str
+    data: str
+    candidates: int
+    limit: int
+    options: dict[str, object]
+    loras: dict[str, float]
+    rows: list[RowResult]
+    seconds: int
+
+
+def run_row(row: Row, bench: Bench) -> RowResult:
+    """Measure one row: `generated`, `real` (the real pictures of the same prompts), and their ratio `share`."""
     start = time.perf_counter()
     cases = row.cases(bench.pictures, bench.limit)
-    result: dict[str, Any] = {"name": row.name, "title": row.title, "prompts": len(cases), "options": dict(row.options)}
+    result: RowResult = {"name": row.name, "title": row.title, "prompts": len(cases), "options": dict(row.options)}
     if not cases:
-        return result | {"skipped": "the data set has no such pictures"}
+        return {**result, "skipped": "the data set has no such pictures"}
     reals = bench.real([case.scene for case in cases])
     if row.name != "vae":  # there the real pictures are what the generated ones are measured against
         result["real"] = row.measure(bench, reals, cases)
@@ -38,7 +83,7 @@ def run_row(row: Row, bench: Bench) -> dict[str, Any]:
     result["chance"] = chance(bench, cases, result)
     result["share"] = ratio(result.get("generated", {}), result.get("real", {}))
     result["examples"] = [case.prompt for case in cases[:4]]
-    return result | {"seconds": round(time.perf_counter() - start, 1)}
+    return {**result, "seconds": round(time.perf_counter() - start, 1)}
 
 
 def ratio(figures: Figures, reference: Figures) -> Figures:
@@ -46,7 +91,7 @@ def ratio(figures: Figures, reference: Figures) -> Figures:
     return {key: figures[key] / reference[key] for key in figures if key in PERCENT and reference.get(key)}
 
 
-def chance(bench: Bench, cases: Sequence[Case], result: dict[str, Any]) -> Figures:
+def chance(bench: Bench, cases: Sequence[Case], result: RowResult) -> Figures:
     """What pictures that show nothing reach: R@k over the names, one of the styles, one of the colours."""
     keys = {**result.get("real", {}), **result.get("generated", {})}
     targets = bench.targets(cases)
@@ -55,14 +100,14 @@ def chance(bench: Bench, cases: Sequence[Case], result: dict[str, Any]) -> Figur
     return {key: known[key] for key in keys if key in known}
 
 
-def misses(bench: Bench, images: Images, cases: Sequence[Case]) -> list[dict[str, Any]]:
+def misses(bench: Bench, images: Images, cases: Sequence[Case]) -> list[Miss]:
     """Prompts whose (left) name is not in the judge's top five, with what the judge saw instead."""
     if not cases[0].prompt or len(cases[0].targets) > 1:
         return []
     similarity = bench.judge.images(images) @ bench.name_features.T
     ranks = bench.ranks(images, bench.targets(cases))
     names = bench.pictures.names
-    return [
+    missed: list[Miss] = [
         {
             "prompt": case.prompt,
             "seed": case.seed,
@@ -71,32 +116,34 @@ def misses(bench: Bench, images: Images, cases: Sequence[Case]) -> list[dict[str
         }
         for case, rank, row in zip(cases, ranks, similarity, strict=True)
         if rank >= 5
-    ][:MISSES]
+    ]
+    return missed[:MISSES]
 
 
-def measure(bench: Bench, rows: Sequence[Row]) -> Iterator[dict[str, Any]]:
-    """All rows in turn; a row with `beside` also gets its ratio to that row's generated pictures."""
-    results: dict[str, dict[str, Any]] = {}
+def measure(bench: Bench, rows: Sequence[Row]) -> Iterator[RowResult]:
+    """Measure all rows in turn; a row with `beside` also gets its ratio to that row's generated pictures."""
+    results: dict[str, RowResult] = {}
     for row in rows:
         result = results[row.name] = run_row(row, bench)
         if row.beside in results and "generated" in result:
-            result["of_" + row.beside] = ratio(result["generated"], results[row.beside]["generated"])
+            name = "of_" + row.beside
+            result[name] = ratio(result["generated"], results[row.beside]["generated"])  # type: ignore[literal-required]
         yield result
 
 
-def one_line(result: dict[str, Any]) -> str:
+def one_line(result: RowResult) -> str:
     """A row as a terminal shows it: each figure of the model, then that of the real pictures."""
     if "skipped" in result:
         return f"{result['name']:>18}: skipped, {result['skipped']}"
     parts = []
     for key in result.get("generated") or result["real"]:
-        ours, real = (result.get(side, {}).get(key) for side in ("generated", "real"))
-        parts.append(f"{key} {' / '.join(_number(key, v) for v in (ours, real) if v is not None)}")
+        figures = (result.get("generated", {}).get(key), result.get("real", {}).get(key))
+        parts.append(f"{key} {' / '.join(_number(key, figure) for figure in figures if figure is not None)}")
     return f"{result['name']:>18}: {', '.join(parts)}  ({result['prompts']} prompts, {result['seconds']} s)"
 
 
-def surroundings(device: torch.device) -> dict[str, Any]:
-    """Hardware and versions, as a report must name them."""
+def surroundings(device: torch.device) -> Surroundings:
+    """Tell hardware and versions, as a report must name them."""
     hardware = f"{os.cpu_count()} CPU cores ({platform.machine()})"
     if device.type == "cuda":
         hardware = f"{torch.cuda.get_device_name(device)}, float16"
@@ -107,8 +154,8 @@ def surroundings(device: torch.device) -> dict[str, Any]:
     }
 
 
-def markdown(report: dict[str, Any]) -> str:
-    """The table for a model card, with what is needed to read it and to make it again."""
+def markdown(report: Report) -> str:
+    """Write the table for a model card, with what is needed to read it and to make it again."""
     lines = [
         "| prompts | n | measure | model | real pictures | share of real | chance |",
         "| --- | ---: | --- | ---: | ---: | ---: | ---: |",
@@ -128,10 +175,10 @@ def markdown(report: dict[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _lines(result: dict[str, Any]) -> list[str]:
+def _lines(result: RowResult) -> list[str]:
     lines = []
     for place, key in enumerate(result.get("generated") or result["real"]):
-        cells = [_number(key, result.get(side, {}).get(key)) for side in ("generated", "real")]
+        cells = [_number(key, result.get("generated", {}).get(key)), _number(key, result.get("real", {}).get(key))]
         share, guess = result["share"].get(key), result["chance"].get(key)
         cells += ["" if share is None else f"{share:.3f}", _number(key, guess)]
         head = [result["title"], str(result["prompts"])] if place == 0 else ["", ""]
@@ -147,7 +194,8 @@ def _number(key: str, value: float | None) -> str:
     return f"{value:.1f} dB" if "PSNR" in key else f"{value:.4f}"
 
 
-def write(report: dict[str, Any], folder: Path) -> None:
+def write(report: Report, folder: Path) -> None:
+    """Write `report.json` and `report.md`."""
     text = json.dumps(report, ensure_ascii=False, indent=1)
     (folder / "report.json").write_text(text + "\n", encoding="utf-8")
     (folder / "report.md").write_text(markdown(report), encoding="utf-8")

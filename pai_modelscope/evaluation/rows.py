@@ -6,7 +6,6 @@ A row's measure is taken twice, on generated pictures and on the real ones that 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
 
 import torch
 from PIL import Image
@@ -90,22 +89,23 @@ class Bench(Reference):
     """The same, with the model as users open it, and what it has drawn so far."""
 
     sampler: Sampler
-    options: Mapping[str, Any]
+    options: Mapping[str, object]
     batch: int
-    _generated: dict[tuple, dict[tuple[str, int], Image.Image]] = field(default_factory=dict)
+    _generated: dict[tuple[tuple[str, object], ...], dict[tuple[str, int], Image.Image]] = field(default_factory=dict)
 
-    def draw(self, cases: Sequence[Case], options: Mapping[str, Any]) -> list[Image.Image]:
+    def draw(self, cases: Sequence[Case], options: Mapping[str, object]) -> list[Image.Image]:
         """Generated pictures; the same prompt, seed and options are drawn once, whichever rows ask."""
         return self.draw_prompts([(case.prompt, case.seed) for case in cases], options)
 
-    def draw_prompts(self, asked: Sequence[tuple[str, int]], options: Mapping[str, Any]) -> list[Image.Image]:
+    def draw_prompts(self, asked: Sequence[tuple[str, int]], options: Mapping[str, object]) -> list[Image.Image]:
         """The same for pairs of prompt and seed."""
         options = {**self.options, **options}
-        drawn = self._generated.setdefault(tuple(sorted(options.items())), {})
+        key = tuple((name, options[name]) for name in sorted(options))
+        drawn = self._generated.setdefault(key, {})
         missing = [pair for pair in dict.fromkeys(asked) if pair not in drawn]
-        texts = [{"text": text, "seed": seed} for text, seed in missing]
+        texts: list[dict[str, object]] = [{"text": text, "seed": seed} for text, seed in missing]
         if texts:
-            pictures = self.sampler(texts, batch_size=self.batch, **options)
+            pictures = self.sampler(texts, callback=None, batch_size=self.batch, **options)
             drawn.update(zip(missing, (picture.image for picture in pictures), strict=True))
         return [drawn[pair] for pair in asked]
 
@@ -125,8 +125,8 @@ class Row:
     title: str
     cases: Callable[[Pictures, int], list[Case]]
     measure: Measure
-    options: Mapping[str, Any] = field(default_factory=dict)
-    draw: Callable[[Bench, Sequence[Case], Mapping[str, Any]], list[Image.Image]] | None = Bench.draw
+    options: Mapping[str, object] = field(default_factory=dict)
+    draw: Callable[[Bench, Sequence[Case], Mapping[str, object]], list[Image.Image]] | None = Bench.draw
     beside: str | None = None
 
 
@@ -176,7 +176,7 @@ def by_psnr(bench: Bench, images: Images, cases: Sequence[Case]) -> Figures:
     return {"PSNR": together, "mean PSNR": by_picture.clamp(max=99).mean().item()}
 
 
-def through_vae(bench: Bench, cases: Sequence[Case], options: Mapping[str, Any]) -> list[Image.Image]:
+def through_vae(bench: Bench, cases: Sequence[Case], options: Mapping[str, object]) -> list[Image.Image]:
     return reconstruct(bench.sampler.pipe, bench.real([case.scene for case in cases]))
 
 
@@ -192,9 +192,9 @@ def edges_of(bench: Bench, cases: Sequence[Case]) -> list[Image.Image]:
     return [annotate("canny", image.convert("RGB")) for image in bench.real([case.scene for case in cases])]
 
 
-def under_control(bench: Bench, cases: Sequence[Case], options: Mapping[str, Any]) -> list[Image.Image]:
+def under_control(bench: Bench, cases: Sequence[Case], options: Mapping[str, object]) -> list[Image.Image]:
     """Drawn along the edges of the real drawings, by the ControlNet that ships."""
-    texts = [
+    texts: list[dict[str, object]] = [
         {
             "text": case.prompt,
             "seed": case.seed,
@@ -202,7 +202,7 @@ def under_control(bench: Bench, cases: Sequence[Case], options: Mapping[str, Any
         }
         for case, edges in zip(cases, edges_of(bench, cases), strict=True)
     ]
-    pictures = bench.sampler(texts, batch_size=1, **{**bench.options, **options})
+    pictures = bench.sampler(texts, callback=None, batch_size=1, **{**bench.options, **options})
     return [picture.image for picture in pictures]
 
 

@@ -7,13 +7,12 @@ Measures the assembled model on the full data set, says which goals it reaches, 
 import argparse
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from pai_modelscope.evaluation import __main__ as evaluation
-from pai_modelscope.evaluation.report import markdown
+from pai_modelscope.evaluation.report import Report, markdown
 
 MODEL = "pai-diffusion-mini-zh"
 MARKERS = "<!-- evaluation: written by recipes.mini.evaluate -->", "<!-- end of evaluation -->"
@@ -29,8 +28,10 @@ class Goal:
     bound: float
     at_most: bool = False
 
-    def found(self, rows: dict[str, dict[str, Any]]) -> float | None:
-        return rows.get(self.row, {}).get(self.side, {}).get(self.figure)
+    def value(self, rows: Mapping[str, Mapping[str, object]]) -> float | None:
+        """The figure, None where it was not measured."""
+        figures = rows.get(self.row, {}).get(self.side)
+        return figures.get(self.figure) if isinstance(figures, dict) else None
 
     def reached(self, value: float) -> bool:
         return value <= self.bound if self.at_most else value >= self.bound
@@ -58,18 +59,18 @@ GOALS = (
 )
 
 
-def judged(report: dict[str, Any]) -> Iterator[str]:
+def judged(report: Report) -> Iterator[str]:
     """One line a goal."""
     rows = {row["name"]: row for row in report["rows"]}
     for goal in GOALS:
-        value = goal.found(rows)
+        value = goal.value(rows)
         verdict = "not measured" if value is None else "reached" if goal.reached(value) else "MISSED"
         bound = f"{'at most' if goal.at_most else 'at least'} {goal.bound:g}"
         figure = "-" if value is None else f"{value:.3f}"
         yield f"{verdict:>12}  {goal.row} {goal.figure} ({goal.side}): {figure}, {bound}"
 
 
-def write_card(report: dict[str, Any], card: Path) -> None:
+def write_card(report: Report, card: Path) -> None:
     """Put the table between its markers; a card without them is an error."""
     text = card.read_text(encoding="utf-8")
     begin, end = MARKERS
@@ -89,7 +90,7 @@ def main() -> None:
     parser.add_argument("--card", type=Path, help="the model card that gets the table")
     args = parser.parse_args()
     if args.report:
-        report = json.loads(args.report.read_text(encoding="utf-8"))
+        report: Report = json.loads(args.report.read_text(encoding="utf-8"))
     else:
         flags = ["--model", str(args.assets / MODEL), "--judge", str(args.assets / "judge")]
         flags += ["--data", str(args.work / "pictures.jsonl.xz"), "--limit", str(args.limit)]
