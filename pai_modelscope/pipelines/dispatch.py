@@ -17,9 +17,13 @@ import functools
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from types import ModuleType
+from typing import TYPE_CHECKING
 
 from pai_modelscope.zoo.folders import PIPELINE_TYPE, json_if_readable
+
+if TYPE_CHECKING:
+    from modelscope.utils.config import ConfigDict
 
 TASK = "text-to-image-synthesis"
 _MARK = "wrapped_by_pai_modelscope"
@@ -34,15 +38,15 @@ def install() -> None:
     _wrap(hf_util, "hf_pipeline", _hf_pipeline)
 
 
-def ours(task: str | None, model: Any, named: str | None) -> bool:
-    """Whether this call, with the type `named` for it, is for our pipeline though it does not say so.
+def is_for_family(task: str | None, model: object, pipeline_type: str | None) -> bool:
+    """Whether a call of this type is for our pipeline though it does not say so.
 
-    model: whatever the user gave, by now downloaded; only a folder is looked at.
+    model: what the user passed, by now downloaded; only a folder is looked at.
     """
     if task != TASK or not isinstance(model, str | os.PathLike) or not Path(model).is_dir():
         return False
     configured = (json_if_readable(Path(model) / "configuration.json") or {}).get("pipeline")
-    if named != (configured.get("type") if isinstance(configured, dict) else None):
+    if pipeline_type != (configured.get("type") if isinstance(configured, dict) else None):
         return False
     from pai_modelscope.families import recognized  # imports torch
 
@@ -50,33 +54,38 @@ def ours(task: str | None, model: Any, named: str | None) -> bool:
 
 
 def _build_pipeline(
-    original: Callable[..., Any], cfg: Any, task_name: str | None = None, default_args: dict[str, Any] | None = None
-) -> Any:
+    original: Callable[..., object],
+    cfg: "ConfigDict",
+    task_name: str | None = None,
+    default_args: dict[str, object] | None = None,
+) -> object:
     if isinstance(cfg.get("model"), os.PathLike):  # `model_dir` gives one; pipelines expect strings
         cfg["model"] = os.fspath(cfg["model"])
-    if ours(task_name, cfg.get("model"), cfg.get("type")):
+    if is_for_family(task_name, cfg.get("model"), cfg.get("type")):
         cfg["type"] = PIPELINE_TYPE
     return original(cfg, task_name=task_name, default_args=default_args)
 
 
 def _hf_pipeline(
-    original: Callable[..., Any],
+    original: Callable[..., object],
     task: str | None = None,
-    model: Any = None,
+    model: object = None,
     framework: str | None = None,
     device: str | None = None,
-    **options: Any,
-) -> Any:
-    if not ours(task, model, None):
+    **options: object,
+) -> object:
+    if not is_for_family(task, model, None):
         return original(task=task, model=model, framework=framework, device=device, **options)
     from modelscope.pipelines import builder
     from modelscope.utils.config import ConfigDict
 
     cfg = ConfigDict(type=PIPELINE_TYPE, model=model, device=device or "gpu", **options)
-    return builder.build_pipeline(cfg, task_name=task, default_args={})
+    pipeline: object = builder.build_pipeline(cfg, task_name=task, default_args={})
+    return pipeline
 
 
-def _wrap(module: Any, name: str, wrapper: Callable[..., Any]) -> None:
+def _wrap(module: ModuleType, name: str, wrapper: Callable[..., object]) -> None:
+    """Put `wrapper`, which gets the original as its first argument, in the place of a function of a module."""
     original = getattr(module, name)
     original = getattr(original, _MARK, original)
     wrapped = functools.wraps(original)(functools.partial(wrapper, original))

@@ -1,7 +1,9 @@
 """ModelScope's pipelines for pictures made from pictures: image to image, inpainting, ControlNet."""
 
-from typing import Any, ClassVar
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, ClassVar
 
+from modelscope.msdatasets import MsDataset
 from modelscope.outputs import OutputKeys
 from modelscope.pipelines.builder import PIPELINES
 from modelscope.utils.ast_utils import INDEX_KEY, MODULE_KEY
@@ -9,8 +11,11 @@ from modelscope.utils.constant import Tasks
 from modelscope.utils.import_utils import LazyImportModule
 
 from pai_modelscope.errors import UserError
-from pai_modelscope.pipelines.text_to_image import PaiDiffusionPipeline, Text
+from pai_modelscope.pipelines.text_to_image import Output, PaiDiffusionPipeline, Text
 from pai_modelscope.zoo.folders import PIPELINE_TYPE
+
+if TYPE_CHECKING:
+    import torch
 
 # What ModelScope's own pipelines of these tasks call things.
 _SYNONYMS = {"img": "image", "prompt": "text", "mask_image": "mask"}
@@ -20,7 +25,7 @@ class _Editing(PaiDiffusionPipeline):
     needs: ClassVar[tuple[str, ...]]
     without_text: ClassVar[str | None] = None  # what is drawn where no text is given; None: it must be given
 
-    def request(self, text: Text, options: dict[str, Any]) -> dict[str, Any]:
+    def request(self, text: Text, options: Mapping[str, object]) -> dict[str, object]:
         renamed = _renamed(super().request(text, options))
         if renamed.get("text") is None and self.without_text is not None:
             renamed["text"] = self.without_text
@@ -31,7 +36,7 @@ class _Editing(PaiDiffusionPipeline):
                 )
         return renamed
 
-    def __call__(self, input: Any, **options: Any) -> Any:
+    def __call__(self, input: Text | list[Text] | MsDataset, **options: object) -> Output:
         """As `PaiDiffusionPipeline`, with `img` or `image` (and `mask`) in the dict or among the options: a path, a PIL
         picture, a BGR array, bytes or a data URL. `text` or `prompt` may stand among the options, too. The result has
         the first picture as `output_img` and `output`.
@@ -40,25 +45,27 @@ class _Editing(PaiDiffusionPipeline):
         text = options.pop("text", None)
         if text is not None:
             input = [_with_text(item, text) for item in input] if isinstance(input, list) else _with_text(input, text)
-        output = super().__call__(input, **options)  # a dict, a list of them, or an iterator
+        output = super().__call__(input, **options)
         for result in [output] if isinstance(output, dict) else output if isinstance(output, list) else []:
-            result[OutputKeys.OUTPUT_IMG] = result[OutputKeys.OUTPUT] = result[OutputKeys.OUTPUT_IMGS][0]
+            pictures = result[OutputKeys.OUTPUT_IMGS]
+            assert isinstance(pictures, list)
+            result[OutputKeys.OUTPUT_IMG] = result[OutputKeys.OUTPUT] = pictures[0]
         return output
 
 
-def _renamed(values: dict[str, Any]) -> dict[str, Any]:
-    """What was given, by our names. Raises `UserError` for two names of one thing."""
-    renamed: dict[str, Any] = {}
+def _renamed(values: Mapping[str, object]) -> dict[str, object]:
+    """Name options as `GenerationOptions` does. Raises `UserError` for two names of one option."""
+    renamed: dict[str, object] = {}
     for name, value in values.items():
-        ours = _SYNONYMS.get(name, name)
-        if ours in renamed:
-            raise UserError(f"{name!r} is given beside another name of {ours!r}: give it once")
-        renamed[ours] = value
+        option = _SYNONYMS.get(name, name)
+        if option in renamed:
+            raise UserError(f"{name!r} is given beside another name of {option!r}: give it once")
+        renamed[option] = value
     return renamed
 
 
-def _with_text(item: Any, text: Any) -> Any:
-    """The input with a text that was given beside it, where it has none of its own."""
+def _with_text(item: Text, text: object) -> Text:
+    """Add the text that stands among the options to an input that has none."""
     has_text = isinstance(item, dict) and (item.get("text") is not None or item.get("prompt") is not None)
     return {**item, "text": text} if isinstance(item, dict) and not has_text else item
 
@@ -89,13 +96,33 @@ class PaiDiffusionControlNetPipeline(_Editing):
 
     needs = ("control",)
 
-    def __init__(self, model: str, *args: Any, controlnet: str | None = None, kind: str = "canny", **options: Any):
+    def __init__(
+        self,
+        model: str,
+        device: str = "gpu",
+        *,
+        controlnet: str | None = None,
+        kind: str = "canny",
+        torch_dtype: "str | torch.dtype | None" = None,
+        safety: object = None,
+        model_revision: str | None = None,
+        revision: str | None = None,
+        **others: object,
+    ) -> None:
         """`controlnet`: a folder, a name of the zoo or a hub id; None: the zoo's for this model. `kind`: what it reads,
         one of `pai_modelscope.images.annotators.ANNOTATORS`."""
-        super().__init__(model, *args, **options)
+        super().__init__(
+            model,
+            device,
+            torch_dtype=torch_dtype,
+            safety=safety,
+            model_revision=model_revision,
+            revision=revision,
+            **others,
+        )
         self.kind, self.controlnet = kind, controlnet
 
-    def request(self, text: Text, options: dict[str, Any]) -> dict[str, Any]:
+    def request(self, text: Text, options: Mapping[str, object]) -> dict[str, object]:
         renamed = _renamed(text if isinstance(text, dict) else {})
         if renamed.get("control") is None and options.get("control") is None and renamed.get("image") is not None:
             picture = renamed.pop("image")

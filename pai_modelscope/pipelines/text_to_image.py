@@ -1,8 +1,8 @@
 """ModelScope's text-to-image pipeline for models of our family."""
 
 import itertools
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from modelscope.msdatasets import MsDataset
@@ -18,7 +18,15 @@ from pai_modelscope.errors import UserError
 from pai_modelscope.zoo import model_dir
 from pai_modelscope.zoo.folders import PIPELINE_TYPE
 
-Text = str | dict[str, Any]
+if TYPE_CHECKING:
+    import torch
+    from PIL import Image
+
+    from pai_modelscope.sampling import Picture
+
+Text = str | dict[str, object]
+Result = dict[str, object]
+Output = Result | list[Result] | Iterator["Output"]  # of a text, of a list of texts, of an MsDataset
 _FROM_MODELSCOPE = {"preprocessor", "trust_remote_code"}  # handed to every pipeline; ours has no use for them
 
 
@@ -39,11 +47,11 @@ class PaiDiffusionPipeline(Pipeline):
         model: str,
         device: str = "gpu",
         *,
-        torch_dtype: Any = None,
-        safety: Any = None,
+        torch_dtype: "str | torch.dtype | None" = None,
+        safety: object = None,
         model_revision: str | None = None,
         revision: str | None = None,
-        **others: Any,
+        **others: object,
     ) -> None:
         """Load a model: a folder, a name of the zoo, or an id on either hub.
 
@@ -73,7 +81,7 @@ class PaiDiffusionPipeline(Pipeline):
             folder, device=_torch_device(device), torch_dtype=torch_dtype, safety=safety
         )
 
-    def __call__(self, input: Text | list[Text] | MsDataset, **options: Any) -> Any:
+    def __call__(self, input: Text | list[Text] | MsDataset, **options: object) -> Output:
         """Draw pictures for a text, a {'text': ...}, or a list of either.
 
         options: every field of `GenerationOptions`, a `callback` and a `generator`; the same names in a dict stand
@@ -86,11 +94,11 @@ class PaiDiffusionPipeline(Pipeline):
         ModelScope pipeline does. An MsDataset gives a generator of them.
         """
         if isinstance(input, MsDataset):
-            return self._each(input, options)
+            return (self(text, **options) for text in input)
         requests = [self.request(item, options) for item in _as_list(input)]
         if isinstance(input, dict) and "callback" in input:  # where ModelScope's own pipelines take it
             options["callback"] = requests[0].pop("callback")
-        pictures = iter(self.sampler(requests, **options))
+        pictures = iter(self.sampler(requests, **options))  # type: ignore[arg-type]  # it checks the callback
         results = []
         for request in requests:
             layers = (request, options, self.sampler.recommended)
@@ -98,13 +106,9 @@ class PaiDiffusionPipeline(Pipeline):
             results.append(_result(list(itertools.islice(pictures, count)), kind))
         return results if isinstance(input, list) else results[0]
 
-    def request(self, text: Text, options: dict[str, Any]) -> dict[str, Any]:
-        """One input as the sampler takes it."""
+    def request(self, text: Text, options: Mapping[str, object]) -> dict[str, object]:
+        """Make of one input what the sampler takes."""
         return dict(text) if isinstance(text, dict) else {"text": text}
-
-    def _each(self, texts: MsDataset, options: dict[str, Any]) -> Iterator[dict[str, Any]]:
-        for text in texts:
-            yield self(text, **options)
 
 
 def _as_list(input: Text | list[Text]) -> list[Text]:
@@ -116,12 +120,12 @@ def _torch_device(device: str) -> str | None:
     return None if device == "gpu" else device.replace("gpu", "cuda", 1)
 
 
-def _option(name: str, *sources: dict[str, Any]) -> Any:
+def _option(name: str, *sources: Mapping[str, object]) -> Any:
     """The option's value in the first of these that sets it, else its default."""
     return next((source[name] for source in sources if source.get(name) is not None), getattr(GenerationOptions, name))
 
 
-def _result(pictures: list[Any], output_type: str) -> dict[str, Any]:
+def _result(pictures: "list[Picture]", output_type: str) -> Result:
     images = [picture.image if output_type == "pil" else _bgr(picture.image) for picture in pictures]
     return {
         OutputKeys.OUTPUT_IMGS: images,
@@ -132,7 +136,7 @@ def _result(pictures: list[Any], output_type: str) -> dict[str, Any]:
     }
 
 
-def _bgr(image: Any) -> np.ndarray:
+def _bgr(image: "Image.Image") -> np.ndarray:
     """A PIL picture as OpenCV wants it: uint8 (height, width, 3), blue first."""
     return np.ascontiguousarray(np.asarray(image.convert("RGB"))[:, :, ::-1])
 
