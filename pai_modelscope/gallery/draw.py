@@ -5,7 +5,7 @@ import warnings
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING
 
 from PIL import Image
 
@@ -14,6 +14,9 @@ from pai_modelscope.errors import UserError, reason
 from pai_modelscope.files import whole
 from pai_modelscope.gallery.index import Entry
 from pai_modelscope.zoo import model_dir
+
+if TYPE_CHECKING:
+    from pai_modelscope.sampling import Sampler
 
 _ASSETS = Path(__file__).parents[1] / "assets"
 
@@ -59,7 +62,8 @@ class _Artist:
     """Runs the entries' Python, with one open model at a time: entries of one model stand together."""
 
     def __init__(self) -> None:
-        self._model, self._sampler = "", cast(Any, None)
+        self._model = ""
+        self._sampler: Sampler | None = None
 
     def run(self, entry: Entry) -> list[Image.Image]:
         """Raises `UserError` if the Python fails, or leaves no picture."""
@@ -67,7 +71,7 @@ class _Artist:
 
         if self._model != entry.model:
             self._model, self._sampler = entry.model, Sampler.from_pretrained(entry.model, device="cpu")
-        names: dict[str, Any] = {"Sampler": Sampler, "sampler": self._sampler}
+        names: dict[str, object] = {"Sampler": Sampler, "sampler": self._sampler}
         try:
             exec(entry.python, names)  # the index is a source file of the project, as trusted as its Python
         except Exception as error:
@@ -75,9 +79,10 @@ class _Artist:
                 f"the Python of {entry.caption!r} fails: {type(error).__name__}, {reason(error)}"
             ) from error
         pictures = [names.get(name) for name in (("before", "picture") if entry.pair else ("picture",))]
-        if not all(isinstance(picture, Image.Image) for picture in pictures):
+        images = [picture for picture in pictures if isinstance(picture, Image.Image)]
+        if len(images) < len(pictures):
             raise UserError(f"the Python of {entry.caption!r} leaves no picture: it must set `picture` to a PIL image")
-        return [picture for picture in pictures if picture is not None]
+        return images
 
 
 def _digest(entry: Entry) -> str:

@@ -4,9 +4,9 @@ import hashlib
 import re
 import shlex
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from pai_modelscope.config.option import Bounds, half_characters, problem_of_number, short_repr
 from pai_modelscope.errors import UserError
@@ -116,18 +116,25 @@ class _Unclear(ValueError):
     """What is wrong in the declaration, without the name of the file."""
 
 
-def _index(content: Any) -> Index:
+class _Fields(dict[str, object]):
+    """A mapping that `_fields` has read."""
+
+    def text(self, name: str) -> str:
+        """A field that is a text; empty where it is left out."""
+        value = self.get(name, "")
+        assert isinstance(value, str)
+        return value
+
+
+def _index(content: object) -> Index:
     top = _fields(content, "the top", {"title", "text", "model", "wall"}, {"pairs", "covers", "cards"})
-    groups = tuple(_group(item, top["model"]) for item in _list(top["wall"], "wall"))
-    pairs = tuple(_entry(item, "pairs", top["model"], pair=True) for item in _list(top.get("pairs", []), "pairs"))
-    cards = tuple(
-        Card(**_fields(item, "a card", {"picture", "zh", "en", "link"}))
-        for item in _list(top.get("cards", []), "cards")
-    )
+    groups = tuple(_group(item, top.text("model")) for item in _list(top["wall"], "wall"))
+    pairs = tuple(_entry(item, "pairs", top.text("model"), pair=True) for item in _list(top.get("pairs", []), "pairs"))
+    cards = tuple(_card(item) for item in _list(top.get("cards", []), "cards"))
     covers = top.get("covers", {})
     if not isinstance(covers, dict) or not all(isinstance(part, str) for item in covers.items() for part in item):
         raise _Unclear(f"covers is {short_repr(covers)}: it must name a picture by its id for each notebook")
-    index = Index(top["title"], top["text"], top["model"], groups, pairs, covers, cards)
+    index = Index(top.text("title"), top.text("text"), top.text("model"), groups, pairs, covers, cards)
     keys = [entry.key for entry in index.entries]
     if twice := sorted({key for key, count in Counter(keys).items() if count > 1}):
         raise _Unclear(f"{', '.join(twice)}: declared twice; give each picture another id, prompt or seed")
@@ -137,17 +144,25 @@ def _index(content: Any) -> Index:
     return index
 
 
-def _group(content: Any, model: str) -> Group:
+def _card(content: object) -> Card:
+    card = _fields(content, "a card", {"picture", "zh", "en", "link"})
+    return Card(card.text("picture"), card.text("zh"), card.text("en"), card.text("link"))
+
+
+def _group(content: object, model: str) -> Group:
     optional = {"text", "model", "seed", "notebook"}
     group = _fields(content, "a group of the wall", {"id", "title", "pictures"}, optional)
-    common: dict[str, Any] = {name: group[name] for name in ("seed", "notebook") if name in group}
-    _name(group["id"], "id")
-    pictures = _list(group["pictures"], f"pictures of {group['id']}")
-    entries = tuple(_entry(item, group["id"], group.get("model", model), common) for item in pictures)
-    return Group(group["id"], group["title"], group.get("text", ""), entries)
+    common = {name: group[name] for name in ("seed", "notebook") if name in group}
+    key = _name(group.text("id"), "id")
+    pictures = _list(group["pictures"], f"pictures of {key}")
+    model = group.text("model") if "model" in group else model
+    entries = tuple(_entry(item, key, model, common) for item in pictures)
+    return Group(key, group.text("title"), group.text("text"), entries)
 
 
-def _entry(content: Any, place: str, model: str, common: dict[str, Any] | None = None, pair: bool = False) -> Entry:
+def _entry(
+    content: object, place: str, model: str, common: Mapping[str, object] | None = None, pair: bool = False
+) -> Entry:
     """A picture: its prompt alone, or a mapping with what differs from its group."""
     values = {"prompt": content} if isinstance(content, str) else content
     if not isinstance(values, dict):
@@ -155,26 +170,37 @@ def _entry(content: Any, place: str, model: str, common: dict[str, Any] | None =
             f"{short_repr(content)} in {place} is no picture: write its prompt, or prompt: and what else it has"
         )
     optional = {"id", "title", "alt", "model", "options", "python", "notebook"} | ({"start"} if pair else set())
-    fields = _fields((common or {}) | values, f"a picture of {place}", {"prompt", "seed"}, optional)
-    options, model = fields.pop("options", {}), fields.pop("model", model)
-    prompt, seed = fields["prompt"], fields["seed"]
+    fields = _fields({**(common or {}), **values}, f"a picture of {place}", {"prompt", "seed"}, optional)
+    options, model = fields.get("options", {}), fields.text("model") if "model" in fields else model
+    prompt, seed = fields.text("prompt"), fields["seed"]
+    assert isinstance(seed, int)
     if not isinstance(options, dict) or not all(isinstance(name, str) and name.isidentifier() for name in options):
         raise _Unclear(f"options of {prompt!r} is {short_repr(options)}: it must be a mapping of options")
-    python = fields.pop("python", "")
+    python = fields.text("python")
     if python:
         _check_python(python, prompt, seed, pair)
     elif pair:
         raise _Unclear(f"the pair {prompt!r} needs python: that sets before and picture")
     start = fields.get("start", 50)
-    if problem_of_number("start", start, whole=True, bounds=Bounds(minimum=0, maximum=100)):
+    faulty = problem_of_number("start", start, whole=True, bounds=Bounds(minimum=0, maximum=100))
+    if faulty or not isinstance(start, int):
         raise _Unclear(f"start of {prompt!r} is {short_repr(start)}: it must be a whole number from 0 to 100")
     key = (
-        _name(fields.pop("id", ""), "id")
-        or hashlib.sha256(f"{model} {prompt} {seed} {options}".encode()).hexdigest()[:8]
+        _name(fields.text("id"), "id") or hashlib.sha256(f"{model} {prompt} {seed} {options}".encode()).hexdigest()[:8]
     )
     command = "" if python else _command(prompt, seed, model, options)
     return Entry(
-        key=key, model=model, python=python or _python(prompt, seed, options), command=command, pair=pair, **fields
+        key=key,
+        prompt=prompt,
+        seed=seed,
+        model=model,
+        python=python or _python(prompt, seed, options),
+        title=fields.text("title"),
+        alt=fields.text("alt"),
+        command=command,
+        notebook=fields.text("notebook"),
+        pair=pair,
+        start=start,
     )
 
 
@@ -185,12 +211,12 @@ def _check_python(python: str, prompt: str, seed: int, pair: bool) -> None:
             raise _Unclear(f"the python of {prompt!r} does not say {needed}")
 
 
-def _python(prompt: str, seed: int, options: dict[str, Any]) -> str:
+def _python(prompt: str, seed: int, options: Mapping[str, object]) -> str:
     named = "".join(f", {name}={value!r}" for name, value in options.items())
     return f"picture = sampler({prompt!r}, seed={seed}{named})[0].image\n"
 
 
-def _command(prompt: str, seed: int, model: str, options: dict[str, Any]) -> str:
+def _command(prompt: str, seed: int, model: str, options: Mapping[str, object]) -> str:
     if set(options) - set(FLAGS):
         return ""
     words = ["pai-modelscope", "generate", prompt, "--seed", str(seed)]
@@ -200,9 +226,9 @@ def _command(prompt: str, seed: int, model: str, options: dict[str, Any]) -> str
 
 
 def _fields(
-    content: Any, place: str, needed: set[str], optional: frozenset[str] | set[str] = frozenset()
-) -> dict[str, Any]:
-    """A mapping with these fields. Each is a text, but for those in `_OTHERS`, which their own readers look at."""
+    content: object, place: str, needed: set[str], optional: frozenset[str] | set[str] = frozenset()
+) -> _Fields:
+    """Read a mapping with these fields. Each is a text, but for those in `_OTHERS`, which their own readers look at."""
     if not isinstance(content, dict):
         raise _Unclear(f"{place} is {short_repr(content)}: it must be a mapping of {', '.join(sorted(needed))}")
     if unknown := sorted(short_repr(name) for name in content if name not in needed | optional):
@@ -215,7 +241,7 @@ def _fields(
                 raise _Unclear(fault)
         elif name not in _OTHERS and (not isinstance(value, str) or half_characters(value)):
             raise _Unclear(f"{name} of {place} is {short_repr(value)}: it must be a text")
-    return dict(content)
+    return _Fields(content)
 
 
 def _name(text: str, what: str) -> str:
@@ -225,7 +251,7 @@ def _name(text: str, what: str) -> str:
     return text
 
 
-def _list(content: Any, place: str) -> list[Any]:
+def _list(content: object, place: str) -> list[object]:
     if not isinstance(content, list):
         raise _Unclear(f"{place} is {short_repr(content)}: it must be a list")
     return content

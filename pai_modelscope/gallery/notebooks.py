@@ -8,9 +8,9 @@ import re
 import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import nbformat
+from nbformat import NotebookNode
 from PIL import Image, UnidentifiedImageError
 
 from pai_modelscope.errors import UserError, reason
@@ -52,7 +52,7 @@ class Notebook:
     title: str
     subtitle: str
     state: str
-    cells: Any
+    cells: NotebookNode
     sections: list[Section] = field(default_factory=list)
     pairs: list[Pair] = field(default_factory=list)
     figures: list[Image.Image] = field(default_factory=list)
@@ -98,14 +98,16 @@ def _notebook(source: Path, executed: Path) -> Notebook:
     return notebook
 
 
-def _read(path: Path) -> Any:
+def _read(path: Path) -> NotebookNode:
     try:
-        return nbformat.read(path, as_version=4)
+        notebook: NotebookNode = nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]
+        return notebook
     except Exception as error:  # nbformat raises errors of many kinds
         raise UserError(f"{path} cannot be read as a notebook ({reason(error)}): make it again") from None
 
 
-def _state(original: Any, ran: Any) -> str:
+def _state(original: NotebookNode, ran: NotebookNode) -> str:
+    """Empty where the outputs of a copy that ran belong to the source, else why not."""
     outputs = [output for cell in ran.cells for output in cell.get("outputs", [])]
     if any(output.output_type == "error" for output in outputs):
         return "stopped on an error"
@@ -147,19 +149,20 @@ def _take_pictures(notebook: Notebook) -> None:
             )
         for output, picture in zip(outputs, pictures, strict=True):
             notebook.figures.append(picture)
-            output.data = nbformat.from_dict({"text/html": _placeholder(f"figure:{len(notebook.figures) - 1}")})
+            data = {"text/html": _placeholder(f"figure:{len(notebook.figures) - 1}")}
+            output.data = nbformat.from_dict(data)  # type: ignore[no-untyped-call]
 
 
-def _noise(output: Any) -> bool:
+def _noise(output: NotebookNode) -> bool:
     """Progress bars: they tell nothing once the run is over."""
     return _WIDGET in output.get("data", {}) or (output.output_type == "stream" and output.name == "stderr")
 
 
-def _picture_of(output: Any) -> str:
+def _picture_of(output: NotebookNode) -> str:
     return next((output.data[kind] for kind in _PICTURES if kind in output.get("data", {})), "")
 
 
-def _decoded(output: Any, notebook: Notebook) -> Image.Image:
+def _decoded(output: NotebookNode, notebook: Notebook) -> Image.Image:
     try:
         with Image.open(io.BytesIO(base64.b64decode(_picture_of(output)))) as file:
             picture = file.convert("RGB")
@@ -169,8 +172,10 @@ def _decoded(output: Any, notebook: Notebook) -> Image.Image:
     return picture
 
 
-def _html(place: str) -> Any:
-    return nbformat.v4.new_output("display_data", {"text/html": _placeholder(place)})
+def _html(place: str) -> NotebookNode:
+    data = {"text/html": _placeholder(place)}
+    output: NotebookNode = nbformat.v4.new_output("display_data", data)  # type: ignore[no-untyped-call]
+    return output
 
 
 def _placeholder(place: str) -> str:
@@ -184,7 +189,7 @@ def render(notebook: Notebook, figures: list[str], pairs: list[str]) -> str:
     """
     from nbconvert import HTMLExporter
 
-    exporter = HTMLExporter(
+    exporter = HTMLExporter(  # type: ignore[no-untyped-call]
         template_name="basic", exclude_input_prompt=True, exclude_output_prompt=True, exclude_anchor_links=True
     )
     body, _ = exporter.from_notebook_node(notebook.cells)

@@ -1,11 +1,9 @@
 """The site as a folder of files: it needs no server and asks no other machine for anything."""
 
-import html
 import json
 import os
 import shutil
 from pathlib import Path
-from typing import Any
 
 from PIL import Image
 
@@ -13,8 +11,9 @@ from pai_modelscope.errors import UserError
 from pai_modelscope.files import publish
 from pai_modelscope.gallery.draw import absent, draw
 from pai_modelscope.gallery.index import Entry, Index
-from pai_modelscope.gallery.notebooks import Notebook, Pair, read_notebooks, render
+from pai_modelscope.gallery.notebooks import Notebook, Pair, alternative, read_notebooks, render
 
+Shot = dict[str, object]  # a picture, or a pair of them, as the templates see it
 _STATIC = Path(__file__).parent / "static"
 _QUALITY = 82  # of WebP: below, flat drawings get fringes
 _MARK = 'content="pai-modelscope gallery"'  # in every page: a folder with such an index is ours to replace
@@ -81,11 +80,13 @@ class _Site:
     def write(self) -> None:
         for group, shots in self.groups:
             for shot in shots:
-                self._find(shot["caption"], f"{shot['prompt']} {group.title}", f"#p-{shot['key']}", shot["file"])
+                self._find(
+                    str(shot["caption"]), f"{shot['prompt']} {group.title}", f"#p-{shot['key']}", str(shot["file"])
+                )
         for place, book in enumerate(self.notebooks):
             self._notebook(place, book)
         for pair in self.pairs:
-            self._find(pair["caption"], f"{pair['prompt']} 前后对比", f"#p-{pair['key']}", pair["after"])
+            self._find(str(pair["caption"]), f"{pair['prompt']} 前后对比", f"#p-{pair['key']}", str(pair["after"]))
         self._index()
         data = json.dumps(self.search, ensure_ascii=False, separators=(",", ":"))
         self._text("search-data.js", f"window.GALLERY_SEARCH = {data};\n")  # a script: files may not fetch JSON
@@ -115,7 +116,7 @@ class _Site:
         figures = []
         for number, picture in enumerate(book.figures):
             saved = self._save(picture, f"{book.name}-{number + 1}")
-            alt = html.escape(f"《{book.title}》的第 {number + 1} 幅图")
+            alt = alternative(book, number)
             size = f'width="{saved["width"]}" height="{saved["height"]}"'
             figures.append(f'<img src="../{saved["file"]}" alt="{alt}" {size} loading="lazy">')
         made = [self._pair(book, number, pair) for number, pair in enumerate(book.pairs)]
@@ -137,9 +138,15 @@ class _Site:
             title = book.title if section.title == book.title else f"{book.title} · {section.title}"
             self._find(title, section.text, f"notebooks/{book.name}.html#{section.anchor}")
 
-    def _shot(self, entry: Entry, pictures: list[Image.Image]) -> dict[str, Any]:
+    def _shot(self, entry: Entry, pictures: list[Image.Image]) -> Shot:
         """An entry as the templates see it."""
-        shot = {**vars(entry), "caption": entry.caption, "python": entry.call, "alt": entry.description, "link": ""}
+        shot: Shot = {
+            **vars(entry),
+            "caption": entry.caption,
+            "python": entry.call,
+            "alt": entry.description,
+            "link": "",
+        }
         if entry.notebook:
             shot |= {"link": f"notebooks/{entry.notebook}.html", "link_text": "在 Notebook 里看它是怎样来的"}
         if not entry.pair:
@@ -150,7 +157,7 @@ class _Site:
         alts = {"before_alt": f"{entry.caption}：之前", "after_alt": f"{entry.caption}：之后，{entry.description}"}
         return shot | after | alts | {"before": before["file"], "after": after["file"]}
 
-    def _pair(self, book: Notebook, number: int, pair: Pair) -> dict[str, Any]:
+    def _pair(self, book: Notebook, number: int, pair: Pair) -> Shot:
         """A pair of a notebook as the templates see it."""
         key = f"{book.name}-pair{number + 1}"
         before, after = (
@@ -161,7 +168,8 @@ class _Site:
         where = {"link": link, "link_text": f"出自《{book.title}》", "before": before["file"], "after": after["file"]}
         return {"key": key, "caption": pair.caption, "start": 50, "prompt": "", "python": "", **after, **alts, **where}
 
-    def _save(self, picture: Image.Image, name: str) -> dict[str, Any]:
+    def _save(self, picture: Image.Image, name: str) -> Shot:
+        """Write a picture into the site; give its file and its size."""
         file = f"pictures/{name}.webp"
         picture.save(self.folder / file, "WEBP", quality=_QUALITY, method=6)
         return {"file": file, "width": picture.width, "height": picture.height}
@@ -171,7 +179,7 @@ class _Site:
         address = f"index.html{url}" if url.startswith("#") else url
         self.search.append({"title": title, "text": text, "url": address} | ({"picture": picture} if picture else {}))
 
-    def _page(self, template: str, path: str, **values: Any) -> None:
+    def _page(self, template: str, path: str, **values: object) -> None:
         has_pairs = bool(self.pairs) or any(book.pairs for book in self.notebooks)
         root = "../" * path.count("/")
         common = {"index": self.index, "root": root, "notes": self._notes(), "has_pairs": has_pairs}
@@ -191,6 +199,6 @@ class _Site:
         (self.folder / path).write_text(text, encoding="utf-8")
 
 
-def _spread(shots: list[dict[str, Any]], count: int) -> list[dict[str, Any]]:
-    """Some of the wall, from its beginning to its end."""
+def _spread(shots: list[Shot], count: int) -> list[Shot]:
+    """Take some pictures of the wall, from its beginning to its end."""
     return [shots[place * len(shots) // count] for place in range(min(count, len(shots)))]
