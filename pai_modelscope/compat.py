@@ -73,8 +73,8 @@ def _wrapped(original: Callable[..., object]) -> Callable[..., object]:
     @functools.wraps(original)
     def load_attn_procs(self: "ModelMixin", source: object, **options: object) -> object:
         place = _local(source, options.get("weight_name"), options.get("subfolder"))
-        ours = isinstance(source, dict) and not any("custom_diffusion" in str(key) for key in source)
-        if not ours and place is None:
+        is_lora = isinstance(source, dict) and not any("custom_diffusion" in str(key) for key in source)
+        if not is_lora and place is None:
             return original(self, source, **options)
         _load(self, source if place is None else place)
         return None

@@ -60,7 +60,7 @@ def printable(text: str) -> str:
     `\x1b`, `\u202e` and `\udcff`; line breaks and tabs stay."""
     if text.isascii() and text.isprintable():
         return text
-    return "".join(_shown(character) for character in text)
+    return "".join(_spelled(character) for character in text)
 
 
 def first_few(names: Sequence[str], count: int = 3) -> str:
@@ -74,7 +74,7 @@ def reason(error: BaseException) -> str:
     return (str(error).strip() or type(error).__name__).splitlines()[0].split(". ")[0].rstrip(".")
 
 
-def _shown(character: str) -> str:
+def _spelled(character: str) -> str:
     category = unicodedata.category(character)
     harmless = character in "\n\t" or category not in ("Cc", "Cs", "Zl", "Zp")
     if harmless and unicodedata.bidirectional(character) not in _TURNING:

@@ -230,9 +230,9 @@ def _cayley(blocks: Tensor, constraint: float) -> Tensor:
     if constraint > 0:
         norm = torch.linalg.vector_norm(skew) + 1e-8
         skew = skew * torch.clamp(constraint / norm, max=1.0)
-    one = torch.eye(blocks.shape[-1], dtype=blocks.dtype, device=blocks.device)
-    inverse: Tensor = torch.linalg.inv(one - skew)
-    return (one + skew) @ inverse
+    identity = torch.eye(blocks.shape[-1], dtype=blocks.dtype, device=blocks.device)
+    inverse: Tensor = torch.linalg.inv(identity - skew)
+    return (identity + skew) @ inverse
 
 
 def _oft(t: State, weight: Tensor, options: ChangeOptions) -> Tensor:
@@ -297,8 +297,8 @@ def _peft_boft(t: State, weight: Tensor, options: ChangeOptions) -> Tensor:
     columns = weight.flatten(1).T
     _check_equal((count * size, size), (len(columns), t["boft_R"].shape[-1]))
     skew = 0.5 * (t["boft_R"] - t["boft_R"].mT)
-    one = torch.eye(size, dtype=weight.dtype, device=weight.device)
-    for stage, turns in enumerate(torch.linalg.solve(one + skew, one - skew, left=False)):
+    identity = torch.eye(size, dtype=weight.dtype, device=weight.device)
+    for stage, turns in enumerate(torch.linalg.solve(identity + skew, identity - skew, left=False)):
         # The method makes no use of its layer.
         order = BOFTLayer.block_butterfly_perm(  # type: ignore[no-untyped-call]
             None,  # type: ignore[arg-type]

@@ -51,8 +51,8 @@ def build_site(index: Index, *, sources: Path, executed: Path, output: Path, kep
 
 def _check_free(output: Path) -> None:
     first = output / "index.html"
-    ours = first.is_file() and _MARK in first.read_text(encoding="utf-8", errors="ignore")
-    if output.exists() and not ours and (not output.is_dir() or any(output.iterdir())):
+    is_gallery = first.is_file() and _MARK in first.read_text(encoding="utf-8", errors="ignore")
+    if output.exists() and not is_gallery and (not output.is_dir() or any(output.iterdir())):
         raise UserError(f"{output} exists and is no gallery: it is not replaced; give another folder with --output")
 
 

@@ -74,15 +74,15 @@ def upright(picture: Image.Image, name: str) -> Image.Image:
 def check_size(width: int, height: int, name: str) -> None:
     """Raise `UserError` for sides, proportions and areas that no honest picture has."""
     if not width or not height:
-        raise UserError(f"{name} is {_by((width, height))} pixels, so empty: give a picture.")
+        raise UserError(f"{name} is {dimensions((width, height))} pixels, so empty: give a picture.")
     if width * height > limits.PICTURE_PIXELS or max(width, height) > limits.PICTURE_SIDE:
         raise UserError(
-            f"{name} is too large ({_by((width, height))}); valid are up to {limits.PICTURE_PIXELS >> 20} megapixels "
-            f"and {limits.PICTURE_SIDE} pixels a side: scale it down."
+            f"{name} is too large ({dimensions((width, height))}); valid are up to {limits.PICTURE_PIXELS >> 20} "
+            f"megapixels and {limits.PICTURE_SIDE} pixels a side: scale it down."
         )
     if max(width, height) > limits.PICTURE_PROPORTION * min(width, height):
         raise UserError(
-            f"{name} is too oblong ({_by((width, height))}); valid is a longer side of up to "
+            f"{name} is too oblong ({dimensions((width, height))}); valid is a longer side of up to "
             f"{limits.PICTURE_PROPORTION} times the shorter: crop it."
         )
 
@@ -125,7 +125,7 @@ def _open(content: bytes, name: str) -> Image.Image:
     check_size(*picture.size, name)
     if (pixels := tile_pixels(content)) > max(limits.TILE_PIXELS, 2 * picture.width * picture.height):
         raise UserError(
-            f"{name} is {_by(picture.size)} pixels in tiles of {pixels} each; valid are tiles of up to "
+            f"{name} is {dimensions(picture.size)} pixels in tiles of {pixels} each; valid are tiles of up to "
             f"{limits.TILE_PIXELS}: save it anew without tiles."
         )
     if len(content) < least_bytes(picture):
@@ -177,12 +177,15 @@ def _unknown(name: str) -> UserError:
 
 
 def _cut_off(picture: Image.Image, name: str) -> UserError:
-    return UserError(f"{name} claims {_by(picture.size)} pixels and holds fewer: give a file that opens elsewhere.")
+    return UserError(
+        f"{name} claims {dimensions(picture.size)} pixels and holds fewer: give a file that opens elsewhere."
+    )
 
 
 def _damaged(name: str, error: Exception) -> UserError:
     return UserError(f"{name} is damaged or cut off ({short(error, 120)}): give a file that opens elsewhere.")
 
 
-def _by(size: tuple[int, int]) -> str:
+def dimensions(size: tuple[int, int]) -> str:
+    """Width and height for a message, such as '640x480'."""
     return f"{size[0]}x{size[1]}"

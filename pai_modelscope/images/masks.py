@@ -12,6 +12,7 @@ from PIL import Image, ImageFilter
 
 from pai_modelscope import limits
 from pai_modelscope.errors import UserError
+from pai_modelscope.images.decoding import dimensions
 
 How = Literal["fit", "crop", "stretch"]
 Box = tuple[int, int, int, int]
@@ -98,10 +99,12 @@ def paste(original: Image.Image, painted: Image.Image, mask: Image.Image, box: B
     if original.mode not in ("RGB", "RGBA", "L"):
         raise UserError(f"The picture has mode {original.mode}; valid are RGB, RGBA and L: convert it.")
     if mask.size != original.size:
-        raise UserError(f"The mask is {_by(mask.size)} and the picture {_by(original.size)}: give a mask of its size.")
+        raise UserError(
+            f"The mask is {dimensions(mask.size)} and the picture {dimensions(original.size)}: give a mask of its size."
+        )
     box = box or (0, 0, *original.size)
     if not (0 <= box[0] < box[2] <= original.width and 0 <= box[1] < box[3] <= original.height):
-        raise UserError(f"The box {box} does not lie inside the picture of {_by(original.size)}.")
+        raise UserError(f"The box {box} does not lie inside the picture of {dimensions(original.size)}.")
     fitting = painted.convert(original.mode).resize((box[2] - box[0], box[3] - box[1]), Image.Resampling.LANCZOS)
     result = original.copy()
     result.paste(fitting, box, mask.crop(box))
@@ -280,7 +283,7 @@ def _check_mask(mask: Image.Image) -> None:
 
 def _check_size_is(picture: Image.Image, size: tuple[int, int]) -> None:
     if picture.size != size:
-        raise UserError(f"The picture is {_by(picture.size)}; valid is one of {_by(size)}.")
+        raise UserError(f"The picture is {dimensions(picture.size)}; valid is one of {dimensions(size)}.")
 
 
 def _whole(value: object) -> TypeGuard[int]:
@@ -290,7 +293,3 @@ def _whole(value: object) -> TypeGuard[int]:
 
 def _number(value: object) -> TypeGuard[float]:
     return _whole(value) or isinstance(value, float | np.floating)
-
-
-def _by(size: tuple[int, int]) -> str:
-    return f"{size[0]}x{size[1]}"

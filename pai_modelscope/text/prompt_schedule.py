@@ -138,9 +138,9 @@ def prompt_schedule(prompt: str, steps: int, steps_before: int | None = None) ->
 
 def count_constructs(prompt: str) -> Constructs:
     """How often a prompt holds what changes over the steps."""
-    found = [node for text in AND.split(prompt) for node in _constructs(_read(text) or [])]
-    editing = sum(isinstance(node, _Editing) for node in found)
-    return Constructs(editing, len(found) - editing)
+    constructs = [node for text in AND.split(prompt) for node in _constructs(_read(text) or [])]
+    editing = sum(isinstance(node, _Editing) for node in constructs)
+    return Constructs(editing, len(constructs) - editing)
 
 
 def _split_weight(text: str) -> tuple[str, float]:

@@ -40,11 +40,11 @@ def lora_tags(text: str) -> list[str]:
 
 
 def _weight(tag: re.Match[str]) -> float:
-    given = tag[2] or ""
+    number = tag[2] or ""
     try:
-        weight = float(given) if given.strip() else 1.0
+        weight = float(number) if number.strip() else 1.0
     except ValueError:
         weight = math.nan
-    if not math.isfinite(weight) or "_" in given:
+    if not math.isfinite(weight) or "_" in number:
         raise UserError(f"{tag[0]} has no weight that is a number: write <lora:{tag[1].strip()}:0.8>")
     return weight

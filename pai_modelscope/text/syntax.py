@@ -42,15 +42,15 @@ def foreign_syntax(text: str, known: Sequence[str] = (), *, negative: bool = Fal
     negative prompt.
     """
     plain = unicodedata.normalize("NFKC", visible(text))
-    found = Counter(_in_brackets(plain))
+    counts = Counter(_in_brackets(plain))
     drawn = count_constructs(text)
-    found.subtract({EDITING: drawn.editing, ALTERNATION: drawn.alternation})
-    found[AND] += len(_AND.findall(plain)) - (0 if negative else len(JOINED.findall(text)))
-    found[WILDCARD] += _wildcards(plain)
+    counts.subtract({EDITING: drawn.editing, ALTERNATION: drawn.alternation})
+    counts[AND] += len(_AND.findall(plain)) - (0 if negative else len(JOINED.findall(text)))
+    counts[WILDCARD] += _wildcards(plain)
     for tag in _TAG.finditer(plain):
         if tag[0] not in known and tag[1].lower() not in ("lora", "lyco"):
-            found[f"<{tag[1].lower()}:...>"] += 1
-    return +found
+            counts[f"<{tag[1].lower()}:...>"] += 1
+    return +counts
 
 
 def warn_of_syntax(tokenizer: "PreTrainedTokenizerBase", texts: Sequence[tuple[str, str]]) -> None:
@@ -58,22 +58,22 @@ def warn_of_syntax(tokenizer: "PreTrainedTokenizerBase", texts: Sequence[tuple[s
 
     texts: prompt and negative prompt of each text of a call, in order; the prompts without their tags.
     """
-    found: Counter[str] = Counter()
+    total: Counter[str] = Counter()
     places: dict[str, dict[int, None]] = {}
     tags: dict[str, dict[int, None]] = {}
     known = tuple(tokenizer.added_tokens_encoder)
     for number, pair in enumerate(texts, 1):
         counts = foreign_syntax(pair[0], known) + foreign_syntax(pair[1], known, negative=True)
-        found += counts
+        total += counts
         for kind in counts:
             places.setdefault(kind, {})[number] = None
         for tag in lora_tags(pair[1]):
             tags.setdefault(tag, {})[number] = None
-    if found:
-        kinds = ", ".join(f"{kind} {_times(count)}{_where(places[kind], texts)}" for kind, count in found.items())
+    if total:
+        kinds = ", ".join(f"{kind} {_times(count)}{_where(places[kind], texts)}" for kind, count in total.items())
         warnings.warn(
             f"Syntax of other programs is drawn as plain text here: {kinds}. Write what you mean without it; a "
-            f"backslash before a bracket makes it a character to draw.{_hints(found)}",
+            f"backslash before a bracket makes it a character to draw.{_hints(total)}",
             stacklevel=3,
         )
     if tags:
@@ -84,11 +84,12 @@ def warn_of_syntax(tokenizer: "PreTrainedTokenizerBase", texts: Sequence[tuple[s
         )
 
 
-def _hints(found: Counter[str]) -> str:
+def _hints(counts: Counter[str]) -> str:
+    """What to write instead."""
     hints = ""
-    if found[EDITING] or found[ALTERNATION]:
+    if counts[EDITING] or counts[ALTERNATION]:
         hints += " Beside a | outside of [a|b], or a \\ at the end of a line, nothing is edited: write \\| for a bar."
-    if found[AND]:
+    if counts[AND]:
         hints += " AND joins texts in a prompt that is not negative, with spaces around it."
     return hints
 
@@ -134,5 +135,5 @@ def _where(numbers: dict[int, None], texts: Sequence[tuple[str, str]]) -> str:
     """' (text 2)' where there are several."""
     if len(texts) == 1:
         return ""
-    shown = ", ".join(map(str, list(numbers)[:10])) + (", ..." if len(numbers) > 10 else "")
-    return f" ({'text' if len(numbers) == 1 else 'texts'} {shown})"
+    listed = ", ".join(map(str, list(numbers)[:10])) + (", ..." if len(numbers) > 10 else "")
+    return f" ({'text' if len(numbers) == 1 else 'texts'} {listed})"

@@ -26,13 +26,13 @@ def unknown_characters(tokenizer: "PreTrainedTokenizerBase", prompt: str) -> lis
     Raises `UserError` for what `characters.problem_of_text` names.
     """
     text = expand(tokenizer, plain_text(check_text(prompt)))
-    found: dict[str, None] = {}
+    unknown: dict[str, None] = {}
     for piece in dict.fromkeys(_lost_pieces(tokenizer, text)):
         lost = _lost_characters(tokenizer, piece)
-        found.update(dict.fromkeys(lost))
+        unknown.update(dict.fromkeys(lost))
         if len(lost) < len({char for char in piece if _is_seen(char)}):
-            found[piece] = None
-    return list(found)
+            unknown[piece] = None
+    return list(unknown)
 
 
 def warn_of_unknown(tokenizer: "PreTrainedTokenizerBase", prompts: Iterable[str | Sequence[str]]) -> None:
@@ -57,8 +57,8 @@ def warn_of_unknown(tokenizer: "PreTrainedTokenizerBase", prompts: Iterable[str 
 
 
 def _listed(names: list[str]) -> str:
-    shown = " ".join(shorten(name) for name in dict.fromkeys(names[:_MOST_SHOWN]))
-    return f"{shown} and {len(names) - _MOST_SHOWN} more" if len(names) > _MOST_SHOWN else shown
+    listed = " ".join(shorten(name) for name in dict.fromkeys(names[:_MOST_SHOWN]))
+    return f"{listed} and {len(names) - _MOST_SHOWN} more" if len(names) > _MOST_SHOWN else listed
 
 
 def _lost_pieces(tokenizer: "PreTrainedTokenizerBase", text: str) -> list[str]:

@@ -107,7 +107,7 @@ class _Watch:
         self.waiting: float | None = None  # since when, where the hub was asked and did not answer
         self._answers = Answers()
         self._files: dict[str, tuple[str, str]] = {}  # names and sizes of files by their address, as the hub said
-        self._said: set[str] = set()
+        self._announced: set[str] = set()
 
     def __call__(self) -> httpx.Client:
         client = self._make()
@@ -182,8 +182,8 @@ class _Watch:
         most = limits.TEXT_BYTES if name in _READ_WHOLE else limits.HUB_FILE_BYTES
         if not size.isdecimal() or int(size[:20]) > most:
             self.fail(f"{name} comes without its size, or with more than {most} bytes")
-        if name not in self._said:
-            self._said.add(name)
+        if name not in self._announced:
+            self._announced.add(name)
             fetching(name, int(size))
         response.stream = self._counted(response, name, int(size))
 
