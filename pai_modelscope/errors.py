@@ -34,7 +34,7 @@ class UserError(ValueError):
 
     @classmethod
     def of(cls, faults: Iterable[Fault], before: str = "") -> "UserError":
-        """The error of several faults, in one line that begins with `before`; of very many, it names the first."""
+        """Make the error of several faults, in one line that begins with `before`; of very many, it names the first."""
         several = list(dict.fromkeys(faults))
         messages = list(dict.fromkeys(fault.message for fault in several))
         more = [f"and {len(messages) - _MOST_FAULTS} more"] if len(messages) > _MOST_FAULTS else []
@@ -56,21 +56,23 @@ def need(extra: str, what: str, *modules: str) -> None:
 
 
 def printable(text: str) -> str:
-    r"""The text with control characters, marks that turn the writing's direction and halves of characters written as
-    `\x1b`, `\u202e` and `\udcff`; line breaks and tabs stay."""
+    r"""Write out control characters, marks that turn the writing's direction and halves of characters.
+
+    They become `\x1b`, `\u202e` and `\udcff`; line breaks and tabs stay.
+    """
     if text.isascii() and text.isprintable():
         return text
     return "".join(_spelled(character) for character in text)
 
 
 def first_few(names: Sequence[str], count: int = 3) -> str:
-    """The first of many names, for a message, such as 'a, b, c and 4 more'."""
+    """List the first of many names, for a message, such as 'a, b, c and 4 more'."""
     more = f" and {len(names) - count} more" if len(names) > count else ""
     return ", ".join(names[:count]) + more
 
 
 def reason(error: BaseException) -> str:
-    """The first sentence of a library's message, which may go on for a page."""
+    """Take the first sentence of a library's message, which may go on for a page."""
     return (str(error).strip() or type(error).__name__).splitlines()[0].split(". ")[0].rstrip(".")
 
 

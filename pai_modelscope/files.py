@@ -27,7 +27,7 @@ def sweep(folder: Path, pattern: str) -> None:
 
 
 def remove(path: Path) -> None:
-    """A file, a folder with all that is in it, or a link, but not what it leads to."""
+    """Remove a file, a folder with all that is in it, or a link, but not what it leads to."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, ignore_errors=True)
     else:
@@ -52,7 +52,7 @@ def publish(partial: Path, final: Path, scratch: Path | None = None) -> None:
 
 @contextmanager
 def whole(path: Path, scratch: Path | None = None) -> Iterator[Path]:
-    """A place to write to, which gets the name `path` once the block has ended without an error. Makes the folder.
+    """Give a place to write to, which gets the name `path` once the block has ended without an error. Makes the folder.
 
     The place lies in `scratch`, on the same disk, or beside `path`.
     """
@@ -88,7 +88,7 @@ def new(path: Path) -> Iterator[Path]:
 
 
 def write_text(path: Path, text: str, scratch: Path | None = None) -> None:
-    """As `whole`."""
+    """Write a text file, as `whole` does."""
     with whole(path, scratch) as partial:
         partial.write_text(text, encoding="utf-8")
 

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Only errors of transformers and diffusers are shown, and no bar for the second that loading takes."""
+    """Show only errors of transformers and diffusers, and no bar for the second that loading takes."""
     from diffusers.utils import logging as diffusers_logging
     from transformers.utils import logging
 

@@ -10,7 +10,7 @@ AGAIN = "Download or copy it again."
 
 
 def read_json(path: Path, missing: str | None = None) -> dict[str, Json]:
-    """The object in a JSON file; `missing` is the error where the file is not there. Raises `UserError`."""
+    """Read the object in a JSON file; `missing` is the error where the file is not there. Raises `UserError`."""
     if not path.exists():
         raise UserError(missing or f"{path} is missing. {AGAIN}")
     content = untrusted.read_json(path)
@@ -25,7 +25,7 @@ def weight_stem(part: str) -> str:
 
 
 def weight_files(part: Path) -> list[Path]:
-    """The weight files of one part of a model, safetensors before `.bin`, whole before sharded.
+    """List the weight files of one part of a model, safetensors before `.bin`, whole before sharded.
 
     Raises `UserError` for a part without weights, and for an index that names files outside of it.
     """
@@ -41,7 +41,7 @@ def weight_files(part: Path) -> list[Path]:
 
 
 def shard_names(index: Path) -> list[str]:
-    """The files that an index of shards names. Raises `UserError`."""
+    """List the files that an index of shards names. Raises `UserError`."""
     names = read_json(index).get("weight_map")
     files = [name for name in names.values() if isinstance(name, str)] if isinstance(names, dict) else []
     if not isinstance(names, dict) or not names or len(files) < len(names):

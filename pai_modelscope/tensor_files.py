@@ -45,7 +45,7 @@ def refuse_pointer(path: Path) -> None:
 
 
 def header_length(path: Path) -> int:
-    """Bytes of a safetensors file's header.
+    """Read how many bytes a safetensors file's header has.
 
     Raises `UserError` where the header is cut short or larger than `limits.HEADER_BYTES`.
     """
@@ -62,7 +62,7 @@ def header_length(path: Path) -> int:
 
 
 def read_metadata(path: Path) -> dict[str, str]:
-    """A safetensors header's own entries. Raises `UserError` for what is no safetensors file."""
+    """Read a safetensors header's own entries. Raises `UserError` for what is no safetensors file."""
     from safetensors import SafetensorError, safe_open
 
     header_length(path)

@@ -62,7 +62,7 @@ class Look:
 
 
 def marked(content: bytes) -> str:
-    """The encoding that a mark at the beginning names; '' without one."""
+    """Read the encoding that a mark at the beginning names; '' without one."""
     return next((encoding for mark, encoding in _MARKS.items() if content.startswith(mark)), "")
 
 
@@ -89,7 +89,7 @@ def look(content: bytes) -> Look:
 
 
 def choose(looks: Sequence[Look]) -> list[str]:
-    """The encoding of each text of a set; '' where there is no telling."""
+    """Choose the encoding of each text of a set; '' where there is no telling."""
     kinds = Counter(look.kind for look in looks)
     votes: Counter[str] = Counter()
     for look in looks:
@@ -103,7 +103,7 @@ def choose(looks: Sequence[Look]) -> list[str]:
 
 
 def foreign(content: bytes) -> str:
-    """What charset-normalizer takes a text for that `choose` can't tell, if it finds a language in it; else ''."""
+    """Ask charset-normalizer what a text is in that `choose` can't tell, if it finds a language in it; else ''."""
     from charset_normalizer import from_bytes
 
     match = from_bytes(content[: 2**16]).best()
@@ -111,7 +111,7 @@ def foreign(content: bytes) -> str:
 
 
 def decode(content: bytes, encoding: str, name: str) -> str:
-    """The text, without its mark; `encoding` as `choose` or `foreign` gives it, `name` says in messages what holds it.
+    """Decode a text, without its mark; `encoding` is of `choose` or `foreign`, `name` says in messages what holds it.
 
     Raises:
         UserError: no text of that encoding, or of none.
@@ -125,7 +125,7 @@ def decode(content: bytes, encoding: str, name: str) -> str:
 
 
 def decode_text(content: bytes, name: str) -> str:
-    """One text that stands by itself, such as a file of prompts; warns if it is not in UTF-8.
+    """Decode one text that stands by itself, such as a file of prompts; warns if it is not in UTF-8.
 
     Raises:
         UserError: as `decode`.
@@ -154,7 +154,7 @@ def warn_of_encodings(encodings: Iterable[tuple[str, str]], what: str) -> None:
 
 
 def readable(encoding: str) -> str:
-    """What people call it."""
+    """The name that people know an encoding by."""
     return _NAMES.get(encoding, encoding.upper().removesuffix("-LE").removesuffix("-BE").removesuffix("-SIG"))
 
 

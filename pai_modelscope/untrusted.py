@@ -25,7 +25,7 @@ Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
 
 
 def check_regular(path: Name, most: int | None = None) -> int:
-    """The size of a file in bytes, for what a library then opens by its name.
+    """Check a file and give its size in bytes, for what a library then opens by its name.
 
     Raises:
         UserError: a folder, a named pipe or a device, or a file of more than `most` bytes.
@@ -35,7 +35,7 @@ def check_regular(path: Name, most: int | None = None) -> int:
 
 
 def open_regular(path: Name, most: int | None = None) -> io.BufferedReader:
-    """The file, open for reading bytes; a named pipe is refused, not waited for.
+    """Open a file for reading bytes; a named pipe is refused, not waited for.
 
     Raises `UserError` and `OSError` as `check_regular`.
     """
@@ -49,7 +49,7 @@ def open_regular(path: Name, most: int | None = None) -> io.BufferedReader:
 
 
 def read_bytes(path: Name, most: int) -> bytes:
-    """The whole content of a file of at most `most` bytes, though it grows while it is read.
+    """Read the whole content of a file of at most `most` bytes, though it grows while it is read.
 
     Raises `UserError` and `OSError` as `check_regular`.
     """
@@ -61,7 +61,7 @@ def read_bytes(path: Name, most: int) -> bytes:
 
 
 def read_text(path: Name, most: int | None = None) -> str:
-    """A UTF-8 file of at most `most` bytes (`limits.TEXT_BYTES`); a byte order mark is left out.
+    """Read a UTF-8 file of at most `most` bytes (`limits.TEXT_BYTES`); a byte order mark is left out.
 
     Raises:
         UserError: not there, not regular, too large, not UTF-8.
@@ -75,12 +75,12 @@ def read_text(path: Name, most: int | None = None) -> str:
 
 
 def read_json(path: Name, most: int | None = None) -> Json:
-    """The value in a JSON file. Raises `UserError` as `read_text` and `parse_json`."""
+    """Read the value in a JSON file. Raises `UserError` as `read_text` and `parse_json`."""
     return parse_json(read_text(path, limits.JSON_BYTES if most is None else most), str(path))
 
 
 def parse_json(text: str | bytes, name: str) -> Json:
-    """The value of a JSON text; `name` says in messages what holds it.
+    """Parse a JSON text; `name` says in messages what holds it.
 
     Raises:
         UserError: no JSON, lists and objects more than `limits.DEPTH` deep, a number of thousands of digits, an object
@@ -110,7 +110,7 @@ def parse_json(text: str | bytes, name: str) -> Json:
 
 
 def read_yaml(path: Name) -> object:
-    """The value in a YAML file, of plain types alone.
+    """Read the value in a YAML file, of plain types alone.
 
     Raises:
         UserError: as `read_text`; no YAML, too deep, or aliases that unfold to more than `limits.YAML_NODES` values.
@@ -148,7 +148,7 @@ def read_yaml(path: Name) -> object:
 
 
 def inside(folder: Name, name: str, *, links: bool = False) -> Path:
-    """Where the file `name` of an archive, a metadata file or a hub's listing lies in `folder`.
+    """Find where the file `name` of an archive, a metadata file or a hub's listing lies in `folder`.
 
     Args:
         links: whether symbolic links that lie in the folder may lead out of it. True for a folder of the user's own,

@@ -57,7 +57,7 @@ def _changes(tuned: nn.Module, base: nn.Module, rank: int) -> tuple[State, float
 
 
 def low_rank(change: torch.Tensor, rank: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """A (rank, in, ...) and B (out, rank, ...) whose product is nearest to `change` (out, in, ...)."""
+    """Compute A (rank, in, ...) and B (out, rank, ...) whose product is nearest to `change` (out, in, ...)."""
     left, values, right = torch.linalg.svd(change.flatten(1), full_matrices=False)
     rank = min(rank, len(values))
     root = values[:rank].sqrt()

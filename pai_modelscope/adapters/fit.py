@@ -54,7 +54,7 @@ def fit(pipe: object, lora: LoraFile) -> Fitted:
 
 
 def problem(piece: State, layer: WeightedLayer) -> str:
-    """What keeps a module's matrices from a layer, or ''."""
+    """Say what keeps a module's matrices from a layer, or ''."""
     weight = layer.weight.shape
     if piece[A].shape[1:] != weight[1:] or piece[B].shape[0] != weight[0] or piece[B].shape[2:].numel() != 1:
         return f"made for {piece[A].shape[1]} to {piece[B].shape[0]} channels, the model has {weight[1]} to {weight[0]}"

@@ -22,19 +22,19 @@ class WeightedLayer(Protocol):
 
 
 def lora_layers(model: nn.Module) -> dict[str, "LoraLayer"]:
-    """PEFT's wrappers, by name."""
+    """Find PEFT's wrappers, by name."""
     from peft.tuners.lora import LoraLayer
 
     return {path: module for path, module in model.named_modules() if isinstance(module, LoraLayer)}
 
 
 def base_layers(model: nn.Module) -> dict[str, WeightedLayer]:
-    """Every layer that can have a LoRA."""
+    """Find every layer that can have a LoRA."""
     return _unwrapped(model, lambda module: isinstance(module, nn.Linear | nn.Conv2d))
 
 
 def weighted_layers(model: nn.Module) -> dict[str, WeightedLayer]:
-    """Every layer with a weight: norms too."""
+    """Find every layer with a weight: norms too."""
     return _unwrapped(model, _has_weight)
 
 

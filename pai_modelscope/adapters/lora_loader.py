@@ -72,7 +72,7 @@ def set_loras(pipe: object, weights: Mapping[str, float]) -> None:
 
 
 def set_network_loras(network: nn.Module, weights: Mapping[str, float]) -> None:
-    """`set_loras` for one network, in which a LoRA of another part alone changes nothing."""
+    """Do what `set_loras` does for one network, in which a LoRA of another part alone changes nothing."""
     for name, weight in weights.items():
         _check_weight(name, weight)
     active = {name: weight for name, weight in weights.items() if weight}
@@ -149,7 +149,7 @@ def _take_out(pipe: object, name: str) -> None:
 
 
 def active_loras(pipe: object) -> dict[str, float]:
-    """The LoRAs that are active and their weights, with diffusers' own among them; of matrices of low rank, 1."""
+    """List the LoRAs that are active and their weights, with diffusers' own among them; of matrices of low rank, 1."""
     active = dict.fromkeys(_active(pipe), 1.0)
     for model in _models(pipe).values():
         active |= deltas_of(model).active

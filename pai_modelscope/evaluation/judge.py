@@ -117,7 +117,7 @@ def judge_pixels(images: Sequence[Image.Image] | torch.Tensor, size: int, device
 
 
 def square(image: Image.Image) -> Image.Image:
-    """The picture on a square ground of its own border colour, neither cut nor stretched."""
+    """Put a picture on a square ground of its own border colour, neither cut nor stretched."""
     image = image.convert("RGB")
     if image.width == image.height:
         return image

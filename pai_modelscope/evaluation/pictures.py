@@ -98,7 +98,7 @@ def _collect(pairs: Iterable[tuple[str, str]]) -> dict[str, frozenset[str]]:
 
 
 def open_pictures(data: str) -> Pictures:
-    """The shipped data set for `'shipped'`, else a `pictures.jsonl.xz` with the rasters beside it.
+    """Open the shipped data set for `'shipped'`, else a `pictures.jsonl.xz` with the rasters beside it.
 
     Raises:
         UserError: there is no such file, or it is no list of pictures.
@@ -151,7 +151,7 @@ def _record(row: Any, folder: Path = Path()) -> Record:
 
 
 def render_all(scenes: Sequence[Scene], workers: int = 1) -> list[Image.Image]:
-    """RGB pictures of `PIXELS` a side, one for each scene, 8 ms each.
+    """Draw RGB pictures of `PIXELS` a side, one for each scene, 8 ms each.
 
     workers: processes that share many. They start by importing the main module, so a program that asks for more than
         one must do its work under `if __name__ == "__main__"`.
@@ -163,7 +163,7 @@ def render_all(scenes: Sequence[Scene], workers: int = 1) -> list[Image.Image]:
 
 
 def render(scene: Scene) -> Image.Image:
-    """One drawing fills the ground; of two, each has its half at half the size."""
+    """Draw a scene: one drawing fills the ground; of two, each has its half at half the size."""
     ground = Image.new("RGB", (PIXELS, PIXELS), NAMED_COLOURS[scene.colour])
     count = len(scene.records)
     side = PIXELS // count

@@ -87,12 +87,12 @@ def run_row(row: Row, bench: Bench) -> RowResult:
 
 
 def ratio(figures: Figures, reference: Figures) -> Figures:
-    """Figures as a share of others of the same name, where that has a meaning."""
+    """Give figures as a share of others of the same name, where that has a meaning."""
     return {key: figures[key] / reference[key] for key in figures if key in PERCENT and reference.get(key)}
 
 
 def chance(bench: Bench, cases: Sequence[Case], result: RowResult) -> Figures:
-    """What pictures that show nothing reach: R@k over the names, one of the styles, one of the colours."""
+    """Compute what pictures that show nothing reach: R@k over the names, one of the styles, one of the colours."""
     keys = {**result.get("real", {}), **result.get("generated", {})}
     targets = bench.targets(cases)
     known = {"style": 1 / len(bench.styles), "colour": 1 / len(NAMED_COLOURS)}
@@ -101,7 +101,7 @@ def chance(bench: Bench, cases: Sequence[Case], result: RowResult) -> Figures:
 
 
 def misses(bench: Bench, images: Images, cases: Sequence[Case]) -> list[Miss]:
-    """Prompts whose (left) name is not in the judge's top five, with what the judge saw instead."""
+    """List prompts whose (left) name is not in the judge's top five, with what the judge saw instead."""
     if not cases[0].prompt or len(cases[0].targets) > 1:
         return []
     similarity = bench.judge.images(images) @ bench.name_features.T
@@ -132,7 +132,7 @@ def measure(bench: Bench, rows: Sequence[Row]) -> Iterator[RowResult]:
 
 
 def one_line(result: RowResult) -> str:
-    """A row as a terminal shows it: each figure of the model, then that of the real pictures."""
+    """Write a row as a terminal shows it: each figure of the model, then that of the real pictures."""
     if "skipped" in result:
         return f"{result['name']:>18}: skipped, {result['skipped']}"
     parts = []

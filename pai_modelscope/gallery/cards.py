@@ -39,7 +39,7 @@ def write_cards(index: Index, readmes: dict[str, Path], pictures: Path, kept: Pa
 
 
 def in_sync(readme: Path, index: Index, language: str, pictures: Path) -> str:
-    """The README's text with the cards that the index declares. Raises `UserError` if it has no place for them."""
+    """Give the README's text with the cards that the index declares. Raises `UserError` if it has no place for them."""
     text = readme.read_text(encoding="utf-8")
     place = re.compile(f"{re.escape(BEGIN)}.*?{re.escape(END)}", re.DOTALL)
     if len(place.findall(text)) != 1:
@@ -49,7 +49,7 @@ def in_sync(readme: Path, index: Index, language: str, pictures: Path) -> str:
 
 
 def table(index: Index, language: str, folder: str) -> str:
-    """The cards as Markdown: four a row, the picture over its text, both leading to the card's page."""
+    """Write the cards as Markdown: four a row, the picture over its text, both leading to the card's page."""
 
     def picture(card: Card) -> str:
         return f"[![{getattr(card, language)}]({folder}/{card.picture}.webp)]({card.link})"
@@ -65,7 +65,7 @@ def table(index: Index, language: str, folder: str) -> str:
 
 
 def thumbnail(picture: Image.Image) -> bytes:
-    """A small square from the middle of the picture, as a WebP file."""
+    """Cut a small square from the middle of the picture, as a WebP file."""
     side = min(picture.size)
     left, top = (picture.width - side) // 2, (picture.height - side) // 2
     small = picture.crop((left, top, left + side, top + side)).resize((_SIDE, _SIDE), Image.Resampling.LANCZOS)

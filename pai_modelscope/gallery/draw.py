@@ -22,7 +22,7 @@ _ASSETS = Path(__file__).parents[1] / "assets"
 
 
 def draw(entries: Sequence[Entry], kept: Path) -> dict[str, list[Image.Image]]:
-    """Pictures by the entry's key: one, or a pair's before and after. What was drawn lies in the folder `kept`.
+    """Draw pictures, by the entry's key: one, or a pair's before and after. What was drawn lies in the folder `kept`.
 
     Entries whose model is a training result that does not exist are left out, with one warning that names them.
     Raises `UserError` if an entry's Python fails.
@@ -54,7 +54,7 @@ def draw(entries: Sequence[Entry], kept: Path) -> dict[str, list[Image.Image]]:
 
 
 def absent(entries: Sequence[Entry]) -> list[Entry]:
-    """Entries that cannot be drawn, for nobody has trained their model here."""
+    """List entries that cannot be drawn, for nobody has trained their model here."""
     return [entry for entry in entries if entry.needs_training and not Path(entry.model).is_dir()]
 
 

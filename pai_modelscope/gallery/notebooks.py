@@ -63,7 +63,9 @@ class Notebook:
 
 
 def read_notebooks(sources: Path, executed: Path) -> list[Notebook]:
-    """The notebooks of a folder, each with the outputs of its namesake in `executed`; one warning names those without.
+    """Read the notebooks of a folder, each with the outputs of its namesake in `executed`.
+
+    One warning names those without.
 
     Raises `UserError` if there are none, or one cannot be read.
     """
@@ -183,7 +185,7 @@ def _placeholder(place: str) -> str:
 
 
 def render(notebook: Notebook, figures: list[str], pairs: list[str]) -> str:
-    """The body of the page; `figures` and `pairs` are the HTML that stands in their places.
+    """Render the body of the page; `figures` and `pairs` are the HTML that stands in their places.
 
     nbconvert's template `basic` is used, for it is the one that brings no script, no style and no address along.
     """

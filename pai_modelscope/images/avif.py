@@ -25,7 +25,7 @@ def is_avif(content: bytes) -> bool:
 
 
 def avif_problem(content: bytes) -> str:
-    """What makes this AVIF one that must not be decoded: '' if nothing does."""
+    """Say what makes this AVIF one that must not be decoded: '' if nothing does."""
     try:
         return _problem(content)
     except _Wrong as error:

@@ -16,7 +16,7 @@ _PAPER, _INK = (255, 255, 255), (32, 32, 32)
 
 
 def contact_sheet(images: Sequence[Image.Image], labels: Sequence[str], columns: int = 4) -> Image.Image:
-    """An RGB page of `columns` pictures a row, each centred in an equal cell over up to two lines of its label.
+    """Draw an RGB page of `columns` pictures a row, each centred in an equal cell over up to two lines of its label.
 
     Longer labels end in an ellipsis; pictures above 512 pixels are scaled down. Raises `UserError` if there are no
     pictures or as many labels as pictures are not given.

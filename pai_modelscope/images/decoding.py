@@ -29,7 +29,7 @@ _TURNED_PNG = (b"eXIf", b"Raw profile type exif", b"XML:com.adobe.xmp")  # where
 
 
 def decode(content: bytes, name: str) -> Image.Image:
-    """The picture of a file's content; `name` says in messages which it is.
+    """Decode a picture file's content; `name` says in messages which it is.
 
     Raises:
         UserError: empty, no picture of a known format, damaged, animated, beyond the bounds of `limits`, of other
@@ -47,7 +47,7 @@ def decode(content: bytes, name: str) -> Image.Image:
 
 
 def head_size(content: bytes, name: str) -> tuple[int, int]:
-    """Width and height of the upright picture, from the head alone where that is possible. Raises as `decode`."""
+    """Read width and height of the upright picture, from the head alone where that is possible. Raises as `decode`."""
     picture = _open(content, name)
     # Asked for what is not in a PNG's head, Pillow decodes all of it: only where there is something to find.
     if picture.format == "PNG" and not any(mark in content for mark in _TURNED_PNG):
@@ -56,7 +56,7 @@ def head_size(content: bytes, name: str) -> tuple[int, int]:
 
 
 def upright(picture: Image.Image, name: str) -> Image.Image:
-    """Loaded, turned by its EXIF orientation, 8 bits a channel; `info` keeps the colour profile."""
+    """Load a picture, turned by its EXIF orientation, with 8 bits a channel; `info` keeps the colour profile."""
     check_size(*picture.size, name)
     try:
         # The further frames of MPO, which phones write, are depth and other views of the one photograph.
@@ -95,7 +95,7 @@ def is_picture(head: bytes) -> bool:
 
 
 def short(text: object, most: int = 80) -> str:
-    """On one line and not too long; paths in quotes, and cut in their middle: the file's name tells the most."""
+    """Shorten a text to one line; paths in quotes, and cut in their middle: the file's name tells the most."""
     line = " ".join(str(text).split())
     if len(line) > most:
         line = line[: most // 2] + "…" + line[-(most // 2 - 1) :]

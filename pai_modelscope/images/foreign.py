@@ -76,7 +76,7 @@ _LONGEST_SIDE = 2**20
 
 
 def scheduler_of(sampler: str, schedule: str | None) -> str:
-    """One name of ours for a sampler and the type of its schedule, which the sampler's name may hold as well.
+    """Give one name of ours for a sampler and the type of its schedule, which the sampler's name may hold as well.
 
     `('DPM++ 2M Karras', 'Karras')` and `('DPM++ 2M', 'Karras')` are the same. A schedule that is not here stays in the
     name, for a message.
@@ -91,7 +91,7 @@ def scheduler_of(sampler: str, schedule: str | None) -> str:
 
 
 def translated(values: Mapping[str, str]) -> dict[str, str]:
-    """The values under the names that this program reads: the sampler whole, and the hires fix of every age.
+    """Translate values to the names that this program reads: the sampler whole, and the hires fix of every age.
 
     Raises:
         UserError: a size that is none.
@@ -154,7 +154,7 @@ def _sides(values: Mapping[str, str], name: str) -> tuple[int, ...]:
 
 
 def warn_of_others(values: Mapping[str, str]) -> None:
-    """One warning that names what changed the picture and is not repeated here; `values` as `translated` gives them."""
+    """Warn once of what changed the picture and is not repeated here; `values` as `translated` gives them."""
     if values.get("Version", "").startswith("pai_modelscope "):
         return
     names = dict.fromkeys(_family(name) for name, value in values.items() if _changes(name, value, values))

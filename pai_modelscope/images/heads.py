@@ -21,7 +21,7 @@ _TILE_WIDTH, _TILE_LENGTH = 322, 323
 
 
 def problem(content: bytes) -> str:
-    """What makes this file one that Pillow must not open: '' if nothing does."""
+    """Say what makes this file one that Pillow must not open: '' if nothing does."""
     if content[:3] == b"\xff\xd8\xff":
         return _jpeg(content)
     if content[:8] == b"\x89PNG\r\n\x1a\n":
@@ -70,7 +70,7 @@ def tile_pixels(content: bytes) -> int:
 
 
 def png_chunks(content: bytes) -> Iterator[tuple[bytes, memoryview]]:
-    """The kinds and the contents of a PNG's chunks, as far as they are whole."""
+    """Read the kinds and the contents of a PNG's chunks, as far as they are whole."""
     view, place = memoryview(content), 8
     while place + 12 <= len(content):
         (length,) = struct.unpack_from(">I", content, place)
@@ -81,7 +81,7 @@ def png_chunks(content: bytes) -> Iterator[tuple[bytes, memoryview]]:
 
 
 def without_forged_exif(content: bytes) -> bytes:
-    """A JPEG without the EXIF whose tags claim more than it holds; any other file as it is."""
+    """Leave out of a JPEG the EXIF whose tags claim more than it holds; any other file as it is."""
     if content[:3] != b"\xff\xd8\xff":
         return content
     parts = [(start, end) for start, end in _segments(content) if content[start + 4 : start + 10] == b"Exif\0\0"]

@@ -30,7 +30,7 @@ class Parameters(NamedTuple):
 
 
 def split_infotext(text: str) -> Parameters:
-    """The parts of a picture's text.
+    """Split a picture's text into its parts.
 
     The parameters are the last line that begins with `Steps:` and names a seed, or the very last one if it names both;
     what other programs write below them (`Template: ...`) says nothing of the picture itself.

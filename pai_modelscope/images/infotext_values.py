@@ -64,7 +64,7 @@ def check_bounds(options: Mapping[str, object]) -> None:
 
 
 def unreadable(name: str, value: str, reason: str = "") -> UserError:
-    """The error for a parameter whose value can't be; `reason`: one phrase."""
+    """Make the error for a parameter whose value can't be; `reason`: one phrase."""
     excerpt = value if len(value) <= 80 else f"{value[:60]}… ({len(value)} characters)"
     why = f" ({' '.join(reason.split())[:200]})" if reason else ""
     return UserError(f"The picture's parameters hold {name}: {excerpt!r}, which can't be read{why}.")
@@ -83,7 +83,7 @@ def number(text: str) -> float:
 
 
 def whole(text: str) -> int:
-    """`4.0` is 4, as some versions of the WebUI write it."""
+    """Read a whole number; `4.0` is 4, as some versions of the WebUI write it."""
     if len(text) > _LONGEST_NUMBER:
         raise ValueError("a number too long")
     try:
@@ -96,7 +96,7 @@ def whole(text: str) -> int:
 
 
 def size(text: str) -> tuple[int, int]:
-    """Width and height of `512x768`."""
+    """Read width and height of `512x768`."""
     width, times, height = text.lower().partition("x")
     if not times:
         raise ValueError("no width x height")

@@ -37,7 +37,7 @@ _IN_BRACKETS = re.compile(r"\[([^\[\]]*)\]")
 
 
 def read_invokeai(chunks: Mapping[str, str]) -> Parameters | None:
-    """The parameters in a PNG's text chunks, None where InvokeAI wrote none.
+    """Read the parameters in a PNG's text chunks, None where InvokeAI wrote none.
 
     Raises:
         UserError: a chunk that can't be read.

@@ -20,7 +20,7 @@ Box = tuple[int, int, int, int]
 
 
 def blur(mask: Image.Image, radius: float) -> Image.Image:
-    """The mask with soft edges: a Gaussian whose standard deviation is `radius` pixels; 0 changes nothing.
+    """Give a mask soft edges: a Gaussian whose standard deviation is `radius` pixels; 0 changes nothing.
 
     The edge spreads to both sides: `grow` first where the masked region must be repainted in full.
 
@@ -34,7 +34,7 @@ def blur(mask: Image.Image, radius: float) -> Image.Image:
 
 
 def grow(mask: Image.Image, pixels: int) -> Image.Image:
-    """The mask, larger by `pixels` in every direction (a disc); negative: smaller, but not from the picture's edge.
+    """Make a mask larger by `pixels` in every direction (a disc); negative: smaller, but not from the picture's edge.
 
     Raises:
         UserError: not a whole number from -512 to 512.
@@ -51,7 +51,7 @@ def grow(mask: Image.Image, pixels: int) -> Image.Image:
 
 
 def box_of(mask: Image.Image, padding: int, size: tuple[int, int] | None = None) -> Box:
-    """The part of a picture to draw alone, so that a small region is painted in full resolution.
+    """Choose the part of a picture to draw alone, so that a small region is painted in full resolution.
 
     The bounding box of what the mask does not leave as it is, `padding` pixels more on each side, widened or heightened
     to the ratio of `size`, and moved to lie inside the picture. Where the picture is too small for that ratio, the box
@@ -84,7 +84,7 @@ def box_of(mask: Image.Image, padding: int, size: tuple[int, int] | None = None)
 
 
 def paste(original: Image.Image, painted: Image.Image, mask: Image.Image, box: Box | None = None) -> Image.Image:
-    """The picture with what was painted: where the mask is 0, bit for bit the original; grays blend.
+    """Paste what was painted into the picture: where the mask is 0, bit for bit the original; grays blend.
 
     Args:
         original: RGB, RGBA or L.
@@ -114,7 +114,7 @@ def paste(original: Image.Image, painted: Image.Image, mask: Image.Image, box: B
 def outpaint(
     image: Image.Image, left: int = 0, right: int = 0, top: int = 0, bottom: int = 0, overlap: int = 16, seed: int = 0
 ) -> tuple[Image.Image, Image.Image]:
-    """A larger RGB canvas around the picture and the mask of what is to be painted on it.
+    """Make a larger RGB canvas around the picture and the mask of what is to be painted on it.
 
     Image-to-image keeps the coarse colours that it starts from, so the new area continues those of the picture's
     border, the more blurred the further out: repeated border pixels alone would be kept as streaks. Noise as strong as
@@ -158,19 +158,19 @@ class Resized:
     inside: Box  # where it lies in `image`
 
     def apply(self, other: Image.Image) -> Image.Image:
-        """The same for another picture of the same size, e.g. the mask (mode L, whose added border is black)."""
+        """Do the same to another picture of the same size, e.g. the mask (mode L, whose added border is black)."""
         _check_size_is(other, self.size)
         return _place(other, self.image.size, self.source, self.inside)
 
     def back(self, drawn: Image.Image) -> Image.Image:
-        """The inverse for a picture of the new size: its part `inside`, in the size of `source`, to be pasted there."""
+        """Undo it for a picture of the new size: its part `inside`, in the size of `source`, to be pasted there."""
         _check_size_is(drawn, self.image.size)
         width, height = self.source[2] - self.source[0], self.source[3] - self.source[1]
         return drawn.resize((width, height), _filter(drawn), box=self.inside)
 
 
 def resize(image: Image.Image, width: int, height: int, how: How = "crop") -> Resized:
-    """The picture in `width` x `height` pixels.
+    """Resize a picture to `width` x `height` pixels.
 
     Args:
         image: any mode; L is treated as a mask.
@@ -191,7 +191,7 @@ def resize(image: Image.Image, width: int, height: int, how: How = "crop") -> Re
 
 
 def nearest_size(image: Image.Image, multiple: int = 8, around: int | tuple[int, int] | None = None) -> tuple[int, int]:
-    """Width and height to draw a picture at: its aspect ratio, sides that are multiples, about as many pixels.
+    """Choose width and height to draw a picture at: its aspect ratio, sides that are multiples, about as many pixels.
 
     Args:
         image: whose aspect ratio is kept, to half a multiple a side.

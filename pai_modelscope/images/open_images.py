@@ -27,7 +27,7 @@ _VALID = "a path, a PIL picture, a uint8 array as OpenCV gives (height, width, B
 
 
 def open_image(source: Source, *, what: str = "image") -> Image.Image:
-    """A new RGB picture, upright by its EXIF orientation and in sRGB if it names another colour space.
+    """Open a picture as a new one in RGB, upright by its EXIF orientation and in sRGB if it names another colour space.
 
     What is transparent is laid on white. Of 16-bit grays the upper 8 bits' worth remains. The picture carries no
     metadata: opened again, it is the same.
@@ -54,7 +54,7 @@ def open_image(source: Source, *, what: str = "image") -> Image.Image:
 
 
 def open_mask(source: Source, size: tuple[int, int] | None = None) -> Image.Image:
-    """A new mask in L of `size` (width, height): white is repainted, black stays; grays between blend.
+    """Open a mask as a new one in L of `size` (width, height): white is repainted, black stays; grays between blend.
 
     Takes what `open_image` takes, and boolean arrays. Of a mask that is transparent in places, alpha is the mask: what
     is painted is repainted, and what is transparent stays (see `transparency.mask_of`).
@@ -77,7 +77,7 @@ def open_mask(source: Source, size: tuple[int, int] | None = None) -> Image.Imag
 
 
 def read_mask(source: Source, *, what: str = "mask", warn: bool = False) -> Image.Image:
-    """A new mask in L of any size and any brightness: of a training set, or a step of `open_mask`.
+    """Open a mask as a new one in L of any size and any brightness: of a training set, or a step of `open_mask`.
 
     warn: of an opaque picture in colours, whose brightness is taken, and which may be no mask.
 

@@ -25,7 +25,7 @@ _GRAPHS = ("prompt", "workflow")  # ComfyUI's own chunks
 
 
 def read_parameters(path: str | os.PathLike[str]) -> Parameters:
-    """What a picture's file says of its making.
+    """Read what a picture's file says of its making.
 
     Raises:
         UserError: no such file, no picture, damaged, too large, or without parameters.

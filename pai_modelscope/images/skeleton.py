@@ -9,7 +9,7 @@ Point = tuple[float, float] | None  # x and y in pixels; None: not seen
 
 
 def openpose_points(landmarks: list[Point]) -> list[Point]:
-    """MediaPipe's 33 points in the order of OpenPose's 18, whose neck lies between the shoulders."""
+    """Put MediaPipe's 33 points in the order of OpenPose's 18, whose neck lies between the shoulders."""
     left, right = landmarks[11], landmarks[12]
     neck = ((left[0] + right[0]) / 2, (left[1] + right[1]) / 2) if left and right else None
     rest = [landmarks[i] for i in (12, 14, 16, 11, 13, 15, 24, 26, 28, 23, 25, 27, 5, 2, 8, 7)]

@@ -11,7 +11,7 @@ _HALF = 128
 
 
 def mask_of(picture: Image.Image, name: str) -> Image.Image:
-    """The mask in L of a picture in RGBA: white where it counts, black where it does not.
+    """Make a mask in L of a picture in RGBA: white where it counts, black where it does not.
 
     Where alpha varies, alpha is the mask, whatever colour is painted, as in Stable Diffusion WebUI: strokes on a
     transparent layer are white, their soft edges gray. Where alpha is the same everywhere, luminance is the mask. The

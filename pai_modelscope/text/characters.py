@@ -12,7 +12,7 @@ _INVISIBLE = dict.fromkeys(
 
 
 def problem_of_text(text: str) -> str | None:
-    """One phrase on why no tokenizer can read a text: a half character, or too many; None if it can."""
+    """Say in one phrase why no tokenizer can read a text: a half character, or too many; None if it can."""
     if len(text) > limits.PROMPT_CHARACTERS:
         return f"{shorten(text)!r} has {len(text)} characters; valid are up to {limits.PROMPT_CHARACTERS}: shorten it"
     if half_characters(text):
@@ -21,14 +21,14 @@ def problem_of_text(text: str) -> str | None:
 
 
 def check_text(text: str) -> str:
-    """The text itself. Raises `UserError` for what `problem_of_text` names."""
+    """Return the text. Raises `UserError` for what `problem_of_text` names."""
     if problem := problem_of_text(text):
         raise UserError(f"The text {problem}.")
     return text
 
 
 def visible(text: str) -> str:
-    """The text without characters of no width."""
+    """Leave out characters of no width."""
     return text if text.isascii() else text.translate(_INVISIBLE)
 
 

@@ -22,7 +22,7 @@ SEPARATORS = (",", "，", "、", "。", "；", ";")
 def chunk_ids(
     tokenizer: "PreTrainedTokenizerBase", prompts: Sequence[str], n_chunks: int | None = None
 ) -> torch.Tensor:
-    """Token ids (batch, n_chunks, L), L = `tokenizer.model_max_length`; every chunk is [CLS] tokens [SEP] [PAD]...
+    """Make token ids (batch, n_chunks, L), L = `tokenizer.model_max_length`; every chunk is [CLS] tokens [SEP] [PAD]...
 
     `n_chunks` defaults to what the longest prompt needs; shorter prompts are filled with empty chunks. Prompts are
     plain text here: weights and BREAK are read by `encode_prompts` alone. Raises `UserError` if a prompt needs more
@@ -36,7 +36,7 @@ def chunk_ids(
 
 
 def content_length(tokenizer: "PreTrainedTokenizerBase") -> int:
-    """Tokens that fit between the first and last token of a chunk: 30 of 32.
+    """Count the tokens that fit between the first and last token of a chunk: 30 of 32.
 
     Raises:
         UserError: the tokenizer says no length, or one that is too short for any.
@@ -51,7 +51,7 @@ def content_length(tokenizer: "PreTrainedTokenizerBase") -> int:
 
 
 def token_ids(tokenizer: "PreTrainedTokenizerBase", prompts: Sequence[str]) -> list[list[int]]:
-    """Content tokens of each prompt, of any length, without [CLS] and [SEP]; embeddings' words with all their vectors.
+    """Tokenize prompts of any length, without [CLS] and [SEP]; embeddings' words with all their vectors.
 
     Raises:
         UserError: half a character, more than `limits.PROMPT_CHARACTERS`.
@@ -89,7 +89,7 @@ def split_tokens(ids: Sequence[int], length: int, breaks: frozenset[int]) -> lis
 def pack_chunks(
     tokenizer: "PreTrainedTokenizerBase", prompts: Sequence[Sequence[Sequence[int]]], n_chunks: int | None = None
 ) -> torch.Tensor:
-    """Pieces of tokens per prompt, to ids (batch, n_chunks, L) with [CLS], [SEP] and [PAD] in their places."""
+    """Pack pieces of tokens per prompt into ids (batch, n_chunks, L) with [CLS], [SEP] and [PAD] in their places."""
     counts = torch.tensor([len(pieces) for pieces in prompts], dtype=torch.long)
     needed = int(counts.max()) if len(prompts) else 1
     n_chunks = needed if n_chunks is None else n_chunks

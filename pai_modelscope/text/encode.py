@@ -48,7 +48,7 @@ def encode_texts(
     texts: Sequence[str],
     clip_skip: int | None = None,
 ) -> list[torch.Tensor]:
-    """States (1, n_chunks * L, D) of each text, encoded by itself: its bits don't depend on the other texts.
+    """Encode each text by itself to states (1, n_chunks * L, D): its bits don't depend on the other texts.
 
     All have as many chunks as the longest needs; unlike `encode_prompts`, nothing is warned of.
     """
@@ -58,7 +58,7 @@ def encode_texts(
 
 
 def encode_ids(text_encoder: torch.nn.Module, ids: torch.Tensor, clip_skip: int | None = None) -> torch.Tensor:
-    """States (batch, n_chunks * L, D) of ids (batch, n_chunks, L): chunks encoded apart, joined along the sequence.
+    """Encode ids (batch, n_chunks, L) to states (batch, n_chunks * L, D): chunks apart, joined along the sequence.
 
     No attention mask is passed, as in StableDiffusionPipeline. `clip_skip` counts as in diffusers: 1 takes the
     layer before the last, followed by the encoder's own final layer norm (CLIP; BERT has none).
@@ -75,7 +75,7 @@ def encode_ids(text_encoder: torch.nn.Module, ids: torch.Tensor, clip_skip: int 
 
 
 def weighted_chunks(tokenizer: "PreTrainedTokenizerBase", prompt: str) -> list[Chunk]:
-    """The prompt's tokens with their weights, cut at BREAK and at the encoder's length.
+    """Cut a prompt's tokens, with their weights, at BREAK and at the encoder's length.
 
     Raises:
         UserError: more than `limits.PROMPT_CHUNKS` chunks, and what `parse_weights` and `token_ids` refuse.
@@ -106,7 +106,7 @@ def _check_count(count: int, tokenizer: "PreTrainedTokenizerBase", prompt: str) 
 
 
 def count_chunks(tokenizer: "PreTrainedTokenizerBase", *prompts: str) -> int:
-    """The chunks that the longest of the prompts needs."""
+    """Count the chunks that the longest of the prompts needs."""
     return max(len(weighted_chunks(tokenizer, prompt)) for prompt in prompts)
 
 

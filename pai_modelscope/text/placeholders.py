@@ -56,12 +56,12 @@ def _expand(words: dict[str, list[str]], text: str) -> str:
 
 
 def mentioned_tokens(tokenizer: "PreTrainedTokenizerBase", text: str) -> set[str]:
-    """The embeddings' tokens that stand in a text, by the names of their first vectors."""
+    """Find the embeddings' tokens that stand in a text, by the names of their first vectors."""
     return {token for _, _, token in _occurrences(visible(text), _words(tokenizer))}
 
 
 def vector_names(tokenizer: "PreTrainedTokenizerBase", token: str) -> list[str]:
-    """The tokens of all vectors of an embedding's word; none where the tokenizer has not learned it."""
+    """List the tokens of all vectors of an embedding's word; none where the tokenizer has not learned it."""
     added = tokenizer.added_tokens_encoder
     return [token, *_others(token, added)] if token in added else []
 

@@ -69,7 +69,7 @@ _Node = str | _Editing | _Alternation | list["_Node"]
 
 
 def composed_prompt(prompt: str, steps: int, steps_before: int | None = None) -> tuple[PromptPart, ...]:
-    """The texts that AND joins in a prompt, each with its weight and as it changes over the steps.
+    """Split a prompt into the texts that AND joins, each with its weight and as it changes over the steps.
 
     A weight belongs to AND: `16:9` at the end of a prompt without AND is text, which the WebUI takes for a weight.
     Capitals alone are AND, and only where no letter touches them.
@@ -98,7 +98,7 @@ def composed_prompt(prompt: str, steps: int, steps_before: int | None = None) ->
 
 
 def prompt_schedule(prompt: str, steps: int, steps_before: int | None = None) -> tuple[tuple[int, str], ...]:
-    """The texts that a prompt without AND is drawn with, each with its last step, counted from 1.
+    """List the texts that a prompt without AND is drawn with, each with its last step, counted from 1.
 
     `[a:b:when]` is `a` up to the step `when` and `b` after it, `[b:when]` and `[a::when]` leave one of them out,
     `[a|b|c]` is one after the other, and they nest. `when` is a step, or, with a decimal point, a share of the steps.
@@ -137,7 +137,7 @@ def prompt_schedule(prompt: str, steps: int, steps_before: int | None = None) ->
 
 
 def count_constructs(prompt: str) -> Constructs:
-    """How often a prompt holds what changes over the steps."""
+    """Count the constructs of a prompt that change over the steps."""
     constructs = [node for text in AND.split(prompt) for node in _constructs(_read(text) or [])]
     editing = sum(isinstance(node, _Editing) for node in constructs)
     return Constructs(editing, len(constructs) - editing)

@@ -12,7 +12,7 @@ _TAG = re.compile(r"<(?:lora|lyco):([^:<>]+)(?::([^<>]*))?>", re.IGNORECASE)
 
 
 def split_loras(prompt: str) -> tuple[str, dict[str, float]]:
-    """The prompt without its tags, and the weight of each LoRA named, 1 where none is given.
+    """Split a prompt into the text without tags and the weight of each LoRA named, 1 where none is given.
 
     Raises:
         UserError: for a weight that is no number, and for a LoRA named twice.
@@ -35,7 +35,7 @@ def split_loras(prompt: str) -> tuple[str, dict[str, float]]:
 
 
 def lora_tags(text: str) -> list[str]:
-    """The tags that stand in a text."""
+    """List the tags that stand in a text."""
     return [match[0] for match in _ANGLES.finditer(text) if _TAG.fullmatch(visible(match[0]))]
 
 

@@ -35,7 +35,7 @@ _LONGEST_NUMBER = 32  # characters
 
 
 def foreign_syntax(text: str, known: Sequence[str] = (), *, negative: bool = False) -> Counter[str]:
-    """The kinds of syntax in a text that are drawn as plain text, and how often each occurs.
+    """Count the syntax in a text that is drawn as plain text, by its kind.
 
     Brackets count as they nest, a backslash takes the meaning of the character after it, and full-width forms are
     read as the others. `known`: embeddings' words, which are no tags though they look it; `negative`: whether it is a
@@ -54,7 +54,7 @@ def foreign_syntax(text: str, known: Sequence[str] = (), *, negative: bool = Fal
 
 
 def warn_of_syntax(tokenizer: "PreTrainedTokenizerBase", texts: Sequence[tuple[str, str]]) -> None:
-    """One warning of all syntax that is drawn as plain text, and one of LoRAs named in negative prompts.
+    """Give one warning of all syntax that is drawn as plain text, and one of LoRAs named in negative prompts.
 
     texts: prompt and negative prompt of each text of a call, in order; the prompts without their tags.
     """

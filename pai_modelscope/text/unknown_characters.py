@@ -20,7 +20,7 @@ _UNSEEN = {"Cc", "Cf", "Mn", "Me", "Zs", "Zl", "Zp"}
 
 
 def unknown_characters(tokenizer: "PreTrainedTokenizerBase", prompt: str) -> list[str]:
-    """What of `prompt` (weight syntax aside) the model cannot read, each once, in order of appearance.
+    """List what of `prompt` (weight syntax aside) the model cannot read, each once, in order of appearance.
 
     Characters mostly; a whole word where known letters are lost with it (abc한, or one beyond BERT's 100 letters).
     Raises `UserError` for what `characters.problem_of_text` names.
@@ -36,7 +36,7 @@ def unknown_characters(tokenizer: "PreTrainedTokenizerBase", prompt: str) -> lis
 
 
 def warn_of_unknown(tokenizer: "PreTrainedTokenizerBase", prompts: Iterable[str | Sequence[str]]) -> None:
-    """One visible warning for each prompt with unknown characters, or with an embedding's word that is not loaded.
+    """Give one visible warning for each prompt with unknown characters, or with an embedding's word that is not loaded.
 
     A prompt may be several texts, which are drawn in turn.
     """

@@ -31,7 +31,7 @@ _TOKEN = re.compile(
 
 
 def parse_weights(prompt: str) -> list[tuple[str, float]]:
-    """Stretches of text with their weights, in order; `BREAK` where a new chunk must begin.
+    """Split a prompt into stretches of text with their weights, in order; `BREAK` where a new chunk must begin.
 
     (x) multiplies by 1.1, [x] divides by it, (x:1.3) multiplies by 1.3, and they nest. A bracket that is never
     closed counts to the end, one that was never opened is text, as are \\( \\) \\[ \\] and \\\\. Any other backslash
@@ -102,5 +102,5 @@ def _merge(prompt: str, parts: list[tuple[str, float]]) -> list[tuple[str, float
 
 
 def plain_text(prompt: str) -> str:
-    """The words of a prompt without the grammar's signs."""
+    """Leave the grammar's signs out of a prompt."""
     return " ".join(text for text, weight in parse_weights(prompt) if (text, weight) != BREAK)

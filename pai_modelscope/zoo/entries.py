@@ -162,18 +162,18 @@ ENTRIES: tuple[Entry, ...] = _MODELS + _ADAPTERS + _TAIYI
 
 
 def entries() -> tuple[Entry, ...]:
-    """Every checkpoint that the zoo knows: base models first, then adapters, then Taiyi."""
+    """List every checkpoint that the zoo knows: base models first, then adapters, then Taiyi."""
     return ENTRIES
 
 
 def lookup(name: str) -> Entry | None:
-    """The entry of that name or hub id, in any letter case; None when the zoo has none."""
+    """Find the entry of that name or hub id, in any letter case; None when the zoo has none."""
     wanted = str(name).strip().casefold()
     return next((entry for entry in ENTRIES if wanted in map(str.casefold, names(entry))), None)
 
 
 def find(name: str) -> Entry:
-    """The entry of that name or hub id; UserError with the nearest names when the zoo has none."""
+    """Find the entry of that name or hub id; UserError with the nearest names when the zoo has none."""
     entry = lookup(name)
     if entry is None:
         raise UserError(f"the zoo has no model {str(name)!r}. {suggestion(name)}")
@@ -181,12 +181,12 @@ def find(name: str) -> Entry:
 
 
 def names(entry: Entry) -> list[str]:
-    """What the entry may be called: its name and its ids on the hubs."""
+    """List what the entry may be called: its name and its ids on the hubs."""
     return [name for name in (entry.name, entry.modelscope_id, entry.huggingface_id) if name]
 
 
 def suggestion(name: str) -> str:
-    """A sentence for an error: the names that the user may have meant, else where to look."""
+    """Write a sentence for an error: the names that the user may have meant, else where to look."""
     wanted = str(name).strip().casefold().rsplit("/", 1)[-1]
     known = {entry.name.casefold(): entry.name for entry in ENTRIES}
     near = difflib.get_close_matches(wanted, known, n=3, cutoff=0.6)

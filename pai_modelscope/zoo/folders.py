@@ -48,7 +48,7 @@ def configure(folder: Path, **entries: object) -> None:
 
 
 def problem(folder: Path) -> str | None:
-    """Why the folder cannot be opened as a model, a ControlNet or an adapter; None when it is whole.
+    """Say why the folder cannot be opened as a model, a ControlNet or an adapter; None when it is whole.
 
     A download that was cut off leaves a folder behind that looks finished, so every part that
     `model_index.json` names must be there with its configuration and its weights.
@@ -82,7 +82,7 @@ def is_family_index(index: Mapping[str, object]) -> bool:
 
 
 def needed(files: Iterable[str]) -> list[str]:
-    """The files of a repository worth fetching: each network once, and everything that is no weights.
+    """Choose the files of a repository that are worth fetching: each network once, and everything that is no weights.
 
     Of several copies of one network, safetensors wins over .bin and the full file over variants such as fp16 or
     non_ema; a variant stays where it is the only copy. Beside a model_index.json, weights in the root are a

@@ -11,7 +11,7 @@ from pai_modelscope.zoo.folders import needed
 
 
 def modelscope_cached(model_id: str, revisions: tuple[str | None, ...]) -> Path | None:
-    """The folder in ModelScope's cache, of the first of these revisions that is there (None: the newest one)."""
+    """Find the folder in ModelScope's cache, of the first of these revisions that is there (None: the newest one)."""
     from modelscope_hub import HubApi
     from modelscope_hub.errors import CacheNotFound
 
@@ -45,7 +45,7 @@ def modelscope_download(model_id: str, revision: str | None) -> Path:
 
 
 def huggingface_cached(model_id: str, revision: str | None) -> Path | None:
-    """The snapshot folder in Hugging Face's cache, or None."""
+    """Find the snapshot folder in Hugging Face's cache, or None."""
     from huggingface_hub import constants, snapshot_download
     from huggingface_hub.errors import LocalEntryNotFoundError
 
@@ -75,7 +75,7 @@ def huggingface_download(model_id: str, revision: str | None) -> Path:
 
 
 def reason(error: BaseException) -> str:
-    """A client's error in one line: the operating system's word on it where there is one, else the client's own."""
+    """Write a client's error in one line: the operating system's word where there is one, else the client's own."""
     if isinstance(error, UserError):
         return str(error).rstrip(".")
     failed = next(iter(getattr(error, "failed_files", {}).items()), None)

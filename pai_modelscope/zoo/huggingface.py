@@ -28,7 +28,7 @@ _READ_WHOLE = ("README.md", "dataset_infos.json", ".huggingface.yaml")
 
 
 def download(repo_id: str, kind: str, revision: str | None, choose: Callable[[Iterable[str]], Iterable[str]]) -> Path:
-    """Fetch what `choose` takes of the listed paths into Hugging Face's cache; the folder there.
+    """Fetch what `choose` takes of the listed paths into Hugging Face's cache, and return the folder.
 
     kind: 'model' or 'dataset'.
 
@@ -85,7 +85,7 @@ def _hash_of(path: Path, file: Listed) -> str | None:
 
 @contextmanager
 def watched() -> Iterator[None]:
-    """All that this process asks of Hugging Face's protocol here goes by our limits, `datasets` among it."""
+    """Hold all that this process asks of Hugging Face's protocol to our limits, `datasets` among it."""
     before: Callable[[], httpx.Client] = _http._GLOBAL_CLIENT_FACTORY
     if isinstance(before, _Watch):
         yield

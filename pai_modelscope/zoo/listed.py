@@ -61,7 +61,7 @@ def check_listing(files: list[Listed], folder: Path) -> None:
 
 
 def check_free_space(files: list[Listed], folder: Path) -> None:
-    """Raise `UserError` where the files are larger than the room on the disk of `folder`, which need not exist."""
+    """Raise `UserError` where the files are larger than the free space on the disk of `folder`, which may not exist."""
     there = next(path for path in (folder, *folder.parents) if path.exists())
     size, free = sum(file.size for file in files), shutil.disk_usage(there).free
     if size > free:
@@ -75,7 +75,7 @@ class Answers:
         self._pages = self._bytes = 0
 
     def begin(self, claimed: str | None) -> None:
-        """One more answer, of `claimed` bytes by its Content-Length."""
+        """Count one more answer, of `claimed` bytes by its Content-Length."""
         self._pages += 1
         self._here = 0
         if self._pages > limits.HUB_PAGES:
@@ -84,7 +84,7 @@ class Answers:
             raise _too_long()
 
     def more(self, count: int) -> None:
-        """So many bytes came."""
+        """Count bytes that came."""
         self._here += count
         self._bytes += count
         if self._here > limits.HUB_ANSWER_BYTES or self._bytes > limits.HUB_LISTING_BYTES:
@@ -98,7 +98,7 @@ def fetching(path: str, size: int | None = None) -> None:
 
 @contextmanager
 def printable_log(name: str) -> Iterator[None]:
-    """A client's log of what the hub said, without what a terminal obeys."""
+    """Clean a client's log of what the hub said of what a terminal obeys."""
     handlers = logging.getLogger(name).handlers
     for handler in handlers:
         handler.addFilter(_spell)

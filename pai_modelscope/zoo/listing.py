@@ -20,7 +20,7 @@ _LABELS = {
 
 
 def table() -> str:
-    """All entries, one a line; a trailing ? marks a fact that was not confirmed."""
+    """List all entries, one a line; a trailing ? marks a fact that was not confirmed."""
     rows: list[tuple[str, ...]] = [("NAME", "KIND", "DOMAIN", "PIXELS", "MODELSCOPE", "HUGGING FACE")]
     for entry in ENTRIES:
         place = ("in this package", "-") if entry.shipped else (_fact(entry, "modelscope_id"), entry.huggingface_id)
@@ -31,7 +31,7 @@ def table() -> str:
 
 
 def show(name: str) -> str:
-    """Everything known about one entry; UserError when the zoo has no such name or id."""
+    """Write everything known about one entry; UserError when the zoo has no such name or id."""
     entry = find(name)
     lines = [entry.name]
     for field, label in _LABELS.items():

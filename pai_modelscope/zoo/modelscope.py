@@ -23,7 +23,7 @@ _AT_ONCE = 8  # files; one that fails ends the download after the others of its 
 
 
 def download(repo_id: str, kind: str, revision: str | None, choose: Callable[[Iterable[str]], Iterable[str]]) -> Path:
-    """Fetch what `choose` takes of the listed paths into ModelScope's cache; the folder there.
+    """Fetch what `choose` takes of the listed paths into ModelScope's cache, and return the folder.
 
     kind: 'model' or 'dataset'.
 

@@ -64,7 +64,7 @@ def push(
 
 
 def faults(folder: Path) -> list[str]:
-    """Everything that keeps the folder from being published; empty when it is fit."""
+    """List everything that keeps the folder from being published; empty when it is fit."""
     if not folder.is_dir():
         return ["there is no such folder"]
     problems: list[str | None] = [problem(folder)]
@@ -84,7 +84,7 @@ def faults(folder: Path) -> list[str]:
 
 
 def licence(folder: Path) -> str | None:
-    """The `license:` of the card's YAML head, between two lines of three dashes; None when there is none."""
+    """Read the `license:` of the card's YAML head, between two lines of three dashes; None when there is none."""
     try:
         lines = read_text(folder / "README.md").splitlines()
     except UserError:

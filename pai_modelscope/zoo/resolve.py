@@ -41,7 +41,7 @@ class ModelFolder(_Path):
 def model_dir(
     name_or_id_or_folder: str | os.PathLike[str], *, revision: str | None = None, local_files_only: bool = False
 ) -> ModelFolder:
-    """The local folder of a model, adapter or ControlNet, fetched from a hub only when it is nowhere on this machine.
+    """Find the local folder of a model, adapter or ControlNet; a hub is asked only for what is nowhere on this machine.
 
     Tried in this order: a folder of that path; the model shipped in this package; ModelScope's cache; Hugging
     Face's cache; ModelScope; Hugging Face. An interrupted download is continued by the next call.

@@ -104,25 +104,25 @@ def _listed(text: str) -> list[str]:
 
 
 def modules(state: State) -> list[str]:
-    """The modules that a state of canonical names changes, in order."""
+    """List the modules that a state of canonical names changes, in order."""
     return list(dict.fromkeys(key.rpartition(".lora_")[0] for key in state))
 
 
 def base_name(width: int | None) -> str:
-    """What models read text states of this width, for messages and summaries."""
+    """Say what models read text states of this width, for messages and summaries."""
     if width is None:
         return "an unknown base"
     return f"{BASES.get(width, 'an unknown base')} (cross_attention_dim {width})"
 
 
 def architecture(width: int | None) -> str:
-    """The same in the words of https://github.com/Stability-AI/ModelSpec."""
+    """Say the same in the words of https://github.com/Stability-AI/ModelSpec."""
     known = {768: "stable-diffusion-v1", 1024: "stable-diffusion-v2-512"}
     return known.get(width or 0, f"stable-diffusion-v1-width-{width}")
 
 
 def check_tensors(lora: LoraFile, where: str) -> LoraFile:
-    """The same LoRA, if each module has both of its matrices, of one rank, of numbers; else `UserError`."""
+    """Return the LoRA if each module has both of its matrices, of one rank, of numbers; else `UserError`."""
     if not lora.parts and not lora.changes:
         raise UserError(f"{where} holds no LoRA. Give a LoRA's file or folder.")
     for part, state in lora.parts.items():

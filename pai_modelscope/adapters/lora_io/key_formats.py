@@ -72,7 +72,7 @@ class Named:
     adapters: set[str] = field(default_factory=set)
 
     def put(self, part: str, module: str, what: str, tensor: torch.Tensor) -> bool:
-        """Whether the module had no such tensor yet."""
+        """Add a tensor, and say whether the module had no such tensor yet."""
         piece = self.pieces.setdefault(f"{part}.{module.removeprefix('text_model.')}", {})
         return piece.setdefault(what, tensor) is tensor
 

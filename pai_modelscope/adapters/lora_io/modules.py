@@ -49,7 +49,7 @@ def names_a_module(key: str) -> bool:
 
 
 def rank_of(piece: State) -> int | None:
-    """The rank that a module's tensors have; None for kinds without one."""
+    """Read the rank that a module's tensors have; None for kinds without one."""
     if "a1" in piece:
         return min(piece["a1"].flatten(1).shape) if piece["a1"].ndim > 1 else None
     return Change("", piece).rank
@@ -86,7 +86,7 @@ def add_module(lora: LoraFile, name: str, piece: State, strength: Strength, wher
 
 
 def number_of(tensor: torch.Tensor, where: str) -> float:
-    """A tensor of one finite number. Raises `UserError` for any other."""
+    """Read a tensor of one finite number. Raises `UserError` for any other."""
     try:
         value = float(tensor) if tensor.numel() == 1 and not tensor.is_complex() else math.nan
     except RuntimeError:  # a type that PyTorch does not calculate with

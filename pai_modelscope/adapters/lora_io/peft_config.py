@@ -102,7 +102,7 @@ class PeftConfig:
 
 
 def strength(config: PeftConfig | None, module: str, piece: State, where: str) -> Strength:
-    """What the configuration says of one module. Raises `UserError` where it says nothing that is needed."""
+    """Read what the configuration says of one module. Raises `UserError` where it says nothing that is needed."""
     if config is None:
         if _OF_PEFT & piece.keys():
             raise UserError(f"{where} is PEFT's: its adapter_config.json is missing. Copy it too.")

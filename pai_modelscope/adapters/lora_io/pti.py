@@ -32,7 +32,10 @@ def is_pti(tensors: State) -> bool:
 
 
 def read(tensors: State, metadata: dict[str, str], file: Path) -> LoraFile:
-    """Raises `UserError` for what is incomplete, or made for other layers than those of Stable Diffusion 1.x."""
+    """Read a file of `lora_pti`.
+
+    Raises `UserError` for what is incomplete, or made for other layers than those of Stable Diffusion 1.x.
+    """
     lora = LoraFile("lora_pti", metadata={key: value for key, value in metadata.items() if value != _WORD})
     parts: dict[str, dict[int, dict[str, torch.Tensor]]] = {"unet": {}, "text_encoder": {}}
     rest = []

@@ -31,7 +31,7 @@ _LYCORIS = {"lora_A": "lora_down.weight", "lora_B": "lora_up.weight", "lora_mid"
 
 
 def write_lora(lora: LoraFile, path: str | os.PathLike[str], form: str) -> Path:
-    """Write a LoRA and give the path of what was made; nothing that exists is replaced.
+    """Write a LoRA and return the path of what was made; nothing that exists is replaced.
 
     'diffusers': a .safetensors file, or a folder that gets `pytorch_lora_weights.safetensors`. 'peft': a folder, with
     unet/ and text_encoder/ in it where both are changed. 'kohya': a .safetensors file for the WebUI and others, which
@@ -50,7 +50,7 @@ def write_lora(lora: LoraFile, path: str | os.PathLike[str], form: str) -> Path:
 
 
 def lora_path(path: str | os.PathLike[str], form: str) -> Path:
-    """What `write_lora` will write; `UserError`, before any work, if it can't be that or exists."""
+    """Give the path that `write_lora` will write; `UserError`, before any work, if it can't be that or exists."""
     path = Path(path)
     if form not in FORMS:
         raise UserError(f"form is {form!r}; valid are {', '.join(map(repr, FORMS))}.")
