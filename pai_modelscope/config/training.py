@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from pai_modelscope.config.option import faults_in, option
-from pai_modelscope.errors import Fault
+from pai_modelscope.errors import Fault, UserError
 
 CANNOT_START = "training cannot start: "  # how an error of its options begins
 MOST = 10**9  # of what is counted: steps, samples, epochs
@@ -128,6 +128,11 @@ class TrainingConfig:
     max_loss_ratio: float = option(
         10.0, help="stop when the loss is so many times its median: it explodes; 0: never", minimum=0
     )
+
+    def check(self) -> None:
+        """Raise `UserError` with every value that cannot work."""
+        if faults := self.faults():
+            raise UserError.of(faults, CANNOT_START)
 
     def faults(self) -> list[Fault]:
         """Every value that cannot work."""

@@ -6,7 +6,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 import torch
-from diffusers import DDIMScheduler, DDPMScheduler, UNet2DConditionModel
+from diffusers import DDIMScheduler, DDPMScheduler, StableDiffusionPipeline, UNet2DConditionModel
 from torch import nn
 
 from pai_modelscope.config.option import faults_in
@@ -22,7 +22,6 @@ from pai_modelscope.diffusion.randomness import normal, uniform
 from pai_modelscope.errors import UserError
 from pai_modelscope.methods.base import Batch, Losses, Method, ParamGroup
 from pai_modelscope.methods.denoising_options import DenoisingOptions
-from pai_modelscope.methods.fine_tuning import RunContext
 from pai_modelscope.methods.noise_schedule import schedule_of
 from pai_modelscope.text import chunk_ids, encode_ids
 
@@ -38,12 +37,11 @@ class Networks(NamedTuple):
     empty_ids: torch.Tensor  # (32,), the chunk of the empty prompt
 
     @classmethod
-    def of(cls, options: DenoisingOptions, context: RunContext) -> "Networks":
+    def of(cls, options: DenoisingOptions, pipe: StableDiffusionPipeline) -> "Networks":
         """The model's own, and the noise schedule that the options ask for.
 
-        Raises `UserError` for a schedule that can't be learned, or by which the result could not be drawn with.
+        Raises `UserError` for a schedule that can't be learned, or that the result could not be drawn with.
         """
-        pipe = context.pipe
         scheduler = schedule_of(pipe.scheduler, options, options.writes_model)
         return cls(pipe.unet, pipe.text_encoder, scheduler, chunk_ids(pipe.tokenizer, [""])[0, 0])
 

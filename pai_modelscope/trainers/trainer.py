@@ -119,7 +119,7 @@ class PaiDiffusionTrainer(BaseTrainer):
         with _claimed(self.work_dir, accelerator) as folder:
             accelerator.trackers = [*accelerator.trackers, log]
             try:
-                done = self.run.train()
+                done = self.run.train(folder)
             finally:
                 accelerator.trackers = [tracker for tracker in accelerator.trackers if tracker is not log]
             if accelerator.is_main_process:

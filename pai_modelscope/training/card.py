@@ -7,10 +7,6 @@ from pathlib import Path
 import pai_modelscope
 from pai_modelscope.config import TrainingConfig
 from pai_modelscope.files import write_text
-from pai_modelscope.methods.spec import RunOptions
-from pai_modelscope.training.options import options_by_name
-from pai_modelscope.training.ownership import RESULT
-from pai_modelscope.zoo import lookup
 
 _SHOWN = (
     "train_batch_size",
@@ -36,20 +32,7 @@ class CardFacts:
     data: str = ""  # what it was trained on, in a sentence
     licence: str = ""  # of the base model, such as 'apache-2.0': what is trained from it inherits it
     usage: str = ""  # Python that uses the result
-    options: Mapping[str, object] = field(default_factory=dict)  # of model, data and method, by names, for run.json
-
-
-def facts_of_run(options: RunOptions, pictures: int) -> CardFacts:
-    """Of a run by its options, on so many `pictures`."""
-    entry, source = lookup(options.model), options.data.train_data_dir
-    result = Path(options.loop.output_dir) / RESULT
-    usage = f"""import pai_modelscope
-from modelscope.pipelines import pipeline
-
-pipe = pipeline('text-to-image-synthesis', {str(result)!r})
-pipe({{'text': '...'}})['output_imgs'][0]"""
-    data = f"{pictures} pictures of {source if isinstance(source, str) else f'a {type(source).__name__}'}"
-    return CardFacts(options.model, data, entry.licence if entry else "", usage, options_by_name(options))
+    options: Mapping[str, object] = field(default_factory=dict)  # all but the loop's, by their names, for run.json
 
 
 def write_card(

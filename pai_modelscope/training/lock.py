@@ -3,7 +3,6 @@
 import json
 import os
 import socket
-import threading
 import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -21,7 +20,7 @@ from pai_modelscope.training.interrupts import Agreement
 from pai_modelscope.training.ownership import RESULT, RunFolder
 
 _LOCK, _HOLDER = "lock", "holder.json"
-_held: dict[Path, int] = {}  # folders that this process holds, and by which thread
+_held: set[Path] = set()  # folders that this process holds
 
 
 @contextmanager
@@ -29,7 +28,7 @@ def claimed(
     output_dir: Path | str, accelerator: Accelerator, results: Iterable[str] = (RESULT,)
 ) -> Iterator[RunFolder]:
     """The folder of a run, which no other run has meanwhile; to be entered by all processes of one launch, of which
-    the main one holds the lock. Entered again within itself, it is the same claim.
+    the main one holds the lock.
 
     `results`: see `RunFolder.check`, by which the folder is checked. What a killed run left half-written is removed.
 
@@ -37,9 +36,6 @@ def claimed(
         UserError: in every process: another run has the folder; it can't be written; something there is not ours.
     """
     folder, key = RunFolder(output_dir), Path(output_dir).resolve()
-    if _held.get(key) == threading.get_ident():
-        yield folder
-        return
     lock: FileLock | None = None
     problem: UserError | None = None
     if accelerator.is_main_process:
@@ -52,11 +48,11 @@ def claimed(
     try:
         if Agreement(accelerator.num_processes).any(problem is not None):
             raise problem or UserError(f"{output_dir} can't be trained in: the first process says why")
-        _held[key] = threading.get_ident()
+        _held.add(key)
         try:
             yield folder
         finally:
-            del _held[key]
+            _held.discard(key)
     finally:
         if lock is not None:
             (folder.state_folder / _HOLDER).unlink(missing_ok=True)

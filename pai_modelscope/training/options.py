@@ -40,32 +40,24 @@ def resolve_options(method: str, options: Mapping[str, object]) -> RunOptions:
     # Where nobody chose, the launcher's choice stands: `accelerate launch --mixed_precision bf16`.
     renamed.setdefault("mixed_precision", os.environ.get("ACCELERATE_MIXED_PRECISION", TrainingConfig.mixed_precision))
     values = {name: typed(field, renamed[name]) for name, field in known.items() if name in renamed}
-    faults += [wrong for name, value in values.items() if (wrong := _fault(known[name], value))]
-    faults += _missing(values)
-    values.setdefault("max_train_steps", 0)
-    if not faults:
-        model = _part(ModelOptions, values)
-        run_options = RunOptions(
-            spec,
-            model.pretrained_model_name_or_path,
-            model.revision,
-            data=_part(DataOptions, values),
-            method=_part(spec.options, values),
-            loop=_part(TrainingConfig, values),
-            validation=_part(ValidationOptions, values),
-            without_effect=without_effect,
-        )
-        faults = _faults_together(run_options)
+    missing, size = _missing(values), _size_faults(values)
+    model = _part(ModelOptions, values)
+    run_options = RunOptions(
+        spec,
+        model.pretrained_model_name_or_path,
+        model.revision,
+        data=_part(DataOptions, values),
+        method=_part(spec.options, values),
+        loop=_part(TrainingConfig, {"output_dir": "", "max_train_steps": 0} | values),
+        validation=_part(ValidationOptions, values),
+        without_effect=without_effect,
+    )
+    # Values by themselves first: what is compared with each other must be valid.
+    faults += [wrong for name, value in values.items() if (wrong := _fault(known[name], value))] + missing
+    faults = faults or run_options.loop.faults_together() + size + run_options.method.faults(run_options)
     if faults:
         raise UserError.of(faults, CANNOT_START)
     return run_options
-
-
-def options_by_name(options: RunOptions) -> dict[str, object]:
-    """All but the loop's, by names: with the loop's, `fine_tune` repeats the run."""
-    model = ModelOptions(options.model, options.revision)
-    parts = model, options.data, options.method, options.validation
-    return {"method": options.spec.name} | {name: value for part in parts for name, value in vars(part).items()}
 
 
 def typed(field: Field[object], value: object) -> object:
@@ -160,10 +152,10 @@ def _part(part: Callable[..., Part], values: Mapping[str, object]) -> Part:
     return part(**{name: value for name, value in values.items() if name in names})
 
 
-def _faults_together(options: RunOptions) -> list[Fault]:
-    """What can't work together, or would do nothing, of values that are each valid."""
-    faults = options.loop.faults_together()
-    if options.data.resolution % LATENT:
-        message = f"resolution is {options.data.resolution}; give a multiple of {LATENT}, such as 256 or 512"
-        faults.append(Fault("resolution", message, f"a multiple of {LATENT}"))
-    return faults + options.method.faults(options)
+def _size_faults(values: Mapping[str, object]) -> list[Fault]:
+    """That of a resolution in which latents have no whole size."""
+    resolution = values.get("resolution", DataOptions.resolution)
+    if not isinstance(resolution, int) or not resolution % LATENT:
+        return []
+    message = f"resolution is {resolution}; give a multiple of {LATENT}, such as 256 or 512"
+    return [Fault("resolution", message, f"a multiple of {LATENT}")]

@@ -43,6 +43,7 @@ def open_accelerator(
         raise UserError("mixed_precision is 'fp16', in which a CPU can't train: set it to 'bf16' or 'no'")
     if plugin := getattr(accelerator.state, "fsdp_plugin", None):
         plugin.cpu_ram_efficient_loading = False
+    _configure(accelerator, config)
     return accelerator
 
 
@@ -72,13 +73,11 @@ def memory_format(accelerator: Accelerator, channels_last: bool) -> torch.memory
     return torch.channels_last if channels_last and accelerator.device.type == "cuda" else None
 
 
-def configure(accelerator: Accelerator, config: TrainingConfig, validates: bool) -> None:
+def _configure(accelerator: Accelerator, config: TrainingConfig) -> None:
     """Tell accelerate's plugins what they would otherwise take from a DataLoader and from the training script."""
     accelerator.gradient_accumulation_steps = 1  # the loop divides by its batches itself; a launcher may have said more
     if accelerator.distributed_type == DistributedType.FSDP and not accelerator.is_fsdp2:
         raise UserError("accelerate's configuration asks for FSDP 1, which is not supported: set fsdp_version to 2")
-    if accelerator.distributed_type == DistributedType.FSDP and validates and config.validation_steps:
-        raise UserError("pictures during training need whole weights in a process: set validation_steps to 0 with FSDP")
     plugin = getattr(accelerator.state, "deepspeed_plugin", None)
     if accelerator.distributed_type == DistributedType.DEEPSPEED and plugin is not None:
         if plugin.zero_stage == 3:
@@ -87,6 +86,12 @@ def configure(accelerator: Accelerator, config: TrainingConfig, validates: bool)
         plugin.deepspeed_config["gradient_accumulation_steps"] = 1
         plugin.deepspeed_config["gradient_clipping"] = config.max_grad_norm
         plugin.deepspeed_config["zero_allow_untested_optimizer"] = True
+
+
+def check_validation(accelerator: Accelerator, validates: bool) -> None:
+    """Raises `UserError` where nobody can draw: with FSDP, no process has the whole weights while it trains."""
+    if validates and accelerator.distributed_type == DistributedType.FSDP:
+        raise UserError("pictures during training need whole weights in a process: set validation_steps to 0 with FSDP")
 
 
 def check_phases(accelerator: Accelerator, phases: Sequence[Phase]) -> None:

@@ -14,7 +14,7 @@ from torch import nn
 from torch.optim.lr_scheduler import LambdaLR
 from tqdm.auto import tqdm
 
-from pai_modelscope.config.training import CANNOT_START, TrainingConfig
+from pai_modelscope.config.training import TrainingConfig
 from pai_modelscope.errors import UserError
 from pai_modelscope.methods.base import Method, Phase
 from pai_modelscope.training import checkpoints, sharding
@@ -62,9 +62,8 @@ def train(
             loss that is not finite or explodes; a gradient that is always zero; a disk that is full, where the last
             checkpoint stays whole; a folder that another run has, or in which something lies that no run made.
     """
-    if faults := config.faults():
-        raise UserError.of(faults, CANNOT_START)
-    accelerator = accelerator or sharding.open_accelerator(config)
+    config.check()
+    accelerator = sharding.open_accelerator(config, accelerator)
     with claimed(config.output_dir, accelerator) as folder:
         return Trainer(method, source, config, accelerator, folder, validation, facts or CardFacts(), export).fit()
 
@@ -106,7 +105,7 @@ class Trainer:
                 optimizers = [phase.optimizer for phase in self.phases]
                 self.step = checkpoints.load(accelerator, from_folder, self.identity, optimizers)
         for phase in self.phases:
-            phase.begin(config, self.accelerator.device, self.step)
+            phase.begin(config.max_loss_ratio, config.train_batch_size, self.accelerator.device, self.step)
         self.meter = Meter()
         self.journal = Journal(self.accelerator, folder, config, self.identity.method, self.facts.options, self.step)
         self.logged: dict[str, float] = self.journal.last
@@ -116,7 +115,7 @@ class Trainer:
 
     def _prepare(self, method: Method) -> None:
         config, device = self.config, self.accelerator.device
-        sharding.configure(self.accelerator, config, self.validation is not None)
+        sharding.check_validation(self.accelerator, self.validation is not None and config.validation_steps > 0)
         check_processes(config, sharding.cuts(self.accelerator))
         if config.weights == "bfloat16":
             hold_in_bfloat16(method)
@@ -343,9 +342,9 @@ class PhaseTraining:
         self.name, self.parameters = phase.name, [weight for weight in parameters if id(weight) in in_phase]
         self.steps = 0  # that it has trained since the run began or went on
 
-    def begin(self, config: TrainingConfig, device: torch.device, step: int) -> None:
-        """`step`: the one that the run goes on from."""
-        self.watch = Watch(config.max_loss_ratio, config.train_batch_size, device)
+    def begin(self, max_loss_ratio: float, micro: int, device: torch.device, step: int) -> None:
+        """`micro`: samples that a process takes at once. `step`: the one that the run goes on from."""
+        self.watch = Watch(max_loss_ratio, micro, device)
         self.gradients = GradientWatch(self.parameters, device, self.phase.turns(step))
 
 

@@ -31,7 +31,7 @@ class BiasTraining(Denoising):
 
 class BiasFineTuning(FineTuning[BiasOptions, BiasTraining]):
     def create_method(self) -> BiasTraining:
-        networks = Networks.of(self.options, self.context)
+        networks = Networks.of(self.options, self.context.pipe)
         return BiasTraining(*networks, blocks=self.options.blocks, **self.options.arguments())
 
     def export(self, folder: Path) -> None:
@@ -59,4 +59,4 @@ class TwoPhaseTraining(BiasTraining):
 
 class TwoPhaseFineTuning(FineTuning[TwoPhaseOptions, TwoPhaseTraining]):
     def create_method(self) -> TwoPhaseTraining:
-        return TwoPhaseTraining(*Networks.of(self.options, self.context), blocks="", **self.options.arguments())
+        return TwoPhaseTraining(*Networks.of(self.options, self.context.pipe), blocks="", **self.options.arguments())

@@ -8,6 +8,7 @@ from safetensors.torch import load_file
 from pai_modelscope.errors import UserError
 from pai_modelscope.sampling import Sampler
 from pai_modelscope.training.eval_set import held_out_loss
+from pai_modelscope.training.lock import claimed
 from pai_modelscope.training.options import resolve_options
 from pai_modelscope.training.run import TrainingRun, run
 
@@ -52,8 +53,11 @@ def test_a_run_in_bf16_resumes_and_opens_and_one_in_float32_may_follow(tmp_path,
     more = {"max_train_steps": 2, "resume_from_checkpoint": "latest"}
     done = run("lora", {**TINY, **more, "output_dir": folder, "rank": 2, "mixed_precision": "no"})
     assert (done["step"], done["finished"]) == (2, True)
-    with pytest.raises(UserError, match="prepared for mixed_precision 'bf16'"):
-        early.train()
+    with (
+        claimed(tmp_path / "early", early.accelerator) as claimed_folder,
+        pytest.raises(UserError, match="prepared for mixed_precision 'bf16'"),
+    ):
+        early.train(claimed_folder)
     file = tmp_path / "run/result/run.safetensors"
     assert {value.dtype for name, value in load_file(file).items() if "lora_" in name} == {torch.float32}
     small = {"height": 64, "width": 64, "num_inference_steps": 2, "seed": 1}

@@ -15,6 +15,7 @@ from pai_modelscope.errors import UserError
 from pai_modelscope.methods import DenoisingOptions
 from pai_modelscope.methods.noise_schedule import schedule_of
 from pai_modelscope.sampling import Sampler
+from pai_modelscope.training.lock import claimed
 from pai_modelscope.training.options import resolve_options
 from pai_modelscope.training.run import TrainingRun, run
 from pai_modelscope.training.validation_images import PictureValidation
@@ -176,7 +177,8 @@ def test_validation_pictures_show_what_learns(tmp_path):
 def test_validation_pictures_are_drawn_by_the_schedule_that_is_learned(tmp_path):
     told = {**TINY, "prediction_type": "epsilon", "rescale_betas_zero_snr": False, "output_dir": str(tmp_path / "run")}
     made = TrainingRun(resolve_options("full", told))
-    made.train()
+    with claimed(tmp_path / "run", made.accelerator) as folder:
+        made.train(folder)
     opened = Sampler.from_pretrained(tmp_path / "run/result", device="cpu")
     shown = PictureValidation(made.folder, ["猫"], **SMALL).validate(made.method, 2)[0]
     assert np.array_equal(np.asarray(shown), pixels(opened, "猫"))

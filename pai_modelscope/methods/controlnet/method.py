@@ -92,7 +92,7 @@ class ControlNetTraining(Denoising):
 class ControlNetFineTuning(FineTuning[ControlNetOptions, ControlNetTraining]):
     def create_method(self) -> ControlNetTraining:
         options, seed, pipe = self.options, self.context.loop.seed, self.context.pipe
-        networks, arguments = Networks.of(options, self.context), options.arguments()
+        networks, arguments = Networks.of(options, self.context.pipe), options.arguments()
         if not options.controlnet_model_name_or_path:
             return ControlNetTraining(*networks, rank=options.rank, seed=seed, **arguments)
         folder = controlnet_folder(model_dir(options.controlnet_model_name_or_path))

@@ -25,13 +25,13 @@ class DreamBoothFineTuning(FineTuning[DreamBoothOptions, FullFineTuning | LoraTr
         options, context = self.options, self.context
         if not options.rank:
             return FullFineTuning(
-                *Networks.of(options, context),
+                *Networks.of(options, context.pipe),
                 train=options.train,
                 train_text_encoder=options.train_text_encoder,
                 **options.arguments(),
             )
         return LoraTraining(
-            *Networks.of(options, context),
+            *Networks.of(options, context.pipe),
             rank=options.rank,
             alpha=options.alpha,
             targets=options.targets,

@@ -56,7 +56,7 @@ class FullFineTuning(Denoising):
 class WholeModelFineTuning(FineTuning[FullOptions, FullFineTuning]):
     def create_method(self) -> FullFineTuning:
         return FullFineTuning(
-            *Networks.of(self.options, self.context),
+            *Networks.of(self.options, self.context.pipe),
             train=self.options.train,
             train_text_encoder=self.options.train_text_encoder,
             **self.options.arguments(),

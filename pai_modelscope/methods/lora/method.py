@@ -109,7 +109,7 @@ class LoraFineTuning(FineTuning[LoraOptions, LoraTraining]):
     def create_method(self) -> LoraTraining:
         options, context = self.options, self.context
         return LoraTraining(
-            *Networks.of(options, context),
+            *Networks.of(options, context.pipe),
             rank=options.rank,
             alpha=options.alpha,
             targets=options.targets,

@@ -98,7 +98,7 @@ class TextualInversionFineTuning(FineTuning[TextualInversionOptions, TextualInve
     def create_method(self) -> TextualInversion:
         options = self.options
         return TextualInversion(
-            *Networks.of(options, self.context),
+            *Networks.of(options, self.context.pipe),
             tokenizer=self.context.pipe.tokenizer,
             placeholder=options.placeholder_token,
             initializer=options.initializer_token,
