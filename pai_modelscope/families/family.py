@@ -40,10 +40,13 @@ class ModelFacts:
 
 @dataclass(frozen=True)
 class NetworkControl:
-    """A ControlNet with its picture (1, 3, H, W), its scale, and the share of the evaluations that it takes part in."""
+    """A ControlNet with its scale, and the share of the evaluations that it takes part in.
+
+    `pictures`: what it sees, (pictures, 3, H, W) from 0 to 1.
+    """
 
     network: "ModelMixin"
-    picture: torch.Tensor
+    pictures: torch.Tensor
     scale: float = 1.0
     start: float = 0.0
     end: float = 1.0
@@ -137,6 +140,7 @@ class ModelFamily(ABC):
         timestep: torch.Tensor,
         inputs: Inputs,
         unconditional: int,
+        spread: Spread,
     ) -> Inputs:
         """What ControlNets add to the network's inputs; the first `unconditional` rows are without a prompt."""
         raise NotImplementedError

@@ -150,6 +150,7 @@ class StableDiffusionFamily(ModelFamily):
         timestep: torch.Tensor,
         inputs: Inputs,
         unconditional: int,
+        spread: Spread,
     ) -> Inputs:
         """The sum of what the ControlNets add, each at its scale.
 
@@ -161,12 +162,12 @@ class StableDiffusionFamily(ModelFamily):
         total: Residuals | None = None
         for entry in controls:
             network = entry.network
-            picture = entry.picture.to(samples.device, network.dtype)
+            pictures = spread(entry.pictures.to(samples.device, network.dtype))
             down, middle = network(
                 samples[first:, : network.config.in_channels],
                 timestep,
                 encoder_hidden_states=inputs["encoder_hidden_states"][first:],
-                controlnet_cond=picture.repeat_interleave(len(samples) - first, dim=0),
+                controlnet_cond=pictures[first:],
                 conditioning_scale=entry.scale,
                 guess_mode=guess,
                 return_dict=False,

@@ -30,6 +30,11 @@ class Control:
     end: float = 1.0
     annotate: bool = True
 
+    @property
+    def use(self) -> tuple[str, float, float, float]:
+        """How its ControlNet takes part. Pictures whose controls agree in this share a batch, each with its own."""
+        return self.model, self.scale, self.start, self.end
+
     def picture(self, size: tuple[int, int], how: How, box: Box | None, whole: tuple[int, int]) -> Image.Image:
         """What the ControlNet sees, in the drawing size: the `box` of a picture as large as the `whole` to be drawn on,
         else all of it, brought to the size as `how` says."""

@@ -128,7 +128,8 @@ class Denoiser(torch.nn.Module):
         timestep = self.family.timestep(timestep, len(samples))
         inputs: Inputs = {**stack(rows), **self.family.network_inputs(arguments, spread)}
         if controls:
-            inputs = {**inputs, **self.family.control_inputs(controls, samples, timestep, inputs, unconditional)}
+            added = self.family.control_inputs(controls, samples, timestep, inputs, unconditional, spread)
+            inputs = {**inputs, **added}
         prediction = self.backend.predict(samples, timestep, inputs)
         if not unconditional:
             return prediction

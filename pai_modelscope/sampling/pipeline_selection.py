@@ -10,17 +10,18 @@ from diffusers.image_processor import VaeImageProcessor
 from PIL import Image
 
 from pai_modelscope.errors import UserError
+from pai_modelscope.sampling.controls import Control
 from pai_modelscope.sampling.denoiser import Denoiser
-from pai_modelscope.sampling.init_image import canvas
+from pai_modelscope.sampling.init_image import Canvas, canvas
 from pai_modelscope.sampling.loaded_model import LoadedModel
 from pai_modelscope.sampling.request import ResolvedRequest
 
 
 @dataclass(frozen=True)
 class PipelineInputs:
-    """What a pipeline is given for a request beside text and noise, and what becomes of its pictures.
+    """What a pipeline is given for a batch beside text and noise, and what becomes of its pictures.
 
-    `control_pictures`: what the request's ControlNets see, (1, 3, H, W) from 0 to 1.
+    `control_pictures`: what each of the ControlNets sees, (pictures, 3, H, W) from 0 to 1.
     """
 
     inputs: Mapping[str, object]
@@ -28,22 +29,30 @@ class PipelineInputs:
     finish: Callable[[Image.Image], Image.Image]
 
 
-def pipeline_inputs(request: ResolvedRequest) -> PipelineInputs:
-    """The sizes, and where the request has an initial image, that image and its mask as they are drawn on.
+def pipeline_inputs(rows: Sequence[ResolvedRequest]) -> PipelineInputs:
+    """The sizes, and where the requests have an initial image, that image and its mask as they are drawn on.
 
-    ControlNets change nothing here: they are the denoiser's.
+    The rows of a batch share all of this; each may have control pictures of its own, which are the denoiser's.
     """
-    width, height = size = request.width, request.height
-    sides = {"height": height, "width": width}
+    request = rows[0]
+    sides = {"height": request.height, "width": request.width}
     if request.init_image is None:
-        pictures = [control.picture(size, request.resize, None, size) for control in request.controls]
-        return PipelineInputs(sides, [_as_tensor(picture) for picture in pictures], _as_drawn)
-    start = canvas(request.init_image, size, request.resize)
-    pictures = [control.picture(size, request.resize, start.box, start.whole) for control in request.controls]
+        return PipelineInputs(sides, _control_pictures(rows, None), _as_drawn)
+    start = canvas(request.init_image, (request.width, request.height), request.resize)
     inputs: dict[str, object] = {"image": start.image, "strength": request.init_image.strength}
     if start.mask is not None:
         inputs |= {"mask_image": start.mask, **sides}
-    return PipelineInputs(inputs, [_as_tensor(picture) for picture in pictures], start.finish)
+    return PipelineInputs(inputs, _control_pictures(rows, start), start.finish)
+
+
+def _control_pictures(rows: Sequence[ResolvedRequest], start: Canvas | None) -> list[torch.Tensor]:
+    size = rows[0].width, rows[0].height
+    box, whole = (start.box, start.whole) if start else (None, size)
+    drawn: dict[Control, torch.Tensor] = {}
+    for control in dict.fromkeys(control for row in rows for control in row.controls):
+        drawn[control] = _as_tensor(control.picture(size, rows[0].resize, box, whole))
+    several = zip(*(row.controls for row in rows), strict=True)
+    return [torch.cat([drawn[control] for control in controls]) for controls in several]
 
 
 def open_pipeline(

@@ -131,10 +131,10 @@ class ResolvedRequest:
     @property
     def shared(self) -> tuple[object, ...]:
         """What pictures of one batch have in common."""
-        return tuple(getattr(self, name) for name in _OF_A_BATCH)
+        return *(getattr(self, name) for name in _OF_A_BATCH), tuple(control.use for control in self.controls)
 
 
-_OF_ONE_PICTURE = {"index", "prompt", "plain_prompt", "negative_prompt", "seed", "first"}
+_OF_ONE_PICTURE = {"index", "prompt", "plain_prompt", "negative_prompt", "seed", "first", "controls"}
 _OF_A_BATCH = [name for name in ResolvedRequest.__dataclass_fields__ if name not in _OF_ONE_PICTURE]
 
 

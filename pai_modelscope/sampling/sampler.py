@@ -198,7 +198,8 @@ class Sampler:
         )
 
     def _batches(self, requests: list[ResolvedRequest], vocabulary: Vocabulary) -> list[list[ResolvedRequest]]:
-        """Requests that differ in texts and seed only, and need as many chunks and rows, share a batch."""
+        """Requests share a batch that need as many chunks and rows, and differ in texts, seeds and control pictures
+        only."""
         groups: dict[tuple[object, ...], list[ResolvedRequest]] = {}
         usual = 1 if self.pipe.device.type == "cpu" else _GPU_BATCH
         for request in requests:
@@ -259,7 +260,7 @@ class Sampler:
         request, drawing = rows[0], drawing or rows[0].passes[0]
         with AdapterSession(self._adapters, request.loras, texts.vocabulary) as session:
             conditionings = texts.condition(rows, drawing, session)
-            prepared = pipeline_inputs(request)
+            prepared = pipeline_inputs(rows)
             controls = [
                 NetworkControl(self._controlnet(control.model), picture, control.scale, control.start, control.end)
                 for control, picture in zip(request.controls, prepared.control_pictures, strict=True)

@@ -58,6 +58,29 @@ def test_a_controlled_picture_is_what_plain_diffusers_draws(sampler, art, net):
     assert not np.array_equal(array(got), array(free))
 
 
+def test_pictures_with_control_pictures_of_their_own_share_a_batch(sampler, art):
+    other = open_dataset("base", size=64)[8]["image"].convert("RGB")
+    texts = [
+        {"text": text, "control": {"canny": image}, "seed": seed}
+        for text, image, seed in (
+            ("熊猫", art, 1),
+            ("狐狸", other, 2),
+            ("熊猫 AND 狗", art, 3),
+            ("鸟 AND 猫", other, 4),
+        )
+    ]
+    alone = [array(sampler(text, **QUICK)[0].image).astype(int) for text in texts]
+    together = sampler(texts, batch_size=2, **QUICK)
+    assert [parse_infotext(picture.infotext)["batch_size"] for picture in together] == [2, 2, 2, 2]
+    for picture, expected in zip(together, alone, strict=True):
+        assert np.abs(array(picture.image) - expected).mean() < 1
+    same = sampler([{**texts[0], "control": texts[1]["control"]}], **QUICK)[0].image
+    assert np.abs(array(same).astype(int) - alone[0]).mean() > 2, "the control pictures steer alike: nothing is shown"
+    scaled = {**texts[1], "control": {"canny": {"image": other, "scale": 0.5}}}
+    apart = sampler([texts[0], scaled], batch_size=2, **QUICK)
+    assert all("Batch size" not in picture.infotext for picture in apart)
+
+
 def test_scale_zero_is_no_control_and_a_ready_control_picture_is_taken_as_it_is(sampler, art, net):
     free = sampler("熊猫", seed=3, **QUICK)[0].image
     off = sampler("熊猫", seed=3, control={"canny": {"image": art, "model": net, "scale": 0}}, **QUICK)[0].image
