@@ -18,7 +18,7 @@ from pai_modelscope.adapters.inject import attach_lora
 from pai_modelscope.adapters.kinds import State
 from pai_modelscope.adapters.lora_io.file import A, B
 from pai_modelscope.adapters.result_manifest import read_tuned
-from pai_modelscope.adapters.shapes import model_shapes, problem
+from pai_modelscope.adapters.shapes import config_problem, model_shapes
 from pai_modelscope.errors import UserError, first_few, reason
 from pai_modelscope.model_layout import read_json
 from pai_modelscope.tensor_files import read_state, save_safetensors, write_new
@@ -140,7 +140,7 @@ def _check_config(folder: Path, config: Mapping[str, object], stored: State, une
     known = {name.replace(".base_layer.", "."): value.shape for name, value in unet.state_dict().items()}
     known |= {name: value.shape for name, value in stored.items()}
     try:
-        if wrong := problem(config, len(known)):
+        if wrong := config_problem(config, len(known)):
             raise ValueError(f"config.json {wrong}")
         for name, shape in model_shapes(ControlNetModel, config).items():
             if tuple(known.get(name, ())) != shape:

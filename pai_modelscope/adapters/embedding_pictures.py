@@ -32,7 +32,7 @@ def read_picture(file: Path) -> dict[str, object]:
     """
     try:
         content = read_bytes(file, limits.PICTURE_BYTES)
-        if wrong := heads.problem(content):
+        if wrong := heads.file_problem(content):
             raise UserError(f"{file} has {wrong}: give the file as it was saved.")
         with Image.open(io.BytesIO(content), formats=("PNG", "WEBP", "AVIF")) as image:
             if image.width * image.height > limits.EMBEDDING_PIXELS:

@@ -30,7 +30,7 @@ def fit(pipe: object, lora: LoraFile) -> Fitted:
         for module in modules(state):
             layer = layers.get(prefix + module)
             piece = _shaped(state, module, layer)
-            fault = problem(piece, layer) if layer is not None else "missing in the model"
+            fault = _mismatch(piece, layer) if layer is not None else "missing in the model"
             if fault:
                 problems.append(f"{part}.{module} ({fault})")
             elif MAGNITUDE in piece:
@@ -53,7 +53,7 @@ def fit(pipe: object, lora: LoraFile) -> Fitted:
     return fitted
 
 
-def problem(piece: State, layer: WeightedLayer) -> str:
+def _mismatch(piece: State, layer: WeightedLayer) -> str:
     """Say what keeps a module's matrices from a layer, or ''."""
     weight = layer.weight.shape
     if piece[A].shape[1:] != weight[1:] or piece[B].shape[0] != weight[0] or piece[B].shape[2:].numel() != 1:

@@ -49,7 +49,7 @@ def check_config(part: Path, cls: "ModelClass") -> None:
     config, stored = read_json(path), stored_shapes(part)
     if (part / "adapter_config.json").exists():  # transformers would open the model that it names
         raise UserError(f"{part} holds an adapter_config.json: it is an adapter's folder, no part of a model.")
-    if wrong := problem(config, max(len(stored), 1)):
+    if wrong := config_problem(config, max(len(stored), 1)):
         raise UserError(f"{path} {wrong}: it does not belong to the weights beside it. {AGAIN}")
     try:
         wanted = model_shapes(cls, config)
@@ -117,7 +117,7 @@ def safetensors_header(path: Path) -> dict[str, "TensorEntry"]:
         raise UserError(f"{path} is no safetensors file or a corrupt one ({reason(error)[:200]}). {AGAIN}") from None
 
 
-def problem(config: Mapping[str, object], tensors: int) -> str | None:
+def config_problem(config: Mapping[str, object], tensors: int) -> str | None:
     """Say what no honest configuration of a model of so many tensors has in it; None where nothing is wrong."""
     if foreign := [key for key, _ in _walk(config) if key in _FOREIGN]:
         return f"names {foreign[0]}, which is not opened"

@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 
 from pai_modelscope import limits
-from pai_modelscope.adapters.shapes import problem
+from pai_modelscope.adapters.shapes import config_problem
 from pai_modelscope.errors import UserError, reason
 from pai_modelscope.evaluation.metrics import border_colour
 from pai_modelscope.model_layout import read_json
@@ -53,7 +53,7 @@ class Judge:
                 f"{folder} is no judge: it lacks {', '.join(missing)}. Give the folder of a VisionTextDualEncoderModel."
             )
         # The towers are of the classes that the configuration names, which may not be the folder's own code.
-        if wrong := problem(read_json(folder / "config.json"), limits.PART_TENSORS):
+        if wrong := config_problem(read_json(folder / "config.json"), limits.PART_TENSORS):
             raise UserError(f"{folder / 'config.json'} {wrong}: download or copy it again.")
         try:
             with quiet():

@@ -8,7 +8,7 @@ from PIL import Image, UnidentifiedImageError
 from pai_modelscope import limits
 from pai_modelscope.errors import UserError
 from pai_modelscope.images.completeness import is_whole, least_bytes
-from pai_modelscope.images.heads import problem, tags_fit, tile_pixels, without_forged_exif
+from pai_modelscope.images.heads import file_problem, tags_fit, tile_pixels, without_forged_exif
 
 # Not EPS and its like, which run programs; not SVG, which Pillow can't read.
 FORMATS = ("PNG", "JPEG", "WEBP", "AVIF", "BMP", "GIF", "TIFF", "JPEG2000", "PPM")
@@ -109,7 +109,7 @@ def _open(content: bytes, name: str) -> Image.Image:
         raise UserError(f"{name} has {len(content)} bytes; valid are up to {limits.PICTURE_BYTES}: scale it down.")
     if not is_picture(content[:32]):
         raise _unknown(name)
-    if wrong := problem(content):
+    if wrong := file_problem(content):
         raise UserError(f"{name} has {wrong}: save it anew with a program that shows it.")
     try:
         file = io.BytesIO(without_forged_exif(content))

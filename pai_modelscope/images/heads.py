@@ -20,7 +20,7 @@ _LAYOUT, _WHOLE = {256, 257, 258, 277, 278, 284, 322, 323}, {3, 4, 16}
 _TILE_WIDTH, _TILE_LENGTH = 322, 323
 
 
-def problem(content: bytes) -> str:
+def file_problem(content: bytes) -> str:
     """Say what makes this file one that Pillow must not open: '' if nothing does."""
     if content[:3] == b"\xff\xd8\xff":
         return _jpeg(content)

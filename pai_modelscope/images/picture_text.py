@@ -73,7 +73,7 @@ def _read(path: str | os.PathLike[str]) -> dict[str, str]:
     """The texts in a file by their names; that of EXIF and of a comment is called `parameters`."""
     try:
         content = read_bytes(path, limits.PICTURE_BYTES)
-        if wrong := heads.problem(content):
+        if wrong := heads.file_problem(content):
             raise ValueError(wrong)
         Image.init()
         formats = [kind for kind in _FORMATS if kind in Image.OPEN]

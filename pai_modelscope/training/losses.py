@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from accelerate import Accelerator
 
-from pai_modelscope.errors import UserError
+from pai_modelscope.errors import UserError, first_few
 from pai_modelscope.methods.base import mean_metrics
 from pai_modelscope.training.sample_order import Order
 
@@ -124,5 +124,4 @@ def _files(bad: Bad, accelerator: Accelerator, order: Order, source: Any) -> str
         return ""
     turns = order.indices(bad.step).view(-1, accelerator.num_processes, bad.micro)
     files = [str(name) for name in names(order.bucket(bad.step), turns[:, bad.processes].flatten())]
-    more = f" and {len(files) - _NAMED} more" if len(files) > _NAMED else ""
-    return f", on {', '.join(files[:_NAMED])}{more}"
+    return f", on {first_few(files, _NAMED)}"

@@ -14,7 +14,7 @@ from pai_modelscope.config.option import fault, is_list, kind_of, short_repr, va
 from pai_modelscope.config.training import CANNOT_START, TrainingConfig
 from pai_modelscope.config.validation import ValidationOptions
 from pai_modelscope.data.geometry import LATENT
-from pai_modelscope.errors import Fault, UserError
+from pai_modelscope.errors import Fault, UserError, first_few
 from pai_modelscope.methods.registry import method_named
 from pai_modelscope.methods.spec import MethodSpec, RunOptions
 
@@ -106,8 +106,7 @@ def _unknown(options: dict[str, object], known: Mapping[str, object], spec: Meth
     refused = [name for name in sorted(options.keys() & NOT_HERE.keys()) if options.pop(name)]
     faults = [Fault(name, f"{name} is not known here: {NOT_HERE[name]}") for name in refused]
     if unknown := sorted(options.keys() - known.keys()):
-        more = f" and {len(unknown) - _NAMED} more" if len(unknown) > _NAMED else ""
-        named = ", ".join(name[:_LONG] for name in unknown[:_NAMED]) + more
+        named = first_few([name[:_LONG] for name in unknown], _NAMED)
         near = [difflib.get_close_matches(name[:_LONG], sorted(known), n=1, cutoff=0.7) for name in unknown[:_NAMED]]
         meant = ", ".join(repr(names[0]) for names in near if names)
         meant = f" (did you mean {meant}?)" if meant else ""

@@ -30,7 +30,7 @@ from pai_modelscope.adapters.lora_io.ldm_names import (
     middle,
     unet_names,
 )
-from pai_modelscope.adapters.shapes import model_shapes, problem
+from pai_modelscope.adapters.shapes import config_problem, model_shapes
 from pai_modelscope.errors import UserError, reason
 
 PREFIXES = {
@@ -92,7 +92,7 @@ def clip_name(name: str) -> str:
 
 def _shapes(part: str, config: dict[str, Any], tower: str) -> dict[str, torch.Size]:
     """Names and shapes of a model that is built without its memory."""
-    if wrong := problem(config, limits.PART_TENSORS):
+    if wrong := config_problem(config, limits.PART_TENSORS):
         raise ValueError(f"it {wrong}")
     cls = _CLASSES[part] if part != "text_encoder" else getattr(importlib.import_module("transformers"), tower)
     clip = part == "text_encoder" and tower == "CLIPTextModel"
@@ -103,7 +103,7 @@ def _shapes(part: str, config: dict[str, Any], tower: str) -> dict[str, torch.Si
 def controlnet_config(unet: dict[str, Any]) -> dict[str, Any]:
     """Of a ControlNet that was copied from a UNet with this configuration, and reads pictures as the first ones did."""
     with _understood("unet"), torch.device("meta"):
-        if wrong := problem(unet, limits.PART_TENSORS):
+        if wrong := config_problem(unet, limits.PART_TENSORS):
             raise ValueError(f"it {wrong}")
         net: Any = ControlNetModel.from_unet(UNet2DConditionModel.from_config(unet), load_weights_from_unet=False)
     config: dict[str, Any] = json.loads(net.to_json_string())
