@@ -7,7 +7,7 @@ import inspect
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, TypeAlias, Union
 
 from pai_modelscope import limits
 from pai_modelscope.adapters.result_manifest import result_file
@@ -17,6 +17,11 @@ from pai_modelscope.model_layout import AGAIN, read_json
 from pai_modelscope.untrusted import check_regular
 from pai_modelscope.zoo.folders import CONFIGURATION
 
+if TYPE_CHECKING:
+    from diffusers import ModelMixin, SchedulerMixin
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+Part: TypeAlias = Union["ModelMixin", "PreTrainedModel", "PreTrainedTokenizerBase", "SchedulerMixin"]
 Classes = Mapping[str, tuple[str, ...]]  # of a part, by the library that has them
 _CHOICES = {
     "prediction_type": ("epsilon", "v_prediction", "sample"),
@@ -43,7 +48,7 @@ _BOUNDS = {
 _SHORTEST = 3  # tokens that a text encoder reads at once: the first, the last, and one of the text
 
 
-def part_class(folder: Path, part: str, entry: object, classes: Mapping[str, Classes]) -> Any:
+def part_class(folder: Path, part: str, entry: object, classes: Mapping[str, Classes]) -> type[Part]:
     """The class that an entry of model_index.json names for a part, if it is one of its family's `classes`.
 
     A scheduler may be any that diffusers has for this kind of models.
@@ -95,7 +100,7 @@ def check_scheduler(path: Path) -> None:
         raise UserError(f"{path} can't be used: {'; '.join(wrong)}. {AGAIN}")
 
 
-def _of_a_type(value: Any, usual: tuple[Any, ...]) -> bool:
+def _of_a_type(value: object, usual: tuple[object, ...]) -> bool:
     """Whether a value is of the type of one of the usual values; without any, and where None is one, any type is."""
     if value is None or not usual or None in usual:
         return True
@@ -104,11 +109,11 @@ def _of_a_type(value: Any, usual: tuple[Any, ...]) -> bool:
 
 
 @functools.cache
-def _usual_values() -> dict[str, tuple[Any, ...]]:
+def _usual_values() -> dict[str, tuple[object, ...]]:
     """The defaults that diffusers' schedulers have for each of their options."""
     import diffusers
 
-    defaults: dict[str, tuple[Any, ...]] = {}
+    defaults: dict[str, tuple[object, ...]] = {}
     for name in _schedulers():
         for key, parameter in inspect.signature(getattr(diffusers, name).__init__).parameters.items():
             if parameter.default is not parameter.empty:
@@ -116,7 +121,7 @@ def _usual_values() -> dict[str, tuple[Any, ...]]:
     return defaults
 
 
-def check_schedule(path: Path, scheduler: Any) -> None:
+def check_schedule(path: Path, scheduler: "SchedulerMixin") -> None:
     """Raise `UserError` where the scheduler that was made of scheduler_config.json can't make a schedule and follow it.
 
     Some of its values are read at the first step, or at the third.
@@ -154,7 +159,7 @@ def check_tokenizer(folder: Path) -> None:
         )
 
 
-def check_vocabulary(folder: Path, tokenizer: Any, known: int) -> None:
+def check_vocabulary(folder: Path, tokenizer: "PreTrainedTokenizerBase", known: int) -> None:
     """Raise `UserError` for a tokenizer that gives numbers which its text encoder has no vectors for, or none at all.
 
     known: tokens of the text encoder.
@@ -176,7 +181,7 @@ def check_vocabulary(folder: Path, tokenizer: Any, known: int) -> None:
         raise UserError(f"{folder} names no token to begin, to end or to fill up a text with. {AGAIN}")
 
 
-def fit_length(folder: Path, tokenizer: Any, most: Any) -> None:
+def fit_length(folder: Path, tokenizer: "PreTrainedTokenizerBase", most: object) -> None:
     """Set the tokenizer's length, which it need not name, to at most what its text encoder reads.
 
     Raises `UserError` where no text fits.
@@ -189,7 +194,7 @@ def fit_length(folder: Path, tokenizer: Any, most: Any) -> None:
     tokenizer.model_max_length = int(min(tokenizer.model_max_length, most))
 
 
-def own_loras(folder: Path, loras: Any) -> dict[str, float]:
+def own_loras(folder: Path, loras: object) -> dict[str, float]:
     """The LoRAs that a folder's configuration.json recommends, as whole paths. Raises `UserError` for other files."""
     if not isinstance(loras, dict) or not all(type(n) in (int, float) and math.isfinite(n) for n in loras.values()):
         path = folder / CONFIGURATION

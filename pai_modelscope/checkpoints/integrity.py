@@ -2,16 +2,16 @@
 
 from collections.abc import Collection, Iterable
 from pathlib import Path
-from typing import Any
 
 from pai_modelscope.adapters.shapes import safetensors_header
 from pai_modelscope.checkpoints.configs import check_scheduler, check_tokenizer
 from pai_modelscope.errors import UserError
 from pai_modelscope.model_layout import AGAIN, read_json, weight_files
 from pai_modelscope.tensor_files import read_pickle, refuse_pointer
+from pai_modelscope.untrusted import Json
 
 
-def check_folder(folder: Path, parts: Collection[str]) -> dict[str, Any]:
+def check_folder(folder: Path, parts: Collection[str]) -> dict[str, Json]:
     """The `model_index.json` of a text-to-image folder that has these parts.
 
     Parts are told by their names: 'scheduler', 'tokenizer...', and all others, which are networks.
@@ -62,8 +62,9 @@ def check_weights(path: Path) -> None:
         read_pickle(path, shapes_only=True)
 
 
-def _entry(index: dict[str, Any], name: str) -> bool:
-    return isinstance(index.get(name), list) and all(index[name])
+def _entry(index: dict[str, Json], name: str) -> bool:
+    entry = index.get(name)
+    return isinstance(entry, list) and all(entry)
 
 
 def _no_model(folder: Path, parts: list[str]) -> str:

@@ -2,12 +2,11 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from pai_modelscope.adapters.shapes import check_config
-from pai_modelscope.checkpoints.configs import Classes, check_schedule, part_class
+from pai_modelscope.checkpoints.configs import Classes, Part, check_schedule, part_class
 from pai_modelscope.checkpoints.integrity import check_folder, networks, weights_variant
 from pai_modelscope.config.option import short_repr
 from pai_modelscope.errors import UserError, reason
@@ -61,7 +60,7 @@ def pick_dtype(dtype: str | torch.dtype | None, device: torch.device) -> torch.d
     return valid[name]
 
 
-def load_parts(folder: Path, classes: Mapping[str, Classes], dtype: torch.dtype) -> dict[str, Any]:
+def load_parts(folder: Path, classes: Mapping[str, Classes], dtype: torch.dtype) -> dict[str, Part]:
     """The parts of a model folder, on the CPU, ready to infer, by their names in model_index.json.
 
     `classes`: of each part but the scheduler, the classes that it may have. Networks come in `dtype`, from safetensors
@@ -82,7 +81,7 @@ def load_parts(folder: Path, classes: Mapping[str, Classes], dtype: torch.dtype)
     return loaded
 
 
-def load_part(part: Path, cls: Any, dtype: torch.dtype | None) -> Any:
+def load_part(part: Path, cls: type[Part], dtype: torch.dtype | None) -> Part:
     """`dtype`: None for a part without weights."""
     try:
         with quiet():

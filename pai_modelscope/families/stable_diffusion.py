@@ -7,13 +7,13 @@ import math
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 
 from pai_modelscope.adapters import control
 from pai_modelscope.adapters.shapes import check_config
-from pai_modelscope.checkpoints.configs import Classes, check_vocabulary, fit_length
+from pai_modelscope.checkpoints.configs import Classes, Part, check_vocabulary, fit_length
 from pai_modelscope.checkpoints.integrity import check_weights
 from pai_modelscope.checkpoints.load import load_part, load_parts
 from pai_modelscope.errors import UserError
@@ -66,7 +66,7 @@ class StableDiffusionFamily(ModelFamily):
         _check_fit(folder, parts)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FutureWarning)  # it mends old scheduler settings itself, at length
-            pipe: Any = StableDiffusionPipeline(
+            pipe = StableDiffusionPipeline(
                 **parts, safety_checker=None, feature_extractor=None, requires_safety_checker=False
             )
         pipe.set_progress_bar_config(disable=True)
@@ -128,7 +128,7 @@ class StableDiffusionFamily(ModelFamily):
         folder = control.controlnet_folder(folder)
         if (folder / control.FILE).is_file():
             with quiet():
-                net: Any = control.read_control_lora(folder, pipe.unet).to(pipe.dtype).eval().requires_grad_(False)
+                net = control.read_control_lora(folder, pipe.unet).to(pipe.dtype).eval().requires_grad_(False)
         else:
             for file in weight_files(folder):
                 check_weights(file)
@@ -136,7 +136,7 @@ class StableDiffusionFamily(ModelFamily):
             net = load_part(folder, ControlNetModel, pipe.dtype)
         for what in ("cross_attention_dim", "block_out_channels", "in_channels"):
             got, wanted = (_plain(part.config[what]) for part in (net, pipe.unet))
-            repaints = what == "in_channels" and wanted == 2 * int(got) + 1
+            repaints = isinstance(got, int) and what == "in_channels" and wanted == 2 * got + 1
             if got != wanted and not repaints:
                 raise UserError(
                     f"The ControlNet in {folder} is for another model: its {what} is {got}, here it is {wanted}."
@@ -187,12 +187,12 @@ def _after_zeros(tensor: torch.Tensor, rows: int) -> torch.Tensor:
     return torch.cat([tensor.new_zeros(rows, *tensor.shape[1:]), tensor])
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> object:
     """The same numbers come as a list from a file and as a tuple from a default."""
     return list(value) if isinstance(value, tuple) else value
 
 
-def _check_fit(folder: Path, parts: dict[str, Any]) -> None:
+def _check_fit(folder: Path, parts: Mapping[str, Part]) -> None:
     """Parts of different models may each load and still draw noise: compare the sizes by which they meet."""
     tokenizer, encoder, unet, vae = (parts[name] for name in ("tokenizer", "text_encoder", "unet", "vae"))
     check_vocabulary(folder / "tokenizer", tokenizer, encoder.get_input_embeddings().num_embeddings)
@@ -214,7 +214,7 @@ def _check_fit(folder: Path, parts: dict[str, Any]) -> None:
             )
 
 
-def _check_numbers(folder: Path, unet: Any, vae: Any) -> None:
+def _check_numbers(folder: Path, unet: ModelMixin, vae: ModelMixin) -> None:
     """What the pipeline reckons with, though no tensor has it as a shape."""
     size = unet.config.sample_size
     sides = size if isinstance(size, list | tuple) else (size, size)

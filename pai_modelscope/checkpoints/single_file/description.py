@@ -1,14 +1,14 @@
 """What a model folder says beside its weights: configurations and vocabulary, in a folder or in a file's header."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from pai_modelscope import limits
 from pai_modelscope.checkpoints.single_file.names import TEXT_TOWERS, Slot, slots
 from pai_modelscope.errors import UserError, printable, reason
-from pai_modelscope.untrusted import parse_json, read_bytes
+from pai_modelscope.untrusted import Json, parse_json, read_bytes
 from pai_modelscope.zoo.folders import CONFIGURATION, SMALLEST
 
 KEY = "pai_modelscope."  # what begins the entries of a file's header that hold these texts
@@ -44,7 +44,7 @@ class Description:
         """Whether it is a model, else a ControlNet."""
         return INDEX in self.texts
 
-    def json(self, path: str) -> dict[str, Any]:
+    def json(self, path: str) -> dict[str, Json]:
         """The object in one of the texts."""
         try:
             content = parse_json(self.texts[path], f"{path} of {self.source}")
@@ -59,7 +59,7 @@ class Description:
         try:
             if not self.is_model:
                 return {"controlnet": slots("controlnet", self.json(CONTROLNET))}
-            tower = self.json(INDEX)["text_encoder"][1]  # one of `_CLASSES`, see `_as_written`
+            tower = _class_name(self.json(INDEX).get("text_encoder"))  # one of `_CLASSES`, see `_as_written`
             return {part: slots(part, self.json(f"{part}/config.json"), tower) for part in _CLASSES}
         except UserError as error:
             raise UserError(f"{self.source} can't be converted: {error}") from None
@@ -104,17 +104,17 @@ def _as_written(texts: dict[str, str], source: str) -> Description:
     described = Description(texts, source)
     index = described.json(INDEX)
     for part, allowed in _CLASSES.items():
-        named = index.get(part)
-        if not isinstance(named, list) or len(named) != 2 or named[1] not in allowed:
-            wanted, valid = str(named)[:80], " or ".join(allowed)
+        entry = index.get(part)
+        if _class_name(entry) not in allowed:
+            wanted, valid = str(entry)[:80], " or ".join(allowed)
             raise UserError(f"{source} can't be converted: its {INDEX} names {wanted} for the {part}, not {valid}.")
     # No single file holds a safety checker.
-    plain = {part: [None, None] if _is_part(part, named) else named for part, named in index.items()}
+    plain: dict[str, Json] = {part: [None, None] if _is_part(part, entry) else entry for part, entry in index.items()}
     if "requires_safety_checker" in plain:
         plain["requires_safety_checker"] = False
     # transformers loads in the dtype that is stored, diffusers in float32: the two would not meet.
     tower = described.json("text_encoder/config.json")
-    new = {
+    new: dict[str, Mapping[str, object]] = {
         INDEX: plain,
         "text_encoder/config.json": {**tower, "dtype": "float32", "torch_dtype": "float32"},
         CONFIGURATION: described.json(CONFIGURATION) if CONFIGURATION in texts else SMALLEST,
@@ -123,14 +123,19 @@ def _as_written(texts: dict[str, str], source: str) -> Description:
     return Description(texts | rewritten, source)
 
 
-def _is_part(part: str, named: Any) -> bool:
-    return isinstance(named, list) and part not in _PARTS
+def _class_name(entry: object) -> str:
+    """The class that an entry of model_index.json names; empty where it names none."""
+    return str(entry[1]) if isinstance(entry, list) and len(entry) == 2 else ""
 
 
-def _changed(text: str | None, content: dict[str, Any]) -> bool:
+def _is_part(part: str, entry: object) -> bool:
+    return isinstance(entry, list) and part not in _PARTS
+
+
+def _changed(text: str | None, content: Mapping[str, object]) -> bool:
     return text is None or parse_json(text, "it") != content
 
 
-def _dump(content: dict[str, Any]) -> str:
+def _dump(content: Mapping[str, object]) -> str:
     text = json.dumps(content, ensure_ascii=False, indent=2) + "\n"
     return text if text == printable(text) else json.dumps(content, indent=2) + "\n"  # halves of characters

@@ -32,6 +32,7 @@ from pai_modelscope.adapters.lora_io.ldm_names import (
 )
 from pai_modelscope.adapters.shapes import config_problem, model_shapes
 from pai_modelscope.errors import UserError, reason
+from pai_modelscope.untrusted import Json
 
 PREFIXES = {
     "unet": UNET_PREFIX,
@@ -56,7 +57,7 @@ class Slot:
     optional: bool = False
 
 
-def slots(part: str, config: dict[str, Any], tower: str = "") -> dict[str, Slot]:
+def slots(part: str, config: dict[str, Json], tower: str = "") -> dict[str, Slot]:
     """By diffusers' name, every tensor of a part with this configuration.
 
     `part`: 'unet', 'vae', 'text_encoder' (whose class is `tower`) or 'controlnet'. Raises `UserError` for a
@@ -90,7 +91,7 @@ def clip_name(name: str) -> str:
     return name if name.startswith("text_model.") else f"text_model.{name}"
 
 
-def _shapes(part: str, config: dict[str, Any], tower: str) -> dict[str, torch.Size]:
+def _shapes(part: str, config: dict[str, Json], tower: str) -> dict[str, torch.Size]:
     """Names and shapes of a model that is built without its memory."""
     if wrong := config_problem(config, limits.PART_TENSORS):
         raise ValueError(f"it {wrong}")
@@ -100,13 +101,13 @@ def _shapes(part: str, config: dict[str, Any], tower: str) -> dict[str, torch.Si
     return {clip_name(name) if clip else name: torch.Size(shape) for name, shape in shapes.items()}
 
 
-def controlnet_config(unet: dict[str, Any]) -> dict[str, Any]:
+def controlnet_config(unet: dict[str, Json]) -> dict[str, Json]:
     """Of a ControlNet that was copied from a UNet with this configuration, and reads pictures as the first ones did."""
     with _understood("unet"), torch.device("meta"):
         if wrong := config_problem(unet, limits.PART_TENSORS):
             raise ValueError(f"it {wrong}")
-        net: Any = ControlNetModel.from_unet(UNet2DConditionModel.from_config(unet), load_weights_from_unet=False)
-    config: dict[str, Any] = json.loads(net.to_json_string())
+        net = ControlNetModel.from_unet(UNet2DConditionModel.from_config(unet), load_weights_from_unet=False)
+    config: dict[str, Json] = json.loads(net.to_json_string())
     return config
 
 

@@ -6,7 +6,6 @@ import re
 import warnings
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -157,7 +156,7 @@ def _warn_of_prediction(path: Path, metadata: dict[str, str], described: Descrip
     """A base may fit in every shape, and still read the same numbers in another sense."""
     of_file = metadata.get("modelspec.prediction_type")
     if of_file and described.is_model:
-        of_scheduler: Any = described.json("scheduler/scheduler_config.json").get("prediction_type", "epsilon")
+        of_scheduler = described.json("scheduler/scheduler_config.json").get("prediction_type", "epsilon")
         if _PREDICTIONS.get(of_file, of_file) != of_scheduler:
             warnings.warn(
                 f"{path} says that it predicts {of_file}, the scheduler of {described.source} {of_scheduler}: pictures "

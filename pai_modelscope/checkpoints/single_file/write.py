@@ -4,7 +4,6 @@ import os
 import re
 import warnings
 from pathlib import Path
-from typing import Any
 
 import torch
 from diffusers import UNet2DConditionModel
@@ -20,6 +19,7 @@ from pai_modelscope.checkpoints.single_file.fit import MEANINGLESS, fit
 from pai_modelscope.checkpoints.single_file.names import Slot, clip_name
 from pai_modelscope.errors import UserError, first_few
 from pai_modelscope.tensor_files import check_free, read_part, save_safetensors, write_new
+from pai_modelscope.untrusted import Json
 from pai_modelscope.zoo.entries import lookup
 from pai_modelscope.zoo.push import licence
 from pai_modelscope.zoo.resolve import model_dir
@@ -97,7 +97,8 @@ def _convolution(part: str, tensor: torch.Tensor) -> torch.Tensor:
 def _modelspec(described: Description, title: str, terms: str | None) -> dict[str, str]:
     """What programs show of a file: https://github.com/Stability-AI/ModelSpec."""
     unet = described.json("unet/config.json" if described.is_model else CONTROLNET)
-    kind = architecture(unet.get("cross_attention_dim"))
+    width = unet.get("cross_attention_dim")
+    kind = architecture(width if isinstance(width, int) else None)
     metadata = {
         "modelspec.sai_model_spec": "1.0.0",
         "modelspec.architecture": kind if described.is_model else f"{kind}/controlnet",
@@ -113,7 +114,7 @@ def _modelspec(described: Description, title: str, terms: str | None) -> dict[st
     return metadata
 
 
-def _resolution(unet: dict[str, Any], vae: dict[str, Any]) -> str:
+def _resolution(unet: dict[str, Json], vae: dict[str, Json]) -> str:
     """Width x height in pixels."""
     size, levels = unet.get("sample_size"), vae.get("block_out_channels")
     height, width = size if isinstance(size, list) and len(size) == 2 else (size, size)
