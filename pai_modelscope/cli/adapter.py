@@ -1,19 +1,23 @@
 """`pai-modelscope adapter`: what a LoRA or embedding file is, the same in another form, LoRAs into models and out."""
 
 import argparse
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pai_modelscope.cli.options import lora_and_weight, whole_number
-from pai_modelscope.cli.terminal import show, show_json
+from pai_modelscope.cli.terminal import Commands, show, show_json
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from diffusers import DiffusionPipeline
+
     from pai_modelscope.adapters import LoraFile
 
 LORA_FORMS = ("diffusers", "peft", "kohya")
 FORMS = (*LORA_FORMS, "webui")
 
 
-def add_parser(commands: Any) -> None:
+def add_parser(commands: Commands) -> None:
     parser = commands.add_parser("adapter", help="LoRA and embedding files: inspect, convert, merge, extract")
     actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
     inspect = actions.add_parser("inspect", help="kind, rank, alpha, base, trigger words, metadata")
@@ -53,7 +57,7 @@ def run_inspect(args: argparse.Namespace) -> None:
         return
     for name, value in summary.items():
         if name != "metadata":
-            show(f"{name.replace('_', ' ')}: {_line(_shown(value))}")
+            show(f"{name.replace('_', ' ')}: {_line(_as_text(value))}")
     for name, value in summary["metadata"].items():
         show(f"  {_line(name)}: {shorten(_line(str(value)), 200)}")
 
@@ -106,7 +110,7 @@ def _lora(source: str) -> "LoraFile":
     return read_lora(lora_place(source))
 
 
-def _pipeline(folder: Any) -> Any:
+def _pipeline(folder: "Path") -> "DiffusionPipeline":
     import torch
 
     from pai_modelscope.families import family_of_folder
@@ -118,7 +122,7 @@ def _line(text: str) -> str:
     return " ".join(text.split())
 
 
-def _shown(value: Any) -> str:
+def _as_text(value: object) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{name} {of}" for name, of in value.items()) or "none"
     if isinstance(value, list):

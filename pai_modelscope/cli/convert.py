@@ -1,12 +1,11 @@
 """`pai-modelscope convert`: a model's folder as a single file for the WebUI, and such a file as a folder."""
 
 import argparse
-from typing import Any
 
-from pai_modelscope.cli.terminal import show
+from pai_modelscope.cli.terminal import Commands, show
 
 
-def add_parser(commands: Any) -> None:
+def add_parser(commands: Commands) -> None:
     parser = commands.add_parser(
         "convert",
         help="a model or ControlNet as a single file, and back",

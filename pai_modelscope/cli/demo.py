@@ -3,10 +3,9 @@
 import argparse
 import statistics
 import time
-from typing import Any
 
 from pai_modelscope.cli.output_folder import Folder
-from pai_modelscope.cli.terminal import program, quieten_bars, say, show
+from pai_modelscope.cli.terminal import Commands, program, quieten_bars, say, show
 from pai_modelscope.config.model import DEFAULT_MODEL
 
 SEED = 7
@@ -27,7 +26,7 @@ Next:
   make lab      opens the notebooks; 01 is the same from Python, in ModelScope and in plain diffusers"""
 
 
-def add_parser(commands: Any) -> None:
+def add_parser(commands: Commands) -> None:
     parser = commands.add_parser("demo", help="eight pictures by the model that ships")
     parser.add_argument("--output", default="out/demo", metavar="DIR", help="default: out/demo")
     parser.set_defaults(run=run)

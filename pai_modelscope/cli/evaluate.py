@@ -1,10 +1,11 @@
 """`pai-modelscope evaluate`: the table of the model card, measured again; flags go to `pai_modelscope.evaluation`."""
 
 import argparse
-from typing import Any
+
+from pai_modelscope.cli.terminal import Commands
 
 
-def add_parser(commands: Any) -> None:
+def add_parser(commands: Commands) -> None:
     parser = commands.add_parser("evaluate", add_help=False, help="measure a model: the table of the model card")
     parser.set_defaults(run=run, passes_on=True)
 

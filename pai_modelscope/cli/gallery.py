@@ -2,12 +2,11 @@
 
 import argparse
 from pathlib import Path
-from typing import Any
 
-from pai_modelscope.cli.terminal import quieten_bars, say, show
+from pai_modelscope.cli.terminal import Commands, quieten_bars, say, show
 
 
-def add_parser(commands: Any) -> None:
+def add_parser(commands: Commands) -> None:
     parser = commands.add_parser("gallery", help="a static site of pictures and notebooks")
     actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
     build = actions.add_parser("build", help="draw the pictures of the index and write the site")

@@ -3,13 +3,13 @@
 import argparse
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pai_modelscope.cli.options import add_generation_options, options_of
 from pai_modelscope.cli.output_folder import Folder
-from pai_modelscope.cli.terminal import quieten_bars, say, show, undisturbed
+from pai_modelscope.cli.terminal import Commands, quieten_bars, say, show, undisturbed
 from pai_modelscope.config.model import DEFAULT_MODEL
 from pai_modelscope.errors import UserError
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 DEFAULT_OUTPUT = "out"
 
 
-def add_parser(commands: Any) -> None:
+def add_parser(commands: Commands) -> None:
     parser = commands.add_parser("generate", help="pictures from texts", description="Pictures from Chinese texts.")
     parser.add_argument("texts", nargs="*", metavar="TEXT", help="what to draw")
     parser.add_argument("--from-file", type=Path, metavar="FILE", help="one text a line, UTF-8; # begins a comment")
@@ -67,7 +67,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def draw(sampler: "Sampler", texts: list[str], options: dict[str, Any]) -> "Iterator[Picture]":
+def draw(sampler: "Sampler", texts: list[str], options: dict[str, object]) -> "Iterator[Picture]":
     """Pictures as they are finished, under a bar that counts the steps of all of them."""
     from tqdm import tqdm
 
@@ -82,27 +82,32 @@ def draw(sampler: "Sampler", texts: list[str], options: dict[str, Any]) -> "Iter
             yield picture
 
 
-def read_request(args: argparse.Namespace) -> tuple[list[str], dict[str, Any], str, str | None]:
+def read_request(args: argparse.Namespace) -> tuple[list[str], dict[str, object], str, str | None]:
     """Texts, options, model and dtype: what the flags say, else what the `--like` picture remembers."""
     texts = [*args.texts, *(read_texts(args.from_file) if args.from_file is not None else [])]
     remembered = remembered_options(args.like) if args.like is not None else {}
-    texts = texts or [remembered.get("text", "")][: len(remembered)]
+    texts = texts or [_text(remembered, "text") or ""][: len(remembered)]
     if not texts:
         raise UserError("no text: give one, as in pai-modelscope generate '熊猫', or use --from-file or --like")
-    model = (remembered.get("model") or DEFAULT_MODEL) if args.model is None else args.model
-    dtype = remembered.get("torch_dtype") if args.dtype is None else args.dtype
+    model = (_text(remembered, "model") or DEFAULT_MODEL) if args.model is None else args.model
+    dtype = _text(remembered, "torch_dtype") if args.dtype is None else args.dtype
     options = {k: v for k, v in remembered.items() if k not in ("text", "model", "torch_dtype")}
     flags = options_of(args)
     if args.like:
         _check(args.like, {name: value for name, value in options.items() if name not in flags})
-    if "scheduler" in options and "scheduler" not in flags:
-        options["scheduler"] = _nearest(options["scheduler"])
+    if (scheduler := _text(options, "scheduler")) is not None and "scheduler" not in flags:
+        options["scheduler"] = _nearest(scheduler)
     if flags.get("upscaler", "hires") != "hires":  # another way to enlarge has no use for how this one did
         options.pop("upscale_strength", None)
     return texts, _used(options, flags), model, dtype
 
 
-def _used(remembered: dict[str, Any], flags: dict[str, Any]) -> dict[str, Any]:
+def _text(remembered: Mapping[str, object], name: str) -> str | None:
+    value = remembered.get(name)
+    return value if isinstance(value, str) else None
+
+
+def _used(remembered: dict[str, object], flags: dict[str, object]) -> dict[str, object]:
     """All options without what the picture remembers of an image or a mask that there is none of."""
     if not remembered:
         return flags
@@ -130,14 +135,14 @@ def read_texts(path: Path) -> list[str]:
     return texts
 
 
-def remembered_options(path: Path) -> dict[str, Any]:
+def remembered_options(path: Path) -> dict[str, object]:
     """What the picture's file remembers of its making."""
     from pai_modelscope.images import infotext
 
     return infotext.read_png(path)
 
 
-def _check(path: Path, options: dict[str, Any]) -> None:
+def _check(path: Path, options: dict[str, object]) -> None:
     """Raises `UserError`, naming the picture, for what it remembers and no option can be."""
     from pai_modelscope.images.infotext_values import check_bounds
 
@@ -147,20 +152,21 @@ def _check(path: Path, options: dict[str, Any]) -> None:
         raise UserError(f"{path}: the picture's parameters can't be: {error}") from None
 
 
-def _check_here(path: Path, remembered: dict[str, Any], flags: dict[str, Any]) -> None:
+def _check_here(path: Path, remembered: dict[str, object], flags: dict[str, object]) -> None:
     """Raises `UserError` for a model or a LoRA that the picture names and that is not on this machine.
 
     A picture may be a stranger's: nothing is downloaded for its sake.
     """
     from pai_modelscope.zoo import model_dir
 
+    loras, controls = remembered.get("loras"), remembered.get("control")
     named = {"--model": [remembered.get("model")]}
-    if "loras" not in flags:
-        named["--lora"] = list(remembered.get("loras", ()))
-    if "control" not in flags:
-        named["--control"] = [entry.get("model") for entry in remembered.get("control", ())]
+    if "loras" not in flags and isinstance(loras, Mapping):
+        named["--lora"] = list(loras)
+    if "control" not in flags and isinstance(controls, list):
+        named["--control"] = [entry.get("model") for entry in controls]
     for flag, names in named.items():
-        for name in filter(None, names):
+        for name in (name for name in names if isinstance(name, str) and name):
             try:
                 if not os.path.exists(name):
                     model_dir(name, local_files_only=True)

@@ -5,7 +5,6 @@ import dataclasses
 import math
 import os
 from collections.abc import Callable
-from typing import Any
 
 from pai_modelscope import limits
 from pai_modelscope.config import GenerationOptions
@@ -23,15 +22,20 @@ def add_generation_options(parser: argparse.ArgumentParser) -> None:
         if field.name in ELSEWHERE:
             continue
         flag, declaration = flag_of(field), declaration_of(field)
-        settings: dict[str, Any] = {"dest": field.name, "default": argparse.SUPPRESS}
-        settings["help"] = f"{declaration.help}; default: {declaration.absent or field.default}"
+        text = f"{declaration.help}; default: {declaration.absent or field.default}"
         if field.type is bool:
-            settings["action"] = argparse.BooleanOptionalAction
-        else:
-            settings |= {"type": _parser_of(field), "metavar": flag.rsplit("-", 1)[-1].upper()}
-        if field.name in ("control", "loras", "embeddings"):
-            settings |= {"action": "append"}
-        group.add_argument(flag, **settings)
+            action = argparse.BooleanOptionalAction
+            group.add_argument(flag, dest=field.name, action=action, default=argparse.SUPPRESS, help=text)
+            continue
+        group.add_argument(
+            flag,
+            dest=field.name,
+            action="append" if field.name in ("control", "loras", "embeddings") else "store",
+            type=_parser_of(field),
+            metavar=flag.rsplit("-", 1)[-1].upper(),
+            default=argparse.SUPPRESS,
+            help=text,
+        )
 
 
 def generation_flags() -> dict[str, str]:
@@ -41,7 +45,7 @@ def generation_flags() -> dict[str, str]:
     }
 
 
-def options_of(args: argparse.Namespace) -> dict[str, Any]:
+def options_of(args: argparse.Namespace) -> dict[str, object]:
     """The options that the user set, by the names of `GenerationOptions`; those left out are absent."""
     names = {field.name for field in dataclasses.fields(GenerationOptions)}
     options = {name: value for name, value in vars(args).items() if name in names}
@@ -103,15 +107,15 @@ def _sides(text: str) -> tuple[int, ...]:
     return sides
 
 
-def _control(text: str) -> dict[str, Any]:
+def _control(text: str) -> dict[str, object]:
     """`canny=photo.png,scale=0.8` as an entry of `GenerationOptions.control`.
 
     Names of files may hold commas: the longest one that exists is the file.
     """
     kind, _, rest = text.partition("=")
     image, parts = _file(rest.split(","))
-    entry: dict[str, Any] = {"kind": kind.strip(), "image": image}
-    readers: dict[str, Callable[[str], Any]] = {**dict.fromkeys(("scale", "start", "end"), number), "annotate": _yes}
+    entry: dict[str, object] = {"kind": kind.strip(), "image": image}
+    readers: dict[str, Callable[[str], object]] = {**dict.fromkeys(("scale", "start", "end"), number), "annotate": _yes}
     while parts:
         name, _, value = parts[0].partition("=")
         name = name.strip()

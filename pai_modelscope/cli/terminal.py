@@ -10,8 +10,8 @@ import os
 import signal
 import sys
 import warnings
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, NoReturn
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import NoReturn, TypeAlias, TypeVar, overload
 
 from pai_modelscope.errors import UserError, printable, reason
 
@@ -29,15 +29,30 @@ LONGEST = 4000  # characters of a notice
 CHATTY = r"(accelerate|diffusers|huggingface_hub|modelscope|peft|torch|transformers)\b"
 
 
+Names = TypeVar("Names")  # what the values of arguments are put into
+Commands: TypeAlias = "argparse._SubParsersAction[Parser]"  # where a command adds its parser
+
+
 class Parser(argparse.ArgumentParser):
     """A parser whose errors take one line; the usage is one `--help` away. Its namespace has the command's `parser`."""
 
-    def __init__(self, *args: Any, **options: Any):
-        super().__init__(*args, **options)
+    def __init__(self, *, prog: str | None = None, description: str | None = None, add_help: bool = True):
+        super().__init__(prog=prog, description=description, add_help=add_help)
         self.complete: Callable[[Parser], None] | None = None  # adds what costs time, when the command is called
         self.set_defaults(parser=self)
 
-    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+    @overload
+    def parse_known_args(
+        self, args: Iterable[str] | None = None, namespace: None = None
+    ) -> tuple[argparse.Namespace, list[str]]: ...
+
+    @overload
+    def parse_known_args(self, args: Iterable[str] | None, namespace: Names) -> tuple[Names, list[str]]: ...
+
+    @overload
+    def parse_known_args(self, *, namespace: Names) -> tuple[Names, list[str]]: ...
+
+    def parse_known_args(self, args: Iterable[str] | None = None, namespace: object = None) -> tuple[object, list[str]]:
         if self.complete is not None:
             complete, self.complete = self.complete, None
             complete(self)
@@ -81,7 +96,7 @@ def quieten_bars() -> None:
     transformers.utils.logging.disable_progress_bar()
 
 
-def _one_line(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
+def _one_line(message: Warning | str, category: type[Warning], *place: object, **more: object) -> None:
     say(f"warning: {message}")
 
 
@@ -103,12 +118,12 @@ def say(text: str) -> None:
     print(f"pai-modelscope: {_line(text)}", file=sys.stderr)
 
 
-def show(*results: Any) -> None:
+def show(*results: object) -> None:
     """Print results on stdout, one a line, at once; what a terminal would obey is written out."""
     print(*(printable(str(result)) for result in results), sep="\n", end="\n" if results else "", flush=True)
 
 
-def show_json(value: Any) -> None:
+def show_json(value: object) -> None:
     """Print a value as JSON in which no character is one that a terminal would obey."""
     text = json.dumps(value, ensure_ascii=False, indent=2)
     print(

@@ -4,10 +4,10 @@ import argparse
 from collections.abc import Sequence
 from dataclasses import MISSING, Field, fields
 from pathlib import Path
-from typing import Any
+from typing import TypeAlias, TypedDict, Unpack
 
 from pai_modelscope import untrusted
-from pai_modelscope.cli.terminal import Parser, quieten_bars
+from pai_modelscope.cli.terminal import Commands, Parser, quieten_bars
 from pai_modelscope.config.diffusers_flags import ALIASES, NO_EFFECT, NOT_HERE
 from pai_modelscope.config.model import ModelOptions
 from pai_modelscope.config.option import declaration_of, is_list, kind_of, short_repr
@@ -15,12 +15,13 @@ from pai_modelscope.errors import UserError
 from pai_modelscope.methods.registry import methods
 from pai_modelscope.methods.spec import MethodSpec, first_sentence
 
+Arguments: TypeAlias = argparse._ActionsContainer  # a parser, or a group of its flags
 _SWITCHES = {"use_8bit_adam", "use_ema"}
 # What a flag means without a value: diffusers' DreamBooth has offset noise of one strength, switched on so.
 _ALONE = {"offset_noise": 0.1}
 
 
-def add_parser(commands: Any) -> None:
+def add_parser(commands: Commands) -> None:
     parser = commands.add_parser(
         "train", help="fine-tune a model", description="Fine-tune a model on pictures of your own."
     )
@@ -50,7 +51,7 @@ def add_flags(parser: argparse.ArgumentParser, spec: MethodSpec) -> None:
     flat = "put the result into output_dir itself, as diffusers' scripts do, and not into its folder 'result'"
     parser.add_argument("--flat", action="store_true", help=flat)
     parser.add_argument("--revision", default=argparse.SUPPRESS, help=declaration_of(revision).help)
-    known: dict[str, Field[Any]] = {}
+    known: dict[str, Field[object]] = {}
     for options, declared in spec.groups().items():
         group = parser.add_argument_group(first_sentence(options))
         for field in declared:
@@ -85,7 +86,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def options_of(args: argparse.Namespace) -> dict[str, Any]:
+def options_of(args: argparse.Namespace) -> dict[str, object]:
     """What the flags say, and the YAML file where they say nothing."""
     options = {
         name: value
@@ -104,7 +105,7 @@ def _our_name(name: str) -> str:
     return ALIASES.get(name, (name, None))[0]
 
 
-def read_yaml(path: Path, method: str) -> dict[str, Any]:
+def read_yaml(path: Path, method: str) -> dict[str, object]:
     """Options by their names. Raises `UserError` for no such file, no such form, or one for another method."""
     try:
         content = untrusted.read_yaml(path)
@@ -124,31 +125,46 @@ def _names(name: str) -> Sequence[str]:
     return list(dict.fromkeys((f"--{name}", f"--{name.replace('_', '-')}")))
 
 
-def _add_flag(group: Any, field: Field[Any]) -> None:
-    kind = kind_of(field)
+def _add_flag(group: Arguments, field: Field[object]) -> None:
     needed = field.default is MISSING or field.name == "train_data_dir"
     text = declaration_of(field).help + ("; needed" if needed else f"; default: {field.default}")
-    settings: dict[str, Any] = {"dest": field.name, "help": text.replace("%", "%%"), "default": argparse.SUPPRESS}
-    if kind is bool:
-        group.add_argument(*_names(field.name), action=argparse.BooleanOptionalAction, **settings)
+    if kind_of(field) is bool:
+        _add(group, field.name, text.replace("%", "%%"), action=argparse.BooleanOptionalAction)
         return
-    settings |= {"nargs": "+"} if is_list(field) else {}  # texts, which `resolve_options` makes numbers of
+    settings: _Settings = {"metavar": _metavar(field.name)}  # texts, which `resolve_options` makes numbers of
+    if is_list(field):
+        settings["nargs"] = "+"
     if field.name in _ALONE:
         settings |= {"nargs": "?", "const": _ALONE[field.name]}
-    group.add_argument(*_names(field.name), metavar=field.name.rsplit("_", 1)[-1].upper(), **settings)
+    _add(group, field.name, text.replace("%", "%%"), **settings)
 
 
-def _add_other(group: Any, name: str, text: str, many: bool) -> None:
-    settings: dict[str, Any] = {"dest": name, "help": text, "default": argparse.SUPPRESS}
+def _add_other(group: Arguments, name: str, text: str, many: bool) -> None:
     if name in _SWITCHES:
-        group.add_argument(*_names(name), action="store_true", **settings)
+        _add(group, name, text, action="store_true")
+    elif many:
+        _add(group, name, text, metavar=_metavar(name), nargs="+")
     else:
-        settings |= {"nargs": "+"} if many else {}
-        group.add_argument(*_names(name), metavar=name.rsplit("_", 1)[-1].upper(), **settings)
+        _add(group, name, text, metavar=_metavar(name))
 
 
-def _add_idle(group: Any, name: str, text: str) -> None:
+def _add_idle(group: Arguments, name: str, text: str) -> None:
     """A flag whose value nobody reads; some are switches."""
-    metavar = name.rsplit("_", 1)[-1].upper()
-    settings: dict[str, Any] = {"nargs": "?", "const": True, "default": argparse.SUPPRESS, "metavar": metavar}
-    group.add_argument(*_names(name), dest=name, help=text, **settings)
+    _add(group, name, text, metavar=_metavar(name), nargs="?", const=True)
+
+
+class _Settings(TypedDict, total=False):
+    """What a flag takes beside its name and help."""
+
+    action: str | type[argparse.Action]
+    metavar: str
+    nargs: str
+    const: object
+
+
+def _add(group: Arguments, name: str, text: str, **settings: Unpack[_Settings]) -> None:
+    group.add_argument(*_names(name), dest=name, help=text, default=argparse.SUPPRESS, **settings)
+
+
+def _metavar(name: str) -> str:
+    return name.rsplit("_", 1)[-1].upper()

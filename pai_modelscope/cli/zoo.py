@@ -1,12 +1,11 @@
 """`pai-modelscope zoo`: which checkpoints exist, and sending one to a hub."""
 
 import argparse
-from typing import Any
 
-from pai_modelscope.cli.terminal import show
+from pai_modelscope.cli.terminal import Commands, show
 
 
-def add_parser(commands: Any) -> None:
+def add_parser(commands: Commands) -> None:
     parser = commands.add_parser("zoo", help="the released checkpoints: list, show, push")
     actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
     actions.add_parser("list", help="all checkpoints, one a line").set_defaults(run=run_list)
