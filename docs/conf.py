@@ -35,6 +35,7 @@ html_title = "pai_modelscope"
 html_static_path = ["static"]
 html_css_files = ["style.css"]
 templates_path = ["templates"]
+locale_dirs = ["../locale"]  # of the sources, which are docs/en or docs/zh
 html_sidebars = {
     "**": [
         "sidebar/brand.html",

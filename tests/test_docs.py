@@ -314,6 +314,14 @@ def test_the_site_has_every_page(site: Path) -> None:
         assert names == {path.stem for path in ENGLISH[1:]} | {"search"}
 
 
+@pytest.mark.parametrize(
+    ("language", "labels"), [("zh", ["下一页", "上一页", "本页内容"]), ("en", ["Next", "Previous"])]
+)
+def test_what_the_theme_says_is_in_the_language_of_the_page(site: Path, language: str, labels: list[str]) -> None:
+    text = (site / language / "fine-tune.html").read_text(encoding="utf-8")
+    assert all(f">{label}<" in "".join(text.split()) for label in labels)
+
+
 def test_links_of_the_site_lead_somewhere(site: Path) -> None:
     lost = []
     for page in pages(site):

@@ -176,7 +176,7 @@ class Sampler:
 
     @property
     def limits(self) -> ModelLimits:
-        """What this model allows."""
+        """The limits and defaults of this model, by which `resolve` reads requests."""
         facts = self.model.facts
         return ModelLimits(
             height=facts.height,
