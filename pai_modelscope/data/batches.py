@@ -132,7 +132,7 @@ class ExampleSource:
         return Sample(self._starts[bucket] + place, self.examples[bucket][place], cut)
 
     def views(self, view: View, samples: Sequence[Sample]) -> torch.Tensor:
-        """(n, channels, height, width) float32 in [0, 1]: `view` of each sample."""
+        """(n, channels, height, width) float32: `view` of each sample."""
         return torch.from_numpy(np.stack(self._loader.load(view, samples)))
 
     def latents(self, samples: Sequence[Sample], keys: torch.Tensor, device: torch.device) -> torch.Tensor:
@@ -162,18 +162,13 @@ class PictureSource(ExampleSource):
         self.vae = vae.eval()
 
     def latents(self, samples: Sequence[Sample], keys: torch.Tensor, device: torch.device) -> torch.Tensor:
-        mean, std = encode(self.vae.to(device), moved(as_vae_input(self.views(picture_view, samples)), device))
+        mean, std = encode(self.vae.to(device), moved(self.views(picture_view, samples), device))
         return scaled(resample(mean, std, keys), *scaling(self.vae))
 
 
 def moved(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
     """`tensor` on `device`; a GPU copies while this process goes on."""
     return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor.to(device)
-
-
-def as_vae_input(pixels: torch.Tensor) -> torch.Tensor:
-    """Pixels in [0, 1] in [-1, 1]."""
-    return pixels * 2 - 1
 
 
 @torch.no_grad()

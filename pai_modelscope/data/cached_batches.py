@@ -13,7 +13,6 @@ from pai_modelscope.data.batches import (
     Batch,
     ExampleSource,
     SourceOptions,
-    as_vae_input,
     encode,
     moved,
     scaled,
@@ -135,7 +134,7 @@ class CachedSource(ExampleSource):
             parts = []
             for start in range(0, len(places), TOGETHER):  # not all pictures of a shard in memory
                 part = [samples[place] for place in places[start : start + TOGETHER]]
-                pixels = as_vae_input(self.views(unchanged_picture_view, part))
+                pixels = self.views(unchanged_picture_view, part)
                 parts.append([moment.half().cpu() for moment in encode(vae, pixels.to(vae.device))])
             mean, std = map(torch.cat, zip(*parts, strict=True))
             return {"mean": mean, "std": std}

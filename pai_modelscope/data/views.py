@@ -12,7 +12,7 @@ from pai_modelscope.data.geometry import Size, check_same_aspect, crop
 from pai_modelscope.errors import UserError
 from pai_modelscope.images.annotators import annotate
 
-Pixels = npt.NDArray[np.float32]  # (channels, height, width) in [0, 1]
+Pixels = npt.NDArray[np.float32]  # (channels, height, width)
 
 
 @dataclass(frozen=True)
@@ -32,8 +32,11 @@ View = Callable[[Example, Cut], Pixels]  # raises `UserError` that names the exa
 
 
 def picture_view(example: Example, cut: Cut) -> Pixels:
-    """The picture, RGB."""
-    return _pixels(cut.of(example.read()))
+    """The picture as a VAE sees it: RGB in [-1, 1]."""
+    pixels = _pixels(cut.of(example.read()))
+    pixels *= 2
+    pixels -= 1
+    return pixels
 
 
 def unchanged_picture_view(example: Example, cut: Cut) -> Pixels:
@@ -49,7 +52,7 @@ def unchanged_picture_view(example: Example, cut: Cut) -> Pixels:
 
 
 def mask_view(example: Example, cut: Cut) -> Pixels:
-    """How much each pixel counts, one channel; 1 everywhere for an example without a mask."""
+    """How much each pixel counts, one channel in [0, 1]; 1 everywhere for an example without a mask."""
     mask = example.read_mask()
     if mask is None:
         return np.ones((1, cut.size[1], cut.size[0]), np.float32)
@@ -57,7 +60,7 @@ def mask_view(example: Example, cut: Cut) -> Pixels:
 
 
 def condition_view(example: Example, cut: Cut) -> Pixels:
-    """What a ControlNet is to follow, RGB, of an example that has such a picture."""
+    """What a ControlNet is to follow, RGB in [0, 1], of an example that has such a picture."""
     condition = example.read_condition()
     assert condition is not None
     return _pixels(_covering(example, condition, "conditioning picture", cut))
@@ -65,7 +68,7 @@ def condition_view(example: Example, cut: Cut) -> Pixels:
 
 @dataclass(frozen=True)
 class AnnotatedView:
-    """What an annotator of `images.annotators` draws from the picture as it is cut, RGB."""
+    """What an annotator of `images.annotators` draws from the picture as it is cut, RGB in [0, 1]."""
 
     annotator: str
     options: Mapping[str, object] = field(default_factory=dict)
@@ -84,5 +87,7 @@ def _covering(example: Example, picture: Image.Image, what: str, cut: Cut) -> Im
 
 
 def _pixels(picture: Image.Image) -> Pixels:
-    pixels = np.asarray(picture, dtype=np.float32) / np.float32(255)
+    """In [0, 1]."""
+    pixels = np.array(picture, dtype=np.float32)
+    pixels /= 255
     return pixels[None] if pixels.ndim == 2 else np.ascontiguousarray(pixels.transpose(2, 0, 1))
