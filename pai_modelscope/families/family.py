@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 import torch
 
 from pai_modelscope.errors import UserError
+from pai_modelscope.text.encode import TokenizedText, tokenize
 
 if TYPE_CHECKING:
     from diffusers import DiffusionPipeline, ModelMixin
@@ -88,19 +89,11 @@ class ModelFamily(ABC):
         """What an opened model says of itself."""
 
     @abstractmethod
-    def count_chunks(self, tokenizer: "PreTrainedTokenizerBase", texts: Sequence[str]) -> int:
-        """In how many pieces the longest of the texts is encoded.
-
-        Raises:
-            UserError: a text that can't be encoded whole.
-        """
-
-    @abstractmethod
     def encode(
         self,
         pipe: "DiffusionPipeline",
         tokenizer: "PreTrainedTokenizerBase",
-        texts: Sequence[str],
+        texts: Sequence[TokenizedText],
         clip_skip: int | None,
     ) -> list[States]:
         """The states of each text of a picture, all of the same shapes; a text's bits don't depend on the others.
@@ -111,6 +104,14 @@ class ModelFamily(ABC):
     @abstractmethod
     def prompt_arguments(self, states: Mapping[str, torch.Tensor]) -> Mapping[str, object]:
         """What a pipeline is called with in place of prompts, for the states of a batch, stacked."""
+
+    def tokenize(self, tokenizer: "PreTrainedTokenizerBase", text: str) -> TokenizedText:
+        """Cut a text into the chunks that `encode` takes; weights and BREAK are read as the WebUI does.
+
+        Raises:
+            UserError: a text that can't be encoded whole.
+        """
+        return tokenize(tokenizer, text)
 
     def pipeline_class(self, task: Task) -> "type[DiffusionPipeline]":
         """diffusers' pipeline for one of the other tasks that `facts` names. It takes the parts of the first."""

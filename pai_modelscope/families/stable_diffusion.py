@@ -20,7 +20,7 @@ from pai_modelscope.errors import UserError
 from pai_modelscope.families.family import Inputs, ModelFacts, ModelFamily, NetworkControl, Spread, States, Task
 from pai_modelscope.library_logs import quiet
 from pai_modelscope.model_layout import weight_files
-from pai_modelscope.text.encode import count_chunks, encode_texts
+from pai_modelscope.text.encode import TokenizedText, encode_texts
 from pai_modelscope.zoo.folders import is_family_index
 
 with quiet():  # the import alone tells of torchvision, which nothing here needs
@@ -90,14 +90,11 @@ class StableDiffusionFamily(ModelFamily):
             controls=True,
         )
 
-    def count_chunks(self, tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> int:
-        return count_chunks(tokenizer, *texts)
-
     def encode(
         self,
         pipe: DiffusionPipeline,
         tokenizer: PreTrainedTokenizerBase,
-        texts: Sequence[str],
+        texts: Sequence[TokenizedText],
         clip_skip: int | None,
     ) -> list[States]:
         encoded = encode_texts(tokenizer, pipe.text_encoder, texts, clip_skip)

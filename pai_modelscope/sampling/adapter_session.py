@@ -32,6 +32,7 @@ from pai_modelscope.families import States
 from pai_modelscope.images.infotext import RememberedFile
 from pai_modelscope.sampling.loaded_model import LoadedModel
 from pai_modelscope.tensor_files import PICKLES
+from pai_modelscope.text.encode import TokenizedText
 from pai_modelscope.text.placeholders import mentioned_tokens
 from pai_modelscope.text.prompt_tags import split_loras
 from pai_modelscope.untrusted import open_regular
@@ -410,7 +411,7 @@ class AdapterSession:
     ) -> None:
         self._stack.__exit__(kind, error, trace)
 
-    def encode(self, texts: Sequence[str], clip_skip: int | None) -> list[States]:
+    def encode(self, texts: Sequence[TokenizedText], clip_skip: int | None) -> list[States]:
         """The states of each text of a picture."""
         pipe = self.model.pipe
         with self.vocabulary.before(pipe.text_encoder):

@@ -12,6 +12,7 @@ from pai_modelscope.families import ModelFamily, States
 from pai_modelscope.sampling.adapter_session import AdapterSession, Vocabulary
 from pai_modelscope.sampling.request import DrawingPass, ResolvedRequest
 from pai_modelscope.text.characters import shorten
+from pai_modelscope.text.encode import TokenizedText
 from pai_modelscope.text.prompt_schedule import PromptPart, composed_prompt, prompt_schedule
 from pai_modelscope.text.syntax import warn_of_syntax
 from pai_modelscope.text.unknown_characters import warn_of_unknown
@@ -68,42 +69,36 @@ class Conditioning:
         return len(self.rows) == 1 and self.rows[0].weight == 1
 
 
-def check_prompts(family: ModelFamily, vocabulary: Vocabulary, requests: Sequence[ResolvedRequest]) -> None:
-    """Look at the texts of a call before anything is drawn, and warn of other programs' syntax in them.
-
-    `requests`: one for each text, in order.
-
-    Raises:
-        UserError: a text that can't be encoded, or is too much to keep; named by its number where there are several.
-    """
-    warn_of_syntax(vocabulary.tokenizer, [(request.plain_prompt, request.negative_prompt) for request in requests])
-    for number, request in enumerate(requests, 1):
-        try:
-            for drawing in request.passes:
-                texts = PromptTexts.of(request, drawing)
-                chunks = family.count_chunks(vocabulary.tokenizer, list(texts))
-                if (needed := len(list(texts)) * chunks) > limits.PROMPT_STATES:  # each is padded to as many chunks
-                    raise UserError(
-                        f"The text {shorten(request.plain_prompt)!r} becomes {needed // chunks} texts over its steps, "
-                        f"of {chunks} chunks each; valid are up to {limits.PROMPT_STATES} chunks together: shorten it, "
-                        "or let less of it change."
-                    )
-        except UserError as error:
-            raise UserError(f"text {number}: {error}" if len(requests) > 1 else str(error)) from None
-
-
-def states_shape(family: ModelFamily, vocabulary: Vocabulary, request: ResolvedRequest) -> tuple[int, int]:
-    """The chunks and the rows of a picture's conditioning; pictures that share a batch have the same."""
-    texts = PromptTexts.of(request, request.passes[0])
-    return family.count_chunks(vocabulary.tokenizer, list(texts)), len(texts.parts)
-
-
 class CallTexts:
-    """The texts of a call, and the states of those that its last batch had."""
+    """The texts of a call: checked and cut into tokens once, encoded batch by batch."""
 
-    def __init__(self, vocabulary: Vocabulary):
-        self.vocabulary = vocabulary
-        self._states: dict[tuple[object, ...], dict[str, States]] = {}  # of a picture's texts
+    def __init__(self, family: ModelFamily, vocabulary: Vocabulary):
+        self.family, self.vocabulary = family, vocabulary
+        self._tokenized: dict[str, TokenizedText] = {}
+        self._states: dict[tuple[object, ...], dict[str, States]] = {}  # of the pictures of the last batch
+
+    def check(self, requests: Sequence[ResolvedRequest]) -> None:
+        """Look at all texts before anything is drawn, and warn of other programs' syntax in them.
+
+        `requests`: one for each text, in order.
+
+        Raises:
+            UserError: a text that can't be encoded, or is too much to keep; named by its number where there are
+                several.
+        """
+        pairs = [(request.plain_prompt, request.negative_prompt) for request in requests]
+        warn_of_syntax(self.vocabulary.tokenizer, pairs)
+        for number, request in enumerate(requests, 1):
+            try:
+                for drawing in request.passes:
+                    self._check_size(request.plain_prompt, self._tokens(PromptTexts.of(request, drawing)))
+            except UserError as error:
+                raise UserError(f"text {number}: {error}" if len(requests) > 1 else str(error)) from None
+
+    def shape(self, request: ResolvedRequest) -> tuple[int, int]:
+        """The chunks and the rows of a picture's conditioning; pictures that share a batch have the same."""
+        texts = PromptTexts.of(request, request.passes[0])
+        return max(map(len, self._tokens(texts))), len(texts.parts)
 
     def condition(
         self, rows: Sequence[ResolvedRequest], drawing: DrawingPass, session: AdapterSession
@@ -122,10 +117,25 @@ class CallTexts:
             if states is None:
                 if drawing.before is None:
                     warn_of_unknown(self.vocabulary.tokenizer, texts.prompts)
-                states = dict(zip(texts, session.encode(list(texts), row.clip_skip), strict=True))
+                states = dict(zip(texts, session.encode(self._tokens(texts), row.clip_skip), strict=True))
             self._states[key] = states
             conditionings.append(condition(texts, states))
         return conditionings
+
+    def _tokens(self, texts: PromptTexts) -> list[TokenizedText]:
+        for text in texts:
+            if text not in self._tokenized:
+                self._tokenized[text] = self.family.tokenize(self.vocabulary.tokenizer, text)
+        return [self._tokenized[text] for text in texts]
+
+    def _check_size(self, prompt: str, texts: Sequence[TokenizedText]) -> None:
+        """Each text is padded to as many chunks as the longest has."""
+        chunks = max(map(len, texts))
+        if (needed := len(texts) * chunks) > limits.PROMPT_STATES:
+            raise UserError(
+                f"The text {shorten(prompt)!r} becomes {needed // chunks} texts over its steps, of {chunks} chunks "
+                f"each; valid are up to {limits.PROMPT_STATES} chunks together: shorten it, or let less of it change."
+            )
 
 
 def condition(texts: PromptTexts, states: Mapping[str, States]) -> Conditioning:

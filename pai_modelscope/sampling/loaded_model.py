@@ -17,9 +17,10 @@ from pai_modelscope.adapters.lora_loader import active_loras, switch_loras
 from pai_modelscope.config.option import short_repr
 from pai_modelscope.errors import UserError
 from pai_modelscope.families import ModelFacts, ModelFamily, families, family_of_folder, family_of_pipeline
+from pai_modelscope.zoo import model_dir
 
 if TYPE_CHECKING:
-    from diffusers import DiffusionPipeline
+    from diffusers import DiffusionPipeline, ModelMixin
 
 
 class LoadedModel:
@@ -55,6 +56,7 @@ class LoadedModel:
         self.pipe, self.family = pipe, family
         self._backend = backend
         self._networks = self._networks_of()
+        self._controlnets: dict[str, ModelMixin] = {}
         self.lora_bytes = lora_bytes
 
     @classmethod
@@ -126,12 +128,24 @@ class LoadedModel:
         """
         self.networks.load(digest, read, self.lora_bytes, keep)
 
+    def open_controlnet(self, source: str) -> "ModelMixin":
+        """A ControlNet for this model, opened once: a folder, a name of the zoo or a hub id.
+
+        Raises:
+            UserError: it can't be opened, or was made for another model.
+        """
+        with self.lock:
+            if source not in self._controlnets:
+                self._controlnets[source] = self.family.open_controlnet(model_dir(source), self.pipe)
+            return self._controlnets[source]
+
     def active(self, weights: Mapping[str, float]) -> AbstractContextManager[None]:
         """Exactly the LoRAs of these digests are on inside, at their weights; the lock is held."""
         return self.networks.active(weights, self.backend, self.lora_bytes)
 
     def release(self) -> None:
-        """Take all LoRAs out: every key and tensor of the networks is that of the opened model then."""
+        """Take all LoRAs out, and forget ControlNets: every key and tensor is that of the opened model then."""
+        self._controlnets.clear()
         self.networks.release()
 
 

@@ -23,7 +23,7 @@ from pai_modelscope.errors import UserError
 from pai_modelscope.families import NetworkControl
 from pai_modelscope.images import realesrgan
 from pai_modelscope.sampling.adapter_session import Adapters, AdapterSession, Vocabulary, remembered_loras
-from pai_modelscope.sampling.conditioning import CallTexts, check_prompts, states_shape
+from pai_modelscope.sampling.conditioning import CallTexts
 from pai_modelscope.sampling.denoiser import Denoiser, Guidance
 from pai_modelscope.sampling.loaded_model import LoadedModel
 from pai_modelscope.sampling.metadata import describe
@@ -171,8 +171,9 @@ class Sampler:
         vocabulary = self._adapters.vocabulary([file for request in requests for file in request.embeddings], uses)
         for control in dict.fromkeys(control for request in requests for control in request.controls):
             self._controlnet(control.model)
-        check_prompts(self.model.family, vocabulary, [request for request in requests if request.first])
-        return self._run(self._batches(requests, vocabulary), vocabulary, callback)
+        call_texts = CallTexts(self.model.family, vocabulary)
+        call_texts.check([request for request in requests if request.first])
+        return self._run(self._batches(requests, call_texts), call_texts, callback)
 
     @property
     def limits(self) -> ModelLimits:
@@ -197,14 +198,14 @@ class Sampler:
             controls=facts.controls,
         )
 
-    def _batches(self, requests: list[ResolvedRequest], vocabulary: Vocabulary) -> list[list[ResolvedRequest]]:
+    def _batches(self, requests: list[ResolvedRequest], texts: CallTexts) -> list[list[ResolvedRequest]]:
         """Requests share a batch that need as many chunks and rows, and differ in texts, seeds and control pictures
         only."""
         groups: dict[tuple[object, ...], list[ResolvedRequest]] = {}
         usual = 1 if self.pipe.device.type == "cpu" else _GPU_BATCH
         for request in requests:
             size = _size(request, usual)
-            shape = states_shape(self.model.family, vocabulary, request) if size > 1 else ()
+            shape = texts.shape(request) if size > 1 else ()
             groups.setdefault((shape, *request.shared), []).append(request)
         batches = []
         for group in groups.values():
@@ -213,11 +214,10 @@ class Sampler:
         return sorted(batches, key=lambda batch: batch[0].index)
 
     def _run(
-        self, batches: list[list[ResolvedRequest]], vocabulary: Vocabulary, callback: Callback | None
+        self, batches: list[list[ResolvedRequest]], texts: CallTexts, callback: Callback | None
     ) -> Iterator[Picture]:
         counts = (passes(batch[0].upscale, len(batch)) * batch[0].num_inference_steps for batch in batches)
         progress, flagged = Progress(callback, sum(counts)), 0
-        texts = CallTexts(vocabulary)
         try:
             for batch in batches:
                 for picture in self._draw(batch, texts, progress):
@@ -286,10 +286,8 @@ class Sampler:
         return [prepared.finish(picture) for picture in self.pipe.numpy_to_pil(images)]
 
     def _controlnet(self, model: str) -> "ModelMixin":
-        """Opened once; a name of the zoo, a hub id or a folder."""
-        if model not in self._controlnets:
-            self._controlnets[model] = self.model.family.open_controlnet(model_dir(model), self.pipe)
-        return self._controlnets[model]
+        """One that was added, else of a folder, a name of the zoo or a hub id."""
+        return self._controlnets.get(model) or self.model.open_controlnet(model)
 
     def _scheduler(self, name: str) -> "SchedulerMixin":
         return on_cpu(self._own if name == own_name(self._own) else SCHEDULERS[name](self._own.config))

@@ -1,6 +1,7 @@
 """From prompts to the states that the UNet attends to, for CLIP and BERT text encoders."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
@@ -18,6 +19,17 @@ if TYPE_CHECKING:
 
 _LEAST_MEAN = 0.01  # of the standard deviation
 Chunk = tuple[Sequence[int], Sequence[float]]  # content tokens and their weights
+
+
+@dataclass(frozen=True)
+class TokenizedText:
+    """A text, cut into the chunks that are encoded apart; its length is their number."""
+
+    text: str
+    chunks: tuple[Chunk, ...]
+
+    def __len__(self) -> int:
+        return len(self.chunks)
 
 
 def encode_prompts(
@@ -42,19 +54,23 @@ def encode_prompts(
     )
 
 
+def tokenize(tokenizer: "PreTrainedTokenizerBase", text: str) -> TokenizedText:
+    """Cut a text into chunks. Raises `UserError` as `weighted_chunks`."""
+    return TokenizedText(text, tuple(weighted_chunks(tokenizer, text)))
+
+
 def encode_texts(
     tokenizer: "PreTrainedTokenizerBase",
     text_encoder: torch.nn.Module,
-    texts: Sequence[str],
+    texts: Sequence[TokenizedText],
     clip_skip: int | None = None,
 ) -> list[torch.Tensor]:
     """Encode each text by itself to states (1, n_chunks * L, D): its bits don't depend on the other texts.
 
     All have as many chunks as the longest needs; unlike `encode_prompts`, nothing is warned of.
     """
-    chunks = [weighted_chunks(tokenizer, text) for text in texts]
-    n_chunks = max((len(c) for c in chunks), default=1)
-    return [_encode_weighted(tokenizer, text_encoder, [c], n_chunks, clip_skip) for c in chunks]
+    n_chunks = max(map(len, texts), default=1)
+    return [_encode_weighted(tokenizer, text_encoder, [text.chunks], n_chunks, clip_skip) for text in texts]
 
 
 def encode_ids(text_encoder: torch.nn.Module, ids: torch.Tensor, clip_skip: int | None = None) -> torch.Tensor:
@@ -105,11 +121,6 @@ def _check_count(count: int, tokenizer: "PreTrainedTokenizerBase", prompt: str) 
         )
 
 
-def count_chunks(tokenizer: "PreTrainedTokenizerBase", *prompts: str) -> int:
-    """Count the chunks that the longest of the prompts needs."""
-    return max(len(weighted_chunks(tokenizer, prompt)) for prompt in prompts)
-
-
 def apply_weights(states: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
     """Multiply states (..., L, D) by weights (..., L), then restore the mean of each chunk, as the WebUI does.
 
@@ -135,7 +146,7 @@ def _split(tokenizer: "PreTrainedTokenizerBase", ids: list[int], weights: list[f
 def _encode_weighted(
     tokenizer: "PreTrainedTokenizerBase",
     text_encoder: torch.nn.Module,
-    prompts: list[list[Chunk]],
+    prompts: Sequence[Sequence[Chunk]],
     n_chunks: int,
     clip_skip: int | None,
 ) -> torch.Tensor:

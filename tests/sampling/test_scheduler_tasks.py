@@ -90,7 +90,7 @@ def steered(sampler):
 @pytest.fixture(scope="module")
 def pipes(steered) -> dict[str, Any]:
     parts = {**steered.pipe.components, "requires_safety_checker": False}
-    control = {**parts, "controlnet": steered._controlnet("lines")}
+    control = {**parts, "controlnet": steered._controlnets["lines"]}
     made = {
         "text": diffusers.StableDiffusionPipeline(**parts),
         "image": diffusers.StableDiffusionImg2ImgPipeline(**parts),

@@ -15,6 +15,7 @@ from transformers import BertConfig, BertModel, T5Config, T5EncoderModel, T5Toke
 from pai_modelscope import UserError, model_dir
 from pai_modelscope.checkpoints.load import load_part, load_parts
 from pai_modelscope.families import Inputs, ModelFacts, ModelFamily, Spread, States
+from pai_modelscope.text.encode import TokenizedText
 
 BERT_TOKENS, T5_TOKENS = 20, 24
 CLASSES = {
@@ -48,16 +49,16 @@ class HunyuanFamily(ModelFamily):
         side = pipe.transformer.config.sample_size * pipe.vae_scale_factor
         return ModelFacts(side, side, text_layers=pipe.text_encoder.config.num_hidden_layers)
 
-    def count_chunks(self, tokenizer: Any, texts: Sequence[str]) -> int:
-        for text in texts:
-            if (tokens := len(tokenizer(text).input_ids)) > BERT_TOKENS:
-                raise UserError(f"{text[:20]!r}... has {tokens} tokens; this model reads {BERT_TOKENS}: shorten it")
-        return 1
+    def tokenize(self, tokenizer: Any, text: str) -> TokenizedText:
+        ids = tokenizer(text).input_ids
+        if len(ids) > BERT_TOKENS:
+            raise UserError(f"{text[:20]!r}... has {len(ids)} tokens; this model reads {BERT_TOKENS}: shorten it")
+        return TokenizedText(text, ((ids, [1.0] * len(ids)),))
 
     def encode(
-        self, pipe: HunyuanDiTPipeline, tokenizer: Any, texts: Sequence[str], clip_skip: int | None
+        self, pipe: HunyuanDiTPipeline, tokenizer: Any, texts: Sequence[TokenizedText], clip_skip: int | None
     ) -> list[States]:
-        return [self._states(pipe, tokenizer, text) for text in texts]
+        return [self._states(pipe, tokenizer, text.text) for text in texts]
 
     def _states(self, pipe: HunyuanDiTPipeline, tokenizer: Any, text: str) -> States:
         states: dict[str, torch.Tensor] = {}
