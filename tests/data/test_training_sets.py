@@ -163,6 +163,8 @@ def test_the_shipped_set_has_columns_of_its_own() -> None:
         open_training_set("shipped:food", caption_column="words")
     with pytest.raises(UserError, match="no column mask"):
         open_training_set("shipped:food", mask_column="mask")
+    with pytest.raises(UserError, match="'aliases' is no drawing"):
+        open_training_set("shipped:food", image_column="aliases")[0]
 
 
 def test_shipped_pictures_are_drawn_when_they_are_read_and_not_before(monkeypatch) -> None:
