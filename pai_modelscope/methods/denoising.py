@@ -133,7 +133,8 @@ class Denoising(Method):
 
     def predict(self, noisy: torch.Tensor, timesteps: torch.Tensor, states: torch.Tensor, batch: Batch) -> torch.Tensor:
         """What the networks take the target (batch, 4, height/8, width/8) to be."""
-        return self.unet(noisy, timesteps, states, return_dict=False)[0]
+        prediction: torch.Tensor = self.unet(noisy, timesteps, states, return_dict=False)[0]
+        return prediction
 
     def states(self, ids: torch.Tensor, keys: torch.Tensor, known: torch.Tensor | None = None) -> torch.Tensor:
         """Text states (batch, chunks * 32, width) after caption dropout; `known`: those of `ids`, if somebody kept

@@ -114,7 +114,7 @@ def options_in(train: Mapping[str, object], fields: Mapping[str, Field[object]])
         if name is None:
             unknown.append(f"train.{place}")
         else:
-            options[name] = _CHANGED.get(name, lambda value: value)(value)
+            options[name] = _CHANGED[name](value) if name in _CHANGED else value
     if unknown:
         valid = ", ".join(f"train.{place}" for place in known) + " and our options"
         message = f"the configuration's {', '.join(unknown)} is not known here; valid are {valid}"

@@ -2,7 +2,6 @@
 
 import json
 from pathlib import Path
-from typing import Any
 
 import torch
 from accelerate.tracking import GeneralTracker
@@ -27,13 +26,13 @@ class TextLog(GeneralTracker):
     def tracker(self) -> Path:
         return self.path
 
-    def store_init_configuration(self, values: dict[str, Any]) -> None:
+    def store_init_configuration(self, values: dict[str, object]) -> None:
         """The file holds numbers alone."""
 
-    def log(self, values: dict[str, Any], step: int | None = None, **more: Any) -> None:
+    def log(self, values: dict[str, object], step: int | None = None, **more: object) -> None:
         """Add a line. Raises `OSError` as the file does."""
         before = max((step or 0) - 1, 0)
-        row: dict[str, Any] = {
+        row: dict[str, object] = {
             LogKeys.MODE: ModeKeys.TRAIN if LogKeys.LR in values else ModeKeys.EVAL,
             LogKeys.EPOCH: before // self._iters_per_epoch + 1,
             LogKeys.ITER: before % self._iters_per_epoch + 1,
@@ -41,12 +40,13 @@ class TextLog(GeneralTracker):
         if torch.cuda.is_available():
             row[LogKeys.MEMORY] = torch.cuda.max_memory_allocated() // 2**20
         row |= values
-        if speed := row.pop("images_per_second", None):
+        speed = row.pop("images_per_second", None)
+        if isinstance(speed, int | float) and speed:
             row[LogKeys.ITER_TIME] = self._samples / speed
         row = {name: _rounded(value) if name != LogKeys.LR else value for name, value in row.items()}
         with self.path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(row) + "\n")
 
 
-def _rounded(value: Any) -> Any:
+def _rounded(value: object) -> object:
     return round(value, _DIGITS) if isinstance(value, float) else value

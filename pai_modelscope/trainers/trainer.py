@@ -4,8 +4,9 @@ import math
 import os
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from modelscope.trainers.base import BaseTrainer
 from modelscope.trainers.builder import TRAINERS
@@ -27,6 +28,12 @@ from pai_modelscope.trainers.settings import (
     take_lr_lambda,
 )
 from pai_modelscope.trainers.text_log import TextLog
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
+
+    from pai_modelscope.data import TrainingData
+    from pai_modelscope.training.ownership import RunFolder
 
 OUTPUT = "output"  # below `work_dir`: where ModelScope's trainers leave what `pipeline` opens
 _FROM_MODELSCOPE = {
@@ -51,17 +58,17 @@ class PaiDiffusionTrainer(BaseTrainer):
 
     def __init__(
         self,
-        model: Any = None,
+        model: str | os.PathLike[str] | None = None,
         cfg_file: str | None = None,
-        cfg_modify_fn: Callable[[Any], Any] | None = None,
-        train_dataset: Any = None,
-        eval_dataset: Any = None,
+        cfg_modify_fn: Callable[[Config], Config] | None = None,
+        train_dataset: "TrainingData | None" = None,
+        eval_dataset: "TrainingData | None" = None,
         work_dir: str | os.PathLike[str] | None = None,
         max_epochs: float | None = None,
         seed: int | None = None,
         model_revision: str | None = None,
         device: str = "gpu",
-        **options: Any,
+        **options: object,
     ):
         """Open the model and the data; what can't work is said here.
 
@@ -91,7 +98,7 @@ class PaiDiffusionTrainer(BaseTrainer):
             self.cfg = _changed(self.cfg, cfg_modify_fn)
         train, factor = take_lr_lambda(self.cfg.safe_get("train", {}) or {})
         self.logger = get_logger()
-        values: dict[str, Any] = options_in(train, fields)
+        values: dict[str, object] = options_in(train, fields)
         values |= {name: value for name, value in options.items() if name not in _FROM_MODELSCOPE}
         named = {
             "pretrained_model_name_or_path": model,
@@ -111,7 +118,7 @@ class PaiDiffusionTrainer(BaseTrainer):
         self.work_dir = run_options.loop.output_dir
         self.eval_dataset = eval_dataset
 
-    def train(self, *args: Any, **kwargs: Any) -> dict[str, float]:
+    def train(self, *args: object, **kwargs: object) -> dict[str, float]:
         """Train, and leave what `pipeline` opens in `work_dir/output`; returns the last logged values, with 'step' and
         'finished': False when Ctrl-C or SIGTERM came first."""
         accelerator = self.run.accelerator
@@ -133,7 +140,7 @@ class PaiDiffusionTrainer(BaseTrainer):
         iters = max(1, math.ceil(sum(self.run.source.lengths) / samples))
         return TextLog(Path(self.work_dir) / f"{self.timestamp}.log.json", iters, samples)
 
-    def evaluate(self, checkpoint_path: str | None = None, *args: Any, **kwargs: Any) -> dict[str, float]:
+    def evaluate(self, checkpoint_path: str | None = None, *args: object, **kwargs: object) -> dict[str, float]:
         """The loss on `eval_dataset`, at the same noise and timesteps at every call: 'loss', and by bands of timesteps.
 
         checkpoint_path: a folder `checkpoint-N` of this method and model; None: the weights as they are now.
@@ -149,7 +156,7 @@ class PaiDiffusionTrainer(BaseTrainer):
         return held_out_loss(self.run.method, self.run.held_out(self.eval_dataset), self.run.accelerator, batch)
 
 
-def _changed(cfg: Config, change: Callable[[Any], Any]) -> Config:
+def _changed(cfg: Config, change: Callable[[Config], Config]) -> Config:
     """Raises `UserError` for a function that returns something else than a configuration."""
     changed = change(cfg)
     if not isinstance(changed, Config):
@@ -158,7 +165,7 @@ def _changed(cfg: Config, change: Callable[[Any], Any]) -> Config:
     return changed
 
 
-def _check_types(model: Any, cfg_modify_fn: Any, work_dir: Any, device: Any) -> None:
+def _check_types(model: object, cfg_modify_fn: object, work_dir: object, device: object) -> None:
     if model is not None and not isinstance(model, str | os.PathLike):
         raise UserError(f"model is {short_repr(model)}; give a folder, a name of the zoo or a hub id")
     if cfg_modify_fn is not None and not callable(cfg_modify_fn):
@@ -171,7 +178,7 @@ def _check_types(model: Any, cfg_modify_fn: Any, work_dir: Any, device: Any) -> 
         raise UserError(f"device is {short_repr(device)}; give 'gpu' or 'cpu'")
 
 
-def _claimed(work_dir: str, accelerator: Any) -> Any:
+def _claimed(work_dir: str, accelerator: "Accelerator") -> AbstractContextManager["RunFolder"]:
     """The run's folder, which no other run has meanwhile, and in which `train` may write its output."""
     from pai_modelscope.training.lock import claimed
 

@@ -9,10 +9,10 @@ import pickle
 import random
 import re
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -68,7 +68,7 @@ def check(folder: Path) -> None:
             _check_sharded(path)
 
 
-def read(path: Path) -> Any:
+def read(path: Path) -> object:
     """The value of a file that `torch.save` wrote; tensors stay on the disk until they are used.
 
     Raises:
@@ -113,6 +113,8 @@ def restore_random(path: Path) -> None:
     """
     states = read(path)
     try:
+        if not isinstance(states, dict):
+            raise TypeError("it holds no states")
         random.setstate(states["random_state"])
         np.random.set_state(states["numpy_random_seed"])
         torch.set_rng_state(states["torch_manual_seed"])
@@ -120,15 +122,16 @@ def restore_random(path: Path) -> None:
         raise UserError(f"{path} can't be read ({reason(error)}): {ADVICE}") from None
 
 
-def alike(theirs: Any, ours: Any) -> bool:
+def alike(theirs: object, ours: object) -> bool:
     """Whether a plain value of a file may stand in the place of ours: of its kind, and as long as it is. Of dicts, the
     values of the names that both have: versions of PyTorch differ in others."""
     if isinstance(ours, dict):
         shared = ours.keys() & theirs.keys() if isinstance(theirs, dict) else ()
         return isinstance(theirs, dict) and all(alike(theirs[name], ours[name]) for name in shared)
     if isinstance(ours, list | tuple):
-        same = isinstance(theirs, list | tuple) and len(theirs) == len(ours)
-        return same and all(alike(one, other) for one, other in zip(theirs, ours, strict=True))
+        if not isinstance(theirs, list | tuple) or len(theirs) != len(ours):
+            return False
+        return all(alike(one, other) for one, other in zip(theirs, ours, strict=True))
     if isinstance(ours, torch.Tensor):
         return isinstance(theirs, torch.Tensor) and theirs.shape == ours.shape
     if isinstance(ours, bool | None):
@@ -144,7 +147,7 @@ def check_optimizer(path: Path, optimizer: torch.optim.Optimizer) -> None:
     groups, values = (state.get(name) if isinstance(state, dict) else None for name in ("param_groups", "state"))
     values = values if isinstance(values, dict) else {None: None}
     good = isinstance(groups, list) and alike(groups, expected["param_groups"])
-    pairs = zip(groups, expected["param_groups"], strict=True) if good and groups else ()
+    pairs = zip(groups, expected["param_groups"], strict=True) if good and isinstance(groups, list) else ()
     good = good and all(_same_switches(one, other) for one, other in pairs)
     weights = [weight for group in optimizer.param_groups for weight in group["params"]]
     for place, of_weight in values.items() if good else ():
@@ -154,17 +157,25 @@ def check_optimizer(path: Path, optimizer: torch.optim.Optimizer) -> None:
         raise UserError(f"{path} is no state of this optimizer for these weights: {ADVICE}")
 
 
+class Stateful(Protocol):
+    """A part of a run whose state a checkpoint keeps: a schedule, the average."""
+
+    def state_dict(self) -> Mapping[str, object]: ...
+
+    def load_state_dict(self, state: dict[str, object], /) -> None: ...
+
+
 class Checked:
     """What accelerate keeps in a checkpoint: the state of `part`, compared with its own before it goes there."""
 
-    def __init__(self, part: Any, *needed: str):
+    def __init__(self, part: Stateful, *needed: str):
         """`needed`: names without which a state is none."""
         self._part, self._needed = part, needed
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> dict[str, object]:
         return dict(self._part.state_dict())
 
-    def load_state_dict(self, state: Any) -> None:
+    def load_state_dict(self, state: object) -> None:
         """Raises `ValueError` for a state of another form. What other versions of PyTorch keep besides is left out."""
         expected = self.state_dict()
         theirs = {name: value for name, value in state.items() if name in expected} if isinstance(state, dict) else {}
@@ -177,33 +188,31 @@ def _unsafe(path: Path, why: str) -> UserError:
     return UserError(f"{path} is not read: {why}, where tensors and plain values are valid; {ADVICE}")
 
 
-def _fits(value: Any, weight: torch.Tensor) -> bool:
+def _fits(value: object, weight: torch.Tensor) -> bool:
     """One value of the state of a weight: a number, a tensor of one, or one of as many numbers as the weight has."""
     if isinstance(value, torch.Tensor):
         return value.numel() in (1, weight.numel()) and all(stride > 0 for stride in value.stride())
     return value is None or _is_number(value)
 
 
-def _same_switches(theirs: Any, ours: dict[str, Any]) -> bool:
+def _same_switches(theirs: object, ours: Mapping[str, object]) -> bool:
     """Whether a group names its weights, and what is on or off is so in both."""
-    shared = [name for name in ours if isinstance(theirs, dict) and isinstance(theirs.get(name), bool)]
-    return (
-        isinstance(theirs, dict)
-        and "params" in theirs
-        and all(theirs[name] == ours[name] for name in shared if isinstance(ours[name], bool))
-    )
+    if not isinstance(theirs, dict) or "params" not in theirs:
+        return False
+    switches = [name for name, value in ours.items() if isinstance(value, bool) and isinstance(theirs.get(name), bool)]
+    return all(theirs[name] == ours[name] for name in switches)
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: object) -> bool:
     """Also False for nan and infinity."""
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 2**53
 
 
-def _classes_of_deepspeed() -> list[Any]:
+def _classes_of_deepspeed() -> list[Callable[..., object] | tuple[Callable[..., object], str]]:
     """Where DeepSpeed is installed and imported."""
     import sys
 
-    classes = []
+    classes: list[Callable[..., object] | tuple[Callable[..., object], str]] = []
     for module, names in _DEEPSPEED.items():
         if module in sys.modules:
             classes += [kind for name in names if (kind := getattr(sys.modules[module], name, None)) is not None]

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import is_dataclass
 from enum import Enum
 from pathlib import Path, PurePosixPath, PureWindowsPath
-from typing import Any, BinaryIO, ClassVar, cast
+from typing import Any, BinaryIO, ClassVar, NoReturn, TypeAlias, cast
 
 import torch
 from torch.distributed.checkpoint.metadata import Metadata, MetadataIndex
@@ -80,21 +80,22 @@ class _Piece:
         return True
 
 
-_BUILD: Callable[[Any], None] = pickle._Unpickler.dispatch[pickle.BUILD[0]]
+Step: TypeAlias = Callable[[Any], None]  # typeshed has the unpickler of C as its argument
+_BUILD: Step = pickle._Unpickler.dispatch[pickle.BUILD[0]]
 
 
 class _Index(PickleInspector):
     """Makes what an index consists of, and hashes what is no longer than it is."""
 
-    dispatch: ClassVar[dict[int, Any]] = dict(PickleInspector.dispatch)
-    stack: list[Any]  # these are Python's unpickler's own
-    memo: dict[int, Any]
+    dispatch: ClassVar[dict[int, Step]] = dict(PickleInspector.dispatch)
+    stack: list[object]  # these are Python's unpickler's own
+    memo: dict[int, object]
     read: Callable[[int], bytes]
     readline: Callable[[], bytes]
 
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) == ("torch.serialization", "_get_layout"):
-            return torch.serialization._get_layout  # type: ignore[attr-defined]  # a look-up by name
+            return torch.serialization._get_layout  # a look-up by name
         if module == "pathlib" and name in ("PosixPath", "WindowsPath", "PurePosixPath", "PureWindowsPath"):
             return PureWindowsPath if "Windows" in name else PurePosixPath
         if "." not in name and (module == "torch" or module in _CLASSES_OF):
@@ -104,10 +105,10 @@ class _Index(PickleInspector):
                 return value
         raise pickle.UnpicklingError(f"it asks for {module}.{name}")
 
-    def persistent_load(self, saved: Any) -> Any:
+    def persistent_load(self, saved: object) -> NoReturn:
         raise pickle.UnpicklingError("it asks for another file")
 
-    def is_name(self, key: Any) -> bool:
+    def is_name(self, key: object) -> bool:
         if isinstance(key, MetadataIndex):
             return super().is_name(key.fqn) and (key.offset is None or isinstance(key.offset, torch.Size))
         return super().is_name(key)
@@ -136,11 +137,13 @@ class _Index(PickleInspector):
         _BUILD(self)
 
 
-def _plainly(load: Callable[[Any], None]) -> Callable[[Any], None]:
+def _plainly(load: Step) -> Step:
     """A step that makes an object; from plain values, where it looks something up by them."""
 
-    def checked(index: Any) -> None:
+    def checked(index: _Index) -> None:
         maker, arguments = index.stack[-2:]
+        if not isinstance(arguments, tuple):
+            raise ValueError("values that are no list of arguments")
         values = [value for item in arguments for value in (item if isinstance(item, tuple) else (item,))]
         if not is_dataclass(maker) and not all(index.is_name(value) for value in values):
             raise ValueError("values that are no names")

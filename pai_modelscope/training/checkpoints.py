@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
+import torch
 from accelerate import Accelerator
 from accelerate.utils import OPTIMIZER_NAME, RNG_STATE_NAME, set_seed
 from safetensors import SafetensorError
@@ -76,7 +76,7 @@ def only_what_trains(accelerator: Accelerator, method: Method) -> None:
     Where each process holds a part (FSDP, DeepSpeed), weights are written by accelerate instead.
     """
 
-    def save_weights(models: list[nn.Module], weights: list[Any], folder: str) -> None:
+    def save_weights(models: list[nn.Module], weights: list[object], folder: str) -> None:
         if weights:
             weights.clear()
             if accelerator.is_main_process:
@@ -110,7 +110,7 @@ def load_trained(method: nn.Module, folder: Path) -> None:
         value.copy_(stored[name])
 
 
-def state_of(method: nn.Module) -> dict[str, Any]:
+def state_of(method: nn.Module) -> dict[str, torch.Tensor]:
     """Parameters that train, and buffers, such as the statistics of a batch norm."""
     kept = set(method.state_dict())
     buffers = {name: value for name, value in method.named_buffers() if name in kept}

@@ -1,12 +1,15 @@
 """AdamW whose memory of the gradients takes one byte a number, for weights in float32 or bfloat16."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
+from torch.optim.optimizer import ParamsT
 
+Group: TypeAlias = dict[str, Any]  # weights of an optimizer and their settings, as PyTorch types it
 BLOCK, LEAST = 256, 4096  # numbers that share a scale; smaller weights keep whole states, as in the paper
+_PARTS = ("codes", "scale", "qmap")  # of torchao's state
 State = tuple[torch.Tensor, ...]  # the state itself, or its codes, the scales of its blocks, and what the codes mean
 
 
@@ -27,7 +30,7 @@ class AdamW8bit(torch.optim.Optimizer):
 
     def __init__(
         self,
-        params: Iterable[Any],
+        params: ParamsT,
         lr: float,
         betas: tuple[float, float],
         weight_decay: float,
@@ -49,7 +52,7 @@ class AdamW8bit(torch.optim.Optimizer):
                 self._group_step(group)
         first["rounds"] += 1
 
-    def _group_step(self, group: dict[str, Any]) -> None:
+    def _group_step(self, group: Group) -> None:
         known: dict[float, torch.Tensor] = {}
 
         def scalar(value: float, device: torch.device) -> torch.Tensor:
@@ -69,7 +72,7 @@ class AdamW8bit(torch.optim.Optimizer):
             self._update(
                 flat,
                 weight.grad.reshape(-1),
-                *(_plain(state[name]) for name in ("exp_avg", "exp_avg_sq")),
+                *(_plain(state[name], self._eight_bits) for name in ("exp_avg", "exp_avg_sq")),
                 *(scalar(value, flat.device) for value in (state["step"], group["lr"])),
                 *group["betas"],
                 group["weight_decay"],
@@ -81,12 +84,16 @@ class AdamW8bit(torch.optim.Optimizer):
     def _empty(self, flat: torch.Tensor, signed: bool) -> torch.Tensor:
         if not in_blocks(flat):
             return torch.zeros_like(flat)
-        return self._eight_bits.zeros(flat.shape, signed, BLOCK, flat.device, dtype=flat.dtype)
+        state: torch.Tensor = self._eight_bits.zeros(flat.shape, signed, BLOCK, flat.device, dtype=flat.dtype)
+        return state
 
 
-def _plain(state: Any) -> State:
-    """A state as the tensors that it consists of, which is what the compiler knows best."""
-    return (state.codes, state.scale, state.qmap) if hasattr(state, "codes") else (state,)
+def _plain(state: torch.Tensor, eight_bits: type[torch.Tensor]) -> State:
+    """A state as the tensors that it consists of, which is what the compiler knows best.
+
+    eight_bits: torchao's class of states in 8 bits.
+    """
+    return tuple(getattr(state, name) for name in _PARTS) if isinstance(state, eight_bits) else (state,)
 
 
 def _updater() -> Callable[..., None]:
@@ -97,7 +104,8 @@ def _updater() -> Callable[..., None]:
         if len(state) == 1:
             return state[0].float()
         codes, scale, levels = state
-        return quantisation.dequant_with_qmap(codes, levels, scale)
+        value: torch.Tensor = quantisation.dequant_with_qmap(codes, levels, scale)
+        return value
 
     def write(state: State, value: torch.Tensor) -> None:
         if len(state) == 1:

@@ -1,8 +1,7 @@
 """The average of the weights over the steps (EMA), which is what a run saves."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
 
 import torch
 from torch import nn
@@ -52,14 +51,16 @@ class Average:
         finally:
             torch._foreach_copy_(parts, kept)
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> dict[str, object]:
         pairs = zip(self.values, self.parameters, strict=True)
         return {
             "optimization_step": self.steps,
             "shadow_params": [whole(joined(value, place.detach())) for value, place in pairs],
         }
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.steps = state["optimization_step"]
-        for average, value, place in zip(self.values, state["shadow_params"], self.parameters, strict=True):
+    def load_state_dict(self, state: Mapping[str, object]) -> None:
+        steps, averages = state["optimization_step"], state["shadow_params"]
+        assert isinstance(steps, int) and isinstance(averages, list)
+        self.steps = steps
+        for average, value, place in zip(self.values, averages, self.parameters, strict=True):
             average.copy_(part(like(value, place.detach().float())))

@@ -4,7 +4,6 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from pai_modelscope import untrusted
 from pai_modelscope.config import TrainingConfig
@@ -95,11 +94,11 @@ class Identity:
         return world_size
 
 
-def _digest(value: Any) -> str:
+def _digest(value: object) -> str:
     return hashlib.sha256(json.dumps(value).encode()).hexdigest()[:16]
 
 
-def _short(value: Any) -> str:
+def _short(value: object) -> str:
     if isinstance(value, list) and all(isinstance(number, int) for number in value):
         return short_repr(sum(value)) + f" in {len(value)}"
     return value if isinstance(value, str) and len(value) < _SHOWN else short_repr(value)

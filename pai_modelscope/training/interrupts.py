@@ -3,12 +3,13 @@
 import signal
 import threading
 import time
+from collections.abc import Callable
 from types import FrameType, TracebackType
-from typing import Any
 
 import torch
 import torch.distributed as dist
 
+Handler = Callable[[int, FrameType | None], object] | int | signal.Handlers | None  # as `signal.signal` gives it
 # torchrun passes a Ctrl-C on to processes that had it from the terminal already.
 _ECHO = 1.0  # seconds
 
@@ -23,7 +24,7 @@ class Interrupts:
     def __init__(self) -> None:
         self.received = ""
         self._first = 0.0
-        self._before: dict[int, Any] = {}
+        self._before: dict[int, Handler] = {}
 
     def __enter__(self) -> "Interrupts":
         if threading.current_thread() is threading.main_thread():

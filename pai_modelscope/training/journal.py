@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
-from typing import Any
 
 from accelerate import Accelerator
 
@@ -11,7 +10,7 @@ from pai_modelscope.training.disk_space import writing
 from pai_modelscope.training.ownership import RunFolder
 from pai_modelscope.training.run_folder import Log, write_run
 from pai_modelscope.training.trackers import Trackers
-from pai_modelscope.training.validation import grid, save_grid
+from pai_modelscope.training.validation import Outcome, grid, save_grid
 
 
 class Journal:
@@ -36,17 +35,18 @@ class Journal:
         """A full disk becomes a `UserError`."""
         return writing(what, self._folder.path, "resume_from_checkpoint='latest' goes on from the newest checkpoint")
 
-    def row(self, row: dict[str, Any]) -> None:
+    def row(self, row: Mapping[str, float]) -> None:
         """Values with their 'step'."""
         if self._writes:
             with self.writing("the log"):
                 self._log.add(row)
-                self._trackers.scalars(row, row["step"])
+                self._trackers.scalars(row, int(row["step"]))
 
-    def show(self, outcome: Any, step: int) -> None:
+    def show(self, outcome: Outcome, step: int) -> None:
         """What a validation gave: numbers or pictures."""
         if isinstance(outcome, dict):
-            self.row({"step": step} | {f"validation/{name}": float(value) for name, value in outcome.items()})
+            numbers = {f"validation/{name}": float(value) for name, value in outcome.items()}
+            self.row({"step": step, **numbers})
         elif outcome and self._writes:
             page = grid(outcome)
             with self.writing("the validation pictures"):

@@ -4,11 +4,10 @@ import json
 import os
 import socket
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from accelerate import Accelerator
 from filelock import FileLock, Timeout
@@ -93,7 +92,7 @@ def _take(folder: RunFolder, key: Path) -> FileLock | None:
 _ADVICE = "wait for its end, stop it, or give another output_dir"
 
 
-def _read(folder: RunFolder) -> dict[str, Any]:
+def _read(folder: RunFolder) -> Mapping[str, object]:
     """Who holds the folder, or held it when it was killed."""
     try:
         holder = untrusted.read_json(folder.state_folder / _HOLDER, 4096)
@@ -102,7 +101,7 @@ def _read(folder: RunFolder) -> dict[str, Any]:
     return holder if isinstance(holder, dict) else {}
 
 
-def _holder_text(holder: dict[str, Any]) -> str:
+def _holder_text(holder: Mapping[str, object]) -> str:
     if not holder:
         return "another run"
     known = {name: printable(str(holder.get(name, "unknown"))[:80]) for name in ("process", "host", "since")}

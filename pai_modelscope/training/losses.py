@@ -5,7 +5,6 @@ import statistics
 from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from accelerate import Accelerator
@@ -13,6 +12,7 @@ from accelerate import Accelerator
 from pai_modelscope.errors import UserError, first_few
 from pai_modelscope.methods.base import mean_metrics
 from pai_modelscope.training.sample_order import Order
+from pai_modelscope.training.source import Source
 
 _ENOUGH, _MEMORY = 5, 100  # logged losses before a median means something, and how many it is of
 _SMOOTH = 0.1  # a step's share of the smoothed loss; a batch of early timesteps alone is no explosion
@@ -101,7 +101,7 @@ class Watch:
         median = statistics.median(self._usual or [0.0])
         return Bad(int(min(steps)), rows[those[0]][1], those, median, self._micro)
 
-    def stop_if_bad(self, accelerator: Accelerator, order: Order, source: Any, last: Path | None) -> None:
+    def stop_if_bad(self, accelerator: Accelerator, order: Order, source: Source, last: Path | None) -> None:
         """Raises `UserError` with the step, the files of its batch if `source` can name them, and advice; `last`: the
         newest checkpoint. Waits for the device."""
         if not (bad := self.bad(accelerator)):
@@ -117,7 +117,7 @@ class Watch:
         )
 
 
-def _files(bad: Bad, accelerator: Accelerator, order: Order, source: Any) -> str:
+def _files(bad: Bad, accelerator: Accelerator, order: Order, source: Source) -> str:
     """Of the processes that saw it; the order is a function of the step, so nothing was remembered."""
     names = getattr(source, "names", None)
     if names is None:

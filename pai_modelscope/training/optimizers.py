@@ -4,7 +4,6 @@ import importlib.util
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
 
 import torch
 from accelerate import Accelerator
@@ -16,7 +15,7 @@ from torch.optim.lr_scheduler import LambdaLR
 from pai_modelscope.config import TrainingConfig
 from pai_modelscope.errors import UserError
 from pai_modelscope.methods.base import Method, ParamGroup
-from pai_modelscope.training.eight_bit import AdamW8bit, in_blocks
+from pai_modelscope.training.eight_bit import AdamW8bit, Group, in_blocks
 from pai_modelscope.training.sharding import HALVES, cuts
 
 _PACKAGES = {"adamw-8bit": "torchao", "prodigy": "prodigyopt"}
@@ -72,7 +71,7 @@ def _build(
     method: Method, config: TrainingConfig, device: torch.device, param_groups: Sequence[ParamGroup]
 ) -> torch.optim.Optimizer:
     rate, betas, decay = config.learning_rate, (config.adam_beta1, config.adam_beta2), config.adam_weight_decay
-    groups: list[dict[str, Any]] = [dict(group) for group in param_groups]
+    groups: list[Group] = [dict(group) for group in param_groups]
     if config.optimizer == "adamw":
         return torch.optim.AdamW(groups, rate, betas, weight_decay=decay, fused=device.type in FUSED)
     if config.optimizer == "adamw-8bit":
@@ -119,23 +118,19 @@ def lighten(method: Method, accelerator: Accelerator) -> None:
         weight.data = weight.data.to(half)
 
 
-def _prodigy(
-    groups: list[dict[str, Any]], rate: float, betas: tuple[float, float], decay: float
-) -> torch.optim.Optimizer:
+def _prodigy(groups: list[Group], rate: float, betas: tuple[float, float], decay: float) -> torch.optim.Optimizer:
     """Prodigy (Mishchenko & Defazio 2023, arXiv:2306.06101) with the settings of diffusers' scripts."""
     from prodigyopt import Prodigy
 
     if any(group.get("lr", rate) != rate for group in groups):
         raise UserError("optimizer 'prodigy' finds one rate for all that learns: leave text_encoder_lr out")
-    optimizer = Prodigy(groups, rate, betas, use_bias_correction=True, safeguard_warmup=True)
+    optimizer: torch.optim.Optimizer = Prodigy(groups, rate, betas, use_bias_correction=True, safeguard_warmup=True)
     for group in optimizer.param_groups:
         group["weight_decay"] = decay  # given to the constructor, it is announced on stdout
     return optimizer
 
 
-def _muon(
-    method: Method, groups: list[dict[str, Any]], rate: float, betas: tuple[float, float], decay: float
-) -> "Muon":
+def _muon(method: Method, groups: list[Group], rate: float, betas: tuple[float, float], decay: float) -> "Muon":
     embeddings = {id(m.weight) for m in method.modules() if isinstance(m, nn.Embedding)}
     muon: Muon | None = None
     for group in groups:
@@ -188,7 +183,7 @@ class Muon(torch.optim.Optimizer):
             if weights:
                 (self._orthogonal_step if group["orthogonal"] else self._adamw_step)(weights, gradients, group)
 
-    def _orthogonal_step(self, weights: list[torch.Tensor], gradients: list[torch.Tensor], group: dict) -> None:
+    def _orthogonal_step(self, weights: list[torch.Tensor], gradients: list[torch.Tensor], group: Group) -> None:
         for weight in weights:
             self.state[weight].setdefault("momentum_buffer", torch.zeros_like(weight))
         momenta = [self.state[weight]["momentum_buffer"] for weight in weights]
@@ -205,7 +200,7 @@ class Muon(torch.optim.Optimizer):
             turned = [update.view_as(weights[i]) for update, i in zip(updates, members, strict=True)]
             torch._foreach_add_([weights[i] for i in members], turned, alpha=-group["lr"] * 0.2 * max(shape) ** 0.5)
 
-    def _adamw_step(self, weights: list[torch.Tensor], gradients: list[torch.Tensor], group: dict) -> None:
+    def _adamw_step(self, weights: list[torch.Tensor], gradients: list[torch.Tensor], group: Group) -> None:
         states = [self.state[weight] for weight in weights]
         for weight, state in zip(weights, states, strict=True):
             if not state:

@@ -10,7 +10,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import torch
 from accelerate import Accelerator
@@ -44,7 +43,7 @@ def write_run(
     write_text(path, json.dumps(now, indent=1, ensure_ascii=False, default=str) + "\n", folder.scratch)
 
 
-def _surroundings(config: TrainingConfig, accelerator: Accelerator) -> dict[str, Any]:
+def _surroundings(config: TrainingConfig, accelerator: Accelerator) -> dict[str, object]:
     device = accelerator.device
     return {
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -70,7 +69,7 @@ def _versions() -> dict[str, str | None]:
     return versions
 
 
-def git_state(folder: Path) -> dict[str, Any] | None:
+def git_state(folder: Path) -> dict[str, object] | None:
     """The commit that `folder` stands at, and whether its files differ from it; None outside a work tree."""
     try:
         commit, status = (
@@ -88,20 +87,21 @@ class Log:
 
     def __init__(self, folder: RunFolder, step: int):
         self._path = folder.path / LOG
-        self.last: dict[str, Any] = {}  # of the rows with a loss
+        self.last: dict[str, float] = {}  # the numbers of the last row with a loss
         if self._path.exists():
             with whole(self._path, folder.scratch) as partial, open(partial, "w", encoding="utf-8") as file:
                 for row in _rows(self._path):
                     if 0 < _number(row.get("step")) <= step:
                         file.write(json.dumps(row) + "\n")
-                        self.last = row if math.isfinite(_number(row.get("loss"), math.nan)) else self.last
+                        if math.isfinite(_number(row.get("loss"), math.nan)):
+                            self.last = {name: value for name, value in row.items() if isinstance(value, int | float)}
 
-    def add(self, row: dict[str, Any]) -> None:
+    def add(self, row: Mapping[str, float]) -> None:
         with open(self._path, "a", encoding="utf-8") as file:
             file.write(json.dumps(row) + "\n")
 
 
-def _rows(path: Path) -> Iterator[dict[str, Any]]:
+def _rows(path: Path) -> Iterator[dict[str, untrusted.Json]]:
     with untrusted.open_regular(path) as file:
         while line := file.readline(limits.LOG_LINE_BYTES):
             try:
@@ -112,6 +112,6 @@ def _rows(path: Path) -> Iterator[dict[str, Any]]:
                 yield row
 
 
-def _number(value: Any, other: float = 0) -> float:
+def _number(value: object, other: float = 0) -> float:
     """`value` if it is a number that a float can hold, else `other`."""
     return value if isinstance(value, int | float) and abs(value) < 2**53 else other

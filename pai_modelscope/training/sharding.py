@@ -2,9 +2,8 @@
 
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import timedelta
-from typing import Any
 
 import torch
 from accelerate import Accelerator
@@ -110,26 +109,27 @@ def check_phases(accelerator: Accelerator, phases: Sequence[Phase]) -> None:
         accelerator.ddp_handler.find_unused_parameters = True
 
 
-def autocast(accelerator: Accelerator) -> Any:
+def autocast(accelerator: Accelerator) -> AbstractContextManager[object]:
     """The precision of a step's forward pass. DeepSpeed holds its weights in half precision, accelerate leaves the rest
     to the model there: what meets those weights must be cast to them."""
     half = HALVES.get(accelerator.mixed_precision)
     if accelerator.distributed_type == DistributedType.DEEPSPEED and half:
         return torch.autocast(accelerator.device.type, half)
-    return accelerator.autocast()
+    context: AbstractContextManager[object] = accelerator.autocast()
+    return context
 
 
-def backward_context(accelerator: Accelerator, model: nn.Module, last: bool) -> Any:
+def backward_context(accelerator: Accelerator, model: nn.Module, last: bool) -> AbstractContextManager[object]:
     """Gradients are summed over the processes only in the last of a step's batches."""
     accelerator.gradient_state._set_sync_gradients(last)
     return nullcontext() if last else accelerator.no_sync(model)
 
 
-def save_options(accelerator: Accelerator) -> dict[str, Any]:
+def save_options(accelerator: Accelerator) -> dict[str, bool]:
     return {"exclude_frozen_parameters": True} if accelerator.distributed_type == DistributedType.DEEPSPEED else {}
 
 
-def load_options(accelerator: Accelerator) -> dict[str, Any]:
+def load_options(accelerator: Accelerator) -> dict[str, bool]:
     return {"load_module_strict": False} if accelerator.distributed_type == DistributedType.DEEPSPEED else {}
 
 

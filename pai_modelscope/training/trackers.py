@@ -1,9 +1,9 @@
 """Scalars and pictures for TensorBoard, Weights & Biases and SwanLab, through accelerate's trackers."""
 
 import importlib.util
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from accelerate import Accelerator
@@ -47,7 +47,7 @@ class Trackers:
             return
         accelerator.project_configuration.logging_dir = str(folder / TRACKED)
         accelerator.log_with = filter_trackers(names, accelerator.logging_dir)
-        options: dict[str, dict[str, Any]] = {
+        options: dict[str, dict[str, object]] = {
             "tensorboard": {"purge_step": step + 1 if step else None},
             "wandb": {"name": folder.name, "dir": str(folder)},
             "swanlab": {"experiment_name": folder.name, "logdir": str(folder / TRACKED)},
@@ -57,7 +57,7 @@ class Trackers:
             if tracker.name in ("wandb", "swanlab"):  # TensorBoard would open a second run for it
                 tracker.store_init_configuration({name: str(value) for name, value in asdict(config).items()})
 
-    def scalars(self, values: dict[str, Any], step: int) -> None:
+    def scalars(self, values: Mapping[str, float], step: int) -> None:
         numbers = {name: value for name, value in values.items() if name != "step"}
         if self._accelerator.trackers:
             self._accelerator.log(numbers, step=step)

@@ -20,8 +20,11 @@ from pai_modelscope.training.ownership import SAMPLES, RunFolder
 CAPTION = "caption"  # in a picture's `info`: what stands under it in the grid
 
 
+Outcome = dict[str, float] | list[Image.Image]  # numbers to log, or pictures to show
+
+
 class Validation(Protocol):
-    def validate(self, method: Method, step: int) -> dict[str, float] | list[Image.Image]:
+    def validate(self, method: Method, step: int) -> Outcome:
         """Numbers to log, or pictures to show, after `step` steps.
 
         It runs in the main process, without gradients, with the averaged weights in if there are any. Whatever random

@@ -3,7 +3,6 @@
 import os
 from collections.abc import Mapping, Sequence
 from itertools import cycle
-from typing import Any
 
 from PIL import Image
 
@@ -21,8 +20,8 @@ class PictureValidation:
         model: str | os.PathLike[str] | Sampler,
         prompts: Sequence[str],
         seed: int = 0,
-        control: Mapping[str, Sequence[Any]] | None = None,
-        **options: Any,
+        control: Mapping[str, Sequence[object]] | None = None,
+        **options: object,
     ):
         """
         Args:
@@ -35,11 +34,15 @@ class PictureValidation:
         if not prompts:
             raise UserError("validation pictures need at least one prompt")
         self._base = model if isinstance(model, Sampler) else Sampler.from_pretrained(model, device="cpu", safety=False)
-        self._texts: list[dict[str, Any]] = [{"text": prompt, "seed": seed + i} for i, prompt in enumerate(prompts)]
+        controls: list[dict[str, object]] = [{} for _ in prompts]
         self._kinds = list(control or {})
         for kind, pictures in (control or {}).items():
-            for text, picture in zip(self._texts, cycle(pictures), strict=False):
-                text.setdefault("control", {})[kind] = picture
+            for steering, picture in zip(controls, cycle(pictures), strict=False):
+                steering[kind] = picture
+        self._texts: list[dict[str, object]] = [
+            {"text": prompt, "seed": seed + i} | ({"control": steering} if steering else {})
+            for i, (prompt, steering) in enumerate(zip(prompts, controls, strict=True))
+        ]
         self._options = options
 
     def validate(self, method: Method, step: int) -> list[Image.Image]:
@@ -49,7 +52,7 @@ class PictureValidation:
             sampler = Sampler(model, name=self._base.name, recommended=self._base.recommended, base=self._base.base)
             for kind in self._kinds:
                 sampler.add_controlnet(method.control_network(), kind)
-            for picture in sampler(self._texts, **self._options):
+            for picture in sampler(self._texts, callback=None, **self._options):
                 picture.image.info[CAPTION] = picture.prompt
                 images.append(picture.image)
         return images

@@ -69,11 +69,12 @@ class ControlNetTraining(Denoising):
         return [self.controlnet, self.unet]
 
     def control_network(self) -> nn.Module:
-        return self.controlnet
+        network: nn.Module = self.controlnet
+        return network
 
     def predict(self, noisy: torch.Tensor, timesteps: torch.Tensor, states: torch.Tensor, batch: Batch) -> torch.Tensor:
         down, middle = self.controlnet(noisy, timesteps, states, batch["control"], return_dict=False)
-        return self.unet(
+        prediction: torch.Tensor = self.unet(
             noisy,
             timesteps,
             states,
@@ -81,6 +82,7 @@ class ControlNetTraining(Denoising):
             mid_block_additional_residual=middle,
             return_dict=False,
         )[0]
+        return prediction
 
     def save(self, folder: Path) -> None:
         if is_control_lora(self.controlnet):

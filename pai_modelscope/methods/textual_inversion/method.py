@@ -5,12 +5,12 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Unpack
+from typing import Unpack
 
 import torch
 from diffusers import DDIMScheduler, DDPMScheduler, UNet2DConditionModel
 from torch import nn
-from transformers import PreTrainedTokenizerBase
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from pai_modelscope import limits
 from pai_modelscope.adapters import Embedding, load_embedding, write_embedding
@@ -64,7 +64,7 @@ class TextualInversion(Denoising):
         super().__init__(unet.requires_grad_(False), text_encoder, scheduler, empty_ids, **options)
         if not 1 <= num_vectors <= limits.EMBEDDING_VECTORS:
             raise UserError(f"num_vectors is {num_vectors}; give a whole number from 1 to {limits.EMBEDDING_VECTORS}")
-        encoder: Any = self.text_encoder
+        encoder: PreTrainedModel = self.text_encoder
         table = encoder.get_input_embeddings()
         vectors = initial_vectors(tokenizer, table, initializer, num_vectors)
         self.placeholder = placeholder
@@ -75,7 +75,10 @@ class TextualInversion(Denoising):
     @property
     def vectors(self) -> nn.Parameter:
         """(num_vectors, width): all that learns."""
-        return self.text_encoder.get_input_embeddings().vectors  # type: ignore[operator]
+        encoder: PreTrainedModel = self.text_encoder
+        words = encoder.get_input_embeddings()
+        assert isinstance(words, Words)
+        return words.vectors
 
     def components(self) -> Mapping[str, object]:
         return {**super().components(), "tokenizer": self.tokenizer}
@@ -135,7 +138,7 @@ class TextualInversionFineTuning(FineTuning[TextualInversionOptions, TextualInve
         return with_word(pictures, options.placeholder_token, self.tokenizer, options.learnable_property)
 
 
-def initial_vectors(tokenizer: Any, table: nn.Embedding, text: str, count: int) -> torch.Tensor:
+def initial_vectors(tokenizer: PreTrainedTokenizerBase, table: nn.Embedding, text: str, count: int) -> torch.Tensor:
     """(count, width) from the vectors of the tokens of `text`, in their order.
 
     As many as there are tokens: each its own. Fewer: each the mean of its share of them. More: the text again.
@@ -185,5 +188,5 @@ def fill_pipeline(folder: Path, source: Path, embedding: Embedding) -> None:
 class _Text:
     """The part of a pipeline that an embedding needs."""
 
-    def __init__(self, tokenizer: Any, text_encoder: Any):
+    def __init__(self, tokenizer: PreTrainedTokenizerBase, text_encoder: PreTrainedModel):
         self.tokenizer, self.text_encoder = tokenizer, text_encoder
