@@ -346,3 +346,53 @@ def test_notice_names_every_author_and_licence() -> None:
     assert [credit for credit in credits if not all(part in notice for part in credit)] == []
     fonts = list((PACKAGE / "assets" / "fonts").glob("*.otf"))
     assert fonts and all(font.name in notice for font in fonts)
+
+
+def annotations(node: ast.FunctionDef | ast.AsyncFunctionDef) -> list[ast.expr]:
+    arguments = node.args
+    several = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs, arguments.vararg, arguments.kwarg]
+    return [part for part in (*(one.annotation for one in several if one), node.returns) if part]
+
+
+def names_any(annotation: ast.expr) -> bool:
+    texts = [part.value for part in ast.walk(annotation) if isinstance(part, ast.Constant)]
+    names = [part.id for part in ast.walk(annotation) if isinstance(part, ast.Name)]
+    return "Any" in names or any(isinstance(text, str) and re.search(r"\bAny\b", text) for text in texts)
+
+
+def untyped(tree: ast.Module) -> list[str]:
+    """Public functions, methods and fields of classes whose annotation says `Any`."""
+    found = []
+    for scope in (tree, *(node for node in ast.walk(tree) if isinstance(node, ast.ClassDef))):
+        if isinstance(scope, ast.ClassDef) and scope.name.startswith("_"):
+            continue
+        for node in scope.body:
+            if isinstance(node, ast.FunctionDef) and (not node.name.startswith("_") or node.name == "__init__"):
+                found += [node.name for annotation in annotations(node) if names_any(annotation)]
+            elif isinstance(node, ast.AnnAssign) and isinstance(scope, ast.ClassDef) and names_any(node.annotation):
+                found.append(ast.unparse(node.target))
+    return found
+
+
+@pytest.mark.parametrize("path", package_files(), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_what_is_public_says_its_types(path: Path) -> None:
+    assert untyped(ast.parse(path.read_text(encoding="utf-8"))) == []
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "def f(x: Any): pass",
+        "def f() -> 'dict[str, Any]': pass",
+        "class C:\n    x: list[Any]",
+        "class C:\n    def __init__(self, **more: Any): pass",
+    ],
+)
+def test_an_untyped_part_is_seen(code: str) -> None:
+    assert untyped(ast.parse(code)) and not untyped(ast.parse(code.replace("Any", "object")))
+
+
+def test_any_is_rare() -> None:
+    texts = [line for path in package_files() for line in path.read_text(encoding="utf-8").splitlines()]
+    count = sum(len(re.findall(r"\bAny\b", line)) for line in texts if not re.match(r"\s*(from|import) ", line))
+    assert count <= 150
