@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from huggingface_hub import ModelCardData
+
 import pai_modelscope
 from pai_modelscope.config import TrainingConfig
 from pai_modelscope.files import write_text
@@ -91,11 +93,12 @@ def _licence(facts: CardFacts) -> str:
 
 
 def _head(facts: CardFacts) -> str:
-    entries = {
-        "license": facts.licence,
-        "base_model": facts.base_model,
-        "library_name": "diffusers",
-        "language": "zh",
-    }
-    lines = "".join(f"{name}: {value}\n" for name, value in entries.items() if value)
-    return f"---\n{lines}tags:\n- pai_modelscope\n---\n"
+    """The front matter, as hubs read it."""
+    front_matter = ModelCardData(
+        license=facts.licence or None,
+        base_model=facts.base_model or None,
+        library_name="diffusers",
+        language="zh",
+        tags=["pai_modelscope"],
+    )
+    return f"---\n{front_matter.to_yaml()}\n---\n"

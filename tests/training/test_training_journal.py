@@ -180,6 +180,16 @@ def test_the_card_tells_what_is_known_and_no_more(tmp_path):
     assert "stopped before its 12 steps" in card.text
 
 
+def test_the_card_of_any_base_model_is_yaml(tmp_path):
+    """A folder's name may hold what YAML takes for its own."""
+    from huggingface_hub import ModelCard
+
+    base = "C:\\models: [猫] # 1"
+    run(tmp_path, facts=CardFacts(base), max_train_steps=1)
+    card = ModelCard.load(tmp_path / "result/README.md")
+    assert (card.data.base_model, card.data.license, card.data.tags) == (base, None, ["pai_modelscope"])
+
+
 def test_a_result_that_is_written_again_tells_the_loss_that_was_logged(tmp_path):
     """As after a run that was killed while it wrote its result."""
     _, first, _ = run(tmp_path, validation=Numbers(), validation_steps=12)
