@@ -30,7 +30,7 @@ from recipes.mini.data import SceneSource, Workspace, scene_source
 from recipes.mini.scenes import Record, SceneMix
 
 MIX = SceneMix(pairs=0.15, coloured=0.45)
-EYES = (16, 24, 32, 48)  # channels of the layers that read the picture: edges need few
+HINT_CHANNELS = (16, 24, 32, 48)  # channels of the layers that read the picture: edges need few
 
 
 class EdgeSource(SceneSource):
@@ -98,7 +98,7 @@ def main() -> None:
         CLIPTextModel.from_pretrained(args.work / "clip/result/text_encoder"),
         models.scheduler(),
         chunk_ids(workspace.tokenizer(), [""])[0, 0],
-        controlnet=ControlNetModel.from_unet(unet, conditioning_embedding_out_channels=EYES),
+        controlnet=ControlNetModel.from_unet(unet, conditioning_embedding_out_channels=HINT_CHANNELS),
         rank=int(args.rank) or None,
         caption_dropout=0.3,  # so that the picture steers also where the text says little
     )
