@@ -99,7 +99,7 @@ def control_rows(pipe: Any, sampler: Any, folder: Path, steps: int, repeats: int
     del net  # both ways draw with the one that the sampler opens, so that memory holds it once
     parts = {name: getattr(pipe, name) for name in PARTS}
     plain = StableDiffusionControlNetPipeline(
-        **parts, controlnet=sampler.model.open_controlnet(str(folder)), safety_checker=None, feature_extractor=None
+        **parts, controlnet=sampler.model.controlnets[str(folder)], safety_checker=None, feature_extractor=None
     )
     plain.set_progress_bar_config(disable=True)
 

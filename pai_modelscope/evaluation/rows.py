@@ -202,7 +202,7 @@ def under_control(bench: Bench, cases: Sequence[Case], options: Mapping[str, obj
         }
         for case, edges in zip(cases, edges_of(bench, cases), strict=True)
     ]
-    pictures = bench.sampler(texts, batch_size=bench.batch, **{**bench.options, **options})
+    pictures = bench.sampler(texts, callback=None, batch_size=bench.batch, **{**bench.options, **options})
     return [picture.image for picture in pictures]
 
 

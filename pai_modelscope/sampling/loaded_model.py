@@ -56,7 +56,7 @@ class LoadedModel:
         self.pipe, self.family = pipe, family
         self._backend = backend
         self._networks = self._networks_of()
-        self._controlnets: dict[str, ModelMixin] = {}
+        self.controlnets = ControlNets(self)
         self.lora_bytes = lora_bytes
 
     @classmethod
@@ -128,25 +128,31 @@ class LoadedModel:
         """
         self.networks.load(digest, read, self.lora_bytes, keep)
 
-    def open_controlnet(self, source: str) -> "ModelMixin":
-        """A ControlNet for this model, opened once: a folder, a name of the zoo or a hub id.
-
-        Raises:
-            UserError: it can't be opened, or was made for another model.
-        """
-        with self.lock:
-            if source not in self._controlnets:
-                self._controlnets[source] = self.family.open_controlnet(model_dir(source), self.pipe)
-            return self._controlnets[source]
-
     def active(self, weights: Mapping[str, float]) -> AbstractContextManager[None]:
         """Exactly the LoRAs of these digests are on inside, at their weights; the lock is held."""
         return self.networks.active(weights, self.backend, self.lora_bytes)
 
     def release(self) -> None:
         """Take all LoRAs out, and forget ControlNets: every key and tensor is that of the opened model then."""
-        self._controlnets.clear()
+        self.controlnets.clear()
         self.networks.release()
+
+
+class ControlNets(dict[str, "ModelMixin"]):
+    """The ControlNets of a model by their folder, name of the zoo or hub id; each is opened when it is first asked for.
+
+    Asking raises `UserError` for one that can't be opened, or was made for another model.
+    """
+
+    def __init__(self, model: LoadedModel):
+        super().__init__()
+        self._model = weakref.proxy(model)  # which holds this
+
+    def __missing__(self, source: str) -> "ModelMixin":
+        with self._model.lock:
+            if source not in self:  # another thread may have opened it meanwhile
+                self[source] = self._model.family.open_controlnet(model_dir(source), self._model.pipe)
+            return self[source]
 
 
 class Networks:

@@ -7,6 +7,7 @@ that `batch_size` and `batch_pos` fills the other rows with copies and gives the
 
 import os
 import warnings
+from collections import ChainMap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -77,7 +78,8 @@ class Sampler:
         self.safety = safety
         self.recommended: dict[str, object] = dict(recommended or {})
         self._own = self.pipe.scheduler
-        self._controlnets: dict[str, ModelMixin] = {}
+        # Those that were added here, then those of the model, which other samplers share.
+        self._controlnets: ChainMap[str, ModelMixin] = ChainMap({}, self.model.controlnets)
         self._own_controlnets: dict[str, str] = {}
         self._adapters = Adapters(self.model)
 
@@ -169,8 +171,8 @@ class Sampler:
         requests = [replace(request, loras=self._adapters.open(request.loras)) for request in requests]
         uses = [use for request in requests for use in request.loras]
         vocabulary = self._adapters.vocabulary([file for request in requests for file in request.embeddings], uses)
-        for control in dict.fromkeys(control for request in requests for control in request.controls):
-            self._controlnet(control.model)
+        for name in dict.fromkeys(control.model for request in requests for control in request.controls):
+            self._controlnets[name]
         call_texts = CallTexts(self.model.family, vocabulary)
         call_texts.check([request for request in requests if request.first])
         return self._run(self._batches(requests, call_texts), call_texts, callback)
@@ -262,7 +264,7 @@ class Sampler:
             conditionings = texts.condition(rows, drawing, session)
             prepared = pipeline_inputs(rows)
             controls = [
-                NetworkControl(self._controlnet(control.model), picture, control.scale, control.start, control.end)
+                NetworkControl(self._controlnets[control.model], picture, control.scale, control.start, control.end)
                 for control, picture in zip(request.controls, prepared.control_pictures, strict=True)
             ]
             guidance = Guidance(request.guidance_scale, request.guidance_rescale)
@@ -284,10 +286,6 @@ class Sampler:
         if not np.isfinite(images).all():
             raise no_picture(self.pipe.dtype, request)
         return [prepared.finish(picture) for picture in self.pipe.numpy_to_pil(images)]
-
-    def _controlnet(self, model: str) -> "ModelMixin":
-        """One that was added, else of a folder, a name of the zoo or a hub id."""
-        return self._controlnets.get(model) or self.model.open_controlnet(model)
 
     def _scheduler(self, name: str) -> "SchedulerMixin":
         return on_cpu(self._own if name == own_name(self._own) else SCHEDULERS[name](self._own.config))
