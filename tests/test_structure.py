@@ -4,6 +4,7 @@ import ast
 import configparser
 import importlib
 import importlib.metadata
+import importlib.util
 import os
 import pkgutil
 import re
@@ -346,6 +347,32 @@ def test_notice_names_every_author_and_licence() -> None:
     assert [credit for credit in credits if not all(part in notice for part in credit)] == []
     fonts = list((PACKAGE / "assets" / "fonts").glob("*.otf"))
     assert fonts and all(font.name in notice for font in fonts)
+
+
+def test_no_two_test_files_share_a_name() -> None:
+    """pytest would take the second for the first."""
+    names = [path.name for path in (ROOT / "tests").rglob("test_*.py")]
+    assert sorted(names) == sorted(set(names))
+
+
+CALLERS = [
+    path
+    for path in python_files()
+    if path.relative_to(ROOT).parts[0] in {"recipes", "benchmarks", "scripts", "docs", "gallery"}
+] + sorted((ROOT / "notebooks/src").glob("*.py"))
+
+
+@pytest.mark.parametrize("path", CALLERS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_what_is_imported_from_the_package_is_there(path: Path) -> None:
+    """Of notebooks, recipes and benchmarks, which tests run in part or not at all."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    tree = ast.parse("\n".join("pass" if line.lstrip().startswith(("%", "!")) else line for line in lines))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "pai_modelscope":
+            module = importlib.import_module(str(node.module))
+            for alias in node.names:
+                whole = f"{node.module}.{alias.name}"
+                assert hasattr(module, alias.name) or importlib.util.find_spec(whole), whole
 
 
 def annotations(node: ast.FunctionDef | ast.AsyncFunctionDef) -> list[ast.expr]:

@@ -226,7 +226,7 @@ print(f"与采样器画的逐位相同：{same_in_modelscope}")
 # %% [markdown]
 # ## 原生 diffusers 的写法
 #
-# 自带的 ControlNet 以低秩的形式保存，`load_controlnet` 把它与模型的编码器合成普通的 `ControlNetModel`，之后就是 diffusers 的用法。
+# 自带的 ControlNet 以低秩的形式保存，`sampler.model.controlnets` 打开它时，把它与模型的编码器合成普通的 `ControlNetModel`，之后就是 diffusers 的用法。
 # PAI 发布的 ControlNet 不是低秩的，直接用 diffusers 打开即可（需要 GPU 与网络）：
 #
 # ```python
@@ -242,9 +242,7 @@ print(f"与采样器画的逐位相同：{same_in_modelscope}")
 import torch
 from diffusers import StableDiffusionControlNetPipeline
 
-from pai_modelscope.checkpoints.load import load_controlnet
-
-net = load_controlnet(pai_modelscope.model_dir(CONTROLNET), sampler.pipe)
+net = sampler.model.controlnets[CONTROLNET]
 pipe = StableDiffusionControlNetPipeline(**sampler.pipe.components, controlnet=net, requires_safety_checker=False)
 pipe.set_progress_bar_config(disable=True)
 theirs = pipe(
