@@ -10,6 +10,7 @@ where HunyuanFamily is a `ModelFamily` class whose constructor takes no argument
 
 from pathlib import Path
 
+from pai_modelscope.config.option import short_repr
 from pai_modelscope.errors import UserError
 from pai_modelscope.families.family import ModelFamily
 from pai_modelscope.families.stable_diffusion import StableDiffusionFamily
@@ -24,8 +25,10 @@ _registered: dict[str, ModelFamily] = {STABLE_DIFFUSION.name: STABLE_DIFFUSION}
 def register_family(family: ModelFamily) -> None:
     """Add a family of one's own: its folders then open by `Sampler.from_pretrained` and the command line.
 
-    Raises `UserError` if another family has its name.
+    Raises `UserError` for what is no family, and if another family has its name.
     """
+    if not isinstance(family, ModelFamily):
+        raise UserError(f"register_family takes a ModelFamily, not {short_repr(family)}: make one, and give it")
     if families().get(family.name, family) is not family:
         raise UserError(f"there is a family {family.name!r} already: give it another name")
     _registered[family.name] = family

@@ -10,6 +10,7 @@ where BIASES is a `MethodSpec`. Its module is imported when somebody asks for th
 
 from collections.abc import Callable
 
+from pai_modelscope.config.option import short_repr
 from pai_modelscope.errors import UserError
 from pai_modelscope.methods.controlnet.options import ControlNetOptions
 from pai_modelscope.methods.dreambooth.options import DreamBoothOptions
@@ -37,8 +38,10 @@ _followers: list[Callable[[MethodSpec], None]] = []
 def register_method(spec: MethodSpec) -> None:
     """Add a method of one's own: the command line, `fine_tune` and ModelScope's trainers then know it.
 
-    Raises `UserError` if another method has its name.
+    Raises `UserError` for what is no `MethodSpec`, and if another method has its name.
     """
+    if not isinstance(spec, MethodSpec):
+        raise UserError(f"register_method takes a MethodSpec, not {short_repr(spec)}")
     if (known := methods().get(spec.name, spec)) != spec:
         raise UserError(f"there is a method {spec.name!r} already ({known.target}): give it another name")
     _registered[spec.name] = spec

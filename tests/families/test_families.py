@@ -88,6 +88,8 @@ def test_two_families_cannot_share_a_name(registered):
     with pytest.raises(UserError, match="there is a family 'hunyuan-dit' already"):
         register_family(HunyuanFamily())
     register_family(registered)  # the same again changes nothing
+    with pytest.raises(UserError, match="takes a ModelFamily, not <class"):
+        register_family(HunyuanFamily)  # the class, not one of it
 
 
 def test_a_pipeline_of_no_family_is_refused():

@@ -271,3 +271,8 @@ def test_a_class_that_is_not_there_is_one_line(registered, tmp_path):
     with pytest.raises(UserError, match="the method 'nowhere' can't be used: no_such_module:Class can't be imported"):
         fine_tune("nowhere", output_dir=str(tmp_path), **TINY)
     assert "nowhere" in methods()
+
+
+def test_what_is_no_method_is_not_registered():
+    with pytest.raises(UserError, match="register_method takes a MethodSpec, not 'biases'"):
+        register_method("biases")
