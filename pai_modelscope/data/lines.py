@@ -33,7 +33,8 @@ def text_lines(file: BinaryIO, name: str) -> Iterator[str]:
             f"{name} is not in {readable(encoding)} throughout, from about line {number + 1} on: save it as UTF-8."
         ) from None
     finally:
-        text.detach()  # whoever opened the file closes it
+        if not text.closed:  # whoever opened the file closes it, perhaps before its last line was read
+            text.detach()
 
 
 def _encoding_of(file: BinaryIO, name: str) -> str:

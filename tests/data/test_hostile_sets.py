@@ -17,6 +17,7 @@ from pai_modelscope.data import open_training_set, scan
 from pai_modelscope.data.archives import samples_of
 from pai_modelscope.data.folders import repeats_of
 from pai_modelscope.data.latent_cache import ShardCache
+from pai_modelscope.data.lines import text_lines
 from pai_modelscope.data.metadata import rows_of
 from pai_modelscope.data.parquet_pages import unfolded_bytes
 from pai_modelscope.data.tsv import lines_of
@@ -303,3 +304,18 @@ def test_a_tsv_still_gives_pictures_of_any_length(tmp_path) -> None:
     (tmp_path / "x.tsv").write_text("\r\n".join(lines), encoding="utf-8")
     found = scan(open_training_set(tmp_path))
     assert [each.size for each in found] == [(800, 800), (96, 96)] and found[1].captions == ("1只猫",)
+
+
+def test_lines_may_be_left_when_their_file_is_closed_already(tmp_path):
+    """As an error among them does, which closes the file first: Python would tell of it beside the error."""
+    path = tmp_path / "metadata.jsonl"
+    path.write_text("1\n2\n", "utf-8")
+    with path.open("rb") as file:
+        lines = text_lines(file, "metadata.jsonl")
+        assert next(lines) == "1\n"
+    lines.close()
+    with path.open("rb") as file:
+        lines = text_lines(file, "metadata.jsonl")
+        next(lines)
+        lines.close()
+        assert not file.closed and file.read() == b""
