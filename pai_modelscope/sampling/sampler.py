@@ -32,13 +32,13 @@ from pai_modelscope.sampling.pipeline_selection import no_picture, open_pipeline
 from pai_modelscope.sampling.progress import Callback, Progress
 from pai_modelscope.sampling.request import DrawingPass, ModelLimits, ResolvedRequest, Text, read_call, resolve
 from pai_modelscope.sampling.safety import SafetyCheck, build_safety
-from pai_modelscope.sampling.schedulers import SCHEDULERS, on_cpu, own_name
+from pai_modelscope.sampling.schedulers import build_scheduler, own_name
 from pai_modelscope.sampling.settings import check_types, own_settings
 from pai_modelscope.sampling.upscale import enlarged, passes
 from pai_modelscope.zoo import model_dir
 
 if TYPE_CHECKING:
-    from diffusers import DiffusionPipeline, ModelMixin, SchedulerMixin
+    from diffusers import DiffusionPipeline, ModelMixin
     from transformers import PreTrainedTokenizerBase
 
 _GPU_BATCH = 8
@@ -269,7 +269,7 @@ class Sampler:
             ]
             guidance = Guidance(request.guidance_scale, request.guidance_rescale)
             denoiser = Denoiser(self.model, conditionings, guidance, controls, steps=drawing.steps)
-            pipe = open_pipeline(self.model, request, denoiser, self._scheduler(request.scheduler))
+            pipe = open_pipeline(self.model, request, denoiser, build_scheduler(request.scheduler, self._own))
             try:
                 images = pipe(
                     **self.model.family.prompt_arguments(denoiser.first_states()),
@@ -286,9 +286,6 @@ class Sampler:
         if not np.isfinite(images).all():
             raise no_picture(self.pipe.dtype, request)
         return [prepared.finish(picture) for picture in self.pipe.numpy_to_pil(images)]
-
-    def _scheduler(self, name: str) -> "SchedulerMixin":
-        return on_cpu(self._own if name == own_name(self._own) else SCHEDULERS[name](self._own.config))
 
     def _infotext(self, request: ResolvedRequest, vocabulary: Vocabulary, size: int, row: int) -> str:
         dtype = self.pipe.dtype

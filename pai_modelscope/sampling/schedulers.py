@@ -186,6 +186,11 @@ def _split(name: str, schedules: tuple[str, ...]) -> tuple[str, str]:
     return name, ""
 
 
+def build_scheduler(name: str, own: SchedulerMixin) -> SchedulerMixin:
+    """The scheduler of a name, over the schedule of the model's `own`, which it is where the name is its own."""
+    return on_cpu(own if name == own_name(own) else SCHEDULERS[name](own.config))
+
+
 def on_cpu(scheduler: SchedulerMixin) -> SchedulerMixin:
     """A copy whose timesteps stay on the CPU, so that looking one up does not wait for the GPU in every step."""
     copied = copy.copy(scheduler)
