@@ -20,6 +20,7 @@ from pai_modelscope.families import Inputs, NetworkControl
 from pai_modelscope.images.infotext import parse_infotext
 from pai_modelscope.sampling import LoadedModel
 from pai_modelscope.sampling.denoiser import rescaled
+from pai_modelscope.sampling.schedulers import build_scheduler
 from tests.sampling.test_loras import lora_file
 from tests.support.controlnets import save_steering_controlnet
 
@@ -205,7 +206,7 @@ def test_a_network_that_embeds_guidance_is_told_the_scale_by_its_pipeline(sample
     lcm = Sampler(LoadedModel(pipe, backend=backend), recommended={"scheduler": "LCM"})
     drawn = [array(lcm("熊猫", **{**QUICK, "guidance_rescale": 0.7}, guidance_scale=s)[0]) for s in (2.0, 8.0)]
     assert backend.calls == [(1, False)] * STEPS * 2 and not np.array_equal(*drawn)
-    pipe.scheduler = lcm._scheduler("LCM")
+    pipe.scheduler = build_scheduler("LCM", pipe.scheduler)
     pipe.set_progress_bar_config(disable=True)
     options = {"num_inference_steps": STEPS, "height": 64, "width": 64, "guidance_scale": 8.0}
     expected = pipe("熊猫", generator=[torch.Generator().manual_seed(1)], **options).images[0]

@@ -155,7 +155,7 @@ TASKS += [("control mask", 1.0)]
 
 def samplers() -> list[Any]:
     """One of each way of stepping; the others, which differ from these by an option or an order, are slow."""
-    first = ("DPM++ 2M", "UniPC", "Euler", "Euler a", "Heun", "DPM2", "DDIM", "LCM")
+    first = ("DPM++ 2M", "Heun", "LCM")
     return [pytest.param(name, marks=[] if name in first else [pytest.mark.slow]) for name in PLAIN]
 
 
