@@ -43,7 +43,7 @@ class ModelFacts:
 class NetworkControl:
     """A ControlNet with its scale, and the share of the evaluations that it takes part in.
 
-    `pictures`: what it sees, (pictures, 3, H, W) from 0 to 1.
+    `pictures`: what it sees, (pictures, 3, H, W) from 0 to 1, on its device and of its type.
     """
 
     network: "ModelMixin"

@@ -159,7 +159,7 @@ class StableDiffusionFamily(ModelFamily):
         total: Residuals | None = None
         for entry in controls:
             network = entry.network
-            pictures = spread(entry.pictures.to(samples.device, network.dtype))
+            pictures = spread(entry.pictures)
             down, middle = network(
                 samples[first:, : network.config.in_channels],
                 timestep,

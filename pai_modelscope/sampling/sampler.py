@@ -263,10 +263,11 @@ class Sampler:
         with AdapterSession(self._adapters, request.loras, texts.vocabulary) as session:
             conditionings = texts.condition(rows, drawing, session)
             prepared = pipeline_inputs(rows)
-            controls = [
-                NetworkControl(self._controlnets[control.model], picture, control.scale, control.start, control.end)
-                for control, picture in zip(request.controls, prepared.control_pictures, strict=True)
-            ]
+            controls = []
+            for control, pictures in zip(request.controls, prepared.control_pictures, strict=True):
+                network = self._controlnets[control.model]
+                pictures = pictures.to(network.device, network.dtype)  # here, not again in every step
+                controls.append(NetworkControl(network, pictures, control.scale, control.start, control.end))
             guidance = Guidance(request.guidance_scale, request.guidance_rescale)
             denoiser = Denoiser(self.model, conditionings, guidance, controls, steps=drawing.steps)
             pipe = open_pipeline(self.model, request, denoiser, build_scheduler(request.scheduler, self._own))
