@@ -5,7 +5,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import torch
@@ -151,9 +151,17 @@ def _shipped(device: torch.device, gpus: int, seed: int) -> Opened:
     from pai_modelscope.data import Geometry, open_training_set, scan
     from pai_modelscope.data.augmentation import CaptionSettings
     from pai_modelscope.data.cached_batches import CachedSource
+    from pai_modelscope.families import STABLE_DIFFUSION
 
     pipe, pictures = _mini(), scan(open_training_set("shipped:food"))
     parts = (pictures, Geometry(256), CaptionSettings(), pipe.tokenizer)
     cache = tempfile.mkdtemp(prefix="training-benchmark-")
-    source = CachedSource(*parts, vae=pipe.vae, text_encoder=pipe.text_encoder, folder=cache, device=device)
+    source = CachedSource(
+        *parts,
+        vae=pipe.vae,
+        scale=partial(STABLE_DIFFUSION.scale_latents, pipe),
+        text_encoder=pipe.text_encoder,
+        folder=cache,
+        device=device,
+    )
     return Opened(pipe.to("cpu"), 256, source, device, gpus, seed)

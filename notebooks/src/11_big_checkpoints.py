@@ -261,7 +261,7 @@ else:
 import shutil
 from pathlib import Path
 
-from pai_modelscope.checkpoints.single_file import from_single_file, to_single_file
+from pai_modelscope.families.single_file import from_single_file, to_single_file
 
 folder = Path(OUTPUT)
 folder.mkdir(parents=True, exist_ok=True)

@@ -32,8 +32,8 @@ def run(args: argparse.Namespace) -> None:
     """
     from pathlib import Path
 
-    from pai_modelscope.checkpoints.single_file import from_single_file, to_single_file
     from pai_modelscope.checkpoints.single_file.read import ENDINGS
+    from pai_modelscope.families.single_file import from_single_file, to_single_file
 
     source = Path(args.input)
     if source.is_file() or (source.suffix in ENDINGS and not source.exists()):

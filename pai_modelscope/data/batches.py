@@ -1,7 +1,7 @@
 """Pictures and captions become the batches of the training loop."""
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, TypedDict, Unpack
 
 import numpy as np
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 TOGETHER = 8  # pictures that go through the VAE at once: its memory is that of many UNet samples
 Batch = dict[str, torch.Tensor]
+Scale = Callable[[torch.Tensor], torch.Tensor]  # latents as the VAE gives them, to those that the network sees
 
 
 class SourceOptions(TypedDict, total=False):
@@ -155,15 +156,16 @@ class PictureSource(ExampleSource):
         tokenizer: "PreTrainedTokenizerBase",
         *,
         vae: "AutoencoderKL",
+        scale: Scale,
         **options: Unpack[SourceOptions],
     ):
-        """As `ExampleSource`, and `vae`, which moves to the device of the first batch."""
+        """As `ExampleSource`, and `vae`, which moves to the device of the first batch; `scale`: of its latents."""
         super().__init__(training_set, geometry, captions, tokenizer, **options)
-        self.vae = vae.eval()
+        self.vae, self.scale = vae.eval(), scale
 
     def latents(self, samples: Sequence[Sample], keys: torch.Tensor, device: torch.device) -> torch.Tensor:
         mean, std = encode(self.vae.to(device), moved(self.views(picture_view, samples), device))
-        return scaled(resample(mean, std, keys), *scaling(self.vae))
+        return channels_last(self.scale(resample(mean, std, keys)))
 
 
 def moved(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
@@ -178,14 +180,9 @@ def encode(vae: "AutoencoderKL", pixels: torch.Tensor) -> tuple[torch.Tensor, to
     return torch.cat([part.mean for part in parts]), torch.cat([part.std for part in parts])
 
 
-def scaling(vae: "AutoencoderKL") -> tuple[float, float]:
-    """What to multiply latents by to unit variance, and what to subtract before."""
-    return float(vae.config.scaling_factor), float(getattr(vae.config, "shift_factor", None) or 0.0)
-
-
-def scaled(latents: torch.Tensor, factor: float, shift: float) -> torch.Tensor:
-    """`latents` (n, 4, h, w) as the UNet sees them."""
-    return ((latents - shift) * factor).contiguous(memory_format=torch.channels_last)
+def channels_last(latents: torch.Tensor) -> torch.Tensor:
+    """`latents` (n, 4, h, w) as convolutions are fastest with."""
+    return latents.contiguous(memory_format=torch.channels_last)
 
 
 def chunks_needed(

@@ -12,11 +12,11 @@ from pai_modelscope.data.batches import (
     TOGETHER,
     Batch,
     ExampleSource,
+    Scale,
     SourceOptions,
+    channels_last,
     encode,
     moved,
-    scaled,
-    scaling,
 )
 from pai_modelscope.data.examples import Example, TrainingSet
 from pai_modelscope.data.geometry import Geometry, Size
@@ -52,6 +52,7 @@ class CachedSource(ExampleSource):
 
     Args:
         vae: on `device` while it encodes, and on the CPU afterwards.
+        scale: makes of its latents those that the network learns from; see `ModelFamily.scale_latents`.
         folder: of the cache.
         process_index, num_processes, wait: of `Accelerator`, so that each process encodes its part of the pictures.
         options: of `ExampleSource`.
@@ -68,6 +69,7 @@ class CachedSource(ExampleSource):
         tokenizer: "PreTrainedTokenizerBase",
         *,
         vae: "AutoencoderKL",
+        scale: Scale,
         folder: str | os.PathLike[str],
         text_encoder: nn.Module | None = None,
         device: torch.device | str = "cpu",
@@ -82,7 +84,7 @@ class CachedSource(ExampleSource):
             raise UserError("States of shuffled tags can't be cached; leave out shuffle_tags or the cache of states.")
         super().__init__(training_set, geometry, captions, tokenizer, **options)
         processes: _Processes = {"process_index": process_index, "num_processes": num_processes, "wait": wait}
-        self._scaling = scaling(vae)
+        self._scale = scale
         self._cache = ShardCache(folder)
         self._vae = weights_digest(vae)
         self._keys: dict[tuple[str, Size, bool], str] = {}
@@ -96,7 +98,8 @@ class CachedSource(ExampleSource):
     def latents(self, samples: Sequence[Sample], keys: torch.Tensor, device: torch.device) -> torch.Tensor:
         entries = [self._key(sample.example, sample.cut.size, sample.cut.flip) for sample in samples]
         moments = self._cache.read(entries)
-        return scaled(resample(moved(moments["mean"], device), moved(moments["std"], device), keys), *self._scaling)
+        latents = resample(moved(moments["mean"], device), moved(moments["std"], device), keys)
+        return channels_last(self._scale(latents))
 
     def text(self, texts: Sequence[str], chunks: int, device: torch.device) -> Batch:
         if self._encoder is None:

@@ -4,6 +4,7 @@ from pai_modelscope.families.family import Inputs, ModelFacts, ModelFamily, Netw
 from pai_modelscope.families.registry import (
     STABLE_DIFFUSION,
     families,
+    family_of_file,
     family_of_folder,
     family_of_pipeline,
     recognized,
@@ -20,6 +21,7 @@ __all__ = [
     "States",
     "Task",
     "families",
+    "family_of_file",
     "family_of_folder",
     "family_of_pipeline",
     "recognized",

@@ -1,5 +1,6 @@
 """What a family of text-to-image models is: what its folders hold, how its prompts and networks are used."""
 
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -125,6 +126,36 @@ class ModelFamily(ABC):
     def timestep(self, timestep: torch.Tensor, rows: int) -> torch.Tensor:
         """A pipeline's timestep as the network takes it for so many rows."""
         return timestep
+
+    def scale_latents(self, pipe: "DiffusionPipeline", latents: torch.Tensor) -> torch.Tensor:
+        """The latents (n, C, h, w) that the VAE encodes pictures into, as the network sees them: of unit variance."""
+        config = pipe.vae.config
+        shift = float(config.get("shift_factor") or 0.0)  # diffusers' configurations have None where there is none
+        return (latents - shift) * float(config.scaling_factor)
+
+    def recognizes_file(self, file: Path) -> bool:
+        """Whether a file holds a model or a ControlNet in this family's single-file layout. Its header is enough."""
+        return False
+
+    def write_single_file(self, model: Path, file: Path, base: str | os.PathLike[str] | None) -> Path:
+        """Write a model's or a ControlNet's folder as one new file.
+
+        `base`: the model of a ControlNet that is kept as its difference from it.
+
+        Raises:
+            UserError: there is no such layout, or this folder has no place in it.
+        """
+        raise UserError(f"models of the family {self.name} have no single-file layout: give the folder as it is")
+
+    def read_single_file(self, file: Path, folder: Path, base: str | os.PathLike[str] | None) -> Path:
+        """Write the model or the ControlNet in a file as a new folder.
+
+        `base`: whose tokenizer, scheduler and configurations the folder gets, where the file has none.
+
+        Raises:
+            UserError: there is no such layout, or the file is not of it.
+        """
+        raise UserError(f"models of the family {self.name} have no single-file layout: {file} can't be one")
 
     def open_controlnet(self, folder: Path, pipe: "DiffusionPipeline") -> "ModelMixin":
         """A ControlNet beside `pipe`, on its device and in its dtype.

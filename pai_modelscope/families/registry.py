@@ -8,6 +8,7 @@ A package brings a family by an entry point: in its `pyproject.toml`
 where HunyuanFamily is a `ModelFamily` class whose constructor takes no arguments.
 """
 
+import re
 from pathlib import Path
 
 from pai_modelscope.config.option import short_repr
@@ -49,13 +50,37 @@ def recognized(folder: Path) -> ModelFamily | None:
 
 
 def family_of_folder(folder: Path) -> ModelFamily:
-    """The family that opens a folder: the one that recognizes it, else Stable Diffusion's, which says what is wrong."""
-    return recognized(folder) or STABLE_DIFFUSION
+    """The family that opens a folder: the one that recognizes it, else Stable Diffusion's, which says what is wrong.
+
+    Raises `UserError` for another kind of pipeline, which needs a family that is not installed.
+    """
+    family = recognized(folder)
+    if family is None and (kind := _foreign_pipeline(folder)):
+        raise UserError(
+            f"The model in {folder} is a {kind}, which no family that is known here opens; known are "
+            f"{', '.join(sorted(families()))}. Install a package that brings its family, or register one by "
+            "pai_modelscope.families.register_family; or give another model, see `pai-modelscope zoo list`."
+        )
+    return family or STABLE_DIFFUSION
+
+
+def family_of_file(file: Path) -> ModelFamily:
+    """The family whose single-file layout a file has; else Stable Diffusion's, which says what is wrong."""
+    return next((family for family in families().values() if family.recognizes_file(file)), STABLE_DIFFUSION)
 
 
 def family_of_pipeline(pipe: object) -> ModelFamily | None:
     """The family of an opened pipeline; None for a pipeline of none."""
     return next((family for family in families().values() if family.holds(pipe)), None)
+
+
+def _foreign_pipeline(folder: Path) -> str:
+    """The class of a folder's pipeline, where it has no UNet and is no Stable Diffusion of version 1 that lost it."""
+    index = json_if_readable(folder / "model_index.json") or {}
+    kind = index.get("_class_name")
+    if not isinstance(kind, str) or "unet" in index or re.fullmatch(r"StableDiffusion[A-Za-z]*Pipeline", kind):
+        return ""
+    return short_repr(kind)
 
 
 def _checked(loaded: object, place: str) -> ModelFamily:

@@ -4,6 +4,7 @@ PAI-Diffusion, Taiyi and their kin (Rombach et al. 2022, arXiv:2112.10752).
 """
 
 import math
+import os
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,6 +17,7 @@ from pai_modelscope.adapters.shapes import check_config
 from pai_modelscope.checkpoints.configs import Classes, Part, check_vocabulary, fit_length
 from pai_modelscope.checkpoints.integrity import check_weights
 from pai_modelscope.checkpoints.load import load_part, load_parts
+from pai_modelscope.checkpoints.single_file import from_single_file, to_single_file
 from pai_modelscope.errors import UserError
 from pai_modelscope.families.family import Inputs, ModelFacts, ModelFamily, NetworkControl, Spread, States, Task
 from pai_modelscope.library_logs import quiet
@@ -113,6 +115,12 @@ class StableDiffusionFamily(ModelFamily):
     def network_inputs(self, arguments: Mapping[str, object], spread: Spread) -> Inputs:
         guidance = arguments.get("timestep_cond")  # (pictures, D) where the network embeds guidance
         return {"timestep_cond": spread(guidance)} if isinstance(guidance, torch.Tensor) else {}
+
+    def write_single_file(self, model: Path, file: Path, base: str | os.PathLike[str] | None) -> Path:
+        return to_single_file(model, file, base)
+
+    def read_single_file(self, file: Path, folder: Path, base: str | os.PathLike[str] | None) -> Path:
+        return from_single_file(file, folder, base)
 
     def open_controlnet(self, folder: Path, pipe: DiffusionPipeline) -> ModelMixin:
         """A ControlNet beside `pipe`, on its device and in its dtype.

@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import ClassVar, Generic, TypeVar
 
@@ -71,6 +72,7 @@ class FineTuning(ABC, Generic[Options, Module]):
             raise UserError(
                 f"{context.model} is a model of {kind}; this method trains those of {', '.join(sorted(self.families))}"
             )
+        self.family = family
         self.method: Module = self.create_method()
 
     @abstractmethod
@@ -136,8 +138,9 @@ class FineTuning(ABC, Generic[Options, Module]):
             "workers": data.dataloader_num_workers,
             "worker_processes": data.dataloader_worker_processes,
         }
+        scale = partial(self.family.scale_latents, pipe)
         if not data.cache_latents:
-            return PictureSource(pictures, geometry, captions, self.tokenizer, vae=pipe.vae, **options)
+            return PictureSource(pictures, geometry, captions, self.tokenizer, vae=pipe.vae, scale=scale, **options)
         learns = any(p.requires_grad for p in pipe.text_encoder.parameters())
         return CachedSource(
             pictures,
@@ -145,6 +148,7 @@ class FineTuning(ABC, Generic[Options, Module]):
             captions,
             self.tokenizer,
             vae=pipe.vae,
+            scale=scale,
             folder=data.cache_dir or self.context.run_folder / CACHE,
             text_encoder=None if learns or data.shuffle_tags else pipe.text_encoder,
             device=accelerator.device,

@@ -182,9 +182,7 @@ class Sampler:
         """The limits and defaults of this model, by which `resolve` reads requests."""
         facts = self.model.facts
         return ModelLimits(
-            height=facts.height,
-            width=facts.width,
-            text_layers=facts.text_layers,
+            facts=facts,
             scheduler=own_name(self._own),
             lcm=isinstance(self._own, LCMScheduler)
             or self.recommended.get("scheduler") == "LCM"
@@ -195,9 +193,6 @@ class Sampler:
             controlnets=self._own_controlnets,
             loras=self._adapters.sources,
             timesteps=self._own.config.num_train_timesteps,
-            inpaints_only=facts.inpaints_only,
-            tasks=facts.tasks,
-            controls=facts.controls,
         )
 
     def _batches(self, requests: list[ResolvedRequest], texts: CallTexts) -> list[list[ResolvedRequest]]:

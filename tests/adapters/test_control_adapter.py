@@ -13,10 +13,10 @@ from safetensors.torch import load_file, save_file
 from pai_modelscope import Sampler, UserError, model_dir
 from pai_modelscope.adapters import load_lora, read_lora
 from pai_modelscope.adapters.control import FILE, attach_control_lora, read_control_lora, write_control_lora
-from pai_modelscope.checkpoints.single_file import from_single_file, to_single_file
 from pai_modelscope.data import open_dataset
 from pai_modelscope.evaluation.metrics import edge_agreement
 from pai_modelscope.families import STABLE_DIFFUSION
+from pai_modelscope.families.single_file import from_single_file, to_single_file
 from pai_modelscope.images.annotators import annotate
 from tests.support.adapter_files import make_diffusers
 from tests.support.command_line import generate, names

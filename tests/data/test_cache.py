@@ -16,6 +16,7 @@ from pai_modelscope.data.cached_batches import CachedSource
 from pai_modelscope.data.latent_cache import ShardCache, key_of, weights_digest
 from pai_modelscope.errors import UserError
 from pai_modelscope.text import chunk_ids, encode_ids
+from tests.support.latents import scale_of
 from tests.support.picture_files import name, picture, png, write_metadata, write_rows
 
 CPU = torch.device("cpu")
@@ -153,7 +154,7 @@ def test_a_digest_tells_weights_types_and_configurations(shipped) -> None:
 def source_of(folder, shipped, geometry=None, captions=None, vae=None, **options):
     found = open_training_set(folder / "set")
     parts = (found, geometry or Geometry(64), captions or CaptionSettings(), shipped.tokenizer)
-    return CachedSource(*parts, vae=vae or shipped.vae, folder=folder / "cache", **options)
+    return CachedSource(*parts, vae=vae or shipped.vae, scale=scale_of(shipped), folder=folder / "cache", **options)
 
 
 def latents(source, places=(0, 1)) -> torch.Tensor:
@@ -194,7 +195,13 @@ def test_what_was_saved_between_opening_and_encoding_is_not_taken_for_what_was_o
     picture(3).save(tmp_path / "set" / "0.png")
     with pytest.raises(UserError, match=r"0\.png has changed since"):
         CachedSource(
-            found, Geometry(64), CaptionSettings(), shipped.tokenizer, vae=shipped.vae, folder=tmp_path / "cache"
+            found,
+            Geometry(64),
+            CaptionSettings(),
+            shipped.tokenizer,
+            vae=shipped.vae,
+            scale=scale_of(shipped),
+            folder=tmp_path / "cache",
         )
     assert not list(tmp_path.rglob("*.safetensors"))
 

@@ -29,6 +29,7 @@ from pai_modelscope.data.views import AnnotatedView, Cut, picture_view
 from pai_modelscope.errors import UserError
 from pai_modelscope.images.annotators import ANNOTATORS
 from tests.data.test_training_sets import FORMS, make
+from tests.support.latents import scale_of
 from tests.support.picture_files import FEATURES, name, picture, png, write_metadata
 from tests.support.worker_pictures import Deadly, OnlyHere, example
 
@@ -75,7 +76,9 @@ def test_processes_make_the_batches_of_threads(annotator, shipped, tmp_path) -> 
         shipped.tokenizer,
     )
     sources = [
-        PictureSource(*parts, vae=shipped.vae, annotator=annotator, workers=2, worker_processes=processes)
+        PictureSource(
+            *parts, vae=shipped.vae, scale=scale_of(shipped), annotator=annotator, workers=2, worker_processes=processes
+        )
         for processes in (False, True)
     ]
     one, other = map(batches, sources)
@@ -89,6 +92,7 @@ def test_processes_write_the_cache_of_threads(shipped, tmp_path) -> None:
         CachedSource(
             *parts,
             vae=shipped.vae,
+            scale=scale_of(shipped),
             folder=tmp_path / kind,
             text_encoder=shipped.text_encoder,
             worker_processes=kind == "b",
@@ -100,7 +104,7 @@ def test_processes_write_the_cache_of_threads(shipped, tmp_path) -> None:
     assert one == other and one
     picture(3).save(tmp_path / "set" / "0.png")
     with pytest.raises(UserError, match=r"^0\.png has changed since the training set was opened"):
-        CachedSource(*parts, vae=shipped.vae, folder=tmp_path / "c", worker_processes=True)
+        CachedSource(*parts, vae=shipped.vae, scale=scale_of(shipped), folder=tmp_path / "c", worker_processes=True)
 
 
 def test_a_run_goes_on_with_either_to_the_same_bits(tmp_path) -> None:
@@ -174,7 +178,7 @@ def test_a_broken_picture_is_the_same_error_as_in_threads(shipped, tmp_path) -> 
         write_metadata(tmp_path, 2)
         pictures = open_training_set(folder)
         parts = (pictures, Geometry(64), CaptionSettings(), shipped.tokenizer)
-        source = PictureSource(*parts, vae=shipped.vae, worker_processes=processes)
+        source = PictureSource(*parts, vae=shipped.vae, scale=scale_of(shipped), worker_processes=processes)
         (folder / "1.png").write_bytes(png(1)[:200])
         with pytest.raises(UserError) as caught:
             source.batch(0, torch.tensor([0, 1]), CPU, torch.arange(2))

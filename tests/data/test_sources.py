@@ -18,6 +18,7 @@ from pai_modelscope.images.annotators import annotate
 from pai_modelscope.methods import FullFineTuning
 from pai_modelscope.text import chunk_ids
 from pai_modelscope.training import train
+from tests.support.latents import scale_of
 from tests.support.picture_files import name, picture, write_metadata
 
 CPU = torch.device("cpu")
@@ -33,8 +34,8 @@ def keys(*numbers: int) -> torch.Tensor:
 def source_of(found, shipped, geometry=PLAIN, captions=None, folder=None, **options):
     parts = (found, geometry, captions or CaptionSettings(), shipped.tokenizer)
     if folder is None:
-        return PictureSource(*parts, vae=shipped.vae, **options)
-    return CachedSource(*parts, vae=shipped.vae, folder=folder, **options)
+        return PictureSource(*parts, vae=shipped.vae, scale=scale_of(shipped), **options)
+    return CachedSource(*parts, vae=shipped.vae, scale=scale_of(shipped), folder=folder, **options)
 
 
 def posterior(shipped, image: Image.Image, key: int) -> torch.Tensor:

@@ -6,16 +6,27 @@ import subprocess
 import sys
 import warnings
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
-from diffusers import HunyuanDiTPipeline
+from diffusers import AutoencoderKL, HunyuanDiTPipeline
 from PIL import Image
 from safetensors.torch import save_file
 
 from pai_modelscope import Sampler, UserError, fine_tune, model_dir
-from pai_modelscope.families import STABLE_DIFFUSION, family_of_folder, recognized, register_family, registry
+from pai_modelscope.families import (
+    STABLE_DIFFUSION,
+    ModelFamily,
+    family_of_file,
+    family_of_folder,
+    recognized,
+    register_family,
+    registry,
+)
+from pai_modelscope.families.single_file import from_single_file, to_single_file
+from pai_modelscope.methods.lora.method import LoraTraining
 from pai_modelscope.sampling import LoadedModel
 from tests.sampling.test_denoiser import CountingBackend
 from tests.support.hunyuan import BERT_TOKENS, T5_TOKENS, HunyuanFamily, save_tiny
@@ -78,10 +89,62 @@ def test_the_shipped_model_is_of_the_first_family():
     assert recognized(folder) is STABLE_DIFFUSION is family_of_folder(folder)
 
 
-def test_a_folder_of_no_family_is_opened_by_the_first_which_says_what_is_wrong(folder, tmp_path):
+def test_a_pipeline_whose_family_is_not_installed_is_told_so(folder, tmp_path):
     assert recognized(folder) is None and recognized(tmp_path) is None
-    with pytest.raises(UserError, match=r"The model in .* lacks unet: "):
+    said = (
+        r"^The model in .* is a 'HunyuanDiTPipeline', which no family that is known here opens; known are "
+        r"stable-diffusion\. Install a package that brings its family"
+    )
+    with pytest.raises(UserError, match=said):
         Sampler.from_pretrained(folder, device="cpu")
+    with pytest.raises(UserError, match=said):
+        fine_tune(
+            "lora", train_data_dir="shipped:food", output_dir=str(tmp_path / "o"), model=str(folder), max_train_steps=1
+        )
+    with pytest.raises(UserError, match=said):
+        to_single_file(folder, tmp_path / "a.safetensors")
+    assert not (tmp_path / "a.safetensors").exists()
+
+
+@pytest.mark.parametrize(
+    "kind", ["StableDiffusionPipeline", "StableDiffusionInpaintPipeline", "LatentConsistencyModelPipeline"]
+)
+def test_a_folder_of_the_first_family_that_lacks_a_part_is_told_which(kind, tmp_path):
+    index = {"_class_name": kind, "vae": ["diffusers", "AutoencoderKL"]}
+    if kind.startswith("Latent"):
+        index["unet"] = ["diffusers", "UNet2DConditionModel"]
+    (tmp_path / "model_index.json").write_text(json.dumps(index))
+    assert family_of_folder(tmp_path) is STABLE_DIFFUSION
+    with pytest.raises(UserError, match=r"lacks "):
+        Sampler.from_pretrained(tmp_path, device="cpu")
+
+
+def test_latents_are_scaled_as_the_configuration_of_the_vae_says():
+    latents = torch.randn(2, 4, 8, 8, generator=torch.Generator().manual_seed(0))
+    for config in ({"scaling_factor": 0.25}, {"scaling_factor": 0.25, "shift_factor": 0.5}):
+        vae = AutoencoderKL(block_out_channels=(32,), **config)
+        scaled = STABLE_DIFFUSION.scale_latents(SimpleNamespace(vae=vae), latents)
+        torch.testing.assert_close(scaled, (latents - config.get("shift_factor", 0)) / 4, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("cached", [False, True])
+def test_training_scales_latents_as_the_family_does(cached, tmp_path, monkeypatch):
+    seen = []
+
+    def scale(self, pipe, latents):
+        seen.append(latents.shape)
+        return torch.zeros_like(latents)
+
+    def step(self, batch, phase):
+        assert not batch["latents"].any()
+        return training_step(self, batch, phase)
+
+    training_step = LoraTraining.training_step
+    monkeypatch.setattr(type(STABLE_DIFFUSION), "scale_latents", scale)
+    monkeypatch.setattr(LoraTraining, "training_step", step)
+    options = {"resolution": 64, "train_batch_size": 1, "max_train_steps": 2, "cache_latents": cached}
+    fine_tune("lora", train_data_dir="shipped:food", max_train_samples=2, output_dir=str(tmp_path / "out"), **options)
+    assert seen == [(1, 4, 8, 8)] * 2
 
 
 def test_two_families_cannot_share_a_name(registered):
@@ -178,6 +241,26 @@ def test_a_method_says_which_families_it_trains(registered, folder, tmp_path):
         fine_tune("lora", model=str(folder), **options)
 
 
+def test_its_single_file_is_written_and_read_by_it(registered, folder, tmp_path):
+    file = to_single_file(folder, tmp_path / "tiny.safetensors")
+    assert family_of_file(file) is registered and family_of_folder(folder) is registered
+    back = from_single_file(file, tmp_path / "back")
+    for path in (path for path in folder.rglob("*") if path.is_file()):
+        assert (back / path.relative_to(folder)).read_bytes() == path.read_bytes()
+    for again in (lambda: to_single_file(folder, file), lambda: from_single_file(file, back)):
+        with pytest.raises(UserError, match="exists"):
+            again()
+
+
+def test_a_family_without_a_layout_of_its_own_says_so(registered, folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(HunyuanFamily, "write_single_file", ModelFamily.write_single_file)
+    monkeypatch.setattr(HunyuanFamily, "recognizes_file", ModelFamily.recognizes_file)
+    with pytest.raises(UserError, match=r"models of the family hunyuan-dit have no single-file layout"):
+        to_single_file(folder, tmp_path / "tiny.safetensors")
+    assert family_of_file(folder / "transformer/diffusion_pytorch_model.safetensors") is STABLE_DIFFUSION
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_damaged_part_of_it_is_named(registered, folder, tmp_path):
     import shutil
 
@@ -215,6 +298,16 @@ def test_an_installed_family_draws_from_the_command_line(folder, tmp_path):
     assert done.returncode == 0, done.stderr
     (file,) = (tmp_path / "out").glob("*.png")
     assert np.array_equal(np.asarray(Image.open(file)), plain(folder, "一只红色的猫"))
+
+
+def test_an_installed_family_converts_from_the_command_line(folder, tmp_path):
+    env = installed(tmp_path / "site", ENTRY)
+    for source, target in ((folder, tmp_path / "tiny.safetensors"), (tmp_path / "tiny.safetensors", tmp_path / "back")):
+        command = [sys.executable, "-m", "pai_modelscope.cli", "convert", str(source), str(target)]
+        done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=300)
+        assert done.returncode == 0, done.stderr
+        assert str(target) in done.stdout
+    assert (tmp_path / "back/model_index.json").read_bytes() == (folder / "model_index.json").read_bytes()
 
 
 def test_an_installed_family_opens_through_modelscope(folder, tmp_path):

@@ -27,6 +27,7 @@ from pai_modelscope.training import Order, train
 from pai_modelscope.training.options import resolve_options
 from pai_modelscope.training.run import TrainingRun
 from tests.support.adapter_files import MODEL
+from tests.support.latents import scale_of
 from tests.support.picture_files import Painted
 
 CLASS, INSTANCE = "一只猫", "一只朵拉猫"
@@ -120,7 +121,7 @@ def test_both_have_equal_shares_of_every_epoch(things, classes, sampler, tmp_pat
 
 
 def source_of(joined: Any, pipe: Any) -> PictureSource:
-    return PictureSource(joined, Geometry(64), CaptionSettings(), pipe.tokenizer, vae=pipe.vae)
+    return PictureSource(joined, Geometry(64), CaptionSettings(), pipe.tokenizer, vae=pipe.vae, scale=scale_of(pipe))
 
 
 def test_the_loss_is_that_of_diffusers_script(sampler, pipe, tmp_path):

@@ -23,6 +23,7 @@ from pai_modelscope.text import chunk_ids, encode_prompts, expand, unknown_chara
 from pai_modelscope.training import train
 from pai_modelscope.training.options import resolve_options
 from tests.support.adapter_files import CAT, MODEL, same_state
+from tests.support.latents import scale_of
 from tests.support.picture_files import Painted
 
 DDIM = DDIMScheduler.from_pretrained(MODEL / "scheduler")
@@ -222,7 +223,9 @@ def test_pictures_without_captions_are_shown_with_templates_by_their_keys(pipe, 
     made = with_word(examples, CAT, method.tokenizer)
     assert made[1].captions == (f"{CAT} {CAT}_1 {CAT}_2坐着",) and len(made[0].captions) == len(OBJECT_TEMPLATES)
     assert made[2].captions == made[0].captions, "the word alone says no more than no caption"
-    source = PictureSource(made, Geometry(64), CaptionSettings(), method.tokenizer, vae=shipped.vae)
+    source = PictureSource(
+        made, Geometry(64), CaptionSettings(), method.tokenizer, vae=shipped.vae, scale=scale_of(shipped)
+    )
     keys, device = scramble(torch.arange(40)), torch.device("cpu")
     ids = source.batch(0, torch.zeros(40, dtype=torch.long), device, keys)["ids"]
     new = torch.tensor(method.tokenizer.convert_tokens_to_ids([CAT, f"{CAT}_1", f"{CAT}_2"]))

@@ -22,6 +22,7 @@ from pai_modelscope.methods import with_word
 from pai_modelscope.text import expand
 from pai_modelscope.text.encode import weighted_chunks
 from tests.support.adapter_files import CAT, MODEL, shipped_pipe, vectors
+from tests.support.latents import scale_of
 from tests.support.picture_files import Painted
 
 QUICK = {"num_inference_steps": 1, "height": 64, "width": 64, "seed": 1}
@@ -91,7 +92,9 @@ def test_pictures_and_training_read_a_word_alike(tmp_path: Path, tokenizer, ship
     (drawn,) = Sampler.from_pretrained(MODEL, device="cpu")(again.pop("text"), **again)
     assert drawn.image.tobytes() == spaced.image.tobytes()
     example = Example("a.png", ("一只SKS-dog在雪地",), (64, 64), "a", Painted(Image.new("RGB", (64, 64))))
-    source = PictureSource([example], Geometry(64), CaptionSettings(), tokenizer, vae=shipped.vae)
+    source = PictureSource(
+        [example], Geometry(64), CaptionSettings(), tokenizer, vae=shipped.vae, scale=scale_of(shipped)
+    )
     keys = torch.tensor([1])
     ids = source.batch(0, torch.tensor([0]), torch.device("cpu"), keys)["ids"][0, 0]
     assert set(tokenizer.convert_tokens_to_ids(["sks-dog", "sks-dog_1"])) <= set(ids.tolist())
@@ -132,7 +135,7 @@ def test_captions_that_a_tokenizer_reads_without_the_word_stop_the_run(shipped):
     ):
         with pytest.raises(UserError, match=f"doesn't read the word '{word}' in the caption '{caption}'"):
             made = with_word(examples, word, known)
-            PictureSource(made, Geometry(64), CaptionSettings(), known, vae=shipped.vae)
+            PictureSource(made, Geometry(64), CaptionSettings(), known, vae=shipped.vae, scale=scale_of(shipped))
 
 
 @pytest.mark.parametrize("word", ["BREAK", "<lora:a:1>", "ink\u200bcat", "a\x1bb", "猫\ud800"])

@@ -4,19 +4,25 @@ Li et al. 2024, arXiv:2405.08748. The tiny folder that `save_tiny` writes has th
 networks of a few thousand random weights.
 """
 
+import base64
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
 from diffusers import DDPMScheduler, HunyuanDiT2DModel, HunyuanDiTPipeline
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 from transformers import BertConfig, BertModel, T5Config, T5EncoderModel, T5Tokenizer
 
 from pai_modelscope import UserError, model_dir
 from pai_modelscope.checkpoints.load import load_part, load_parts
 from pai_modelscope.families import Inputs, ModelFacts, ModelFamily, Spread, States
+from pai_modelscope.tensor_files import write_new
 from pai_modelscope.text.encode import TokenizedText
 
+LAYOUT = "hunyuan"  # the entry of a file's header that its single files have
 BERT_TOKENS, T5_TOKENS = 20, 24
 CLASSES = {
     "transformer": {"diffusers": ("HunyuanDiT2DModel",)},
@@ -85,6 +91,37 @@ class HunyuanFamily(ModelFamily):
     def network_inputs(self, arguments: Mapping[str, Any], spread: Spread) -> Inputs:
         shared = {"image_rotary_emb": arguments["image_rotary_emb"]}
         return {name: spread(arguments[name]) for name in ("image_meta_size", "style")} | shared
+
+    def recognizes_file(self, file: Path) -> bool:
+        if file.suffix != ".safetensors" or not file.is_file():
+            return False
+        with safe_open(file, "pt") as opened:
+            return LAYOUT in (opened.metadata() or {})
+
+    def write_single_file(self, model: Path, file: Path, base: Any) -> Path:
+        """Every tensor under its file's name; configurations and vocabularies in the header."""
+        paths = {path.relative_to(model).as_posix(): path for path in sorted(model.rglob("*")) if path.is_file()}
+        weights = {name: path for name, path in paths.items() if path.suffix == ".safetensors"}
+        texts = {name: path for name, path in paths.items() if name not in weights}
+        header = {name: base64.b64encode(path.read_bytes()).decode() for name, path in texts.items()}
+        tensors = {f"{file}:{name}": value for file, path in weights.items() for name, value in load_file(path).items()}
+        return write_new(file, lambda made: save_file(tensors, made, {LAYOUT: json.dumps(header)}))
+
+    def read_single_file(self, file: Path, folder: Path, base: Any) -> Path:
+        def fill(made: Path) -> None:
+            with safe_open(file, "pt") as opened:
+                header = json.loads(opened.metadata()[LAYOUT])
+            for name, text in header.items():
+                (made / name).parent.mkdir(exist_ok=True)
+                (made / name).write_bytes(base64.b64decode(text))
+            states: dict[str, dict[str, torch.Tensor]] = {}
+            for key, tensor in load_file(file).items():
+                path, name = key.split(":")
+                states.setdefault(path, {})[name] = tensor
+            for path, state in states.items():
+                save_file(state, made / path, {"format": "pt"})
+
+        return write_new(folder, fill, folder=True)
 
     def timestep(self, timestep: torch.Tensor, rows: int) -> torch.Tensor:
         return timestep[:1].expand(rows)

@@ -22,7 +22,6 @@ from pai_modelscope.adapters.result_manifest import Tuned, write_tuned
 from pai_modelscope.config.option import faults_in
 from pai_modelscope.data import TrainingData, TrainingSet
 from pai_modelscope.errors import UserError
-from pai_modelscope.families import STABLE_DIFFUSION
 from pai_modelscope.methods.base import Batch
 from pai_modelscope.methods.controlnet.options import ControlNetOptions
 from pai_modelscope.methods.denoising import Denoising, Networks
@@ -99,7 +98,7 @@ class ControlNetFineTuning(FineTuning[ControlNetOptions, ControlNetTraining]):
             return ControlNetTraining(*networks, rank=options.rank, seed=seed, **arguments)
         folder = controlnet_folder(model_dir(options.controlnet_model_name_or_path))
         if not options.rank:
-            return ControlNetTraining(*networks, controlnet=STABLE_DIFFUSION.open_controlnet(folder, pipe), **arguments)
+            return ControlNetTraining(*networks, controlnet=self.family.open_controlnet(folder, pipe), **arguments)
         if not (folder / CONTROL_ADAPTER).is_file():
             raise UserError(
                 f"rank is {options.rank}, but {folder} is a whole ControlNet, all of which must learn: leave rank out"
