@@ -1,0 +1,48 @@
+"""A picture from a seed: facts are sampled, a place is composed in a style, and what can be seen is noted."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from recipes.landscapes.facts import Facts, sample_facts, wished
+from recipes.landscapes.parts import finish, weather
+from recipes.landscapes.places import PLACES
+from recipes.landscapes.scene import Scene
+from recipes.landscapes.styles import STYLES
+from recipes.landscapes.visible import Sight, sights
+
+
+@dataclass(frozen=True)
+class Painting:
+    """`image`: (h, w, 3) uint8; `facts`: what was wished; `sights`: what is seen, by name; `air`: what fills the scene;
+    `labels`: (h, w) of the numbers of `label_names`."""
+
+    image: np.ndarray
+    facts: Facts
+    sights: dict[str, Sight]
+    air: tuple[str, ...]
+    labels: np.ndarray
+    label_names: tuple[str, ...]
+
+
+def facts_of(seed: int, **wishes: str) -> Facts:
+    """The facts of a seed; `wishes`: fields of `Facts` that are decided, such as style='水墨画'."""
+    rng = np.random.default_rng([seed, 0])
+    styles = [wishes["style"]] if "style" in wishes else list(STYLES)
+    rules = {name: place.rules for name, place in PLACES.items() if wishes.get("place", name) == name}
+    return wished(sample_facts(rng, styles, rules), **wishes)
+
+
+def paint(seed: int, size: tuple[int, int] = (256, 256), **wishes: str) -> Painting:
+    """The picture of a seed; the same seed gives the same bits. `size`: width and height; `wishes`: see `facts_of`."""
+    facts = facts_of(seed, **wishes)
+    style = STYLES[facts.style]
+    scene = Scene(facts, size, style, np.random.default_rng([seed, 1]))
+    PLACES[facts.place].compose(scene)
+    weather.fall(scene)
+    image = np.clip(style.finish(scene, finish.picture(scene)), 0, 1)
+    names = tuple(dict.fromkeys(["天", *(thing.label for thing in scene.things)]))
+    numbers = np.array([0, *(names.index(thing.label) for thing in scene.things)], np.uint8)
+    labels = numbers[scene.owner[::2, ::2]]
+    pixels = (image * 255 + np.float32(0.5)).astype(np.uint8)
+    return Painting(pixels, facts, sights(scene, image), tuple(scene.says), labels, names)

@@ -1,0 +1,1 @@
+"""What scenes are made of: sky, mountains, ground, water, weather."""
