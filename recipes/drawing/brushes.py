@@ -62,14 +62,15 @@ def dabs(
     inside = (columns >= 0) & (columns < region.width) & (rows >= 0) & (rows < region.height)
     columns, rows = columns[inside], rows[inside]
     values = np.clip(light[inside], 0, 1).astype(np.float32)
-    levels = ((values if tone is None else tone(values)) * 250 + 5).astype(np.uint8)
+    toned: np.ndarray = values if tone is None else tone(values)
+    levels = (toned * 250 + 5).astype(np.uint8)
     front: np.ndarray = np.zeros((region.height, region.width), np.uint8)
     count = len(shapes)
     for i, shape in enumerate(shapes):
         points = np.zeros((region.height, region.width), np.uint8)
         points[rows[i::count], columns[i::count]] = levels[i::count]
         np.maximum(front, cv2.dilate(points, shape), out=front)
-    cover = (front > 0).astype(np.float32) * np.float32(alpha)
+    cover: np.ndarray = (front > 0).astype(np.float32) * np.float32(alpha)
     if soft:
         cover = cv2.blur(cover, (3, 3))
         front = np.where(front == 0, cv2.dilate(front, np.ones((3, 3), np.uint8)), front)
