@@ -1,6 +1,6 @@
 """What can be seen in a finished picture: how much of it each thing fills, where, and whether it stands out."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -11,6 +11,7 @@ from recipes.landscapes.scene import Scene
 LEAST_AREA = 0.0009  # of the picture: 59 pixels of 256 x 256
 LEAST_SHARE = 0.35  # of what was drawn of a thing must not be hidden
 LEAST_CONTRAST = 0.055  # to what surrounds it, mean difference of colour from 0 to 1
+_SPREAD = 0.55  # what is wider than this share of the picture is on no side of it
 _WIDE = ("山", "水", "地", "云")  # labels of what has no outline of its own
 
 
@@ -19,7 +20,8 @@ class Sight:
     """A kind of thing as the picture shows it.
 
     `area`: share of the picture; `x`, `y`: the middle of its largest one, 0 to 1; `width`: of its largest, as a share
-    of the picture's; `count`: how many are seen; `contrast`: to what surrounds the largest, 0 to 1.
+    of the picture's; `count`: how many are seen; `contrast`: to what surrounds the largest, 0 to 1; `side`: where all
+    of them are, 左边, 中间 or 右边; '' where that can't be said.
     """
 
     name: str
@@ -30,11 +32,7 @@ class Sight:
     width: float
     count: int
     contrast: float
-
-    @property
-    def side(self) -> str:
-        """Where it is: 左边, 中间 or 右边."""
-        return "左边" if self.x < 0.38 else "右边" if self.x > 0.62 else "中间"
+    side: str
 
 
 def sights(scene: Scene, image: np.ndarray) -> dict[str, Sight]:
@@ -60,7 +58,14 @@ def _sight(name: str, label: str, mask: np.ndarray, image: np.ndarray) -> Sight:
     area = len(rows) / mask.size
     contrast = 1.0 if label in _WIDE else _contrast(mask, image)
     x, y = float(columns.mean()) / width, float(rows.mean()) / height
-    return Sight(name, label, area, x, y, float(np.ptp(columns) + 1) / width, 1, contrast)
+    share = float(np.ptp(columns) + 1) / width
+    return Sight(name, label, area, x, y, share, 1, contrast, _side(x, share))
+
+
+def _side(x: float, width: float) -> str:
+    if width > _SPREAD:
+        return ""
+    return "左边" if x < 0.38 else "右边" if x > 0.62 else "中间"
 
 
 def _contrast(mask: np.ndarray, image: np.ndarray) -> float:
@@ -76,4 +81,6 @@ def _contrast(mask: np.ndarray, image: np.ndarray) -> float:
 def _largest(group: list[Sight]) -> Sight:
     best = max(group, key=lambda sight: sight.area)
     total = sum(sight.area for sight in group)
-    return Sight(best.name, best.label, total, best.x, best.y, best.width, len(group), best.contrast)
+    sides = {sight.side for sight in group}
+    side = sides.pop() if len(sides) == 1 else ""
+    return replace(best, area=total, count=len(group), side=side)
