@@ -49,11 +49,13 @@ def dabs(
     alpha: float = 1.0,
     soft: bool = True,
     tone: Tone | None = None,
+    merge: bool = False,
 ) -> None:
     """Foliage, stars, flowers: a dab at every point, lighter ones in front.
 
     `light`: of each point, 0 to 1; it picks a colour between the `inks`, from the first to the last.
-    `tone`: what makes of the light what the style shows.
+    `tone`: what makes of the light what the style shows. `merge`: neighbours flow together into one shape, whose light
+    is the mean around a place.
     """
     region = canvas.region(xs, ys, max(shape.shape[0] for shape in shapes) + 2) if len(xs) else None
     if region is None:
@@ -62,7 +64,7 @@ def dabs(
     inside = (columns >= 0) & (columns < region.width) & (rows >= 0) & (rows < region.height)
     columns, rows = columns[inside], rows[inside]
     values = np.clip(light[inside], 0, 1).astype(np.float32)
-    toned: np.ndarray = values if tone is None else tone(values)
+    toned: np.ndarray = values if tone is None or merge else tone(values)
     levels = (toned * 250 + 5).astype(np.uint8)
     front: np.ndarray = np.zeros((region.height, region.width), np.uint8)
     count = len(shapes)
@@ -70,12 +72,28 @@ def dabs(
         points = np.zeros((region.height, region.width), np.uint8)
         points[rows[i::count], columns[i::count]] = levels[i::count]
         np.maximum(front, cv2.dilate(points, shape), out=front)
+    if merge:
+        front = _merged(front, min(shape.shape[0] for shape in shapes), tone)
     cover: np.ndarray = (front > 0).astype(np.float32) * np.float32(alpha)
     if soft:
         cover = cv2.blur(cover, (3, 3))
         front = np.where(front == 0, cv2.dilate(front, np.ones((3, 3), np.uint8)), front)
     table = ramp(inks)
     canvas.blend(cover, [table[i][front] for i in range(3)], region.top, region.left)
+
+
+def _merged(front: np.ndarray, side: int, tone: Tone | None) -> np.ndarray:
+    """Levels (h, w) of dabs that flow together; `side`: of the smallest dab in pixels."""
+    radius = max(1, side // 2)
+    element = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
+    shape = cv2.morphologyEx((front > 0).astype(np.uint8), cv2.MORPH_CLOSE, element)
+    shape = (cv2.blur(shape * np.uint8(255), (radius, radius)) > 127).astype(np.uint8) | (front > 0) * (radius < 3)
+    window = (4 * radius + 1, 4 * radius + 1)
+    weight = cv2.blur((front > 0).astype(np.float32), window)
+    mean = cv2.blur(front.astype(np.float32), window) / np.maximum(weight, np.float32(1e-3))
+    light = np.clip((mean - 5) / 250, 0, 1)
+    toned = light if tone is None else tone(light)
+    return np.where(shape > 0, toned * 250 + 5, 0).astype(np.uint8)
 
 
 def strokes(

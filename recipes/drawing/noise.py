@@ -12,10 +12,10 @@ _SEED = 7
 
 
 @cache
-def fractal_bank() -> np.ndarray:
-    """(2048, 2048) float32 of mean 0 and deviation 1: nine octaves, each 0.56 of the one before."""
+def fractal_bank(octaves: int = 9) -> np.ndarray:
+    """(2048, 2048) float32 of mean 0 and deviation 1: up to nine octaves, each 0.56 of the one before."""
     rng, total, amplitude = np.random.default_rng(_SEED), np.zeros((SIDE, SIDE), np.float32), 1.0
-    for cells in (4, 8, 16, 32, 64, 128, 256, 512, 1024):
+    for cells in (4, 8, 16, 32, 64, 128, 256, 512, 1024)[:octaves]:
         cell = rng.standard_normal((cells, cells)).astype(np.float32)
         total += np.float32(amplitude) * cv2.resize(cell, (SIDE, SIDE), interpolation=cv2.INTER_CUBIC)
         amplitude *= 0.56
@@ -50,13 +50,19 @@ def fibres() -> np.ndarray:
 
 
 def fractal(
-    rng: np.random.Generator, height: int, width: int, frequency: float = 1.0, vertical: float | None = None
+    rng: np.random.Generator,
+    height: int,
+    width: int,
+    frequency: float = 1.0,
+    vertical: float | None = None,
+    octaves: int = 9,
 ) -> np.ndarray:
     """(height, width) float32 of mean 0 and deviation 1, a window of the bank at a random place.
 
     `frequency`: pixels of the bank for each pixel across; `vertical`: for each pixel down, where it differs.
+    `octaves`: with few of them, up to four, the noise is smooth.
     """
-    bank = fractal_bank()
+    bank = fractal_bank(octaves)
     rows = int(np.clip(height * (vertical or frequency), 4, SIDE - 8))
     columns = int(np.clip(width * frequency, 4, SIDE - 8))
     y, x = int(rng.integers(0, SIDE - rows)), int(rng.integers(0, SIDE - columns))

@@ -40,6 +40,7 @@ def paint(seed: int, size: tuple[int, int] = (256, 256), **wishes: str) -> Paint
     scene = Scene(facts, size, style, np.random.default_rng([seed, 1]))
     PLACES[facts.place].compose(scene)
     weather.fall(scene)
+    style.sign(scene)
     image = np.clip(style.finish(scene, finish.picture(scene)), 0, 1)
     names = tuple(dict.fromkeys(["天", *(thing.label for thing in scene.things)]))
     numbers = np.array([0, *(names.index(thing.label) for thing in scene.things)], np.uint8)

@@ -8,8 +8,9 @@ import numpy as np
 
 from recipes.drawing import brushes
 from recipes.drawing.brushes import Polygon
-from recipes.drawing.canvas import Canvas
+from recipes.drawing.canvas import Canvas, Ink
 from recipes.drawing.colour import Colour, colour, mix
+from recipes.drawing.noise import fractal
 from recipes.landscapes.facts import Facts
 from recipes.landscapes.palette import Palette
 from recipes.landscapes.style import Style
@@ -92,12 +93,28 @@ class Scene(Canvas):
 
     # Painting
 
+    def blend(self, alpha: np.ndarray, ink: Ink, y: int = 0, x: int = 0) -> None:
+        """Lay a layer as `Canvas.blend` does, with what the style does below and over it."""
+        self.style.under(self, alpha, y, x)
+        super().blend(alpha, ink, y, x)
+        self.style.over(self, alpha, y, x)
+
+    def tint(self, alpha: np.ndarray, ink: Ink, y: int = 0, x: int = 0) -> None:
+        """Lay light, shade or mist as `Canvas.tint` does; a flat style gives it clean edges."""
+        super().tint(self.style.veil(alpha), ink, y, x)
+
+    def noise(self, height: int, width: int, frequency: float = 1.0, vertical: float | None = None) -> np.ndarray:
+        """As `Canvas.noise`; in a flat style it is smooth, so that its steps have clean edges."""
+        if not self.style.flat:
+            return super().noise(height, width, frequency, vertical)
+        scale = 1 / self.pixel
+        vertical = frequency if vertical is None else vertical
+        return fractal(self.rng, height, width, frequency * scale, vertical * scale, octaves=4)
+
     def cover(self, alpha: np.ndarray, dark: Colour, light: Colour, shade: np.ndarray, y: int = 0, x: int = 0) -> None:
         """An area whose colour lies between `dark` and `light` by `shade` (0 to 1), as the style shows tones."""
-        self.style.under(self, alpha, y, x)
         k = self.style.tone(np.clip(shade, 0, 1))
         self.blend(alpha, [a + (b - a) * k for a, b in zip(dark, light, strict=True)], y, x)
-        self.style.over(self, alpha, y, x)
 
     def dabs(
         self,
@@ -110,7 +127,8 @@ class Scene(Canvas):
         soft: bool = True,
     ) -> None:
         """Foliage, flowers, stars: see `brushes.dabs`."""
-        brushes.dabs(self, xs, ys, light, shapes, inks, alpha, soft, self.style.tone)
+        merge = self.style.flat and max(shape.shape[0] for shape in shapes) < 24 * self.pixel
+        brushes.dabs(self, xs, ys, light, shapes, inks, alpha, soft, self.style.tone, merge)
 
     def strokes(self, segments: np.ndarray, widths: np.ndarray, ink: Colour, alpha: float = 0.95) -> None:
         """Trunks, boughs, stems: see `brushes.strokes`."""
@@ -134,7 +152,6 @@ class Scene(Canvas):
         contour = self.style.contour if size > 40 * self.pixel else None
         outline = None if contour is None else mix(self.palette.haze, contour, 0.8 * nearness)
         cover, inks = brushes.fill(self, polygons, region, outline)
-        self.style.under(self, cover, region.top, region.left)
         across = (self.columns[:, region.left : region.right] - (region.left + region.right) / 2) / max(region.width, 1)
         shading = 1 + self.style.modelling * np.float32(self.light) * across
         if self.style.solid_texture:
@@ -170,6 +187,8 @@ class Scene(Canvas):
         """
         x = np.linspace(0, 1, self.width) * self.width / self.side
         waves = _OUTLINES[kind](self, x, peak)
+        if self.style.flat:
+            waves = cv2.GaussianBlur(waves[None], (0, 0), 3.5 * self.pixel)[0]
         waves = (waves - waves.min()) / max(float(np.ptp(waves)), 1e-6)
         return (base - height * waves).astype(np.float32)
 

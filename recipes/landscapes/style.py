@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from recipes.landscapes.parts.ground import Ground
     from recipes.landscapes.parts.mountains import Ridge
     from recipes.landscapes.parts.water import Surface
-    from recipes.landscapes.scene import Scene
+    from recipes.landscapes.scene import Disc, Scene
 
 
 class Style(ABC):
@@ -31,6 +31,7 @@ class Style(ABC):
     undergrowth: ClassVar[float] = 0.92  # how dense the shaded leaves behind the lit ones are
     reflection: ClassVar[float] = 0.8  # how much of a boat its mirror image shows
     contour: ClassVar[Colour | None] = None  # lines around solids
+    flat: ClassVar[bool] = False  # shapes of one tone with clean edges: nothing is soft
 
     def palette(self, facts: Facts, rng: np.random.Generator) -> Palette:
         """The colours of a scene."""
@@ -39,6 +40,10 @@ class Style(ABC):
     def tone(self, light: np.ndarray) -> np.ndarray:
         """Light from 0 to 1 as the style shows it: a flat style has few tones."""
         return light
+
+    def veil(self, cover: np.ndarray) -> np.ndarray:
+        """How much of light, shade or mist the style shows, 0 to 1: a flat style has few steps."""
+        return cover
 
     # A hook before and after every layer, for shadows of paper and for lines along edges.
 
@@ -51,6 +56,14 @@ class Style(ABC):
         return
 
     @abstractmethod
+    def sky(self, scene: "Scene") -> None:
+        """The empty sky, on the whole canvas."""
+
+    @abstractmethod
+    def halo(self, scene: "Scene", disc: "Disc", strength: float) -> None:
+        """The light around sun or moon; `strength`: 1 in clear air."""
+
+    @abstractmethod
     def ridge(self, scene: "Scene", ridge: "Ridge") -> None:
         """One range of mountains, hills or rocks."""
 
@@ -61,6 +74,10 @@ class Style(ABC):
     @abstractmethod
     def water(self, scene: "Scene", surface: "Surface") -> None:
         """Water that mirrors what is above it."""
+
+    def sign(self, scene: "Scene") -> None:
+        """What the painter leaves on a finished picture, such as a seal."""
+        return
 
     @abstractmethod
     def finish(self, scene: "Scene", image: np.ndarray) -> np.ndarray:

@@ -108,9 +108,7 @@ def natural_ridge(scene: Scene, layer: Ridge) -> None:
     melting = smoothstep(surface.melting, 0.15, 1.05) * np.float32(min(1, (0.92 - 0.55 * near) * (0.75 + facts.fog)))
     melting = scene.style.tone(melting)
     inks = [ink + (haze - ink) * melting for ink, haze in zip(inks, palette.haze, strict=True)]
-    scene.style.under(scene, cover, layer.top, 0)
     scene.blend(cover, inks, layer.top)
-    scene.style.over(scene, cover, layer.top, 0)
     if scene.sun is not None:
         _sunlit_crest(scene, layer, surface, cover)
 

@@ -9,17 +9,22 @@ from recipes.drawing.noise import smoothstep
 from recipes.landscapes.scene import Disc, Scene
 
 
-def gradient(scene: Scene) -> None:
+def gradient(scene: Scene, unevenness: float = 0.018) -> None:
     """The sky's colours from its top to the horizon; below it the last one goes on."""
     palette, horizon = scene.palette, max(scene.horizon, 1.0)
     depth = np.clip(np.arange(scene.height) / horizon, 0, 1)
-    depth = scene.style.tone(depth.astype(np.float32))
     for i in range(3):
         scene.rgb[i] = np.interp(depth, np.linspace(0, 1, 4), [band[i] for band in palette.sky])[:, None]
-    if scene.style.roughness:
-        uneven = np.float32((0.03 if scene.style.chinese else 0.018) * scene.style.roughness)
-        scene.rgb *= 1 + uneven * scene.noise(scene.height, scene.width, 0.5, 0.9)
-    scene.owner[:] = 0
+    scene.rgb *= 1 + np.float32(unevenness) * scene.noise(scene.height, scene.width, 0.5, 0.9)
+
+
+def shine(scene: Scene, disc: Disc, strength: float) -> None:
+    """The glow of sun or moon in clear air, wide and near."""
+    palette, square = scene.palette, (scene.columns - np.float32(disc.x)) ** 2 + (scene.rows - np.float32(disc.y)) ** 2
+    wide = np.float32(0.55 * strength) / (1 + square * np.float32(1 / (disc.radius * 4.5) ** 2))
+    scene.tint(wide, mix(palette.sun, palette.sky[3], 0.5))
+    near = np.float32(0.75 * strength) / (1 + square * np.float32(1 / (disc.radius * 1.6) ** 2)) ** 2
+    scene.tint(near, mix(palette.sun, palette.sky[3], 0.2))
 
 
 def sun_or_moon(scene: Scene, x: float, y: float, radius: float) -> None:
@@ -32,14 +37,7 @@ def sun_or_moon(scene: Scene, x: float, y: float, radius: float) -> None:
     scene.light = 1.0 if x > scene.width / 2 else -1.0
     across, down = scene.columns - np.float32(x), scene.rows - np.float32(y)
     square = across**2 + down**2
-    if style.chinese:
-        halo = np.float32(0.34 * strength) / (1 + square * np.float32(1 / (radius * 1.9) ** 2)) ** 2
-        scene.tint(halo, mix(palette.sun, palette.paper, 0.35))
-    else:
-        wide = np.float32(0.55 * strength) / (1 + square * np.float32(1 / (radius * 4.5) ** 2))
-        scene.tint(style.tone(wide), mix(palette.sun, palette.sky[3], 0.5))
-        near = np.float32(0.75 * strength) / (1 + square * np.float32(1 / (radius * 1.6) ** 2)) ** 2
-        scene.tint(style.tone(near), mix(palette.sun, palette.sky[3], 0.2))
+    style.halo(scene, scene.sun, strength)
     name = {"清晨": "日出", "白天": "红日" if style.chinese else "太阳", "黄昏": "落日", "夜晚": "明月"}[facts.time]
     disc = np.clip((radius - np.sqrt(square)) * np.float32(0.7) + np.float32(0.5), 0, 1)
     disc *= np.float32(0.97 if strength == 1 else 0.88)
@@ -196,7 +194,8 @@ def heaven(scene: Scene, horizon: float, *, disc: float = 0.75, cloud: float | N
     """The whole sky down to a row: gradient, sun or moon in a share `disc` of the scenes, clouds, stars, birds."""
     facts, style = scene.facts, scene.style
     scene.horizon = horizon
-    gradient(scene)
+    style.sky(scene)
+    scene.owner[:] = 0
     clear_night = facts.night and not style.chinese and facts.weather in ("晴", "雪")
     if clear_night:
         stars(scene)
