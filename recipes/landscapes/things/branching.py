@@ -1,6 +1,7 @@
 """Branching: how trunks divide into boughs and twigs."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -57,3 +58,10 @@ def branches(
         angles = angles[parent] + turn
         lengths, thick = lengths[parent] * rng.uniform(0.58, 0.84, len(parent)), thick[parent] * 0.58
     return Branches(np.concatenate(segments), np.concatenate(widths), points)
+
+
+def joined(trees: Sequence[Branches]) -> Branches:
+    """Several trees as one."""
+    return Branches(
+        *(np.concatenate([getattr(tree, part) for tree in trees]) for part in ("segments", "widths", "tips"))
+    )
