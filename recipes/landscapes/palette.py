@@ -111,7 +111,7 @@ class Palette:
     paper: Colour = (0.98, 0.96, 0.92)
     ink: Colour = (0.11, 0.12, 0.13)
     blossom: bool = False  # the broad-leaved trees are in flower
-    foliage: str = ""  # what colour the broad leaves are: '绿', '红', '黄', '花', or '' where there are none
+    foliage: str = ""  # of the broad leaves: '绿', '墨' of ink alone, '红', '黄', '花', or '' where there are none
 
     @property
     def haze(self) -> Colour:

@@ -10,7 +10,7 @@ from recipes.drawing.colour import mix
 from recipes.landscapes.scene import Scene
 from recipes.landscapes.things.branching import Branches, branches, joined
 
-NAMES = {"绿": "绿树", "花": "花树", "红": "红叶", "黄": "黄叶", "": "枯树"}
+NAMES = {"绿": "绿树", "墨": "大树", "花": "花树", "红": "红叶", "黄": "黄叶", "": "枯树"}
 
 
 def broadleaf(scene: Scene, x: float, y: float, height: float, nearness: float = 1.0, design: str = "") -> None:
