@@ -23,9 +23,10 @@ from torch import nn
 from pai_modelscope.config import TrainingConfig
 from pai_modelscope.methods import Method
 from pai_modelscope.training import train
+from pai_modelscope.training.source import Source
 from recipes.mini import models
 from recipes.mini.cli import parse
-from recipes.mini.data import SEEN_BY_TOWERS, SceneSource, Workspace, scene_source
+from recipes.mini.data import SEEN_BY_TOWERS, Workspace, scene_source
 from recipes.mini.scenes import SceneMix
 
 
@@ -128,7 +129,7 @@ def normalise_latents(vae: AutoencoderKL, mean: torch.Tensor, std: torch.Tensor)
 
 @torch.no_grad()
 def latent_statistics(
-    vae: AutoencoderKL, source: SceneSource, count: int, device: torch.device
+    vae: AutoencoderKL, source: Source, count: int, device: torch.device
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Mean and standard deviation (4,) of unscaled latents of the first `count` scenes."""
     latents = []

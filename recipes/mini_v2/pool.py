@@ -1,0 +1,113 @@
+"""A pool of pictures: painted by all cores into shards on the disk, read by a training while it grows.
+
+python -m recipes.mini_v2.pool --work build/v2 --domain landscapes --count 20000
+"""
+
+import argparse
+import json
+import os
+from collections.abc import Mapping
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from recipes.mini_v2.domains import DOMAINS, Drawn
+
+SHARD = 256  # pictures
+_LOOK = 200  # batches between two looks for new shards
+
+
+def shard_path(work: Path, domain: str, number: int) -> Path:
+    """(256, h, w, 3) uint8; its captions lie beside it as JSON lines."""
+    return work / "pool" / domain / f"{number:05}.npy"
+
+
+def _one(seed: int, work: Path, domain: str, size: tuple[int, int]) -> Drawn:
+    return DOMAINS[domain](work, seed, size)
+
+
+def paint_shards(work: Path, domain: str, count: int, size: tuple[int, int], first_seed: int, workers: int) -> None:
+    """Paint `count` pictures from `first_seed` on. Shards that are there already are left as they are."""
+    draw = partial(_one, work=work, domain=domain, size=size)
+    with get_context("spawn").Pool(workers) as pool:
+        for number in range(-(-count // SHARD)):
+            path = shard_path(work, domain, number)
+            if path.exists():
+                continue
+            path.parent.mkdir(parents=True, exist_ok=True)
+            seeds = range(first_seed + number * SHARD, first_seed + (number + 1) * SHARD)
+            drawn = pool.map(draw, seeds, chunksize=8)
+            with path.with_suffix(".jsonl").open("w", encoding="utf-8") as file:
+                for picture in drawn:
+                    file.write(json.dumps(dict(picture.captions), ensure_ascii=False) + "\n")
+            partial_path = path.with_suffix(".partial.npy")
+            np.save(partial_path, np.stack([picture.image for picture in drawn]))
+            partial_path.rename(path)
+
+
+class PoolSource:
+    """Crops of pooled pictures, held on the device.
+
+    A batch holds `pictures` (n, 3, crop, crop) in [-1, 1]. Each sample's key picks its domain by `shares`, its picture,
+    its corner and whether it is mirrored. Shards that appear while it is used join in; the same pool gives the same
+    batches.
+    """
+
+    cycle = (0,)
+
+    def __init__(self, work: Path, shares: Mapping[str, float], crop: int, device: torch.device, limit: int):
+        """`limit`: pictures of a domain that are held at most."""
+        self.work, self.crop, self.device, self.limit = work, crop, device, limit
+        self.shards: dict[str, list[torch.Tensor]] = {domain: [] for domain in shares}
+        self.shares = np.array(list(shares.values())) / sum(shares.values())
+        self.lengths = [1_000_000]
+        self.batches = 0
+
+    def look(self) -> None:
+        """Take up the shards that have appeared."""
+        for domain, shards in self.shards.items():
+            while len(shards) < self.limit // SHARD:
+                path = shard_path(self.work, domain, len(shards))
+                if not path.exists():
+                    break
+                shards.append(torch.from_numpy(np.load(path)).to(self.device))
+
+    def batch(
+        self, bucket: int, indices: torch.Tensor, device: torch.device, keys: torch.Tensor
+    ) -> dict[str, torch.Tensor]:
+        if self.batches % _LOOK == 0:
+            self.look()
+        self.batches += 1
+        crops = [self._crop(int(key)) for key in keys]
+        pictures = torch.stack(crops).permute(0, 3, 1, 2).float() / 127.5 - 1
+        return {"pictures": pictures.contiguous(memory_format=torch.channels_last)}
+
+    def _crop(self, key: int) -> torch.Tensor:
+        rng = np.random.default_rng(key & (2**63 - 1))
+        domains = list(self.shards)
+        domain = domains[int(rng.choice(len(domains), p=self.shares))]
+        shard = self.shards[domain][int(rng.integers(len(self.shards[domain])))]
+        picture = shard[int(rng.integers(len(shard)))]
+        y, x = (int(rng.integers(side - self.crop + 1)) for side in picture.shape[:2])
+        crop = picture[y : y + self.crop, x : x + self.crop]
+        return crop.flip(1) if rng.random() < 0.5 else crop
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m recipes.mini_v2.pool", description="Paint pictures into the pool.")
+    parser.add_argument("--work", type=Path, default=Path("build/v2"))
+    parser.add_argument("--domain", choices=list(DOMAINS), required=True)
+    parser.add_argument("--count", type=int, default=20_000)
+    parser.add_argument("--size", default="256x256", help="width x height")
+    parser.add_argument("--first-seed", type=int, default=0)
+    parser.add_argument("--workers", type=int, default=os.cpu_count())
+    args = parser.parse_args()
+    width, height = map(int, args.size.split("x"))
+    paint_shards(args.work, args.domain, args.count, (width, height), args.first_seed, args.workers)
+
+
+if __name__ == "__main__":
+    main()
