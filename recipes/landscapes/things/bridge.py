@@ -1,0 +1,137 @@
+"""Bridges: a stone arch, planks on piles, a zigzag over a pond, a long one of many arches."""
+
+import numpy as np
+
+from recipes.drawing.colour import mix
+from recipes.landscapes.scene import Part, Scene
+from recipes.landscapes.things.shapes import arc, moved, polygon, rectangle, stripe
+
+DESIGNS = ("arch", "planks", "covered")
+
+
+def bridge(scene: Scene, x: float, y: float, size: float, nearness: float = 1.0, design: str = "") -> None:
+    """A bridge across water whose surface is at row y; `size`: half its span in pixels, its ends reach 1.3 of it."""
+    design = design or scene.pick(DESIGNS, (0.5, 0.3, 0.2))
+    parts = {"arch": _arch, "planks": _planks, "covered": _covered}[design](scene)
+    with scene.thing("小桥", "桥"):
+        scene.solid(parts, x, y, size, nearness)
+
+
+def long_bridge(scene: Scene, x: float, y: float, size: float, nearness: float = 1.0) -> None:
+    """A bridge of seven to eleven arches, highest in the middle; `size`: half its length."""
+    count = int(scene.rng.integers(3, 6)) * 2 + 1
+    t = np.linspace(-1, 1, 41)
+    deck = 0.10 + 0.13 * (1 - t * t)
+    under = [polygon((1, -0.05))]
+    width = 2 / count
+    for i in range(count):
+        middle = 1 - width * (i + 0.5)
+        rise = (0.05 + 0.13 * (1 - middle * middle)) * 0.92
+        under += [arc(middle, -0.03, width * 0.38, rise, 0, 180), polygon((middle - width * 0.5, -0.05))]
+    body = np.concatenate([np.stack([t, deck], 1), *under])
+    rail = stripe(np.stack([t, deck + 0.045], 1), 0.014)
+    parts = [Part(body, "stone"), Part(stripe(np.stack([t, deck], 1), 0.018), "old stone"), Part(rail, "stone")]
+    for at in np.linspace(-0.97, 0.97, 27):
+        level = 0.10 + 0.13 * (1 - at * at)
+        parts.append(Part(rectangle(at - 0.006, level, at + 0.006, level + 0.06), "old stone"))
+    with scene.thing("长桥", "桥"):
+        scene.solid(parts, x, y, size, nearness)
+
+
+def zigzag_bridge(scene: Scene, x: float, y: float, size: float, nearness: float = 1.0) -> None:
+    """A low bridge that turns three times on its way into the distance; y: its near end; `size`: half its width."""
+    face = 1.0 if scene.chance(0.5) else -1.0
+    corners = np.array([[-1.0, 0.0], [0.15, 0.16], [-0.35, 0.42], [0.5, 0.55], [0.2, 0.72]])
+    broad = np.array([0.2, 0.16, 0.11, 0.08, 0.055])
+    parts: list[Part] = []
+    for i in range(len(corners) - 2, -1, -1):
+        (ax, ay), (bx, by) = corners[i], corners[i + 1]
+        a, b = broad[i], broad[i + 1]
+        parts += [Part(rectangle(bx - b * 0.3, by - b * 0.9, bx - b * 0.12, by), "old stone")]
+        parts.append(
+            Part(polygon((ax - a * 0.6, ay), (bx - b * 0.6, by), (bx + b * 0.6, by), (ax + a * 0.6, ay)), "stone")
+        )
+        parts.append(
+            Part(
+                polygon(
+                    (ax - a * 0.6, ay - a * 0.3), (ax - a * 0.6, ay), (bx - b * 0.6, by), (bx - b * 0.6, by - b * 0.3)
+                ),
+                "old stone",
+            )
+        )
+        for side in (0.6, -0.6):
+            rail = np.array([[ax + a * side, ay + a * 0.7], [bx + b * side, by + b * 0.7]])
+            parts.append(Part(stripe(rail, (a + b) * 0.06), "pillar"))
+            for share in np.linspace(0, 1, 6):
+                wide = a + (b - a) * share
+                px, py = ax + (bx - ax) * share + wide * side, ay + (by - ay) * share
+                parts.append(Part(rectangle(px - wide * 0.05, py, px + wide * 0.05, py + wide * 0.8), "pillar"))
+    with scene.thing("曲桥", "桥"):
+        scene.solid(parts, x, y, size, nearness, face)
+
+
+def _arch(scene: Scene) -> list[Part]:
+    q = np.linspace(-1, 1, 25)
+    high = scene.between(0.36, 0.56)
+    top = high * (1 - q**2) + 0.05
+    hole = arc(0, -0.12, 0.50, high + 0.0)
+    ring = np.concatenate([arc(0, -0.12, 0.57, high + 0.06), hole[::-1]])
+    body = np.concatenate([np.stack([q * 1.3, top], 1), [[1.3, -0.12]], hole[::-1], [[-1.3, -0.12]]])
+    parts = [Part(body, "stone"), Part(ring, "old stone")]
+    parts.append(Part(stripe(np.stack([q * 1.3, top], 1), 0.05), "old stone"))
+    for v in np.linspace(-0.95, 0.95, 11):
+        level = high * (1 - v * v)
+        parts.append(Part(rectangle(v * 1.3 - 0.018, level + 0.06, v * 1.3 + 0.018, level + 0.21), "old stone"))
+    return [*parts, Part(stripe(np.stack([q * 1.3, top + 0.14], 1), 0.04), "stone")]
+
+
+def _planks(scene: Scene) -> list[Part]:
+    """Planks on crossed piles, slightly bent upward, with a rail."""
+    q = np.linspace(-1, 1, 17)
+    deck = np.stack([q * 1.3, 0.2 + 0.12 * (1 - q * q)], 1)
+    dark = mix(scene.material("wood"), scene.material("dark"), 0.45)
+    parts: list[Part] = []
+    for at in (-0.85, -0.3, 0.3, 0.85):
+        level = 0.2 + 0.12 * (1 - at * at / 1.69)
+        for lean in (-0.06, 0.06):
+            parts.append(Part(stripe(np.array([[at + lean, -0.14], [at - lean * 0.3, level]]), 0.045), dark))
+    parts += [Part(stripe(deck, 0.08), "wood"), Part(stripe(moved(deck, 0, 0.03), 0.02), "thatch")]
+    for at in np.linspace(-1.25, 1.25, 9):
+        level = 0.2 + 0.12 * (1 - at * at / 1.69)
+        parts.append(Part(rectangle(at - 0.02, level, at + 0.02, level + 0.24), "wood"))
+    return [*parts, Part(stripe(moved(deck, 0, 0.22), 0.03), "wood"), Part(stripe(moved(deck, 0, 0.13), 0.02), "wood")]
+
+
+def _covered(scene: Scene) -> list[Part]:
+    """A gallery with a roof on two stone piers."""
+    black = mix(scene.material("roof"), scene.material("dark"), 0.4)
+    parts = [Part(rectangle(at - 0.14, -0.14, at + 0.14, 0.24, 0.04), "old stone") for at in (-0.62, 0.62)]
+    parts += [
+        Part(rectangle(-1.3, 0.2, 1.3, 0.28), "wood"),
+        Part(rectangle(-1.3, -0.14, -1.1, 0.28), "stone"),
+        Part(rectangle(1.1, -0.14, 1.3, 0.28), "stone"),
+    ]
+    inside = mix(scene.material("dark"), scene.material("wood"), 0.4)
+    parts += [Part(rectangle(-1.2, 0.28, 1.2, 0.42), "wood"), Part(rectangle(-1.2, 0.42, 1.2, 0.44), inside)]
+    parts += [Part(rectangle(at - 0.03, 0.28, at + 0.03, 0.66), "pillar") for at in np.linspace(-1.18, 1.18, 9)]
+    parts.append(
+        Part(
+            polygon(
+                (-1.42, 0.66),
+                (-1.24, 0.7),
+                (-1.14, 0.86),
+                (1.14, 0.86),
+                (1.24, 0.7),
+                (1.42, 0.66),
+                (1.2, 0.62),
+                (-1.2, 0.62),
+            ),
+            "roof",
+        )
+    )
+    parts.append(Part(rectangle(-1.18, 0.84, 1.18, 0.9), black))
+    parts.append(Part(rectangle(-0.3, 0.86, 0.3, 0.98), "wood"))
+    return [
+        *parts,
+        Part(polygon((-0.5, 0.98), (-0.34, 1.02), (-0.12, 1.2), (0.12, 1.2), (0.34, 1.02), (0.5, 0.98)), "roof"),
+    ]
