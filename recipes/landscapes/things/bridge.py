@@ -6,14 +6,14 @@ from recipes.drawing.colour import mix
 from recipes.landscapes.scene import Part, Scene
 from recipes.landscapes.things.shapes import arc, moved, polygon, rectangle, stripe
 
-DESIGNS = ("arch", "planks", "covered")
+NAMES = {"arch": "小桥", "planks": "木桥", "covered": "廊桥"}
 
 
 def bridge(scene: Scene, x: float, y: float, size: float, nearness: float = 1.0, design: str = "") -> None:
     """A bridge across water whose surface is at row y; `size`: half its span in pixels, its ends reach 1.3 of it."""
-    design = design or scene.pick(DESIGNS, (0.5, 0.3, 0.2))
+    design = design or scene.pick(tuple(NAMES), (0.5, 0.3, 0.2))
     parts = {"arch": _arch, "planks": _planks, "covered": _covered}[design](scene)
-    with scene.thing("小桥", "桥"):
+    with scene.thing(NAMES[design], "桥"):
         scene.solid(parts, x, y, size, nearness)
 
 

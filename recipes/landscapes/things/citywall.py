@@ -73,23 +73,22 @@ def gate_tower(scene: Scene, x: float, y: float, size: float, nearness: float = 
 
 def roofs(scene: Scene, top: float, bottom: float, size: float, lamps: bool) -> None:
     """Tiled roofs in rows from a far row to a near one; `size`: half a near house's width in pixels."""
-    rows = max(5, int((bottom - top) / (size * 0.62)))
+    rows = max(5, int((bottom - top) / (size * 0.5)))
     with scene.thing("屋顶", "房屋"):
         for row in np.linspace(0, 1, rows) ** 1.35:
-            part = size * (0.34 + 0.66 * row)
-            y = top + (bottom - top) * row
-            near = 0.35 + 0.65 * row
-            x = -part * scene.between(0.0, 1.0)
+            part = size * (0.3 + 0.7 * row)
+            x = -part * scene.between(0.0, 1.6)
             while x < scene.width + part:
-                half = part * scene.between(0.75, 1.25)
-                _roofed_house(scene, x + half, y + scene.between(-0.12, 0.12) * part, half, near, lamps)
-                x += half * scene.between(1.7, 2.0)
+                half = part * scene.between(0.6, 1.35)
+                y = top + (bottom - top) * row + scene.between(-0.22, 0.22) * part
+                _roofed_house(scene, x + half, y, half, 0.35 + 0.65 * row, lamps)
+                x += half * scene.between(1.5, 2.1)
 
 
 def _roofed_house(scene: Scene, x: float, y: float, half: float, nearness: float, lamps: bool) -> None:
     roof = mix(scene.material("roof"), scene.material("wood"), scene.between(0.0, 0.25))
     tile = mix(roof, WHITE, 0.14)
-    wall = mix(scene.material("wall"), scene.material("wood"), scene.between(0.0, 0.5))
+    wall = mix(scene.material("wall"), scene.material("wood"), scene.between(0.3, 0.8))
     parts = [Part(rectangle(-0.86, -0.9, 0.86, 0.06), wall)]
     if lamps and scene.chance(0.6):
         at = scene.between(-0.5, 0.5)

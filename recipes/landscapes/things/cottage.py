@@ -9,7 +9,7 @@ from recipes.landscapes.scene import Part, Scene
 from recipes.landscapes.things.lamps import lamps_burn, pane
 from recipes.landscapes.things.shapes import polygon, rectangle, stripe
 
-NAMES = {"thatched": "茅屋", "white": "白墙黛瓦", "log": "木屋", "tiled": "瓦房"}
+NAMES = {"thatched": "茅屋", "white": "民居", "log": "木屋", "tiled": "民居"}
 
 
 def cottage(

@@ -88,3 +88,18 @@ def stone_lantern(scene: Scene, x: float, y: float, size: float, nearness: float
         scene.lamp(x, y - 0.64 * size, size * 0.45)
     with scene.thing("石灯", "石"):
         scene.solid(parts, x, y, size, nearness)
+
+
+def hanging_lantern(scene: Scene, x: float, y: float, size: float) -> None:
+    """A lantern on a bent pole that stands at (x, y); `size`: the height of both in pixels."""
+    pole = np.array([[0.3, -0.02], [0.3, 0.8], [0.24, 0.94], [0.1, 1.0], [-0.04, 0.96]])
+    with scene.thing("灯笼", "房屋"):
+        scene.solid([Part(stripe(pole, 0.03), "wood")], x, y, size)
+        _hang(scene, x - 0.04 * size, y - 0.95 * size, size * 0.42, 1.0, lamps_burn(scene))
+
+
+def lanterns_in_the_sky(scene: Scene, x: float, y: float, size: float) -> None:
+    """Three paper lanterns close together around (x, y), one near; `size`: the near one's height in pixels."""
+    with scene.thing("孔明灯", "日月"):
+        for across, up, share in ((-0.62, 0.42, 0.34), (0.66, 0.16, 0.45), (0.0, -0.5, 1.0)):
+            sky_lantern(scene, x + across * size, y - up * size, size * share * 0.5)

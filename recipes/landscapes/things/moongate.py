@@ -4,7 +4,7 @@ import numpy as np
 
 from recipes.drawing.colour import mix
 from recipes.landscapes.scene import Part, Scene
-from recipes.landscapes.things.shapes import disc, pierced, polygon, rectangle
+from recipes.landscapes.things.shapes import arc, mirrored, polygon, rectangle
 
 
 def moon_gate(scene: Scene, x: float, y: float, size: float, nearness: float = 1.0, reach: float = 2.4) -> None:
@@ -13,12 +13,17 @@ def moon_gate(scene: Scene, x: float, y: float, size: float, nearness: float = 1
     t = np.linspace(-1, 1, 33)
     # the wall's crest waves gently, as a dragon's back
     crest = 1.5 + 0.06 * np.cos(t * 9) * (np.abs(t) > 0.3) + 0.18 * np.exp(-((t * reach / 0.9) ** 4))
-    outer = np.concatenate([[[-reach, -0.1]], np.stack([t * reach, crest], 1), [[reach, -0.1]]])
-    gate = disc(0, 0.66, 0.6)
+    # two halves, whose seams the plaque and the step hide: an outline would show the seam of a hole
+    gate = arc(0, 0.66, 0.6, 0.6, 90, 270)
+    left = np.concatenate([[[-reach, -0.1]], np.stack([t * reach, crest], 1)[:17], gate, [[0, -0.1]]])
+    right = np.concatenate([[[reach, -0.1]], np.stack([t * reach, crest], 1)[:15:-1], mirrored(gate), [[0, -0.1]]])
+    ring = np.concatenate([gate, arc(0, 0.66, 0.7, 0.7, 270, 90)])
     coping = np.concatenate([np.stack([t * reach, crest + 0.14], 1), np.stack([t * reach, crest - 0.02], 1)[::-1]])
     parts = [
-        Part(pierced(outer, gate), "white"),
-        Part(pierced(disc(0, 0.66, 0.7), gate), "stone"),
+        Part(left, "white"),
+        Part(right, "white"),
+        Part(ring, "stone"),
+        Part(mirrored(ring), "stone"),
         Part(polygon((-0.3, -0.1), (-0.24, 0.1), (0.24, 0.1), (0.3, -0.1)), "stone"),
         Part(coping, black),
         Part(rectangle(-0.36, 1.38, 0.36, 1.56), "wood"),

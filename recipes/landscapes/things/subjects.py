@@ -3,18 +3,34 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from recipes.landscapes.facts import SEASONS, WEATHERS, Facts
+import numpy as np
+
+from recipes.landscapes.facts import SEASONS, TIMES, WEATHERS, Facts
+from recipes.landscapes.parts import ground
 from recipes.landscapes.scene import Scene
 from recipes.landscapes.things.bamboo import grove
 from recipes.landscapes.things.banana import banana
 from recipes.landscapes.things.boat import boat
+from recipes.landscapes.things.bridge import bridge, long_bridge
 from recipes.landscapes.things.broadleaf import NAMES, broadleaf
+from recipes.landscapes.things.camels import camel
+from recipes.landscapes.things.citywall import gate_tower
+from recipes.landscapes.things.cottage import NAMES as HOUSES
+from recipes.landscapes.things.cottage import cottage, village
 from recipes.landscapes.things.dead_tree import dead_tree
+from recipes.landscapes.things.farmyard import water_wheel, well, windmill
 from recipes.landscapes.things.fir import fir
+from recipes.landscapes.things.gallery import gallery
+from recipes.landscapes.things.lantern import hanging_lantern, lanterns_in_the_sky, stone_lantern
+from recipes.landscapes.things.lighthouse import lighthouse
+from recipes.landscapes.things.moongate import moon_gate
+from recipes.landscapes.things.pagoda import pagoda
 from recipes.landscapes.things.palm import palm
-from recipes.landscapes.things.pavilion import pavilion
+from recipes.landscapes.things.pavilion import pavilion, water_pavilion
 from recipes.landscapes.things.pine import pine
+from recipes.landscapes.things.skyline import tower
 from recipes.landscapes.things.willow import willow
+from recipes.landscapes.things.yurt import yurt
 
 Draw = Callable[[Scene, float, float, float], None]
 
@@ -25,7 +41,7 @@ class Subject:
 
     `draw`: takes a scene, the pixel (x, y) of the foot (of the middle, for what flies) and a size in pixels;
     `width`, `height`: of what it draws, in units of that size; `stands`: on 'land', on 'water' or in the 'air';
-    `names`: under which `visible.sights` may find it; `seasons`, `weathers`: when it can be seen.
+    `names`: under which `visible.sights` may find it; `seasons`, `weathers`, `times`: when it can be seen.
     """
 
     draw: Draw
@@ -35,10 +51,33 @@ class Subject:
     stands: str = "land"
     seasons: tuple[str, ...] = SEASONS
     weathers: tuple[str, ...] = WEATHERS
+    times: tuple[str, ...] = TIMES
 
     def fits(self, facts: Facts) -> bool:
-        """Whether it can be seen in this season and weather."""
-        return facts.season in self.seasons and facts.weather in self.weathers
+        """Whether it can be seen in this season, weather and time of day."""
+        return facts.season in self.seasons and facts.weather in self.weathers and facts.time in self.times
+
+
+def _crossing(scene: Scene, x: float, y: float, size: float) -> None:
+    """A bridge from bank to bank, over a stream that widens towards the viewer."""
+    _banks(scene, x, y - 0.08 * size, size * 1.12, size * 0.35)
+    bridge(scene, x, y, size)
+
+
+def _long_crossing(scene: Scene, x: float, y: float, size: float) -> None:
+    _banks(scene, x, y - 0.06 * size, size * 0.98, size * 0.2)
+    long_bridge(scene, x, y, size)
+
+
+def _banks(scene: Scene, x: float, y: float, half: float, slope: float) -> None:
+    columns = np.arange(scene.width)
+    inward = np.maximum(half - np.abs(columns - x), 0) / slope
+    crest = scene.outline(y, scene.side * 0.03, "hill") + inward**1.3 * (scene.height - y)
+    ground.land(scene, crest.astype(np.float32), 0.9, grass=0.8)
+
+
+def _gallery(scene: Scene, x: float, y: float, size: float) -> None:
+    gallery(scene, x, y, size, bays=5)
 
 
 _NO_SNOW = ("晴", "雾", "雨")
@@ -52,5 +91,24 @@ SUBJECTS: dict[str, Subject] = {
     "芭蕉": Subject(banana, ("芭蕉",), 0.9, seasons=SEASONS[:3]),
     "枯树": Subject(dead_tree, ("枯树",), 0.8),
     "亭子": Subject(pavilion, ("亭子",), 1.5, 1.4),
-    "小船": Subject(boat, ("小船", "帆船"), 2.0, 1.5, "water"),
+    "水榭": Subject(water_pavilion, ("水榭",), 2.2, 1.2, "water"),
+    "长廊": Subject(_gallery, ("长廊",), 3.6, 1.0),
+    "寺塔": Subject(pagoda, ("寺塔", "白塔"), 1.3, 2.9),
+    "民居": Subject(cottage, tuple(dict.fromkeys(HOUSES.values())), 1.9, 1.15),
+    "村庄": Subject(village, ("村庄",), 6.2, 1.3),
+    "小桥": Subject(_crossing, ("小桥", "木桥", "廊桥"), 2.8, 1.1, "water"),
+    "长桥": Subject(_long_crossing, ("长桥",), 2.1, 0.4, "water"),
+    "小船": Subject(boat, ("小船", "帆船", "龙舟", "竹筏"), 2.2, 1.5, "water"),
+    "灯塔": Subject(lighthouse, ("灯塔",), 1.0, 1.8),
+    "蒙古包": Subject(yurt, ("蒙古包",), 1.1, 0.9),
+    "骆驼": Subject(camel, ("骆驼",), 1.5, 1.35, seasons=SEASONS[:3], weathers=("晴", "雾")),
+    "城楼": Subject(gate_tower, ("城楼",), 2.2, 2.35),
+    "月洞门": Subject(moon_gate, ("月洞门",), 5.0, 1.8),
+    "灯笼": Subject(hanging_lantern, ("灯笼",), 0.75, 1.05),
+    "孔明灯": Subject(lanterns_in_the_sky, ("孔明灯",), 2.0, 1.6, "air", times=("黄昏", "夜晚"), weathers=("晴", "雾")),
+    "石灯": Subject(stone_lantern, ("石灯",), 0.75, 1.05),
+    "水井": Subject(well, ("水井",), 1.15, 1.2),
+    "水车": Subject(water_wheel, ("水车",), 1.4, 1.0, "water"),
+    "风车": Subject(windmill, ("风车",), 1.2, 1.45),
+    "高楼": Subject(tower, ("高楼",), 0.8, 1.3),
 }
