@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from recipes.drawing.colour import WHITE, mix
+from recipes.drawing.colour import WHITE, Colour, mix
 from recipes.landscapes.scene import Part, Scene
 from recipes.landscapes.things.lamps import lamps_burn, pane
 from recipes.landscapes.things.shapes import arc, curved_roof, disc, doorway, polygon, rectangle, roof_rib
@@ -78,9 +78,10 @@ def _finial(half: float, floor: float) -> list[Part]:
 def _dagoba(scene: Scene, window: tuple[float, float, float]) -> list[Part]:
     """Steps, a round white body with a niche, thirteen rings, a gilded canopy."""
     shade = mix(scene.material("white"), scene.material("roof"), 0.22)
+    steps: tuple[Colour | str, ...] = ("stone", "white", shade, "white")
     parts = [
         Part(rectangle(-0.62 + 0.07 * i, -0.06 + 0.13 * i, 0.62 - 0.07 * i, 0.08 + 0.13 * i), ink)
-        for i, ink in enumerate(("stone", "white", shade, "white"))
+        for i, ink in enumerate(steps)
     ]
     body = np.concatenate([polygon((-0.34, 0.46)), arc(0, 0.86, 0.46, 0.34), polygon((0.34, 0.46))])
     parts += [Part(body, "white"), Part(rectangle(-0.36, 0.45, 0.36, 0.5), "gold")]
