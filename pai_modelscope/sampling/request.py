@@ -8,7 +8,7 @@ import dataclasses
 import difflib
 import itertools
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import TypeVar, cast
 
@@ -17,7 +17,7 @@ from pai_modelscope.adapters.lora_metadata import made_for_lcm
 from pai_modelscope.config import GENERATION_FALLBACKS, GenerationOptions, GenerationRequest
 from pai_modelscope.config.option import bounds_of, fault, kind_of, plain_number, short_repr
 from pai_modelscope.errors import Fault, UserError
-from pai_modelscope.families import ModelFacts, Task
+from pai_modelscope.families import Task
 from pai_modelscope.images.masks import How
 from pai_modelscope.sampling.adapter_session import AdapterUse, resolve_embeddings, resolve_loras
 from pai_modelscope.sampling.controls import Control, control_entries, resolve_controls
@@ -56,7 +56,9 @@ T = TypeVar("T")
 class ModelLimits:
     """What a model allows, and its own values for options left open."""
 
-    facts: ModelFacts
+    height: int
+    width: int
+    text_layers: int
     scheduler: str  # the name of its own
     lcm: bool  # made for the LCM scheduler
     recommended: Mapping[str, object]  # "generation" of configuration.json
@@ -65,6 +67,9 @@ class ModelLimits:
     base: str = ""  # what the zoo calls the model that it was trained from, or itself
     controlnets: Mapping[str, str] = field(default_factory=dict)  # its own: what each reads, and its folder
     timesteps: int = 1000  # that it was trained with
+    inpaints_only: bool = False  # its network wants a mask and the masked image beside the latents
+    tasks: Set[Task] = frozenset(("text", "image", "mask"))  # what it can do
+    controls: bool = True  # ControlNets can steer it
 
 
 @dataclass(frozen=True)
@@ -337,7 +342,7 @@ def _draft(request: GenerationRequest, place: int, call: Call, limits: ModelLimi
 def _merged(request: GenerationRequest, shared: GenerationRequest, limits: ModelLimits) -> GenerationRequest:
     """Every option at its value: the request's own, else the call's, else the model folder's, else the default."""
     defaults = {field.name: field.default for field in _FIELDS}
-    model = {"height": limits.facts.height, "width": limits.facts.width, "scheduler": limits.scheduler}
+    model = {"height": limits.height, "width": limits.width, "scheduler": limits.scheduler}
     merged: dict[str, object] = {}
     for layer in (defaults, GENERATION_FALLBACKS, model, limits.recommended, vars(shared), vars(request)):
         merged |= {name: value for name, value in layer.items() if value is not None}
@@ -365,7 +370,7 @@ def _images(
     size = _there(values.width), _there(values.height)
     if any(fault(field, getattr(values, field.name)) for field in _FIELDS if field.name in _OF_IMAGES):
         return (), None, None, size
-    if limits.facts.inpaints_only and values.mask is None and values.outpaint is None:
+    if limits.inpaints_only and values.mask is None and values.outpaint is None:
         message = "this model repaints parts of pictures and nothing else: give image and mask"
         faults.append(Fault("mask", message))
         return (), None, None, size
@@ -384,7 +389,7 @@ def _images(
     try:
         init_image = resolve_image(values, asked, images)
         if init_image and not asked & {"height", "width"}:
-            size = init_image.drawing_size((limits.facts.width, limits.facts.height))
+            size = init_image.drawing_size((limits.width, limits.height))
         finished = init_image.finished_size(size) if init_image else size
     except UserError as error:
         faults += _of_field("image", error)
@@ -400,14 +405,14 @@ def _task_faults(values: GenerationRequest, limits: ModelLimits) -> list[Fault]:
     faults = []
     for task, names in (("image", ("image",)), ("mask", ("mask", "outpaint"))):
         asked = [name for name in names if getattr(values, name) is not None]
-        if asked and task not in limits.facts.tasks:
-            tasks = ", ".join(sorted(limits.facts.tasks))
+        if asked and task not in limits.tasks:
+            tasks = ", ".join(sorted(limits.tasks))
             message = f"{asked[0]} is given, but models of this kind draw from {tasks} only: leave it out"
             faults.append(Fault(asked[0], message))
-    if values.control is not None and not limits.facts.controls:
+    if values.control is not None and not limits.controls:
         message = "control is given, but no ControlNet can steer models of this kind: leave it out"
         faults.append(Fault("control", message))
-    if values.upscale is not None and values.upscaler in (None, "hires") and "image" not in limits.facts.tasks:
+    if values.upscale is not None and values.upscaler in (None, "hires") and "image" not in limits.tasks:
         message = "upscaler 'hires' starts from an image, which models of this kind can't: choose 'realesrgan'"
         faults.append(Fault("upscaler", message, "'realesrgan'"))
     return faults
@@ -442,7 +447,7 @@ def _value_faults(values: GenerationRequest, limits: ModelLimits) -> list[Fault]
     elif len(negative) > bounds.PROMPT_CHARACTERS:
         faults.append(Fault("negative_prompt", f"negative_prompt {problem_of_text(negative)}"))
     rows = 1 if values.batch_size is None else values.batch_size
-    for name, most in (("clip_skip", limits.facts.text_layers - 1), ("batch_pos", rows - 1 if _is_int(rows) else None)):
+    for name, most in (("clip_skip", limits.text_layers - 1), ("batch_pos", rows - 1 if _is_int(rows) else None)):
         value = getattr(values, name)
         if _is_int(value) and most is not None and value > most:
             valid = f"a whole number from 0 to {most}"

@@ -182,7 +182,9 @@ class Sampler:
         """The limits and defaults of this model, by which `resolve` reads requests."""
         facts = self.model.facts
         return ModelLimits(
-            facts=facts,
+            height=facts.height,
+            width=facts.width,
+            text_layers=facts.text_layers,
             scheduler=own_name(self._own),
             lcm=isinstance(self._own, LCMScheduler)
             or self.recommended.get("scheduler") == "LCM"
@@ -193,6 +195,9 @@ class Sampler:
             controlnets=self._own_controlnets,
             loras=self._adapters.sources,
             timesteps=self._own.config.num_train_timesteps,
+            inpaints_only=facts.inpaints_only,
+            tasks=facts.tasks,
+            controls=facts.controls,
         )
 
     def _batches(self, requests: list[ResolvedRequest], texts: CallTexts) -> list[list[ResolvedRequest]]:

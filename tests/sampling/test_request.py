@@ -13,11 +13,9 @@ from PIL import Image
 from pai_modelscope.config import GENERATION_FALLBACKS, GenerationOptions, GenerationRequest
 from pai_modelscope.config.option import problem
 from pai_modelscope.errors import Fault, UserError
-from pai_modelscope.families import ModelFacts
 from pai_modelscope.sampling.request import Call, ModelLimits, read_call, resolve
 
-FACTS = ModelFacts(256, 192, text_layers=12, tasks=frozenset(("text", "image", "mask")), controls=True)
-LIMITS = ModelLimits(FACTS, scheduler="DDIM", lcm=False, recommended={})
+LIMITS = ModelLimits(256, 192, text_layers=12, scheduler="DDIM", lcm=False, recommended={})
 FIELDS = {field.name: field for field in fields(GenerationOptions)}
 # Values that fit each other in any choice, and values that fit nowhere.
 VALID: dict[str, list[Any]] = {

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from transformers import AutoTokenizer
 
 import pai_modelscope
-from pai_modelscope.families import ModelFacts
 from pai_modelscope.images.infotext import parse_infotext
 from pai_modelscope.sampling.request import OPTIONS, ModelLimits, read_call, resolve
 from pai_modelscope.text import expand, unknown_characters
@@ -120,8 +119,7 @@ def test_schedules(prompt: str, steps: int, steps_before: int) -> None:
 )
 def test_requests(prompt: Any, options: dict[str, Any]) -> None:
     def plan(text: object, options: dict[str, object], recommended: dict[str, object]) -> None:
-        facts = ModelFacts(64, 64, 3, tasks=frozenset(("text", "image", "mask")), controls=True)
-        limits = ModelLimits(facts, "DDIM", lcm=False, recommended=recommended)
+        limits = ModelLimits(64, 64, 3, "DDIM", lcm=False, recommended=recommended)
         resolve(read_call(text, options), limits)
 
     value_or_error(plan, {"text": prompt, **options}, {}, {})
