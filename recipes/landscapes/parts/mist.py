@@ -4,6 +4,7 @@ import numpy as np
 
 from recipes.drawing.colour import Colour
 from recipes.drawing.noise import smoothstep
+from recipes.landscapes.parts import bars
 from recipes.landscapes.scene import Scene
 
 
@@ -11,6 +12,9 @@ def band(scene: Scene, y: float, height: float, strength: float, ink: Colour | N
     """A band of mist around a row; `height` in pixels."""
     top, bottom = int(max(0, y - height * 1.5)), int(min(scene.height, y + height * 1.5))
     if bottom - top < 4 or strength <= 0:
+        return
+    if scene.style.flat:
+        scene.tint(bars.bank(scene, y, height) * np.float32(strength), ink or scene.palette.mist)
         return
     noise = scene.noise(bottom - top, scene.width, 0.55, 1.6)
     distance = np.abs((scene.rows[top:bottom] - y + noise * np.float32(height * 0.25)) * np.float32(1 / (height * 1.2)))
@@ -35,6 +39,6 @@ def patch(
 def veil(scene: Scene, top: float = 0.0, strength: float | None = None) -> None:
     """Thin mist over everything below a row; as thick as the weather, unless `strength` (0 to 1) says otherwise."""
     thickness = scene.facts.fog if strength is None else strength
-    noise = scene.noise(scene.height, scene.width, 0.5, 1.2)
+    noise = 0.0 if scene.style.flat else scene.noise(scene.height, scene.width, 0.5, 1.2)
     below = np.clip((scene.rows - top) * np.float32(1 / (60 * scene.pixel)) + np.float32(0.6), 0, 1)
     scene.tint(np.clip(0.55 + 0.35 * noise, 0, 1) * below * np.float32(thickness * 0.5), scene.palette.mist)

@@ -4,8 +4,9 @@ import cv2
 import numpy as np
 
 from recipes.drawing.brushes import ellipse
-from recipes.drawing.colour import WHITE, colour, mix
+from recipes.drawing.colour import WHITE, Colour, colour, mix
 from recipes.drawing.noise import smoothstep
+from recipes.landscapes.parts import bars
 from recipes.landscapes.scene import Disc, Scene
 
 
@@ -79,6 +80,11 @@ def rays(scene: Scene, strength: float) -> None:
 
 def layered_clouds(scene: Scene, amount: float) -> None:
     """Thin clouds over the whole sky; `amount`: 0 to 1."""
+    if scene.style.flat:
+        for _ in range(1 + round(3 * amount * scene.width / scene.side)):
+            x, y = scene.between(0, scene.width), scene.horizon * scene.between(0.12, 0.7)
+            flat_cloud(scene, x, y, scene.side * scene.between(0.10, 0.2))
+        return
     palette, height = scene.palette, int(scene.horizon)
     noise = (
         scene.noise(height, scene.width, 0.9, 2.6) if scene.chance(0.6) else scene.noise(height, scene.width, 1.0, 1.5)
@@ -95,6 +101,14 @@ def layered_clouds(scene: Scene, amount: float) -> None:
         low = mix(palette.far, WHITE, 0.55) if day else mix(palette.sky[1], palette.far, 0.45)
     shade = scene.style.tone(np.clip(relief * np.float32(0.55) + np.float32(0.55), 0, 1))
     scene.tint(scene.style.tone(cover), [a + (b - a) * shade for a, b in zip(low, top, strict=True)])
+
+
+def flat_cloud(scene: Scene, x: float, y: float, size: float) -> None:
+    """A cloud of rounded bars; `size`: half its width."""
+    palette = scene.palette
+    ink = mix(palette.mist, palette.sky[2], 0.3) if scene.facts.night else mix(palette.sky[3], WHITE, 0.55)
+    with scene.thing("白云" if scene.facts.time == "白天" else "云霞", "云"):
+        scene.blend(bars.cloud(scene, x, y, size) * np.float32(0.95), ink)
 
 
 def heaped_cloud(scene: Scene, x: float, y: float, size: float) -> None:
@@ -124,8 +138,8 @@ def heaped_cloud(scene: Scene, x: float, y: float, size: float) -> None:
     below = np.clip((rows + region.top - y) / (size * 0.8) + np.float32(0.5), 0, 1)
     shade = np.clip(light.astype(np.float32) / 255 * 1.1 - below * np.float32(0.45), 0, 1)
     foot = np.clip((y - (rows + region.top)) / (size * 0.22) + np.float32(0.45), 0, 1)
-    if not scene.style.roughness:
-        foot = (foot > 0.5).astype(np.float32)
+    if scene.style.flat:
+        foot, shade = (foot > 0.5).astype(np.float32), np.ones_like(shade)
     top = mix(palette.mist, WHITE, 0.1) if scene.facts.night else mix(palette.sun, WHITE, 0.6)
     low = mix(palette.far, WHITE, 0.42) if scene.facts.time == "白天" else mix(palette.sky[1], palette.far, 0.3)
     with scene.thing("白云" if scene.facts.time == "白天" else "云霞", "云"):
@@ -138,6 +152,9 @@ def stars(scene: Scene) -> None:
     count = int(260 * scene.width * horizon / 512 / 300 / scene.pixel**2)
     xs, ys = rng.uniform(0, scene.width, count), rng.uniform(0, 1, count) ** 1.3 * horizon * 0.95
     light = rng.uniform(0.2, 1, count) ** 1.6
+    if scene.style.flat:
+        some = rng.random(count) < 0.4
+        xs, ys, light = xs[some], ys[some], light[some]
     if scene.facts.weather == "晴":
         scene.say("星空")
         if scene.style.roughness:
@@ -147,6 +164,7 @@ def stars(scene: Scene) -> None:
             distance = (scene.columns - scene.width * 0.5) * 0.5 + (scene.rows - horizon * 0.4) * scene.light
             band = 1 / (1 + (distance / (70 * scene.pixel)) ** 2)
             scene.tint((band * (0.10 + 0.22 * texture)).astype(np.float32), mix(palette.sky[3], WHITE, 0.35))
+        count = 0 if scene.style.flat else count
         along = rng.uniform(0, scene.width, count * 2)
         beside = (
             horizon * 0.4 - scene.light * (along - scene.width * 0.5) * 0.5 + rng.normal(0, 45 * scene.pixel, count * 2)
@@ -156,21 +174,36 @@ def stars(scene: Scene) -> None:
         light = np.r_[light, rng.uniform(0.1, 0.55, up.sum())]
     large = light > 0.8
     inks = [palette.sky[2], mix(palette.sky[3], WHITE, 0.6), (1.0, 1.0, 0.95)]
-    scene.dabs(xs, ys, light, [ellipse(1, 1)], inks, 0.85)
+    least = 2.6 * scene.pixel if scene.style.flat else 1.0
+    scene.dabs(xs, ys, light, [ellipse(least, least)], inks, 0.85)
     scene.dabs(xs[large], ys[large], light[large], [ellipse(4 * scene.pixel, 4 * scene.pixel)], inks, 0.95)
 
 
 def aurora(scene: Scene) -> None:
     """Curtains of light: a bright lower hem, rays that fade upward."""
+    scene.say("极光")
+    hues = (colour("4ff0a8"), colour("58d8e0"), colour("b070f0"))[: int(scene.rng.integers(2, 4))]
+    if scene.style.flat:
+        for hue in hues:
+            _flat_curtain(scene, hue)
+        return
     height = int(scene.horizon)
-    for hue in (colour("4ff0a8"), colour("58d8e0"), colour("b070f0"))[: int(scene.rng.integers(2, 4))]:
+    for hue in hues:
         hem = scene.outline(scene.horizon * scene.between(0.55, 0.95), scene.horizon * 0.35, "hill")
         above = hem[None] - scene.rows[:height]
         folds = 0.55 + 0.4 * scene.noise(1, scene.width, 3.5) + 0.35 * scene.noise(height, scene.width, 1.2, 0.25)
         fading = np.exp(-np.clip(above, 0, None) * np.float32(3.2 / scene.horizon))
         cover = fading * smoothstep(above, -6 * scene.pixel, 16 * scene.pixel) * np.clip(folds, 0.05, 1.3)
         scene.tint(np.clip(cover * np.float32(0.5), 0, 0.9).astype(np.float32), hue)
-    scene.say("极光")
+
+
+def _flat_curtain(scene: Scene, hue: Colour) -> None:
+    """A ribbon of three steps, the brightest at its hem."""
+    hem = scene.outline(scene.horizon * scene.between(0.45, 0.85), scene.horizon * 0.35, "hill")
+    for height in (0.34, 0.2, 0.08):
+        above = hem[None] - scene.rows
+        inside = np.clip(above, 0, 1) * np.clip(scene.horizon * height - above, 0, 1)
+        scene.tint((inside * np.float32(0.3)).astype(np.float32), hue)
 
 
 def birds(scene: Scene, x: float, y: float, count: int, size: float) -> None:

@@ -102,10 +102,20 @@ def shore_line(scene: Scene, surface: Surface, seen: Mirror, strength: float) ->
     scene.tint(edge * np.float32(strength), foam, surface.top)
 
 
+def light_falls(scene: Scene, surface: Surface) -> bool:
+    """Whether sun or moon stands above the water, and no mountain or cloud hides most of it."""
+    sun = scene.sun
+    if sun is None or sun.y >= surface.top or scene.facts.rain:
+        return False
+    numbers = [thing.number for thing in scene.things if thing.label == "日月"]
+    seen = np.count_nonzero(np.isin(scene.owner[: surface.top], numbers))
+    return bool(seen > 0.3 * np.pi * sun.radius**2)
+
+
 def light_path(scene: Scene, surface: Surface, seen: Mirror, strength: float) -> None:
     """The glitter under sun or moon."""
     sun, palette = scene.sun, scene.palette
-    if sun is None or sun.y >= surface.top:
+    if sun is None or not light_falls(scene, surface):
         return
     clear = {"晴": 1.0, "雾": 0.6, "雪": 0.5, "雨": 0.0}[scene.facts.weather]
     width = sun.radius * (0.55 + seen.nearness * np.float32(1.5))

@@ -20,7 +20,10 @@ def fall(scene: Scene) -> None:
 def _snow(scene: Scene) -> None:
     area = scene.width * scene.height / 262144 / scene.pixel**2
     inks = [scene.snow_ink(0.5), scene.snow_ink()]
-    for count, size, alpha in ((320, 1.6, 0.6), (130, 3.2, 0.8), (36, 6.0, 0.85)):
+    flakes = (
+        ((120, 4.0, 0.9), (50, 7.0, 0.95)) if scene.style.flat else ((320, 1.6, 0.6), (130, 3.2, 0.8), (36, 6.0, 0.85))
+    )
+    for count, size, alpha in flakes:
         number = int(count * area)
         xs, ys = scene.rng.uniform(0, scene.width, number), scene.rng.uniform(0, scene.height, number)
         flake = ellipse(size * scene.pixel, size * scene.pixel)

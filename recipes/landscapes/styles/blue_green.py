@@ -23,7 +23,7 @@ _OCHRE = "8a5a30 b98a4e d8b878"
 _GOLD = colour("f0d890")
 _LINE = colour("2a2a26")
 _MOONLIGHT: Colour = (0.50, 0.58, 0.70)
-_NIGHT_SILK = colour("26434f")
+_NIGHT_SILK = colour("1c4257")
 _SKY = {
     "晴": (0.16, 0.07, 0.02, 0.0),
     "雾": (0.14, 0.08, 0.04, 0.02),
@@ -42,7 +42,7 @@ class BlueGreen(TraditionalStyle):
         silk = _SILKS[int(rng.integers(len(_SILKS)))]
         ambient = _MOONLIGHT if facts.night else WHITE
         ground = mix(silk, colour("f0b080"), 0.3) if facts.time == "黄昏" else silk
-        ground = mix(silk, _NIGHT_SILK, 0.76) if facts.night else ground
+        ground = mix(silk, _NIGHT_SILK, 0.85) if facts.night else ground
         malachite, ochre = _malachite(facts, ambient), [lit(part, ambient) for part in colours(_OCHRE)]
         azurite = [lit(part, ambient) for part in colours(_AZURITE)]
         base = natural_palette(facts, rng)
@@ -51,7 +51,7 @@ class BlueGreen(TraditionalStyle):
             paper=silk,
             ink=_LINE,
             sky=[mix(ground, colour("0c2230") if facts.night else _SKY_INK, share) for share in _SKY[facts.weather]],
-            mist=mix(ground, colour("f6ecd0"), 0.16 if facts.night else 0.5),
+            mist=mix(ground, colour("f6ecd0"), 0.2 if facts.night else 0.5),
             far=mix(azurite[1], ground, 0.6),
             near=azurite[0],
             ambient=ambient,

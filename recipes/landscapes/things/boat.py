@@ -180,6 +180,8 @@ _USUAL = {"canopy": 0.34, "rowing": 0.14, "sloop": 0.16, "junk": 0.16, "dragon":
 
 def _mirror(scene: Scene, parts: list[Part], x: float, y: float, size: float, face: float) -> None:
     """A dim, rippled image upside down."""
+    if not scene.style.reflection:
+        return
     upside_down = []
     for part in parts:
         across = part.points[:, 0] + 0.02 * np.sin(part.points[:, 1] * 40)
