@@ -12,7 +12,7 @@ from recipes.landscapes.things.subjects import SUBJECTS, Subject
 def compose(scene: Scene) -> None:
     subject = SUBJECTS[scene.facts.subject or _chosen(scene)]
     height, width = scene.height, scene.width
-    foot = height * (scene.between(0.78, 0.85) if subject.stands == "water" else scene.between(0.82, 0.9))
+    foot = height * (scene.between(0.78, 0.85) if subject.stands in ("water", "shallows") else scene.between(0.82, 0.9))
     share = scene.between(0.38, 0.62)
     size = min(width * share / subject.width, (foot - 0.06 * height) * scene.between(0.86, 0.98) / subject.height)
     horizon = height * scene.between(0.52, 0.66)
@@ -35,12 +35,12 @@ def _ground(scene: Scene, subject: Subject, horizon: float, foot: float, size: f
     height, fog = scene.height, scene.facts.fog
     flat = np.full(scene.width, horizon, np.float32)
     mist.band(scene, horizon, scene.side * 0.06, 0.25 + 0.5 * fog)
-    lake = subject.stands == "water" or scene.chance(0.4)
+    lake = subject.stands in ("water", "shallows") or scene.chance(0.4)
     if lake:
         water(scene, flat, scene.between(0.5, 1.0))
         mist.band(scene, horizon + scene.side * 0.01, scene.side * 0.04, 0.2 + 0.5 * fog)
     tall = subject.height * size
-    if subject.stands == "water":
+    if subject.stands in ("water", "shallows"):
         return foot
     if not lake:
         ground.land(scene, scene.outline(horizon + scene.side * 0.03, scene.side * 0.05, "hill"), 0.5, grass=0.4)

@@ -13,6 +13,7 @@ from recipes.landscapes.things.banana import banana
 from recipes.landscapes.things.boat import boat
 from recipes.landscapes.things.bridge import bridge, long_bridge
 from recipes.landscapes.things.broadleaf import NAMES, broadleaf
+from recipes.landscapes.things.bush import bush
 from recipes.landscapes.things.camels import camel
 from recipes.landscapes.things.citywall import gate_tower
 from recipes.landscapes.things.cottage import NAMES as HOUSES
@@ -21,13 +22,18 @@ from recipes.landscapes.things.dead_tree import dead_tree
 from recipes.landscapes.things.farmyard import water_wheel, well, windmill
 from recipes.landscapes.things.fir import fir
 from recipes.landscapes.things.gallery import gallery
+from recipes.landscapes.things.garden_flowers import chrysanthemums, peonies
 from recipes.landscapes.things.lantern import hanging_lantern, lanterns_in_the_sky, stone_lantern
 from recipes.landscapes.things.lighthouse import lighthouse
+from recipes.landscapes.things.lotus import lotus
 from recipes.landscapes.things.moongate import moon_gate
 from recipes.landscapes.things.pagoda import pagoda
 from recipes.landscapes.things.palm import palm
 from recipes.landscapes.things.pavilion import pavilion, water_pavilion
 from recipes.landscapes.things.pine import pine
+from recipes.landscapes.things.plum import plum
+from recipes.landscapes.things.reeds import reeds
+from recipes.landscapes.things.rock import rocks, scholars_rock
 from recipes.landscapes.things.skyline import tower
 from recipes.landscapes.things.willow import willow
 from recipes.landscapes.things.yurt import yurt
@@ -40,7 +46,8 @@ class Subject:
     """One thing that `study` draws large.
 
     `draw`: takes a scene, the pixel (x, y) of the foot (of the middle, for what flies) and a size in pixels;
-    `width`, `height`: of what it draws, in units of that size; `stands`: on 'land', on 'water' or in the 'air';
+    `width`, `height`: of what it draws, in units of that size;
+    `stands`: on 'land', on 'water', in 'shallows' or in the 'air';
     `names`: under which `visible.sights` may find it; `seasons`, `weathers`, `times`: when it can be seen.
     """
 
@@ -90,6 +97,14 @@ SUBJECTS: dict[str, Subject] = {
     "椰子树": Subject(palm, ("椰子树",), 0.85, weathers=_NO_SNOW),
     "芭蕉": Subject(banana, ("芭蕉",), 0.9, seasons=SEASONS[:3]),
     "枯树": Subject(dead_tree, ("枯树",), 0.8),
+    "梅花": Subject(plum, ("梅花",), 1.0, 0.7, "air", ("冬", "春"), ("晴", "雾", "雪")),
+    "荷花": Subject(lotus, ("荷花",), 1.2, 1.0, "water", ("夏",)),
+    "牡丹": Subject(peonies, ("牡丹",), 1.1, 1.1, seasons=("春", "夏")),
+    "菊花": Subject(chrysanthemums, ("菊花",), 1.1, 1.1, seasons=("秋",)),
+    "芦苇": Subject(reeds, ("芦苇",), 0.9, 1.0, "shallows"),
+    "灌木": Subject(bush, ("灌木",), 2.2),
+    "石头": Subject(rocks, ("石头",), 2.2, 1.1),
+    "太湖石": Subject(scholars_rock, ("太湖石",), 0.75, 1.1),
     "亭子": Subject(pavilion, ("亭子",), 1.5, 1.4),
     "水榭": Subject(water_pavilion, ("水榭",), 2.2, 1.2, "water"),
     "长廊": Subject(_gallery, ("长廊",), 3.6, 1.0),
