@@ -58,10 +58,20 @@ def sample_facts(rng: np.random.Generator, styles: Sequence[str], places: Mappin
     """Style, time and weather evenly over all that go together; then a place that they allow, and its season.
 
     Snow falls in winter alone. No place is drawn in a weather or season that it lacks.
+
+    Raises:
+        ValueError: where no place has a weather that goes with its seasons and times.
     """
     style = styles[int(rng.integers(len(styles)))]
-    time = TIMES[int(rng.integers(len(TIMES)))]
-    weather = WEATHERS[int(rng.integers(len(WEATHERS)))]
+    airs = [
+        (time, weather)
+        for time in TIMES
+        for weather in WEATHERS
+        if any(_allows(rules, style, time, weather) for rules in places.values())
+    ]
+    if not airs:
+        raise ValueError(f"No place of {', '.join(places)} can be seen in {style} at its times and in its weathers.")
+    time, weather = airs[int(rng.integers(len(airs)))]
     fitting = {name: rules for name, rules in places.items() if _allows(rules, style, time, weather)}
     shares = np.array([rules.share for rules in fitting.values()])
     place = list(fitting)[rng.choice(len(fitting), p=shares / shares.sum())]
@@ -76,6 +86,17 @@ def _seasons(rules: PlaceRules, weather: str) -> list[str]:
 def _allows(rules: PlaceRules, style: str, time: str, weather: str) -> bool:
     fits = time in rules.times and weather in rules.weathers and (not rules.styles or style in rules.styles)
     return fits and bool(_seasons(rules, weather))
+
+
+def narrowed(rules: PlaceRules, wishes: Mapping[str, str]) -> PlaceRules:
+    """The rules of a place with what is wished of 'time', 'season' and 'weather', as far as the place has it."""
+    times = [time for time in rules.times if time == wishes.get("time", time)]
+    seasons = [season for season in rules.seasons if season == wishes.get("season", season)]
+    weathers = [weather for weather in rules.weathers if weather == wishes.get("weather", weather)]
+    narrow = replace(
+        rules, times=times or rules.times, seasons=seasons or rules.seasons, weathers=weathers or rules.weathers
+    )
+    return narrow if any(_seasons(narrow, weather) for weather in narrow.weathers) else rules
 
 
 def wished(facts: Facts, **wishes: str) -> Facts:

@@ -14,14 +14,14 @@ def path(
 ) -> None:  # fmt: skip
     """A winding path from the row `top` to `bottom` (the picture's, unless it says less).
 
-    `x_top`, `x_bottom`: its middle there; `width`: below, in pixels; `stones`: slabs of stone in place of earth. It lies
-    on land alone, so that it vanishes behind what stands on the land and never crosses water.
+    `x_top`, `x_bottom`: its middle there; `width`: below, in pixels; `stones`: slabs of stone in place of earth.
+    It lies on land alone, so that it vanishes behind what stands on the land and never crosses water.
     """
     start, end = int(max(0, top)), int(min(scene.height, bottom or scene.height))
     if end - start < 4:
         return
     rows = np.arange(start, end, dtype=np.float32)
-    share = (rows - top) / max((bottom or scene.height) - top, 1)  # 0 far, 1 near
+    share = np.clip((rows - top) / max(end - top, 1), 0, 1)  # 0 far, 1 near
     phase, turns = scene.between(0, 6.3), scene.between(1.2, 2.2)
     swing = np.sin(phase + turns * 6.3 * np.sqrt(share)) - np.sin(phase)
     middle = x_top + (x_bottom - x_top) * share**0.8 + swing * scene.side * 0.16 * share * (1 - share) * 2

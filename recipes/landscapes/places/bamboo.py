@@ -25,7 +25,7 @@ def compose(scene: Scene) -> None:
     crest = scene.outline(height * scene.between(0.78, 0.86), side * 0.05, "hill")
     hut = scene.chance(0.45)
     for depth, (nearness, count) in enumerate(((0.15, 10), (0.45, 6), (0.75, 4))):
-        with scene.thing("竹林", "树"):
+        with scene.thing("竹子", "树"):
             stand(scene, max(2, int(count * share)), nearness, height * (0.82 + 0.04 * depth), leaves=depth > 0)
         mist.band(scene, height * 0.72, height * 0.3, 0.25 + 0.3 * scene.facts.fog)
         if depth == 1:
@@ -36,7 +36,7 @@ def compose(scene: Scene) -> None:
             if hut:
                 x = width * (0.5 + scene.focus * scene.between(0.12, 0.24))
                 pavilion(scene, x, scene.at(crest, x) + side * 0.03, side * scene.between(0.17, 0.22), 0.85)
-    with scene.thing("竹林", "树"):
+    with scene.thing("竹子", "树"):
         stand(scene, max(2, int(scene.rng.integers(2, 4) * share)), 1.0, height * 1.02)
     if scene.chance(0.4):
         x = width * (0.5 - scene.focus * scene.between(0.2, 0.35))

@@ -67,7 +67,7 @@ def _culm(
     across = np.clip(scene.light * (scene.columns[:, region.left : region.right] - centre) / radius, -1.2, 1.2)
     shade = 0.50 + 0.42 * across - 0.22 * np.maximum(across - 0.55, 0)
     if scene.style.roughness:
-        shade = shade + 0.09 * scene.noise(region.height, region.width, 2.5, 0.5)
+        shade = shade + 0.05 * rng.standard_normal((1, region.width))
     near_node = np.abs(ys[:, None] - rows[None]).min(1)
     shade = shade - 0.32 * np.clip(1 - near_node / max(0.28 * width, 2.0), 0, 1)[:, None]
     cover = mask.astype(np.float32) * np.float32(0.97 / 255)
@@ -96,7 +96,7 @@ def _foliage(
     starts = np.stack([axis[nodes], rows[nodes]], 1)
     ends = starts + np.stack([side * length, -length * rng.uniform(0.05, 0.5, len(nodes))], 1)
     scene.strokes(np.stack([starts, ends], 1), np.full(len(nodes), max(width * 0.10, 1.0)), inks[0], 0.85)
-    long = max(width * 3.6, 11 * scene.pixel)
+    long = float(np.clip(width * 3.6, 11 * scene.pixel, max(42 * scene.pixel, width * 2.2)))
     count = 12
     along = rng.uniform(0.25, 1.1, (len(nodes), count, 1))
     points = starts[:, None] + (ends - starts)[:, None] * along + rng.normal(0, long * 0.30, (len(nodes), count, 2))

@@ -23,18 +23,18 @@ class Crop:
     seasons: tuple[str, ...]
 
 
+_TULIPS = ("a81c34 e0404c f8908c", "c88a10 f4c838 fff0a0", "a83a78 e87ab0 fcd0e4")
+_WILD = ("b83a60 f080a0 fcd4dc", "c89a18 f8d048 fff4b0", "5a48a8 8f80d8 d0c8f8", "c8c4bc f8f4ec ffffff")
+_COSMOS = ("a0306c e070a8 fcd0e4", "c8a8b8 f8e8f0 ffffff", "8a1c4c c84880 f0a0c0")
 CROPS = {
     "rape": Crop("油菜花", ("c89a10 f4cc28 fff08c",), True, 1.0, ("春",)),
     "lavender": Crop("薰衣草", ("5a3a90 8f6cc8 ccb4f0",), True, 2.4, ("夏",)),
-    "tulips": Crop("郁金香", ("a81c34 e0404c f8908c", "c88a10 f4c838 fff0a0", "a83a78 e87ab0 fcd0e4"), True, 1.4, ("春",)),
+    "tulips": Crop("郁金香", _TULIPS, True, 1.4, ("春",)),
     "poppies": Crop("虞美人", ("a81c18 e0402c f88c60",), False, 0.9, ("春", "夏")),
-    "wild": Crop(
-        "野花", ("b83a60 f080a0 fcd4dc", "c89a18 f8d048 fff4b0", "5a48a8 8f80d8 d0c8f8", "c8c4bc f8f4ec ffffff"), False, 1.0,
-        ("春", "夏", "秋"),
-    ),
-    "cosmos": Crop("格桑花", ("a0306c e070a8 fcd0e4", "c8a8b8 f8e8f0 ffffff", "8a1c4c c84880 f0a0c0"), False, 0.9, ("夏", "秋")),
+    "wild": Crop("野花", _WILD, False, 1.0, ("春", "夏", "秋")),
+    "cosmos": Crop("格桑花", _COSMOS, False, 0.9, ("夏", "秋")),
     "daisies": Crop("雏菊", ("b8b4a8 f4f0e8 ffffff",), False, 0.8, ("春", "夏")),
-}  # fmt: skip
+}
 
 
 def flower_field(scene: Scene, crest: np.ndarray, crop: Crop, near: float = 1.0) -> None:

@@ -13,15 +13,15 @@ from recipes.landscapes.things.shapes import blob, oval
 
 # How far petals are turned to the sides, from those behind to those in front.
 _PETALS = (-1.3, 1.3, -0.95, 0.95, -0.6, 0.6, -0.25, 0.25, 0, -1.1, 1.1, -0.75, 0.75, -0.3, 0.34, 0.02)
-_FLOWERS = ("d8628a fdeef0", "c84a78 f8ccd8", "d8c8d0 fffdfa")
+_FLOWERS = ("d8628a fdeef0", "c84a78 f8ccd8", "e07a9c fff0f0")
 
 
-def lotus_pond(scene: Scene, top: float, bottom: float, count: int, flowers: float = 0.38) -> None:
+def lotus_pond(scene: Scene, top: float, bottom: float, count: int, flowers: float = 0.5) -> None:
     """Pads from row `top` to `bottom`, larger towards the viewer; a share `flowers` of them has a flower."""
     blooms = scene.rng.random(count) < (flowers if _green(scene) else 0.0)
     inks = dyed(scene, scene.pick(_FLOWERS), 0.45)
     heights = np.sort(scene.rng.uniform(0, 1, count))
-    with scene.thing("荷叶", "草"):
+    with scene.thing("荷叶" if _green(scene) else "残荷", "草"):
         for share, bloom in zip(heights, blooms, strict=True):
             y = top + (bottom - top) * share**1.2
             x = scene.width * scene.between(-0.05, 1.05)

@@ -22,7 +22,7 @@ def plum(scene: Scene, x: float, y: float, size: float) -> None:
 
 
 def branch(scene: Scene, start: np.ndarray, side: float, reach: float, size: float) -> None:
-    """A branch from a point to the right (`side` 1) or the left (-1); `reach`: its length, `size`: scale of its flowers."""
+    """A branch from a point to the right (`side` 1) or left (-1), `reach` long; `size`: the scale of its flowers."""
     grown = _Twigs(scene, size * 0.052)
     grown.run(start, -0.32 if side > 0 else math.pi + 0.32, size * 0.052, reach * 1.12, 0)
     segments, widths = np.array(grown.segments), np.array(grown.widths)
@@ -38,13 +38,13 @@ def branch(scene: Scene, start: np.ndarray, side: float, reach: float, size: flo
             scene.strokes(segments[flat] - [0, size * 0.013], widths[flat] * 0.6, scene.snow_ink(), 0.92)
         thin = segments[widths < size * 0.026][::3, 1]
         tips = np.concatenate([np.array(grown.tips), thin])
-        tips = tips + scene.rng.normal(0, size * 0.014, tips.shape)
+        tips = tips + scene.rng.normal(0, size * 0.022, tips.shape)
         inside = (tips > 0).all(1) & (tips[:, 0] < scene.width) & (tips[:, 1] < scene.height)
         tips = tips[inside]
         tips = tips[scene.rng.permutation(len(tips))[: int(scene.rng.integers(55, 90))]]
         inks = dyed(scene, scene.pick((_RED, _PINK, _WHITE), (0.45, 0.3, 0.25)), 0.5)
         for at_x, at_y in tips:
-            blossom(scene, float(at_x), float(at_y), size * 0.030 * scene.between(0.75, 1.25), inks)
+            blossom(scene, float(at_x), float(at_y), size * 0.026 * scene.between(0.75, 1.25), inks)
 
 
 class _Twigs:
