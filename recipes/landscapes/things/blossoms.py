@@ -64,7 +64,7 @@ def head(
             cv2.fillPoly(tones, [pixels], value, cv2.LINE_AA, 3)
             if radius > 9 * scene.pixel:
                 cv2.polylines(tones, [pixels], True, max(value - 70, 5), 1, cv2.LINE_AA, 3)
-    tones = cv2.GaussianBlur(tones, (0, 0), 0.8 * scene.pixel)
+    cv2.GaussianBlur(tones, (0, 0), 0.8 * scene.pixel, dst=tones)
     table = ramp([scene.faded(ink, nearness) for ink in inks])
     shown = (scene.style.tone(tones.astype(np.float32) / 255) * 255).astype(np.uint8)
     cover = mask.astype(np.float32) * np.float32(0.98 / 255)
