@@ -7,6 +7,8 @@ import pytest
 
 from recipes.landscapes.facts import TIMES, WEATHERS
 from recipes.landscapes.paint import paint
+from recipes.landscapes.parts.ground import land
+from recipes.landscapes.parts.mountains import ridge
 from recipes.landscapes.scene import Scene
 from recipes.landscapes.styles import STYLES
 from recipes.landscapes.things.seal import seal
@@ -86,6 +88,17 @@ def test_only_clean_styles_have_no_gradient():
             assert min(still) > 0.5, style
         else:
             assert max(still) < 0.35, style
+
+
+def test_a_flat_sky_and_flat_land_have_tones_not_gradients():
+    for time in TIMES:
+        facts = paint(0, SIZE, style="扁平风景", time=time, place="lake").facts
+        scene = Scene(facts, SIZE, STYLES["扁平风景"], np.random.default_rng(1))
+        scene.style.sky(scene)
+        ridge(scene, scene.outline(150, 60), 0.5, 60)
+        land(scene, scene.outline(200, 20, "hill"), 1.0, grass=0)
+        pixels = (np.clip(scene.rgb, 0, 1) * 255).astype(np.uint8).transpose(1, 2, 0)
+        assert colours_of(pixels, 0.95) <= 8
 
 
 @pytest.mark.parametrize("style", [name for name in STYLES if name != "油画"])
