@@ -64,9 +64,9 @@ def head(
             cv2.fillPoly(tones, [pixels], value, cv2.LINE_AA, 3)
             if radius > 9 * scene.pixel:
                 cv2.polylines(tones, [pixels], True, max(value - 70, 5), 1, cv2.LINE_AA, 3)
-    cv2.GaussianBlur(tones, (0, 0), 0.8 * scene.pixel, dst=tones)
+    soft: np.ndarray = cv2.GaussianBlur(tones, (0, 0), 0.8 * scene.pixel)
     table = ramp([scene.faded(ink, nearness) for ink in inks])
-    shown = (scene.style.tone(tones.astype(np.float32) / 255) * 255).astype(np.uint8)
+    shown = (scene.style.tone(soft.astype(np.float32) / 255) * 255).astype(np.uint8)
     cover = mask.astype(np.float32) * np.float32(0.98 / 255)
     scene.blend(cover, [table[i][shown] for i in range(3)], region.top, region.left)
 

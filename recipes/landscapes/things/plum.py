@@ -95,10 +95,10 @@ def blossom(scene: Scene, x: float, y: float, size: float, inks: list[Colour]) -
             tones, (at * 8).astype(int).tolist(), int(size * 5.6), int(rng.integers(90, 170)), -1, cv2.LINE_AA, 3
         )
         cv2.circle(tones, bright.astype(int).tolist(), int(size * 3.6), int(rng.integers(180, 255)), -1, cv2.LINE_AA, 3)
-    cv2.GaussianBlur(tones, (0, 0), 1.1 * scene.pixel, dst=tones)
+    soft: np.ndarray = cv2.GaussianBlur(tones, (0, 0), 1.1 * scene.pixel)
     table = ramp(inks)
     cover = mask.astype(np.float32) * np.float32(0.96 / 255)
-    scene.blend(cover, [table[i][tones] for i in range(3)], region.top, region.left)
+    scene.blend(cover, [table[i][soft] for i in range(3)], region.top, region.left)
     if petals > 1:
         near = rng.normal(0, size * 0.4, (7, 2))
         dot = max(1.6 * scene.pixel, size * 0.16)

@@ -57,6 +57,11 @@ def curved_roof(x: float, y: float, half: float, height: float, ridge: float = 0
     return np.concatenate([left, right, eaves[::-1]])
 
 
+def oval_at(centre: np.ndarray, across: float, up: float, degrees: float = 0.0) -> np.ndarray:
+    """(24, 2): an ellipse around a point (2,)."""
+    return oval(float(centre[0]), float(centre[1]), across, up, degrees)
+
+
 def oval(x: float, y: float, across: float, up: float, degrees: float = 0.0, count: int = 24) -> np.ndarray:
     """(count, 2): an ellipse of these half sizes, turned to the left."""
     t, angle = np.linspace(0, 2 * math.pi, count, endpoint=False), math.radians(degrees)
@@ -64,7 +69,9 @@ def oval(x: float, y: float, across: float, up: float, degrees: float = 0.0, cou
     return np.stack([x + a * math.cos(angle) - b * math.sin(angle), y + a * math.sin(angle) + b * math.cos(angle)], 1)
 
 
-def curve(points: Sequence[Sequence[float]] | np.ndarray, steps: int = 6, closed: bool = False) -> np.ndarray:
+def curve(
+    points: Sequence[Sequence[float] | np.ndarray] | np.ndarray, steps: int = 6, closed: bool = False
+) -> np.ndarray:
     """A smooth way through all points (n, 2): a spline of Catmull and Rom (1974), `steps` points for each piece."""
     knots = np.asarray(points, float)
     ends = (knots[-1:], knots[:2]) if closed else (2 * knots[:1] - knots[1:2], 2 * knots[-1:] - knots[-2:-1])
@@ -81,7 +88,7 @@ def blob(*points: tuple[float, float]) -> np.ndarray:
     return curve(points, closed=True)
 
 
-def limb(points: Sequence[Sequence[float]] | np.ndarray, widths: Sequence[float]) -> np.ndarray:
+def limb(points: Sequence[Sequence[float] | np.ndarray] | np.ndarray, widths: Sequence[float]) -> np.ndarray:
     """The outline of a smooth bent limb through points (n, 2) with these whole widths, one for each point."""
     way = curve(points)
     width = np.interp(np.linspace(0, len(widths) - 1, len(way)), np.arange(len(widths)), widths)[:, None] / 2
@@ -118,3 +125,8 @@ def rotated(points: np.ndarray, degrees: float) -> np.ndarray:
 def moved(points: np.ndarray, right: float, up: float) -> np.ndarray:
     """The same polygon elsewhere."""
     return points + np.array([right, up])
+
+
+def shifted(point: np.ndarray, *offsets: tuple[float, float]) -> np.ndarray:
+    """(n, 2): points at these offsets from one point (2,)."""
+    return point + np.array(offsets)

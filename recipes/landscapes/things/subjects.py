@@ -13,16 +13,22 @@ from recipes.landscapes.things.banana import banana
 from recipes.landscapes.things.boat import boat
 from recipes.landscapes.things.bridge import bridge, long_bridge
 from recipes.landscapes.things.broadleaf import NAMES, broadleaf
+from recipes.landscapes.things.buffalo import buffalo
 from recipes.landscapes.things.bush import bush
+from recipes.landscapes.things.butterfly import butterflies_over_flowers
 from recipes.landscapes.things.camels import camel
 from recipes.landscapes.things.citywall import gate_tower
 from recipes.landscapes.things.cottage import NAMES as HOUSES
 from recipes.landscapes.things.cottage import cottage, village
+from recipes.landscapes.things.crane import crane, cranes_in_flight
 from recipes.landscapes.things.dead_tree import dead_tree
+from recipes.landscapes.things.deer import deer
+from recipes.landscapes.things.duck import ducks
 from recipes.landscapes.things.farmyard import water_wheel, well, windmill
 from recipes.landscapes.things.fir import fir
 from recipes.landscapes.things.gallery import gallery
 from recipes.landscapes.things.garden_flowers import chrysanthemums, peonies
+from recipes.landscapes.things.horse import horse
 from recipes.landscapes.things.lantern import hanging_lantern, lanterns_in_the_sky, stone_lantern
 from recipes.landscapes.things.lighthouse import lighthouse
 from recipes.landscapes.things.lotus import lotus
@@ -34,6 +40,7 @@ from recipes.landscapes.things.pine import pine
 from recipes.landscapes.things.plum import plum
 from recipes.landscapes.things.reeds import reeds
 from recipes.landscapes.things.rock import rocks, scholars_rock
+from recipes.landscapes.things.sheep import sheep
 from recipes.landscapes.things.skyline import tower
 from recipes.landscapes.things.willow import willow
 from recipes.landscapes.things.yurt import yurt
@@ -87,6 +94,27 @@ def _gallery(scene: Scene, x: float, y: float, size: float) -> None:
     gallery(scene, x, y, size, bays=5)
 
 
+def _sheep(scene: Scene, x: float, y: float, size: float) -> None:
+    sheep(scene, x, y, size * 0.40, count=int(scene.rng.integers(1, 4)))
+
+
+def _ducks(scene: Scene, x: float, y: float, size: float) -> None:
+    count = int(scene.rng.integers(1, 4))
+    ducks(scene, x, y, size * (1.5 if count == 1 else 1.0), count=count)
+
+
+def _cranes(scene: Scene, x: float, y: float, size: float) -> None:
+    cranes_in_flight(scene, x, y, size, count=int(scene.rng.integers(1, 4)))
+
+
+def _herd_boy(scene: Scene, x: float, y: float, size: float) -> None:
+    buffalo(scene, x, y, size, boy=True)
+
+
+def _buffalo(scene: Scene, x: float, y: float, size: float) -> None:
+    buffalo(scene, x, y, size, boy=False)
+
+
 _NO_SNOW = ("晴", "雾", "雨")
 SUBJECTS: dict[str, Subject] = {
     "松树": Subject(pine, ("松树", "雪松"), 0.8),
@@ -105,6 +133,15 @@ SUBJECTS: dict[str, Subject] = {
     "灌木": Subject(bush, ("灌木",), 2.2),
     "石头": Subject(rocks, ("石头",), 2.2, 1.1),
     "太湖石": Subject(scholars_rock, ("太湖石",), 0.75, 1.1),
+    "羊群": Subject(_sheep, ("羊群",), 1.6, 0.5),
+    "马": Subject(horse, ("马",), 1.6, 1.5),
+    "鹿": Subject(deer, ("鹿",), 1.4, 1.6),
+    "牧童骑牛": Subject(_herd_boy, ("水牛",), 1.8, 1.6),
+    "水牛": Subject(_buffalo, ("水牛",), 1.8, 1.15),
+    "仙鹤": Subject(crane, ("仙鹤",), 0.95, 1.1),
+    "飞鹤": Subject(_cranes, ("仙鹤",), 2.2, 1.5, "air"),
+    "鸭子": Subject(_ducks, ("鸭子",), 2.2, 0.7, "water"),
+    "蝴蝶": Subject(butterflies_over_flowers, ("蝴蝶",), 0.9, 1.1, seasons=SEASONS[:3], weathers=("晴", "雾")),
     "亭子": Subject(pavilion, ("亭子",), 1.5, 1.4),
     "水榭": Subject(water_pavilion, ("水榭",), 2.2, 1.2, "water"),
     "长廊": Subject(_gallery, ("长廊",), 3.6, 1.0),
