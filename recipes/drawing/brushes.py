@@ -73,7 +73,7 @@ def dabs(
         points[rows[i::count], columns[i::count]] = levels[i::count]
         np.maximum(front, cv2.dilate(points, shape), out=front)
     if merge:
-        front = _merged(front, min(shape.shape[0] for shape in shapes), tone)
+        front = _merged(front, math.sqrt(min(np.count_nonzero(shape) for shape in shapes)), tone)
     cover: np.ndarray = (front > 0).astype(np.float32) * np.float32(alpha)
     if soft:
         cover = cv2.blur(cover, (3, 3))
@@ -82,12 +82,13 @@ def dabs(
     canvas.blend(cover, [table[i][front] for i in range(3)], region.top, region.left)
 
 
-def _merged(front: np.ndarray, side: int, tone: Tone | None) -> np.ndarray:
-    """Levels (h, w) of dabs that flow together; `side`: of the smallest dab in pixels."""
-    radius = max(1, side // 2)
+def _merged(front: np.ndarray, side: float, tone: Tone | None) -> np.ndarray:
+    """Levels (h, w) of dabs that flow together; `side`: of a square as large as the smallest dab, in pixels."""
+    radius = max(1, round(side / 2))
     element = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
     shape = cv2.morphologyEx((front > 0).astype(np.uint8), cv2.MORPH_CLOSE, element)
-    shape = (cv2.blur(shape * np.uint8(255), (radius, radius)) > 127).astype(np.uint8) | (front > 0) * (radius < 3)
+    if radius > 2:
+        shape = cv2.threshold(cv2.blur(shape * 255, (radius, radius)), 127, 1, cv2.THRESH_BINARY)[1]
     window = (4 * radius + 1, 4 * radius + 1)
     weight = cv2.blur((front > 0).astype(np.float32), window)
     mean = cv2.blur(front.astype(np.float32), window) / np.maximum(weight, np.float32(1e-3))

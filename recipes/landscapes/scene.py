@@ -103,6 +103,10 @@ class Scene(Canvas):
         """Lay light, shade or mist as `Canvas.tint` does; a flat style gives it clean edges."""
         super().tint(self.style.veil(alpha), ink, y, x)
 
+    def glaze(self, alpha: np.ndarray, ink: Ink, y: int = 0, x: int = 0) -> None:
+        """As `tint`, in just this cover in every style: for shapes whose edges are clean already."""
+        super().tint(alpha, ink, y, x)
+
     def noise(self, height: int, width: int, frequency: float = 1.0, vertical: float | None = None) -> np.ndarray:
         """As `Canvas.noise`; in a flat style it is smooth, so that its steps have clean edges."""
         if not self.style.flat:

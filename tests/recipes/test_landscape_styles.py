@@ -85,9 +85,9 @@ def test_only_clean_styles_have_no_gradient():
     for style in STYLES:
         still = [still_share(paint(seed, style=style, weather="晴", place="lake").image) for seed in range(4)]
         if style in CLEAN:
-            assert min(still) > 0.5, style
-        else:
-            assert max(still) < 0.35, style
+            assert np.mean(still) > 0.45, style
+        elif style != "版画":  # its sky is wiped, all else is flat
+            assert np.mean(still) < 0.25, style
 
 
 def test_a_flat_sky_and_flat_land_have_tones_not_gradients():
@@ -113,7 +113,7 @@ def test_styles_differ_from_each_other():
 
 
 def test_a_third_of_chinese_paintings_bear_a_seal():
-    for style in ("水墨画", "青绿山水"):
+    for style in ("水墨画", "青绿山水", "版画"):
         sealed = sum("印章" in paint(seed, SIZE, style=style, place="lake").sights for seed in range(60))
         assert 9 <= sealed <= 31
     assert not any("印章" in paint(seed, SIZE, style="油画", place="lake").sights for seed in range(12))

@@ -20,7 +20,8 @@ def picture(scene: Scene) -> np.ndarray:
         square = across**2 + down**2
         fading = np.clip(1 - square * np.float32(1 / (4 * glow.radius**2)), 0, 1) ** 2
         light = fading / (1 + square * np.float32(9 / glow.radius**2))
-        light = scene.style.veil(light)
+        if scene.style.flat:
+            light = scene.style.veil(light * np.float32(0.6))
         for channel, value in zip(
             scene.rgb[:, region.top : region.bottom, region.left : region.right], glow.ink, strict=True
         ):

@@ -8,9 +8,10 @@ from recipes.landscapes.styles.ink import Ink
 from recipes.landscapes.styles.oil import Oil
 from recipes.landscapes.styles.papercut import Papercut
 from recipes.landscapes.styles.watercolour import Watercolour
+from recipes.landscapes.styles.woodcut import Woodcut
 
 STYLES: dict[str, Style] = {
-    style.name: style for style in (Ink(), BlueGreen(), Watercolour(), Oil(), Flat(), Papercut(), Anime())
+    style.name: style for style in (Ink(), BlueGreen(), Watercolour(), Oil(), Flat(), Papercut(), Woodcut(), Anime())
 }
 
 __all__ = ["STYLES", "Style"]

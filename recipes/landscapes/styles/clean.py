@@ -49,7 +49,7 @@ class CleanStyle(Style):
         distance = np.hypot(scene.columns - np.float32(disc.x), scene.rows - np.float32(disc.y))
         for reach in (2.7, 1.7):
             glow = np.clip(disc.radius * reach - distance + np.float32(0.5), 0, 1) * np.float32(0.26 * strength)
-            super(Scene, scene).tint(glow, scene.palette.sun)
+            scene.glaze(glow, scene.palette.sun)
 
     def ground(self, scene: Scene, ground: Ground) -> None:
         """One tone and a darker one below it, with a few tufts of grass."""
@@ -98,9 +98,7 @@ class CleanStyle(Style):
         scene.blend(cover, [body[i] + (image[i] - body[i]) * share for i in range(3)], top)
         light_bars(scene, surface, cover)
         ripple = bars.ripples(scene, float(surface.line.max()), int(9 * surface.waves * scene.width / scene.side))
-        super(Scene, scene).tint(
-            ripple[top:] * cover * np.float32(0.7), mix(body, mix(palette.sky[3], WHITE, 0.4), 0.6), top
-        )
+        scene.glaze(ripple[top:] * cover * np.float32(0.7), mix(body, mix(palette.sky[3], WHITE, 0.4), 0.6), top)
 
     def finish(self, scene: Scene, image: np.ndarray) -> np.ndarray:
         return finish.shrink(scene, image)
@@ -145,7 +143,7 @@ def light_bars(scene: Scene, surface: Surface, cover: np.ndarray) -> None:
     if sun is None or not light_falls(scene, surface):
         return
     way = bars.glitter(scene, sun.x, float(surface.line[int(np.clip(sun.x, 0, scene.width - 1))]), sun.radius)
-    super(Scene, scene).tint(way[top:] * cover * np.float32(0.85), mix(scene.palette.sun, WHITE, 0.15), top)
+    scene.glaze(way[top:] * cover * np.float32(0.85), mix(scene.palette.sun, WHITE, 0.15), top)
 
 
 def _mirror(scene: Scene, surface: Surface) -> tuple[np.ndarray, np.ndarray]:

@@ -127,7 +127,7 @@ class Ink(TraditionalStyle):
         if tint is not None:
             scene.soak(cover * np.float32(0.12), tint, ground.top)
         if ground.grass and not scene.facts.snow:
-            sparse = replace(ground, grass=ground.grass * 0.5)
+            sparse = replace(ground, grass=ground.grass * 0.25)
             blades(scene, sparse, [palette.ink, mix(palette.ink, palette.mist, 0.6)], 0.5)
 
     def water(self, scene: Scene, surface: Surface) -> None:

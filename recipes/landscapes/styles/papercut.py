@@ -71,7 +71,7 @@ class Papercut(CleanStyle):
         moved = np.roll(moved, -aside, 1)
         if y == 0:
             moved[:step] = alpha[:step]
-        super(Scene, scene).tint(np.clip(alpha - moved, 0, 1) * np.float32(0.28), WHITE, y, x)
+        scene.glaze(np.clip(alpha - moved, 0, 1) * np.float32(0.28), WHITE, y, x)
 
     def sky(self, scene: Scene) -> None:
         """Sheets that hang from above, cut in waves: the topmost lies nearest."""

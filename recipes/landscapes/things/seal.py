@@ -6,7 +6,7 @@ import numpy as np
 from recipes.drawing.colour import Colour, colour
 from recipes.landscapes.scene import Scene
 
-_INK = colour("b8382c")
+_INK = colour("c23c2e")
 _GRID = 6  # cells of a seal's side, on whose lines the strokes run
 
 
@@ -19,7 +19,7 @@ def seal(scene: Scene, ink: Colour = _INK) -> None:
     scene.rng.shuffle(corners)
     y, x = min(corners, key=lambda corner: _unrest(scene, corner[0], corner[1], side))
     with scene.thing("印章"):
-        scene.blend(_stamp(scene, side) * np.float32(0.9), ink, y, x)
+        scene.glaze(_stamp(scene, side) * np.float32(0.92), ink, y, x)
         scene.claim(np.ones((side, side), np.float32), y, x)
 
 
