@@ -24,12 +24,19 @@ class Ground:
         return int(max(0, self.crest.min() - 3))
 
 
-def land(scene: Scene, crest: np.ndarray, nearness: float, bottom: int | None = None, grass: float = 1.0) -> None:
+def land(
+    scene: Scene,
+    crest: np.ndarray,
+    nearness: float,
+    bottom: int | None = None,
+    grass: float = 1.0,
+    name: str = "",
+) -> None:
     """Land below a crest, with grass where there is no snow."""
     layer = Ground(crest, nearness, int(bottom or scene.height), grass)
     if layer.bottom - layer.top < 3:
         return
-    with scene.thing("雪地" if scene.facts.snow else "草地", "地"):
+    with scene.thing(name or ("雪地" if scene.facts.snow else "草地"), "地"):
         scene.style.ground(scene, layer)
 
 

@@ -1,6 +1,6 @@
 """The places by their names. A new one is a file here and a line below."""
 
-from recipes.landscapes.places import bamboo, flower_field, lake, lotus, plum, study
+from recipes.landscapes.places import bamboo, flower_field, forest, grassland, lake, lotus, plum, study, terraces
 from recipes.landscapes.places.base import Place
 
 PLACES: dict[str, Place] = {
@@ -12,6 +12,9 @@ PLACES: dict[str, Place] = {
         plum.PLACE,
         lotus.PLACE,
         flower_field.PLACE,
+        grassland.PLACE,
+        terraces.PLACE,
+        forest.PLACE,
     )
 }
 

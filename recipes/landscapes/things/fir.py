@@ -16,9 +16,14 @@ def fir(scene: Scene, x: float, y: float, height: float, nearness: float = 1.0, 
             trunk, np.array([height * (0.034 if broad else 0.024)]), scene.faded(scene.palette.bark, nearness)
         )
         if broad:
-            _tiers(scene, x, y, height, nearness, 12, 0.32, 0.88, 64, 0.7)
+            _tiers(scene, x, y, height, nearness, _tiers_for(scene, height, 12), 0.32, 0.88, 64, 0.7)
         else:
-            _tiers(scene, x, y, height, nearness, 18, 0.20, 0.90, 40, 0.5)
+            _tiers(scene, x, y, height, nearness, _tiers_for(scene, height, 18), 0.20, 0.90, 40, 0.5)
+
+
+def _tiers_for(scene: Scene, height: float, most: int) -> int:
+    """Small firs have fewer tiers than would be seen of a large one."""
+    return int(np.clip(height / (13 * scene.pixel), 6, most))
 
 
 def _tiers(

@@ -79,7 +79,8 @@ def leaf_inks(scene: Scene, nearness: float) -> list[Colour]:
     """Greens of garden plants, whatever the trees look like."""
     if scene.style.chinese:
         return [scene.faded(ink, nearness) for ink in scene.palette.evergreen]
-    return [scene.faded(scene.palette.lit(ink), nearness) for ink in colours("1f4a30 3f7f46 8fb85c")]
+    codes = "38482f 5f6f4a 98a078" if scene.facts.season == "冬" else "1f4a30 3f7f46 8fb85c"
+    return [scene.faded(scene.palette.lit(ink), nearness) for ink in colours(codes)]
 
 
 def _plant(
