@@ -8,6 +8,7 @@ import numpy as np
 
 from recipes.drawing.colour import colour, mix
 from recipes.landscapes.scene import Part, Scene
+from recipes.landscapes.things.reflection import mirror_image
 from recipes.landscapes.things.shapes import arc, disc, polygon, rectangle, stripe
 
 
@@ -28,7 +29,7 @@ def boat(scene: Scene, x: float, y: float, size: float, nearness: float = 1.0, d
     kind = _DESIGNS[design]
     face = 1.0 if scene.chance(0.5) else -1.0
     parts = kind.build(scene)
-    _mirror(scene, parts, x, y, size, face)
+    mirror_image(scene, parts, x, y, size, face)
     if scene.facts.night and design != "dragon":
         scene.lamp(x + (0.14 if design == "canopy" else -0.3) * size * face, y - 0.2 * size, size * 0.6)
     with scene.thing(kind.name, "船"):
@@ -176,17 +177,3 @@ _DESIGNS = {
     "raft": _Design("竹筏", _raft, 1.0),
 }
 _USUAL = {"canopy": 0.34, "rowing": 0.14, "sloop": 0.16, "junk": 0.16, "dragon": 0.06, "raft": 0.14}
-
-
-def _mirror(scene: Scene, parts: list[Part], x: float, y: float, size: float, face: float) -> None:
-    """A dim, rippled image upside down."""
-    if not scene.style.reflection:
-        return
-    upside_down = []
-    for part in parts:
-        across = part.points[:, 0] + 0.02 * np.sin(part.points[:, 1] * 40)
-        ink = mix(scene.material(part.ink), scene.palette.water, 0.62)
-        upside_down.append(Part(np.stack([across, -0.14 - part.points[:, 1] * 0.8], 1), ink))
-    owner = scene.owner.copy()
-    scene.solid(upside_down, x, y, size, scene.style.reflection, face)
-    scene.owner[:] = owner

@@ -4,20 +4,28 @@ import numpy as np
 
 from recipes.drawing.colour import mix
 from recipes.landscapes.scene import Part, Scene
+from recipes.landscapes.things.reflection import mirror_image
 from recipes.landscapes.things.shapes import arc, moved, polygon, rectangle, stripe
 
 NAMES = {"arch": "小桥", "planks": "木桥", "covered": "廊桥"}
 
 
-def bridge(scene: Scene, x: float, y: float, size: float, nearness: float = 1.0, design: str = "") -> None:
-    """A bridge across water whose surface is at row y; `size`: half its span in pixels, its ends reach 1.3 of it."""
+def bridge(
+    scene: Scene, x: float, y: float, size: float, nearness: float = 1.0, design: str = "", reflected: bool = False
+) -> None:
+    """A bridge across water whose surface is at row y; `size`: half its span in pixels, its ends reach 1.3 of it.
+
+    `reflected`: with its mirror image, where the water is painted already.
+    """
     design = design or scene.pick(tuple(NAMES), (0.5, 0.3, 0.2))
     parts = {"arch": _arch, "planks": _planks, "covered": _covered}[design](scene)
+    if reflected:
+        mirror_image(scene, parts, x, y, size, line=-0.22)
     with scene.thing(NAMES[design], "桥"):
         scene.solid(parts, x, y, size, nearness)
 
 
-def long_bridge(scene: Scene, x: float, y: float, size: float, nearness: float = 1.0) -> None:
+def long_bridge(scene: Scene, x: float, y: float, size: float, nearness: float = 1.0, reflected: bool = False) -> None:
     """A bridge of seven to eleven arches, highest in the middle; `size`: half its length."""
     count = int(scene.rng.integers(3, 6)) * 2 + 1
     t = np.linspace(-1, 1, 41)
@@ -34,6 +42,8 @@ def long_bridge(scene: Scene, x: float, y: float, size: float, nearness: float =
     for at in np.linspace(-0.97, 0.97, 27):
         level = 0.10 + 0.13 * (1 - at * at)
         parts.append(Part(rectangle(at - 0.006, level, at + 0.006, level + 0.06), "old stone"))
+    if reflected:
+        mirror_image(scene, parts, x, y, size, line=-0.1)
     with scene.thing("长桥", "桥"):
         scene.solid(parts, x, y, size, nearness)
 
