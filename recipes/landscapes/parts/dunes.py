@@ -11,7 +11,7 @@ from recipes.landscapes.scene import Scene
 
 @dataclass(frozen=True)
 class Dune:
-    """`summit`: the column of its top; `half`: its half width in pixels; `base`, `height`: its foot's row and its rise in
+    """`summit`: the column of its top; `half`: its half width in pixels; `base`, `height`: its foot's row, its rise in
     pixels; `nearness`: 0 far to 1 near; `winding`: the phase of its crest line."""
 
     summit: float

@@ -41,7 +41,7 @@ def _foam(scene: Scene, crest: np.ndarray, share: float) -> None:
 def _beach(scene: Scene, crest: np.ndarray) -> None:
     top = int(max(0, crest.min() - 2))
     depth = scene.rows[top:] - crest[None]
-    light, dark = sand_inks(scene)
+    light, _ = sand_inks(scene)
     wet = mix(mix(light, scene.palette.sky[2], 0.35), scene.palette.near, 0.22)
     noise = scene.noise(scene.height - top, scene.width, 3.0, 5.0) * np.float32(0.06 * scene.style.roughness)
     shade = smoothstep(depth, 0, scene.side * 0.14) * np.float32(0.85) + noise
@@ -50,7 +50,7 @@ def _beach(scene: Scene, crest: np.ndarray) -> None:
 
 
 def swells(scene: Scene, top: float, bottom: float, height: float, rows: int) -> None:
-    """Waves one behind the other, larger towards the viewer; `height`: of the nearest, in pixels. Foam on their tops."""
+    """Waves one behind the other, larger towards the viewer; `height`: of the nearest, in pixels."""
     palette = scene.palette
     white = palette.lit(WHITE, 0.45)
     for row in range(rows):

@@ -9,6 +9,7 @@ from recipes.landscapes.places.layout import sides, stations, trail
 from recipes.landscapes.scene import Scene
 from recipes.landscapes.things.bridge import bridge
 from recipes.landscapes.things.citywall import city_wall, gate_tower, roofs
+from recipes.landscapes.things.copse import copse_along
 from recipes.landscapes.things.lamps import lamps_burn
 from recipes.landscapes.things.lantern import lantern_string, sky_lanterns
 from recipes.landscapes.things.near_tree import near_tree
@@ -41,9 +42,8 @@ def _gate(scene: Scene, horizon: float, burning: bool) -> None:
     x = width * 0.5 + scene.focus * unit * scene.between(0.0, 0.14)
     _pagodas(scene, horizon + unit * 0.12, x, 0.8)
     mist.band(scene, horizon + unit * 0.06, unit * 0.07, 0.25 + 0.5 * scene.facts.fog)
-    for at in stations(scene, 0.45, -0.1):
-        if abs(at - x) > unit * 0.3:
-            near_tree(scene, at, foot - wall * 0.8, unit * scene.between(0.2, 0.28))
+    behind = np.full(width, foot - wall * 0.9, np.float32)
+    copse_along(scene, behind, unit * 0.1, unit * 0.1, unit * 0.17, 0.8)
     warm = scene.chance(0.5)
     city_wall(scene, -4.0, width + 4.0, foot - wall, foot, 0.95, warm)
     towers = [x] if width < 2 * unit else [x, *(at for at in stations(scene, 1.1, 0.3) if abs(at - x) > unit * 0.7)]
@@ -98,8 +98,7 @@ def _roofs(scene: Scene, horizon: float, burning: bool) -> None:
     x = width * 0.5 + scene.focus * unit * scene.between(0.05, 0.2)
     _pagodas(scene, middle - unit * 0.1, x, 0.8)
     mist.band(scene, horizon + unit * 0.05, unit * 0.07, 0.3 + 0.5 * scene.facts.fog)
-    for at in stations(scene, 0.3, -0.05):
-        near_tree(scene, at, middle + unit * 0.02, unit * scene.between(0.14, 0.22))
+    copse_along(scene, np.full(width, middle + unit * 0.02, np.float32), unit * 0.08, unit * 0.08, unit * 0.15, 0.85)
     gate_tower(scene, x, middle + unit * 0.05, unit * scene.between(0.15, 0.19), 0.95)
     roofs(scene, middle + unit * 0.06, height + unit * 0.1, unit * 0.17, burning)
     if burning:

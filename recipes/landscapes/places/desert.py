@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from recipes.drawing.brushes import ellipse
+from recipes.drawing.colour import mix
 from recipes.drawing.noise import smoothstep
 from recipes.landscapes.facts import PlaceRules
 from recipes.landscapes.parts import sky
@@ -22,19 +24,26 @@ def compose(scene: Scene) -> None:
     horizon = height * (scene.between(0.4, 0.52) if tall < 1.5 else scene.between(0.34, 0.42))
     sky.heaven(scene, horizon, disc=0.9, cloud=scene.between(0, 0.5))
     count = 4 + int(tall)
-    camels_on = int(scene.rng.integers(1, count - 1))
-    spring_on = count - 3
-    for i in range(count):
+    watered = kind != "dunes"
+    camels_on = 1 if watered else int(scene.rng.integers(1, count - 1))
+    for i in range(count - 2 if watered else count):
         near = i / (count - 1)
         crest = _dunes(scene, horizon, near, wide)
-        if i == camels_on and (kind == "dunes" or scene.chance(0.5)):
+        if i == camels_on and (not watered or scene.chance(0.5)):
             size = unit * (0.055 + 0.05 * near)
             camel_train(
-                scene, scene.width * (0.5 - scene.focus * 0.08), crest, size, int(scene.rng.integers(3, 6)), scene.focus
+                scene,
+                scene.width * (0.5 - scene.focus * (0.2 if watered else 0.08)),
+                crest,
+                size,
+                int(scene.rng.integers(3, 6)),
+                scene.focus,
             )
-        if i == spring_on and kind == "oasis":
+    if watered:
+        crest = _plain(scene, horizon)
+        if kind == "oasis":
             _oasis(scene, crest)
-        if i == spring_on and kind == "spring":
+        else:
             _spring(scene, crest)
 
 
@@ -52,6 +61,15 @@ def _dunes(scene: Scene, horizon: float, near: float, wide: float) -> np.ndarray
     return crest
 
 
+def _plain(scene: Scene, horizon: float) -> np.ndarray:
+    """Nearly level sand at the dunes' feet, where water gathers; its crest (W,)."""
+    unit = scene.side
+    base = horizon + min((scene.height - horizon) * 0.42, unit * 0.3)
+    summit = scene.width * 0.5 + scene.focus * unit * 0.3
+    with scene.thing("沙漠", "沙"):
+        return dune(scene, Dune(summit, unit * 0.9, base, unit * 0.03, 0.85, scene.between(0, 6.3)))
+
+
 def _pool(scene: Scene, x: float, y: float, half: float, thick: float, crescent: bool) -> None:
     """Water in the sand that mirrors the sky."""
     region = scene.region([x - half, x + half], [y - thick * 1.6, y + thick * 1.6], 2)
@@ -65,7 +83,9 @@ def _pool(scene: Scene, x: float, y: float, half: float, thick: float, crescent:
         cover = cover * (1 - smoothstep(inner, -0.03, 0.06))
     palette = scene.palette
     shade = np.clip(np.float32(0.5) - down / np.float32(2.4 * thick), 0, 1) + 0 * across
-    low, light = palette.sky[0], palette.sky[2]
+    low, light = mix(palette.water, palette.near, 0.2), mix(palette.sky[1], palette.water, 0.3)
+    if scene.style.chinese:
+        low, light = mix(palette.paper, palette.far, 0.8), mix(palette.paper, palette.far, 0.45)
     ripple = scene.noise(region.height, region.width, 1.6, 6.0) * np.float32(0.12 * scene.style.roughness)
     with scene.thing("泉水" if crescent else "池塘", "水"):
         scene.cover(cover.astype(np.float32), low, light, (shade + ripple).astype(np.float32), region.top, region.left)
@@ -76,7 +96,7 @@ def _oasis(scene: Scene, crest: np.ndarray) -> None:
     unit, width = scene.side, scene.width
     for i, x in enumerate(stations(scene, 1.4, 0.25)):
         row = scene.at(crest, x) + unit * 0.12
-        _pool(scene, x, row, unit * scene.between(0.22, 0.3), unit * 0.045, False)
+        _pool(scene, x, row, unit * scene.between(0.24, 0.32), unit * 0.055, False)
         _shrubs(scene, x, row, unit * 0.28)
         for step in (-0.2, -0.1, 0.16, 0.27):
             at = x + step * unit
@@ -87,8 +107,6 @@ def _oasis(scene: Scene, crest: np.ndarray) -> None:
 
 
 def _shrubs(scene: Scene, x: float, y: float, half: float) -> None:
-    from recipes.drawing.brushes import ellipse
-
     unit, count = scene.side, 120
     angle = scene.rng.uniform(0, 6.2832, count)
     xs = x + np.cos(angle) * half * scene.rng.uniform(0.96, 1.15, count)

@@ -1,4 +1,4 @@
-"""A garden of the south: a pond with a gallery, pavilions, rocks, a bridge that turns; or the view through a moon gate."""
+"""A garden of the south: a pond with galleries, pavilions, rocks and bridges; or the view through a moon gate."""
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from recipes.landscapes.things.bamboo import grove
 from recipes.landscapes.things.banana import banana
 from recipes.landscapes.things.boat import boat
 from recipes.landscapes.things.bridge import bridge, zigzag_bridge
+from recipes.landscapes.things.copse import copse_along
 from recipes.landscapes.things.gallery import gallery
 from recipes.landscapes.things.lantern import stone_lantern
 from recipes.landscapes.things.moongate import moon_gate
@@ -52,9 +53,10 @@ def _far_bank(scene: Scene, horizon: float) -> np.ndarray:
     crest = scene.outline(horizon + unit * 0.015, unit * 0.02, "hill")
     line = (horizon + unit * 0.05 + scene.outline(0, unit * 0.015, "hill")).astype(np.float32)
     ground.land(scene, crest, 0.6, int(line.max() + 3), grass=0.4)
-    for x in stations(scene, 0.24, -0.05):
-        tree = willow if scene.facts.season != "冬" and scene.chance(0.3) else near_tree
-        tree(scene, x, scene.at(crest, x) + unit * 0.014, unit * scene.between(0.22, 0.36))
+    copse_along(scene, crest, unit * 0.07, unit * 0.12, unit * 0.24, 0.7, unit * 0.012)
+    for x in stations(scene, 0.7, -0.05):
+        tree = willow if scene.facts.season != "冬" and scene.chance(0.5) else near_tree
+        tree(scene, x, scene.at(crest, x) + unit * 0.014, unit * scene.between(0.24, 0.36))
     last = ""
     for x in stations(scene, 0.55, 0.04):
         foot = scene.at(line, x) - unit * 0.012
@@ -76,7 +78,7 @@ def _pond(scene: Scene, horizon: float) -> None:
     line = _far_bank(scene, horizon)
     scene.horizon = horizon + unit * 0.05
     side = scene.focus
-    crest, shore_line = shore(scene, side, unit * scene.between(0.34, 0.46), unit * 0.16, unit * 0.04)
+    crest, shore_line = shore(scene, side, unit * scene.between(0.3, 0.42), unit * 0.1, unit * 0.04)
     edge = unit * 0.12
     x = edge if side < 0 else width - edge
     foot = scene.at(crest, x) + unit * 0.012

@@ -33,8 +33,9 @@ def compose(scene: Scene) -> None:
         _reflected_lamps(scene, horizon + unit * 0.016)
     below = height - horizon
     x = width * 0.5 - scene.focus * scene.between(0.1, 0.3) * width
-    if scene.chance(0.3):
-        long_bridge(scene, x, horizon + below * 0.2, unit * scene.between(0.42, 0.55), reflected=True)
+    if scene.chance(0.25) and width < 1.7 * unit:
+        # from bank to bank: both ends lie outside the picture
+        long_bridge(scene, width * 0.5, horizon + below * 0.24, width * 0.56, reflected=True)
     elif scene.chance(0.7):
         row = horizon + min(below * scene.between(0.35, 0.55), unit * 0.24)
         boat(scene, x, row, unit * scene.between(0.09, 0.14), design=scene.pick(("sloop", "canopy", "junk")))

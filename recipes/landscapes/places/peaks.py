@@ -45,7 +45,7 @@ def compose(scene: Scene) -> None:
                     mist.band(scene, base - amplitude * 0.02, amplitude * 0.34, 0.55 + 0.4 * scene.facts.fog)
     if scene.chance(0.6):
         sky.rays(scene, 0.5)
-    if scene.chance(0.75):
+    if scene.chance(0.62):
         _foreground(scene)
 
 
@@ -78,7 +78,7 @@ def _foreground(scene: Scene) -> None:
     crest = (height - unit * 0.16 + slope + scene.outline(0, unit * 0.03, "range")).astype(np.float32)
     with scene.thing("石头", "石"):
         mountains.ridge(scene, crest, 1.0, unit * 0.6, kind="rock")
-    tree = pine if scene.facts.season == "冬" or scene.chance(0.6) else near_tree
+    tree = pine if scene.facts.season == "冬" or scene.chance(0.4) else near_tree
     tree(scene, x, scene.at(crest, x) + unit * 0.02, unit * scene.between(0.5, 0.7))
 
 

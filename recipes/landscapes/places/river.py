@@ -139,14 +139,14 @@ def _water_town(scene: Scene) -> None:
     for side in (-1.0, 1.0):
         away = unit * 0.06
         while True:
-            size = 0.045 * unit + 0.36 * float(drop(away))
+            size = 0.045 * unit + 0.5 * float(drop(away))
             x = centre + side * (away + size * 0.9)
             if not -size < x < width + size:
                 break
             places.append((x, size))
             away += size * scene.between(1.62, 1.82)
     _quay(scene, quay, line)
-    bridge_at = scene.between(0.13, 0.2) * unit
+    bridge_at = scene.between(0.11, 0.22) * unit
     for x, size in sorted(places, key=lambda place: place[1]):
         foot = scene.at(quay, x) + size * 0.06
         face = 1.0 if x > centre else -1.0

@@ -7,7 +7,7 @@ from recipes.landscapes.facts import PlaceRules
 from recipes.landscapes.parts import mist, mountains, sky, surf
 from recipes.landscapes.parts.water import water
 from recipes.landscapes.places.base import Place
-from recipes.landscapes.places.layout import sides
+from recipes.landscapes.places.layout import apart, sides
 from recipes.landscapes.scene import Scene
 from recipes.landscapes.things.boat import boat
 from recipes.landscapes.things.lighthouse import lighthouse
@@ -104,7 +104,7 @@ def _cliffs(scene: Scene) -> None:
     with scene.thing("石头", "石"):
         mountains.ridge(scene, crest, 0.92, unit * 1.1, int(line.max() + unit * 0.02), kind="rock", forest=0.15)
     top = scene.at(crest, x)
-    lighthouse(scene, x, top + unit * 0.025, unit * scene.between(0.17, 0.22))
+    lighthouse(scene, x, top + unit * 0.025, min(unit * scene.between(0.17, 0.22), top / 1.95))
     water(scene, line, _waves(scene), "大海")
     count = max(1, round(scene.between(0.3, 1.4) * width / unit))
     far = horizon + (scene.height - horizon) * 0.14
@@ -143,11 +143,15 @@ def _open(scene: Scene) -> None:
     storm = scene.facts.rain
     count = max(1, round(scene.between(0.8, 2.2) * width / unit))
     below = height - horizon
-    small = [horizon + below * 0.06, horizon + below * 0.2]
-    if count > 1:
-        _ships(scene, small[0], small[1], count - 1)
-    surf.swells(scene, horizon + below * 0.16, horizon + below * 0.4, unit * (0.08 if storm else 0.04), 2)
     x = width * 0.5 + scene.focus * unit * scene.between(0.0, 0.22)
+    used = [x]
+    for i in range(count):
+        at = apart(scene, used, unit * 0.36, 0.06, 0.94)
+        if at is not None:
+            row = horizon + below * (0.06 + 0.12 * i / count)
+            boat(scene, at, row, unit * (0.05 + 0.05 * i / count), 0.85, scene.pick(("sloop", "junk")))
+            used.append(at)
+    surf.swells(scene, horizon + below * 0.16, horizon + below * 0.4, unit * (0.08 if storm else 0.04), 2)
     boat(
         scene,
         x,

@@ -7,13 +7,14 @@ from recipes.landscapes.parts.fields import fields
 from recipes.landscapes.places.base import Place
 from recipes.landscapes.places.layout import sides, stations, trail
 from recipes.landscapes.scene import Scene
+from recipes.landscapes.things.copse import copse_along
 from recipes.landscapes.things.cottage import cottage, village
 from recipes.landscapes.things.farmyard import fence, hay, well, windmill
 from recipes.landscapes.things.near_tree import near_tree
 
 
 def compose(scene: Scene) -> None:
-    width, height, unit = scene.width, scene.height, scene.side
+    height, unit = scene.height, scene.side
     _, tall = sides(scene)
     horizon = height * (scene.between(0.42, 0.52) if tall < 1.5 else scene.between(0.3, 0.36))
     sky.heaven(scene, horizon)
@@ -44,11 +45,12 @@ def _level(scene: Scene, crest: np.ndarray, horizon: float, near: float, design:
     if scene.chance(0.75):
         fields(scene, crest + unit * (0.03 + 0.02 * near), horizon, unit * (0.08 + 0.10 * near), 0.5 + 0.5 * near)
     size = unit * (0.055 + 0.045 * near)
+    copse_along(scene, crest, size * 1.1, size * 1.2, size * 2.4, 0.45 + 0.5 * near, size * 0.12)
     places = stations(scene, 0.9, 0.3)
     for i, x in enumerate(places):
-        for _ in range(2):
-            at = x + scene.between(-0.5, 0.5) * unit
-            near_tree(scene, at, scene.at(crest, at) + unit * 0.014, size * scene.between(2.6, 4.0))
+        if near > 0.4:
+            at = x + scene.between(-0.4, 0.4) * unit
+            near_tree(scene, at, scene.at(crest, at) + unit * 0.014, size * scene.between(2.6, 3.8))
         foot = scene.at(crest, x) + unit * 0.02
         if (i + level) % 2 == 0 or len(places) == 1:
             village(scene, x, foot, size, 0.65 + 0.35 * near, design)

@@ -73,7 +73,9 @@ def _cliff(scene: Scene, x: float, pool: float, design: str) -> tuple[np.ndarray
     # far from the water the rocks come down again, in waves where the picture is wide
     falling = np.clip(away / unit - 0.45, 0, 0.9) * drop * 0.35
     crest = lip + beside * (rough - shoulders) + falling * beside - unit * 0.01
-    crest = np.clip(crest, unit * 0.08, pool - unit * 0.1)
+    crest = np.minimum(crest, pool - unit * 0.1)
+    soft = unit * 0.07  # the highest tops bend below the picture's edge
+    crest = unit * 0.04 + soft * np.logaddexp(0, (crest - unit * 0.04) / soft)
     return crest.astype(np.float32), lip
 
 
