@@ -84,7 +84,7 @@ def test_facts_are_sampled_evenly():
     """Every style, time and weather that go together in at least half of their even share of the scenes."""
     rng = np.random.default_rng(0)
     rules = {name: place.rules for name, place in PLACES.items()}
-    count = 4000
+    count = 12000
     drawn = Counter(
         (f.style, f.time, f.weather) for f in (sample_facts(rng, list(STYLES), rules) for _ in range(count))
     )

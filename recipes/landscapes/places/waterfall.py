@@ -40,8 +40,8 @@ def compose(scene: Scene) -> None:
                     waterfall(scene, at, pool, pool - top, unit * 0.03, "ribbon", spray=False)
         _banks(scene, x, pool, half.get(design, unit * 0.12))
     if scene.chance(0.5):
-        side = scene.focus if scene.chance(0.5) else -scene.focus
-        at = x + side * unit * scene.between(0.37, 0.42)
+        bank = scene.focus if scene.chance(0.5) else -scene.focus
+        at = x + bank * unit * scene.between(0.37, 0.42)
         if unit * 0.12 < at < width - unit * 0.12:
             pavilion(scene, at, pool - unit * 0.125, unit * 0.12)
     mist.band(scene, pool - unit * 0.02, unit * 0.10, 0.7 if scene.style.chinese else 0.45)
