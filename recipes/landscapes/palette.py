@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from recipes.drawing.colour import WHITE, Colour, colour, colours, lit, mix
+from recipes.drawing.colour import WHITE, Colour, brightness, colour, colours, lit, mix
 from recipes.landscapes.facts import Facts
 
 # By time: the sky from its top to the horizon (4), the far and the near ridge, sun or moon, mist.
@@ -110,6 +110,7 @@ class Palette:
     materials: dict[str, Colour] = field(default_factory=dict)
     paper: Colour = (0.98, 0.96, 0.92)
     ink: Colour = (0.11, 0.12, 0.13)
+    monochrome: float = 0.0  # how much of a surface's own colour ink replaces
     blossom: bool = False  # the broad-leaved trees are in flower
     foliage: str = ""  # of the broad leaves: '绿', '墨' of ink alone, '红', '黄', '花', or '' where there are none
 
@@ -121,7 +122,8 @@ class Palette:
     def lit(self, surface: Colour | str, daylight: float = 0.0) -> Colour:
         """A surface, a colour or its code, under the scene's light. `daylight`: 1 is full day."""
         base = colour(surface) if isinstance(surface, str) else surface
-        return lit(base, mix(self.ambient, WHITE, daylight))
+        grey = mix(self.ink, self.paper, brightness(base))
+        return lit(mix(base, grey, self.monochrome), mix(self.ambient, WHITE, daylight))
 
 
 def natural_palette(facts: Facts, rng: np.random.Generator) -> Palette:

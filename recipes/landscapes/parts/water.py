@@ -52,7 +52,8 @@ def mirror(scene: Scene, surface: Surface) -> Mirror:
     down = np.log1p((scene.rows[top:] - top) * np.float32(1 / (14 * pixel)))
     tile = scene.noise(256, 256, 0.5, 2.2)
     rows = np.broadcast_to(down * np.float32(66), (height, width)).astype(np.float32)
-    columns = np.broadcast_to((scene.columns * np.float32(0.30 / pixel)) % 250, (height, width))
+    along = 250 - np.abs((scene.columns * np.float32(0.30 / pixel)) % 500 - 250)  # there and back, without a seam
+    columns = np.broadcast_to(along, (height, width))
     columns = columns / (1 + down * np.float32(0.42)) + 2
     ripple = cv2.remap(tile, columns.astype(np.float32), rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
     swing = (1 + np.clip(depth, 0, None) * np.float32(0.035)) * np.float32(surface.waves)

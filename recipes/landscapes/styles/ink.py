@@ -20,6 +20,7 @@ from recipes.landscapes.styles.traditional import TraditionalStyle
 _PAPERS = colours("faf6ec f7f0e0 f6f4ee f2e8d2 fcf9f2")
 _INKS = colours("1b1e22 23211f 18222a")
 _WARMTH = {"清晨": "dfeaee", "白天": "f8f4ea", "黄昏": "f2cfa4", "夜晚": "9aa8b8"}
+_MOONLIGHT: Colour = (0.66, 0.69, 0.74)
 _MOONLIT = colour("8496a8")  # a wash that makes paper night
 # How dense the ink of the sky is, from its top to the horizon. Falling snow and rain show on a darker sky.
 _SKY = {
@@ -78,7 +79,8 @@ class Ink(TraditionalStyle):
             sky=[mix(ground, ink, share) for share in density],
             far=mix(ground, ink, 0.3),
             near=mix(ground, ink, 0.86),
-            ambient=WHITE,
+            ambient=_MOONLIGHT if facts.night else WHITE,
+            monochrome=0.4,
             sun=mix(paper, (1.0, 1.0, 0.96), 0.6) if facts.night else colour("cf4a35"),
             water=ground,
             grass_light=mix(ground, ink, 0.1),

@@ -35,6 +35,8 @@ class Watercolour(NaturalStyle):
 
     def finish(self, scene: Scene, image: np.ndarray) -> np.ndarray:
         image = _wander(scene, finish.shrink(scene, image))
+        if scene.facts.night:
+            image = np.power(np.clip(image, 0, 1), np.float32(0.85))
         image = _flow_together(image, scene.pixel)
         height, width = image.shape[:2]
         pigment = 1 - image / _PAPER
