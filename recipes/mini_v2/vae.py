@@ -84,6 +84,7 @@ class SharpVaeTraining(Method):
         self.vae, self.features, self.discriminator = vae, features, Discriminator()
         self.perceptual, self.adversarial, self.adversarial_from = perceptual, adversarial, adversarial_from
         self.equivariance, self.kl_weight = equivariance, kl_weight
+        self.discriminator.requires_grad_(adversarial_from >= 0)
         self.steps: torch.Tensor
         self.register_buffer("steps", torch.zeros((), dtype=torch.long))
         self.counted = -1  # as `steps`, without waiting for the device
