@@ -66,9 +66,16 @@ def clean(name: str) -> str:
 class CaptionWriter:
     """Writes one caption after another from a seeded generator."""
 
-    def __init__(self, seed: int, with_style: float = 0.7):
+    def __init__(
+        self,
+        seed: int,
+        with_style: float = 0.7,
+        modifiers: tuple[str, ...] = MODIFIERS,
+        places: tuple[str, ...] = PLACES,
+    ):
+        """`modifiers`, `places`: words around a subject that its picture does not show."""
         self.random = np.random.default_rng(seed)
-        self.with_style = with_style
+        self.with_style, self.modifiers, self.places = with_style, modifiers, places
 
     def _chance(self, probability: float) -> bool:
         return bool(self.random.random() < probability)
@@ -91,8 +98,8 @@ class CaptionWriter:
         """雾蒙蒙的日出在湖面上: words around the subject that the picture does not show."""
         if self._chance(0.35):
             return subject
-        modifier = self._pick(MODIFIERS) if self._chance(0.4) else ""
-        place = self._pick(PLACES) if self._chance(0.3) else ""
+        modifier = self._pick(self.modifiers) if self._chance(0.4) else ""
+        place = self._pick(self.places) if self._chance(0.3) else ""
         text = f"{modifier}{subject}{place}"
         if self._chance(0.4):
             text = self._pick(OPENINGS) + text

@@ -1,0 +1,18 @@
+"""Captions of icons. What they say beside the subject is nothing that a painter of scenes can show.
+
+Version 1 called icons 雾蒙蒙的 and placed them 在湖面上, which taught it to read past these words. Version 2 paints
+mist and lakes, so that an icon's caption must not speak of them.
+"""
+
+from recipes.mini.captions import CaptionWriter
+
+MODIFIERS = (
+    *("可爱的", "漂亮的", "小小的", "有趣的", "精致的", "简单的", "快乐的", "神秘的", "复古的", "生动的"),
+    *("干净的", "迷人的", "特别的", "普通的", "常见的", "好看的", "精美的", "别致的"),
+)
+PLACES = ("在纸上", "在卡片上", "在屏幕上", "在书页上", "在贴纸上", "在徽章上", "在封面上", "在海报上")
+
+
+def icon_captions(seed: int) -> CaptionWriter:
+    """A writer of icons' captions."""
+    return CaptionWriter(seed, modifiers=MODIFIERS, places=PLACES)
