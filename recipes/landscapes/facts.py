@@ -99,6 +99,13 @@ def narrowed(rules: PlaceRules, wishes: Mapping[str, str]) -> PlaceRules:
     return narrow if any(_seasons(narrow, weather) for weather in narrow.weathers) else rules
 
 
+def meets(rules: PlaceRules, wishes: Mapping[str, str]) -> bool:
+    """Whether a place has all that is wished of 'time', 'season' and 'weather', together."""
+    narrow = narrowed(rules, wishes)
+    had = {"time": narrow.times, "season": narrow.seasons, "weather": narrow.weathers}
+    return all(list(had[kind]) == [wishes[kind]] for kind in had if kind in wishes)
+
+
 def wished(facts: Facts, **wishes: str) -> Facts:
     """`facts` with some of them decided. Snow makes it winter."""
     facts = replace(facts, **wishes)

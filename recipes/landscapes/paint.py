@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from recipes.landscapes.facts import Facts, narrowed, sample_facts, wished
+from recipes.landscapes.facts import Facts, meets, narrowed, sample_facts, wished
 from recipes.landscapes.parts import finish, weather
 from recipes.landscapes.places import PLACES
 from recipes.landscapes.scene import Scene
@@ -29,7 +29,9 @@ def facts_of(seed: int, **wishes: str) -> Facts:
     """The facts of a seed; `wishes`: fields of `Facts` that are decided, such as style='水墨画'."""
     rng = np.random.default_rng([seed, 0])
     styles = [wishes["style"]] if "style" in wishes else list(STYLES)
-    rules = {name: narrowed(place.rules, wishes) for name, place in PLACES.items() if wishes.get("place", name) == name}
+    places = {name: place.rules for name, place in PLACES.items() if wishes.get("place", name) == name}
+    fitting = {name: rules for name, rules in places.items() if meets(rules, wishes)} or places
+    rules = {name: narrowed(place, wishes) for name, place in fitting.items()}
     return wished(sample_facts(rng, styles, rules), **wishes)
 
 

@@ -124,11 +124,12 @@ def ridge_tones(scene: Scene, ridge: Ridge) -> tuple[Colour, Colour]:
 
 
 def snow_cap(scene: Scene, ridge: Ridge, depth: np.ndarray) -> np.ndarray:
-    """(h, W) 1 where snow lies: down to a zigzag below the summits."""
-    teeth = np.abs((scene.columns / np.float32(15 * scene.pixel)) % 2 - 1)
-    height = np.ptp(ridge.crest) * (0.25 if ridge.kind == "rock" else 0.5)
-    line = ridge.crest.min() + height + teeth * np.float32(12 * scene.pixel)
-    return ((depth + ridge.crest[None]) < line).astype(np.float32)
+    """(h, W) 1 where snow lies: down to a wavy line, lower on high summits than on the slopes beside them."""
+    wave = scene.noise(1, scene.width, 3.2) * np.float32(9 * scene.pixel)
+    share = 0.22 if ridge.kind == "rock" else 0.48
+    level = ridge.crest.min() + float(np.ptp(ridge.crest)) * share
+    thickness = np.clip((level - ridge.crest[None]) * np.float32(0.9), 7 * scene.pixel, None) + wave
+    return (depth < np.maximum(thickness, 3 * scene.pixel)).astype(np.float32)
 
 
 def water_ink(scene: Scene) -> Colour:

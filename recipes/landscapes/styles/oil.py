@@ -39,31 +39,36 @@ def _repaint(scene: Scene, image: np.ndarray) -> np.ndarray:
         number = int(count * area)
         xs, ys = rng.integers(0, width, number), rng.integers(0, height, number)
         if layer:
-            detail = np.abs(source[ys, xs].astype(np.float32) - blurred[ys, xs]).mean(1) + strength[ys, xs] * 2
+            detail = (
+                np.abs(source[ys, xs].astype(np.float32) - blurred[ys, xs]).mean(1) + strength[ys // 2, xs // 2] * 2
+            )
             kept = detail > np.quantile(detail, _DETAIL)
             xs, ys = xs[kept], ys[kept]
         colours = source[ys, xs] * rng.normal(1, 0.06, (len(xs), 1)) + rng.normal(0, 4.5, (len(xs), 3))
-        way = np.stack([np.cos(angles[ys, xs]), np.sin(angles[ys, xs])], 1)
+        angle = angles[ys // 2, xs // 2]
+        way = np.stack([np.cos(angle), np.sin(angle)], 1)
         way = way * (reach * pixel) * rng.uniform(0.6, 1.3, (len(xs), 1))
         middle = np.stack([xs, ys], 1)
         starts, ends = (middle - way).astype(int).tolist(), (middle + way).astype(int).tolist()
         heights = rng.integers(84, 176, len(xs)).tolist()
         thickness = max(1, int(breadth * pixel))
         for start, end, ink, high in zip(starts, ends, np.clip(colours, 0, 255).tolist(), heights, strict=True):
-            cv2.line(painting, start, end, (*ink, high), thickness, cv2.LINE_AA)
+            cv2.line(painting, start, end, (*ink, high), thickness)
     paint = painting[..., :3].astype(np.float32) * np.float32(1 / 255)
     return _lit_relief(_keep_small_things(image, paint), painting[..., 3], pixel)
 
 
 def _directions(scene: Scene, source: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(H, W) the angle of a stroke, across the smoothed gradient (structure tensor), and how strong the gradient is."""
+    """(h, w) of half the size: the angle of a stroke, across the smoothed gradient (structure tensor), and how strong
+    the gradient is."""
     pixel = scene.pixel
-    light = cv2.GaussianBlur(cv2.cvtColor(source, cv2.COLOR_RGB2GRAY), (0, 0), 3 * pixel).astype(np.float32)
+    grey = cv2.cvtColor(cv2.resize(source, scene.size, interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2GRAY)
+    light = cv2.GaussianBlur(grey, (0, 0), 1.5 * pixel).astype(np.float32)
     across, down = cv2.Sobel(light, cv2.CV_32F, 1, 0), cv2.Sobel(light, cv2.CV_32F, 0, 1)
-    window = (int(17 * pixel) | 1, int(17 * pixel) | 1)
+    window = (int(9 * pixel) | 1, int(9 * pixel) | 1)
     difference, product = cv2.blur(across**2 - down**2, window), cv2.blur(2 * across * down, window)
-    strength = cv2.blur(np.hypot(across, down), window)
-    drift = scene.noise(light.shape[0], light.shape[1], 0.8) * np.float32(0.35) / (1 + strength * np.float32(0.25))
+    strength = cv2.blur(np.hypot(across, down), window) * np.float32(0.5)
+    drift = scene.noise(light.shape[0], light.shape[1], 1.6) * np.float32(0.35) / (1 + strength * np.float32(0.25))
     return np.arctan2(product, difference) / 2 + np.float32(math.pi / 2) + drift, strength
 
 
