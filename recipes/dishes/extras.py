@@ -66,12 +66,12 @@ def steam(scene: Scene, surface: Surface) -> bool:
         cover = alpha.astype(np.float32) * np.float32((0.75 if scene.style.flat else 0.6) / 255)
     else:
         soft = cv2.GaussianBlur(mask.astype(np.float32), (0, 0), 4.2)
-        soft = np.clip(soft * np.float32(0.85 / max(float(soft.max()), 1.0)), 0, 1)
+        soft = np.clip(soft * np.float32(0.66 / max(float(soft.max()), 1.0)), 0, 1)
         cover = cv2.resize(soft, (scene.width, scene.height), interpolation=cv2.INTER_CUBIC)
         cover = np.clip(cover, 0, 1)
     before = scene.rgb.copy()
     ink = (1.0, 1.0, 1.0)
-    dense = cover > 0.4
+    dense = cover > 0.33
     if lined and dense.any() and float(scene.rgb[:, dense].mean()) > 0.78:
         ink = (0.55, 0.56, 0.58)
     scene.tint(cover, ink)

@@ -206,7 +206,7 @@ class Piece:
         scene, style = self.scene, self.scene.style
         reach = max(deepest * look.edge, 1.0)
         slope = np.clip(depth * np.float32(1 / reach), 0, 1)
-        height = np.sqrt(slope * (2 - slope)) * np.float32(reach * look.dome)
+        height = slope * (2 - slope) * np.float32(0.85 * reach * look.dome)
         if look.bumps and not style.flat:
             height += scene.noise(*mask.shape, 7.0) * np.float32(look.bumps * deepest * 0.12)
         height = cv2.GaussianBlur(height, (0, 0), max(0.8, 0.16 * reach), borderType=cv2.BORDER_REPLICATE)
@@ -217,18 +217,20 @@ class Piece:
         light = (np.float32(lz) - across * np.float32(lx) - down * np.float32(ly)) * inverse * np.float32(1 / lz)
         hx, hy, hz = scene.halfway
         facing = np.clip((np.float32(hz) - across * np.float32(hx) - down * np.float32(hy)) * inverse, 0, 1)
-        tone = style.tone(np.float32(0.30) + np.float32(0.70) * light)
+        tone = style.tone(np.float32(0.44) + np.float32(0.56) * np.maximum(light, 0))
         colour = albedo * tone
         # Shade on food is warm: red keeps more light than blue.
-        dark = np.clip(1 - tone, 0, 1) * np.float32(0.16)
+        dark = np.clip(1 - tone, 0, 1) * np.float32(0.34)
         colour[0] *= 1 + dark
-        colour[2] *= 1 - dark
+        colour[2] *= 1 - dark * np.float32(0.8)
         if style.rim:
             colour *= 1 - np.float32(style.rim) * np.clip(1 - depth * np.float32(1 / (5 * scene.pixel)), 0, 1)
         if style.bloom:
             colour *= 1 + np.float32(style.bloom) * scene.noise(*mask.shape, 2.2)
         if look.gloss:
-            shine = style.shine(np.power(facing, np.float32(look.sharp)) * np.float32(look.gloss))
+            level = np.float32(hz**look.sharp)  # what a level face mirrors is no highlight
+            mirrored = np.clip((np.power(facing, np.float32(look.sharp)) - level) / (1 - level), 0, 1)
+            shine = style.shine(mirrored * np.float32(look.gloss))
             colour += (1 - colour) * shine
         return np.clip(colour, 0, 1)
 
