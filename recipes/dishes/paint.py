@@ -44,6 +44,8 @@ def paint(seed: int, size: tuple[int, int] = (256, 256), **wishes: str) -> Paint
     surface = VESSELS[facts.vessel].draw(scene)
     MENU[facts.dish].compose(scene, surface)
     extras.beside(scene)
+    if not STYLES[facts.style].table:
+        tables.seal(scene)
     steamed = facts.steam and extras.steam(scene, surface)
     image = np.clip(cv2.merge([np.ascontiguousarray(channel) for channel in scene.rgb]), 0, 1)
     image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)

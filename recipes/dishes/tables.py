@@ -124,9 +124,34 @@ def _slate(scene: Scene) -> None:
 
 
 def _paper(scene: Scene) -> None:
-    """A sheet with a faint wash."""
+    """A sheet of old paper with a wash of thin ink where the dish will stand."""
     shade = 1 + cv2.resize(scene.noise(64, 64, 3), (scene.width, scene.height)) * np.float32(0.012)
     _laid(scene, np.stack([np.float32(value) * shade for value in scene.style.paper]))
+    x, y = np.linspace(-1, 1, 128, dtype=np.float32)[None], np.linspace(-1, 1, 128, dtype=np.float32)[:, None]
+    ragged = scene.noise(128, 128, 4) * np.float32(0.16)
+    wash = np.clip((0.92 + ragged - np.hypot(x, (y - 0.15) * 1.25)) / 0.4, 0, 1) * np.float32(0.20)
+    scene.tint(cv2.resize(wash, (scene.width, scene.height)), (0.42, 0.47, 0.47))
+
+
+def seal(scene: Scene) -> None:
+    """A red seal in a corner of the paper, where nothing else lies."""
+    side = scene.side * 0.085
+    right, low = scene.chance(0.5), scene.chance(0.75)
+    x = scene.width - side * 1.55 if right else side * 0.55
+    y = scene.height - side * 1.55 if low else side * 0.55
+    outline = np.array([[0, 0], [1, 0.02], [0.98, 1], [0.01, 0.98]]) * side + [x, y]
+    red = colour("b3261e")
+    with scene.thing("印章"):
+        scene.blend(scene.polygon(outline) * np.float32(0.92), red)
+    ways = []
+    for i in range(2):
+        for k in range(2):
+            cx, cy = x + side * (0.28 + 0.44 * i), y + side * (0.28 + 0.44 * k)
+            arm = side * 0.13
+            ways.append(np.array([[cx - arm, cy - arm * scene.between(0.2, 1)], [cx + arm, cy - arm * scene.between(0.2, 1)]]))
+            ways.append(np.array([[cx - arm, cy + arm], [cx + arm, cy + arm * scene.between(0.3, 1)]]))
+            ways.append(np.array([[cx + arm * scene.between(-0.6, 0.6), cy - arm], [cx, cy + arm]]))
+    scene.lines(ways, scene.style.paper, 5 * scene.pixel, 0.95)
 
 
 def _fade(scene: Scene) -> None:

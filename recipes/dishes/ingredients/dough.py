@@ -147,27 +147,22 @@ def cut_ball(scene: Scene, size: float, filling: Colour) -> Piece:
     return piece.lump(drip, flow, size, 0.0, 0.8, (0.05 * size, 0.35 * size))
 
 
-def twisted_roll(scene: Scene, size: float) -> Piece:
-    """Huajuan: a knot of strands with green onion between them."""
-    piece = Piece(scene, size * 1.35)
-    look = Look(colour("fff6e4"), gloss=0.3, dome=1.0, edge_ink=colour("e2c596"), edge_share=0.8, sharp=12)
-    piece.lump(disc(1.0, 0.8), look, size, 0.0, 0.8)
-    for k, (x, y) in enumerate(((-0.62, 0.2), (0.62, 0.2), (-0.36, -0.22), (0.36, -0.22), (0.0, 0.12))):
-        bent = strip(scene.between(0.3, 0.5), 0.27, 0.2)
-        greens = [
-            Mark(disc(0.1, 0.07, scene.between(-0.8, 0.8), scene.between(-0.5, 0.1), 8), colour("4f9a34")) for _ in range(7)
-        ]
-        side = -1 if x < 0 else 1
-        piece.lump(bent, look, size * 0.62, side * (0.75 - 0.25 * k) if x else 0.1, 0.8, (x * size * 0.7, y * size), marks=greens)
+def spring_roll(scene: Scene, size: float, angle: float, cut: bool = False) -> Piece:
+    """A fried roll, golden with darker blisters; `cut`: half of one, whose filling shows at its end."""
+    piece = Piece(scene, size * 1.6)
+    look = Look(colour("efb045"), gloss=0.45, dome=1.0, patch=colour("d0822a"), patched=0.38, patch_size=0.6, edge_ink=colour("b8691c"), edge_share=0.6, bumps=2.0)
+    seam = [Mark(np.array([[-0.7, -0.30], [0.05, 0.10], [0.8, -0.28]]), colour("bd7020"), 0.04)]
+    wide = 0.44 if cut else 0.28
+    piece.lump(box(1.0, wide, 0.10), look, size, angle, 0.5, marks=seam)
+    if cut:
+        end = piece.project(np.array([[0.96, 0.0]]), size, angle, 0.5)[0]
+        at = (float(end[0]), float(end[1]))
+        piece.lump(disc(0.27, 0.42), Look(colour("f7cf78"), gloss=0.3, dome=0.2), size, angle, 0.5, at)
+        piece.lump(disc(0.20, 0.33), Look(colour("f3e6c4"), gloss=0.3, dome=0.2, contour=0.0), size, angle, 0.5, at)
+        for code in ("5aa83c", "f08a24", "7a4a2a", "5aa83c", "f08a24", "efe0a8"):
+            spot = (at[0] + scene.between(-0.1, 0.1) * size, at[1] + scene.between(-0.18, 0.18) * size)
+            piece.lump(blob(scene.rng, 0.2), Look(colour(code), gloss=0.4, contour=0.3), size * 0.085, 0.0, 0.5, spot)
     return piece
-
-
-def spring_roll(scene: Scene, size: float, angle: float) -> Piece:
-    """A fried roll, golden with darker blisters; its end shows."""
-    piece = Piece(scene, size * 1.15)
-    look = Look(colour("e39a35"), gloss=0.8, dome=1.0, patch=colour("c06a1c"), patched=0.4, edge_ink=colour("a85616"), edge_share=0.6, bumps=1.2)
-    seam = [Mark(np.array([[-0.55, -0.28], [0.1, 0.02], [0.75, -0.26]]), colour("b05c16"), 0.05)]
-    return piece.lump(box(1.0, 0.28, 0.2), look, size, angle, 0.5, marks=seam)
 
 
 def fried_stick(scene: Scene, size: float, angle: float) -> Piece:
@@ -175,9 +170,9 @@ def fried_stick(scene: Scene, size: float, angle: float) -> Piece:
     piece = Piece(scene, size * 1.15)
     for side in (-1, 1):
         t = np.linspace(-1, 1, 26)
-        bumps = 0.145 + 0.022 * np.sin(t * 11 + scene.angle()) + 0.015 * np.sin(t * 23)
+        bumps = 0.150 + 0.013 * np.sin(t * 9 + scene.angle()) + 0.006 * np.sin(t * 19)
         taper = np.sqrt(np.clip(1 - np.abs(t) ** 8, 0.04, 1))
-        middle = 0.125 * side + 0.03 * np.sin(t * 3 + 1)
+        middle = 0.130 * side + 0.02 * np.sin(t * 3 + 1)
         outline = np.concatenate([np.stack([t, middle - bumps * taper], 1), np.stack([t, middle + bumps * taper], 1)[::-1]])
         look = Look(colour("e8a63e"), gloss=0.5, dome=1.0, patch=colour("f4c86c"), patched=0.4, edge_ink=colour("b36a1c"), edge_share=0.75, bumps=1.5)
         piece.lump(outline, look, size, angle, 0.4)
@@ -294,19 +289,14 @@ def stuffed_bread(scene: Scene, size: float) -> Piece:
 
 
 def scallion_cake(scene: Scene, size: float) -> Piece:
-    """A round flat cake, golden, with green onion baked in, cut in six."""
+    """A round flat cake, golden, rolled in a spiral, with green onion baked in."""
     piece = Piece(scene, size * 1.1)
-    t = np.linspace(0.6, 17, 70)
-    r = 0.056 * t
-    marks = [Mark(np.stack([r * np.cos(t), r * np.sin(t)], 1), colour("c0782a"), 0.045)]
+    t = np.linspace(0.6, 19, 80)
+    r = 0.05 * t
+    marks = [Mark(np.stack([r * np.cos(t), r * np.sin(t)], 1), colour("b06a20"), 0.06)]
     for i in range(46):
         q, a = 0.9 * math.sqrt((i + 0.5) / 46), i * 2.4 + scene.between(-0.3, 0.3)
         marks.append(Mark(disc(0.065, 0.045, q * math.cos(a), q * math.sin(a), 8), colour(str(scene.rng.choice(["4f9a34", "6fb04a", "3a8030"])))))
-    turn = scene.angle()
-    marks += [
-        Mark(np.array([[-math.cos(turn + k), -math.sin(turn + k)], [math.cos(turn + k), math.sin(turn + k)]]) * 1.05, colour("7a481a"), 0.03)
-        for k in (0, math.pi / 3, 2 * math.pi / 3)
-    ]
     look = Look(colour("eab556"), gloss=0.5, dome=0.12, edge=0.1, patch=colour("c9852e"), patched=0.42, patch_size=0.9, edge_ink=colour("b8701f"), edge_share=0.12)
     return piece.lump(blob(scene.rng, 0.03), look, size, 0.0, 0.0, marks=marks)
 

@@ -119,7 +119,7 @@ def char_siu(scene: Scene, surface: Surface, size: float = 0.25, angle: float = 
         ]
         return box(0.66, 1.0, 0.4), marks
 
-    look = Look(colour("d9735c"), gloss=0.9, dome=0.4, edge=0.5, edge_ink=colour("a3160f"), edge_share=0.42, patch=colour("e8937a"), patched=0.4)
+    look = Look(colour("cc5a40"), gloss=0.9, dome=0.4, edge=0.5, edge_ink=colour("7e100c"), edge_share=0.62, patch=colour("de7a58"), patched=0.35, sharp=18)
     return scene.stock("叉烧片", piece, look, surface.unit * size, 5, 0.35, (angle - 0.12, angle + 0.12))
 
 
@@ -128,12 +128,12 @@ def chicken_slices(scene: Scene, surface: Surface, size: float = 0.24, angle: fl
 
     def piece() -> tuple[np.ndarray, list[Mark]]:
         marks = [
-            Mark(np.array([[-0.42, -1.1], [-0.42, 1.1]]), colour("f6c63e"), 0.30),
-            Mark(np.array([[0.15, -0.7], [0.2, 0.0], [0.12, 0.6]]), colour("e3c6a4"), 0.05),
+            Mark(np.array([[0.36, -1.2], [0.42, 0.0], [0.36, 1.2]]), colour("fff6e6"), 0.34),
+            Mark(np.array([[0.20, -1.2], [0.26, 0.0], [0.20, 1.2]]), colour("e3b870"), 0.05),
         ]
         return box(0.52, 1.0, 0.32), marks
 
-    look = Look(colour("fbeed8"), gloss=0.6, dome=0.5, edge=0.5, edge_ink=colour("e8c890"), edge_share=0.3)
+    look = Look(colour("f8cf58"), gloss=0.9, dome=0.55, edge=0.6, patch=colour("fbe08a"), patched=0.45, edge_ink=colour("e0a838"), edge_share=0.25, sharp=18)
     return scene.stock("鸡肉", piece, look, surface.unit * size, 5, 0.35, (angle - 0.1, angle + 0.1))
 
 
@@ -142,8 +142,8 @@ def duck_slices(scene: Scene, surface: Surface, size: float = 0.2, angle: float 
 
     def piece() -> tuple[np.ndarray, list[Mark]]:
         marks = [
-            Mark(np.array([[0.34, -1.2], [0.40, 0.0], [0.34, 1.2]]), colour("f3d3a4"), 0.16),
-            Mark(np.array([[0.55, -1.2], [0.60, 0.0], [0.55, 1.2]]), colour("b57a58"), 0.24),
+            Mark(np.array([[0.34, -1.2], [0.40, 0.0], [0.34, 1.2]]), colour("f3d3a4"), 0.10),
+            Mark(np.array([[0.55, -1.2], [0.60, 0.0], [0.55, 1.2]]), colour("a0643c"), 0.16),
         ]
         return box(0.62, 1.0, 0.35), marks
 

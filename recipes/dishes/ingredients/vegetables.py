@@ -130,13 +130,13 @@ def marbled_egg(scene: Scene, size: float) -> Piece:
     t = np.linspace(0, 2 * math.pi, 30, endpoint=False)
     outline = np.stack([np.cos(t) * (1 + 0.1 * np.cos(t)), 0.80 * np.sin(t)], 1)
     marks = []
-    for _ in range(9):
+    for _ in range(14):
         way = [np.array([scene.between(-0.9, 0.9), scene.between(-0.75, 0.75)])]
         heading = scene.angle()
         for _ in range(5):
             heading += scene.rng.normal(0, 0.8)
             way.append(way[-1] + 0.24 * np.array([math.cos(heading), math.sin(heading)]))
-        marks.append(Mark(np.array(way), colour("5a2c12"), 0.06))
+        marks.append(Mark(np.array(way), colour("5a2c12"), 0.045))
     look = Look(colour("c48a52"), gloss=0.7, dome=0.9, patch=colour("a3622c"), patched=0.45, edge_ink=colour("8a4c20"), edge_share=0.5)
     piece = Piece(scene, size * 1.2)
     return piece.lump(outline, look, size, scene.angle(), 0.9, marks=marks)
@@ -164,16 +164,3 @@ def radish(scene: Scene, surface: Surface, size: float = 0.2) -> Stock:
 def tofu_puffs(scene: Scene, surface: Surface, size: float = 0.16) -> Stock:
     look = Look(colour("e0a548"), gloss=0.4, dome=0.8, edge=0.5, patch=colour("c07c2a"), patched=0.45, bumps=1.0)
     return scene.stock("豆腐泡", lambda: (box(1.0, 0.8, 0.35), ()), look, surface.unit * size, 5, 0.4)
-
-
-def fungus(scene: Scene, surface: Surface, size: float = 0.3) -> Stock:
-    """Snow fungus: pale, clear, frilled heads."""
-    sprites = []
-    for _ in range(4):
-        unit = surface.unit * size * scene.between(0.85, 1.1)
-        piece = Piece(scene, unit * 1.3)
-        for k, share in enumerate((1.0, 0.76, 0.52, 0.3)):
-            look = Look(mix(colour("fdf3cf"), colour("f3d98c"), 0.28 * k), gloss=0.6, dome=0.5, edge=0.5, edge_ink=colour("fffdf0"), edge_share=0.3, clear=0.06, bumps=1.5)
-            piece.lump(frill(scene.rng, 9 - k, 0.15, 0.05), look, unit * share, scene.angle(), 0.3, (0.05 * unit * k * scene.between(-1, 1), -0.06 * unit * k))
-        sprites.append(piece.done(0.7))
-    return Stock("银耳", sprites)

@@ -8,7 +8,6 @@ from recipes.dishes.scene import Scene, Surface
 
 BOWLS = ("白瓷碗", "青花碗", "黑陶碗", "红漆碗", "青瓷碗")
 LIGHT_BOWLS = ("白瓷碗", "青花碗", "青瓷碗")
-DARK_BOWLS = ("黑陶碗", "红漆碗", "青瓷碗", "青花碗")
 PLATES = ("白瓷盘", "青花盘", "黑陶盘", "青瓷盘")
 SNACKS = ("木板", "绿叶", "油纸", "白瓷盘")
 

@@ -41,8 +41,8 @@ def soup_buns(scene: Scene, surface: Surface) -> None:
 def big_buns(scene: Scene, surface: Surface) -> None:
     size = surface.unit * 0.46
     whole = dough.stock_of("包子", [dough.pleated_bun(scene, size, 12, colour("fffaf0"), tall=0.85) for _ in range(2)])
-    lay(scene, surface, whole, [(-0.46, -0.32), (0.46, -0.34)])
-    top(scene, surface, dough.cut_bun(scene, size, colour("8f4a26")).done(), "包子", scene.between(-0.1, 0.1), 0.42)
+    lay(scene, surface, whole, [(0.0, -0.42), (-0.48, 0.26)])
+    top(scene, surface, dough.cut_bun(scene, size, colour("8f4a26")).done(), "包子", 0.50, 0.34)
 
 
 def mantou(scene: Scene, surface: Surface) -> None:
@@ -52,12 +52,6 @@ def mantou(scene: Scene, surface: Surface) -> None:
     lay(scene, surface, stock, [(-0.38, -0.42), (0.40, -0.40), (-0.42, 0.34), (0.38, 0.36)])
     if scene.view.squash < 0.9 or scene.chance(0.5):
         lay(scene, surface, stock, [(0.0, 0.0)], 0.42)
-
-
-def huajuan(scene: Scene, surface: Surface) -> None:
-    size = surface.unit * 0.40
-    pieces = [dough.twisted_roll(scene, size) for _ in range(3)]
-    lay(scene, surface, dough.stock_of("花卷", pieces), [(-0.44, -0.36), (0.44, -0.34), (0.0, 0.40)])
 
 
 def shumai(scene: Scene, surface: Surface) -> None:
@@ -90,15 +84,18 @@ def spring_rolls(scene: Scene, surface: Surface) -> None:
     pieces = [dough.spring_roll(scene, size, turn + scene.between(-0.05, 0.05)) for _ in range(5)]
     stock = dough.stock_of("春卷", pieces)
     lay(scene, surface, stock, [(0.05 * v, v) for v in (-0.55, -0.21, 0.13, 0.47)])
-    upper = dough.stock_of("春卷", [dough.spring_roll(scene, size, turn + 0.5 + scene.between(-0.1, 0.1)) for _ in range(2)])
-    lay(scene, surface, upper, [(-0.1, -0.2), (0.08, 0.22)], 0.2)
+    upper = [dough.spring_roll(scene, size * 0.62, turn + 0.6 * side, True) for side in (-1, 1)]
+    lay(scene, surface, dough.stock_of("春卷", upper), [(-0.12, -0.16), (0.08, 0.20)], 0.2)
 
 
 def fried_sticks(scene: Scene, surface: Surface) -> None:
-    size = surface.unit * 0.98
+    size = surface.unit * 1.02
     turn = scene.between(-0.35, 0.35)
-    pieces = [dough.fried_stick(scene, size, turn + scene.between(-0.08, 0.08)) for _ in range(3)]
-    lay(scene, surface, dough.stock_of("油条", pieces), [(0.0, v) for v in (-0.42, 0.02, 0.44)])
+    pieces = [dough.fried_stick(scene, size, turn + scene.between(-0.08, 0.08)) for _ in range(2)]
+    lay(scene, surface, dough.stock_of("油条", pieces), [(0.0, -0.34), (0.0, 0.38)])
+    if scene.chance(0.5):
+        over = dough.fried_stick(scene, size * 0.95, turn + scene.between(0.5, 0.8))
+        top(scene, surface, over.done(), "油条", 0.0, 0.0, 0.15)
 
 
 def wontons(scene: Scene, surface: Surface) -> None:
@@ -127,14 +124,14 @@ def tangyuan(scene: Scene, surface: Surface) -> None:
 def zongzi(scene: Scene, surface: Surface) -> None:
     size = surface.unit * 0.56
     stock = dough.stock_of("粽子", [dough.rice_parcel(scene, size, scene.between(-0.25, 0.25)) for _ in range(2)])
-    lay(scene, surface, stock, [(-0.48, -0.22), (0.50, -0.26)])
+    lay(scene, surface, stock, [(-0.10, -0.44), (-0.50, 0.22)])
     # One is open: rice with a date on its leaf.
     under = scene.piece(leaf(0.42), Look(colour("5d9a40"), gloss=0.4, dome=0.3), surface.unit * 0.72, scene.between(-0.2, 0.2), 0.0)
-    top(scene, surface, under, "粽子", 0.0, 0.50)
+    top(scene, surface, under, "粽子", 0.36, 0.44)
     heart = rounded(np.array([[0.0, -0.85], [0.9, 0.6], [-0.9, 0.6]]), 3)
     look = Look(colour("f6ead0"), gloss=0.8, dome=0.6, patch=colour("dcc08c"), patched=0.35, patch_size=0.5, edge_ink=colour("d8bf8e"), edge_share=0.4, bumps=2)
-    top(scene, surface, scene.piece(heart, look, surface.unit * 0.44, scene.between(-0.2, 0.2), 0.6), "糯米", 0.0, 0.44)
-    lay(scene, surface, garnish.dates(scene, surface, 0.14), [(-0.02, 0.46)], 0.06)
+    top(scene, surface, scene.piece(heart, look, surface.unit * 0.44, scene.between(-0.2, 0.2), 0.6), "糯米", 0.36, 0.38)
+    lay(scene, surface, garnish.dates(scene, surface, 0.14), [(0.34, 0.42)], 0.06)
 
 
 def pan_buns(scene: Scene, surface: Surface) -> None:
@@ -173,13 +170,17 @@ def crepes(scene: Scene, surface: Surface) -> None:
 def egg_tarts(scene: Scene, surface: Surface) -> None:
     size = surface.unit * 0.40
     stock = dough.stock_of("蛋挞", [dough.egg_tart(scene, size) for _ in range(3)])
-    spots = [(-0.45, -0.34), (0.45, -0.36), (0.0, 0.42)] if scene.chance(0.5) else grid(2, 2, 0.43, 0.40)
+    spots = [(0.0, -0.44), (-0.46, 0.28), (0.46, 0.30)] if scene.chance(0.5) else grid(2, 2, 0.43, 0.40)
     lay(scene, surface, stock, spots)
 
 
 def soy_milk(scene: Scene, surface: Surface) -> None:
     broth(scene, surface, colour("fbf0d8"), "豆浆", edge=colour("ecd9b2"))
     ring = Look(colour("fffaf0"), gloss=0.6, dome=0.6, contour=0.4)
+    if surface.deep and scene.facts.vessel != "玻璃杯":
+        for k, tilt in enumerate((0.5, 0.75)):
+            stick = dough.fried_stick(scene, surface.unit * 0.62, tilt - math.pi * (0.5 - 0.3 * scene.light))
+            top(scene, surface, stick.done(), "油条", scene.light * (0.42 + 0.18 * k), -0.42 + 0.2 * k, 0.1)
     bubbles = scene.stock("气泡", lambda: (disc(count=14), ()), ring, surface.unit * 0.05, 4, 0.2, shadow=0.5)
     side = scene.angle()
     for k in range(9):
@@ -192,7 +193,6 @@ DISHES = [
     Dish("小笼包", ("竹蒸笼",), soup_buns),
     Dish("包子", _STEAMED, big_buns),
     Dish("馒头", ("竹蒸笼", "青花盘", "黑陶盘", "木板"), mantou),
-    Dish("花卷", ("竹蒸笼", "青花盘", "黑陶盘"), huajuan),
     Dish("烧卖", ("竹蒸笼", "白瓷盘", "绿叶"), shumai),
     Dish("虾饺", ("竹蒸笼", "黑陶盘", "绿叶"), har_gow),
     Dish("肠粉", PLATES, rice_rolls),

@@ -64,10 +64,10 @@ def red_pork(scene: Scene, surface: Surface) -> None:
 
 
 def steamed_fish(scene: Scene, surface: Surface) -> None:
-    sauce(scene, surface, colour("7a4318"), 0.78, "豉油")
+    sauce(scene, surface, colour("b9772c"), 0.64, "豉油")
     angle = scene.between(-0.1, 0.1)
-    stretch = max(1.0, surface.stretch * 0.82)
-    top(scene, surface, seafood.whole_fish(scene, surface.unit * 0.80 * stretch, angle).done(), "鱼", -0.06, 0.0, 0.03)
+    stretch = max(1.0, surface.stretch * 0.92)
+    top(scene, surface, seafood.whole_fish(scene, surface.unit * 0.90 * stretch, angle).done(), "鱼", -0.06, 0.0, 0.03)
     green = scene.stock("葱丝", lambda: (strip(scene.between(-0.6, 0.6), 0.075, 0.2), ()), lambda: Look(colour(str(scene.rng.choice(["4fa53c", "8ccb5e", "dff0b8"]))), gloss=0.5, dome=0.8), surface.unit * 0.26, 8)
     lay(scene, surface, green, [(scene.rng.normal(0.02, 0.2), scene.rng.normal(-0.02, 0.09), 0.14) for _ in range(18)])
     lay(scene, surface, garnish.chilli_shreds(scene, surface, 0.2), [(scene.rng.normal(0.02, 0.2), scene.rng.normal(-0.02, 0.09), 0.16) for _ in range(7)])
@@ -85,7 +85,7 @@ def sweet_sour_pork(scene: Scene, surface: Surface) -> None:
 
 
 def fish_flavoured_pork(scene: Scene, surface: Surface) -> None:
-    sauce(scene, surface, colour("a83212"), 0.84)
+    sauce(scene, surface, colour("c9461a"), 0.84)
     pork = shreds(scene, surface, "肉丝", [colour("c9805a"), colour("b4663f")], 0.25, 0.16)
     carrots = garnish.carrot_shreds(scene, surface, 0.25)
     ears = vegetables.ear_shreds(scene, surface, 0.23)
@@ -128,12 +128,17 @@ def wood_ear_salad(scene: Scene, surface: Surface) -> None:
 
 
 def crayfish_heap(scene: Scene, surface: Surface) -> None:
-    sauce(scene, surface, colour("a81c0c"), 0.88)
-    size = surface.unit * 0.34
-    pieces = [seafood.crayfish(scene, size, scene.angle() if k else 0.3) for k in range(6)]
-    heap(scene, surface, [(dough.stock_of("小龙虾", pieces), 12)], 0.58, 0.4, None, 0.12)
-    strew(scene, surface, garnish.dried_chillies(scene, surface, 0.12), 6, 0.6, 0.3)
-    strew(scene, surface, garnish.coriander(scene, surface, 0.11), 5, 0.4, 0.45)
+    sauce(scene, surface, colour("c8531a"), 0.8)
+    size = surface.unit * 0.44
+    start = scene.angle()
+    for k in sorted(range(6), key=lambda k: math.sin(start + k * math.pi / 3)):
+        a = start + k * math.pi / 3
+        whole = seafood.crayfish(scene, size, a + math.pi + scene.between(-0.2, 0.2))
+        top(scene, surface, whole.done(1.5), "小龙虾", 0.50 * math.cos(a), 0.50 * math.sin(a), 0.05)
+    for k in range(2):
+        whole = seafood.crayfish(scene, size, start + 0.5 + k * math.pi + scene.between(-0.3, 0.3))
+        top(scene, surface, whole.done(1.6), "小龙虾", 0.0, 0.16 * (2 * k - 1), 0.28)
+    strew(scene, surface, garnish.coriander(scene, surface, 0.11), 5, 0.5, 0.3)
 
 
 def white_chicken(scene: Scene, surface: Surface) -> None:
@@ -221,8 +226,8 @@ def broccoli(scene: Scene, surface: Surface) -> None:
 
 def hairy_crabs(scene: Scene, surface: Surface) -> None:
     if surface.stretch > 1.2 or scene.chance(0.5):
-        crabs = dough.stock_of("螃蟹", [seafood.crab(scene, surface.unit * 0.32, scene.between(-0.3, 0.3)) for _ in range(2)])
-        lay(scene, surface, crabs, [(-0.40, -0.02), (0.42, 0.08)])
+        crabs = dough.stock_of("螃蟹", [seafood.crab(scene, surface.unit * 0.36, scene.between(-0.3, 0.3)) for _ in range(2)])
+        lay(scene, surface, crabs, [(-0.44, -0.10), (0.44, 0.22)])
     else:
         top(scene, surface, seafood.crab(scene, surface.unit * 0.52, scene.between(-0.3, 0.3)).done(), "螃蟹", 0.0, 0.12)
 

@@ -59,7 +59,7 @@ def sauce_noodles(scene: Scene, surface: Surface) -> None:
 
 def cold_noodles(scene: Scene, surface: Surface) -> None:
     broth(scene, surface, colour("c23a14"), "红油", radius=0.98)
-    noodles(scene, surface, colour("fbf0dc"), 0.075, 12, 4, 0.88, 0.14, "凉皮", shade=colour("d9a878"))
+    noodles(scene, surface, colour("fbf0dc"), 0.07, 18, 4, 0.92, 0.16, "凉皮", shade=colour("d9a878"))
     cubes = scene.stock("面筋", lambda: (box(1, 0.9, 0.2), ()), Look(colour("e0b878"), gloss=0.3, dome=0.6, bumps=2, patch=colour("bf8f4e"), patched=0.4), surface.unit * 0.12, 5)
     strew(scene, surface, cubes, 7, 0.5, 0.1)
     sticks = garnish.cucumber_sticks(scene, surface, 0.27)
@@ -72,7 +72,7 @@ def cold_noodles(scene: Scene, surface: Surface) -> None:
 
 def glass_noodle_soup(scene: Scene, surface: Surface) -> None:
     broth(scene, surface, colour("f0e2bc"), edge=colour("c9a968"))
-    noodles(scene, surface, colour("dfe3dc"), 0.026, 16, 7, 0.84, 0.06, "粉丝", shade=colour("a3a58e"))
+    noodles(scene, surface, colour("e6e8de"), 0.028, 20, 8, 0.88, 0.06, "粉丝", shade=colour("a3a58e"))
     blood = meat.blocks(scene, "鸭血", box(1, 1, 0.1), surface.unit * 0.13, 0.5, Look(colour("6e1a1c"), gloss=0.9, dome=0.2, edge=0.2), [(1.0, colour("4a1012"))], 5)
     lay(scene, surface, blood, [(x, y, 0.04) for x, y in circle(scene, 5, 0.52)])
     lay(scene, surface, vegetables.tofu_puffs(scene, surface), [(x, y, 0.04) for x, y in circle(scene, 5, 0.42)])
@@ -80,7 +80,7 @@ def glass_noodle_soup(scene: Scene, surface: Surface) -> None:
 
 
 def fried_noodles(scene: Scene, surface: Surface) -> None:
-    noodles(scene, surface, colour("c9812c"), 0.034, 18, 6, 0.8, 0.4, sunk=False, shade=colour("6b300e"))
+    noodles(scene, surface, colour("d08a30"), 0.036, 30, 6, 0.78, 0.36, sunk=False, shade=colour("6b300e"))
     meats = shreds(scene, surface, "肉丝", [colour("a85f3a"), colour("8e4a2a")], 0.2, 0.17)
     strew(scene, surface, meats, 9, 0.6, 0.36)
     strew(scene, surface, garnish.carrot_shreds(scene, surface, 0.2), 11, 0.65, 0.36)
@@ -100,8 +100,9 @@ def fried_rice(scene: Scene, surface: Surface) -> None:
 
 
 def claypot_rice(scene: Scene, surface: Surface) -> None:
+    broth(scene, surface, colour("f3e8cf"), "米饭", edge=colour("d9b87c"))
     grains = vegetables.rice(scene, surface)
-    heap(scene, surface, [(grains, 190)], 0.92, 0.1, colour("efe2c4"), 0.3)
+    heap(scene, surface, [(grains, 170)], 0.94, 0.1, None, 0.3)
     start = scene.angle()
     sausages = meat.sausage_slices(scene, surface, 0.17)
     lay(scene, surface, sausages, [(0.52 * math.cos(start + 0.3 * k), 0.52 * math.sin(start + 0.3 * k), 0.12) for k in range(-4, 5)])

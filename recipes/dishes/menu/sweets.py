@@ -7,7 +7,7 @@ import numpy as np
 from recipes.dishes.arrange import circle, grid, heap, lay, strew, top
 from recipes.dishes.ingredients import dough, garnish, meat, vegetables
 from recipes.dishes.ingredients.soup import broth, oil
-from recipes.dishes.menu.base import BOWLS, DARK_BOWLS, LIGHT_BOWLS, PLATES, SNACKS, Dish
+from recipes.dishes.menu.base import BOWLS, LIGHT_BOWLS, PLATES, SNACKS, Dish
 from recipes.dishes.piece import Look, Piece
 from recipes.dishes.scene import Scene, Stock, Surface
 from recipes.dishes.shapes import Mark, blob, box, disc, strip
@@ -60,18 +60,11 @@ def tofu_pudding(scene: Scene, surface: Surface) -> None:
         strew(scene, surface, garnish.scallions(scene, surface), 16, 0.6, 0.08)
 
 
-def snow_fungus(scene: Scene, surface: Surface) -> None:
-    broth(scene, surface, colour("f0cf84"), "甜汤", edge=colour("c9953c"))
-    heap(scene, surface, [(vegetables.fungus(scene, surface, 0.36), 9)], 0.55, 0.1, None, 0.12)
-    strew(scene, surface, garnish.dates(scene, surface, 0.16), 5, 0.68, inner=0.2)
-    strew(scene, surface, garnish.goji(scene, surface, 0.075), 12, 0.72)
-
-
 def mooncakes(scene: Scene, surface: Surface) -> None:
     size = surface.unit * 0.42
     whole = dough.stock_of("月饼", [dough.mooncake(scene, size) for _ in range(2)])
-    lay(scene, surface, whole, [(-0.45, -0.30), (0.45, -0.30)])
-    top(scene, surface, dough.cut_mooncake(scene, size).done(), "月饼", scene.between(-0.1, 0.1), 0.42)
+    lay(scene, surface, whole, [(0.0, -0.44), (-0.46, 0.28)])
+    top(scene, surface, dough.cut_mooncake(scene, size).done(), "月饼", 0.48, 0.34)
 
 
 def rice_cake(scene: Scene, surface: Surface) -> None:
@@ -203,15 +196,15 @@ def sweet_potatoes(scene: Scene, surface: Surface) -> None:
     size = surface.unit * 0.80
     angle = scene.between(-0.35, 0.1)
     t = np.linspace(-1, 1, 22)
-    half = 0.30 * (1 - np.abs(t) ** 2.6) ** 0.7 * (1 + 0.12 * np.sin(t * 4 + 1)) + 0.015
+    half = 0.37 * (1 - np.abs(t) ** 2.6) ** 0.7 * (1 + 0.12 * np.sin(t * 4 + 1)) + 0.015
     outline = np.concatenate([np.stack([t, -half], 1), np.stack([t, half], 1)[::-1]])
-    skin = Look(colour("8a3f48"), gloss=0.4, dome=0.9, patch=colour("5c2a30"), patched=0.4, edge_ink=colour("4a1f26"), edge_share=0.6, bumps=1.4)
+    skin = Look(colour("a04a42"), gloss=0.3, dome=0.9, patch=colour("6e3430"), patched=0.35, patch_size=0.5, edge_ink=colour("5c2828"), edge_share=0.6, bumps=1.4)
     lines = [Mark(np.array([[x, -0.2], [x + 0.05, 0.16]]), colour("4a1f26"), 0.022) for x in (-0.5, -0.1, 0.35, 0.6)]
     top(scene, surface, Piece(scene, size * 1.1).lump(outline, skin, size, angle, 0.5, marks=lines).done(), "烤红薯", -0.05, -0.40)
     piece = Piece(scene, size * 1.1)
     piece.lump(outline, skin, size, angle, 0.4)
-    inner = outline * [0.86, 0.74]
-    flesh = Look(colour("f9962a"), gloss=0.9, dome=0.5, edge_ink=colour("e8701a"), edge_share=0.35, patch=colour("fdbf52"), patched=0.45, bumps=2.2, sharp=14)
+    inner = blob(scene.rng, 0.05, 0.84, 0.29)
+    flesh = Look(colour("fb9a1e"), gloss=0.6, dome=0.5, edge_ink=colour("e8701a"), edge_share=0.35, patch=colour("fdbf52"), patched=0.45, bumps=2.2, sharp=14)
     fibres = [Mark(np.stack([np.linspace(-0.7, 0.7, 9), v + 0.02 * np.sin(np.linspace(0, 8, 9))], 1), colour("fdd07a"), 0.02) for v in (-0.1, 0.0, 0.1)]
     piece.lump(inner, flesh, size, angle, 0.4, (0.0, -0.02 * size), marks=fibres)
     top(scene, surface, piece.done(), "烤红薯", 0.05, 0.30)
@@ -241,7 +234,6 @@ DISHES = [
     Dish("皮蛋粥", (*LIGHT_BOWLS, "黑陶碗", "砂锅"), century_egg_porridge, beside=("勺子",)),
     Dish("八宝粥", (*LIGHT_BOWLS, "砂锅"), eight_treasures, beside=("勺子",)),
     Dish("豆花", BOWLS, tofu_pudding, beside=("勺子",)),
-    Dish("银耳羹", DARK_BOWLS, snow_fungus, beside=("勺子",)),
     Dish("月饼", (*PLATES, "木板"), mooncakes, False, ()),
     Dish("年糕", ("青花盘", "黑陶盘", "青瓷盘", "白瓷盘"), rice_cake),
     Dish("绿豆糕", (*PLATES, "木板"), bean_cakes, False, ()),
