@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from recipes.dishes.captions import captions
 from recipes.dishes.facts import TABLES, VIEWS
 from recipes.dishes.menu import MENU
 from recipes.dishes.paint import paint
@@ -44,6 +45,7 @@ def main() -> None:
         sheet[y : y + height, x : x + width] = painting.image
         facts, seen = painting.facts, [f"{s.name}{s.area:.3f}" for s in painting.sights.values()]
         print(args.seed + i, facts.dish, facts.style, facts.vessel, facts.view, painting.table, *seen)
+        print("   ", " | ".join(captions(painting, np.random.default_rng(args.seed + i), 4)))
     print(f"{count / (time.process_time() - begun):.1f} pictures a second of processor time")
     Image.fromarray(sheet).save(args.out)
 

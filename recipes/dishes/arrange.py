@@ -80,7 +80,13 @@ def heap(
 
 
 def strew(
-    scene: Scene, surface: Surface, stock: Stock, count: int, radius: float = 0.7, height: float = 0.0, inner: float = 0.0
+    scene: Scene,
+    surface: Surface,
+    stock: Stock,
+    count: int,
+    radius: float = 0.7,
+    height: float = 0.0,
+    inner: float = 0.0,
 ) -> None:
     """Pieces on top, here and there, on a mound of this height."""
     spots = []

@@ -37,7 +37,9 @@ def _spoon(scene: Scene) -> None:
     lean = math.pi / 2 + scene.between(-0.2, 0.2)
     white = Look(colour("f6f4ee"), gloss=0.9, dome=0.6)
     piece = Piece(scene, size * 2.0)
-    piece.lump(box(0.95, 0.17, 0.16), white, size, lean, 0.1, (math.cos(lean) * size * 0.65, math.sin(lean) * size * 0.65))
+    piece.lump(
+        box(0.95, 0.17, 0.16), white, size, lean, 0.1, (math.cos(lean) * size * 0.65, math.sin(lean) * size * 0.65)
+    )
     bowl = (-math.cos(lean) * size * 0.62, -math.sin(lean) * size * 0.62)
     piece.lump(disc(0.58, 0.42), white, size, lean, 0.1, bowl)
     hollow = Look(colour("dcd9d2"), gloss=0.5, dome=-0.6, edge=0.8, contour=0.5)
@@ -62,7 +64,9 @@ def steam(scene: Scene, surface: Surface) -> bool:
     if lined:
         alpha = np.zeros((scene.height, scene.width), np.uint8)
         for wisp in wisps:
-            cv2.polylines(alpha, [np.rint(wisp * 8).astype(np.int32)], False, 255, max(2, round(7 * scene.pixel)), cv2.LINE_AA, 3)
+            cv2.polylines(
+                alpha, [np.rint(wisp * 8).astype(np.int32)], False, 255, max(2, round(7 * scene.pixel)), cv2.LINE_AA, 3
+            )
         cover = alpha.astype(np.float32) * np.float32((0.75 if scene.style.flat else 0.6) / 255)
     else:
         soft = cv2.GaussianBlur(mask.astype(np.float32), (0, 0), 4.2)

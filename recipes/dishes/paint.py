@@ -1,4 +1,4 @@
-"""A picture from a seed: facts are sampled, a table is laid, a dish is served in its vessel, and what shows is noted."""
+"""A picture from a seed: facts are sampled, a table is laid, a dish is served, and what shows is noted."""
 
 from dataclasses import dataclass, replace
 
@@ -17,13 +17,14 @@ from recipes.dishes.visible import Sight, sights
 @dataclass(frozen=True)
 class Painting:
     """`image`: (h, w, 3) uint8; `facts`: what was wished, steam and what lies beside only where they show; `sights`:
-    what is seen, by name; `table`: what captions call it, '' where the style paints none; `labels`: (h, w) of the
-    numbers of `label_names`."""
+    what is seen, by name; `table`: what captions call it, '' where the style paints none; `table_area`: its share
+    of the picture; `labels`: (h, w) of the numbers of `label_names`."""
 
     image: np.ndarray
     facts: Facts
     sights: dict[str, Sight]
     table: str
+    table_area: float
     labels: np.ndarray
     label_names: tuple[str, ...]
 
@@ -53,4 +54,5 @@ def paint(seed: int, size: tuple[int, int] = (256, 256), **wishes: str) -> Paint
     facts = replace(facts, steam=steamed, beside=facts.beside if facts.beside in seen else "")
     names = ("", *(thing.name for thing in scene.things))
     pixels = (image * 255 + np.float32(0.5)).astype(np.uint8)
-    return Painting(pixels, facts, seen, scene.table, scene.owner[::2, ::2].astype(np.uint8), names)
+    labels = scene.owner[::2, ::2].astype(np.uint8)
+    return Painting(pixels, facts, seen, scene.table, float((labels == 0).mean()), labels, names)

@@ -1,4 +1,4 @@
-"""A piece of food as a picture of its own: lit lumps over each other, their shadow, their outline; then it is stamped."""
+"""A piece of food as a picture of its own: lit lumps over each other, their shadow, their outline."""
 
 import math
 from collections.abc import Sequence
@@ -109,7 +109,7 @@ class Piece:
         alpha = mask.astype(np.float32) * np.float32(1 / 255)
         self._lay(colour, alpha * np.float32(1 - look.clear) if look.clear else alpha, left, top)
         if scene.style.contour is not None and look.contour:
-            self._contour(points, look.ink, look.contour)
+            self._contour(points, look.ink, look.contour, deepest)
         return self
 
     def faces(self, polygons: Sequence[tuple[np.ndarray, Colour]], outline: bool = True) -> "Piece":
@@ -155,9 +155,9 @@ class Piece:
         if not strength:
             keep = np.repeat((1 - self.alpha)[None], 3, 0)
             return Sprite(self.paint, keep, self.alpha)
-        drop, aside = int(4 * pixel + 1), int(round(-self.scene.light * 3 * pixel))
-        fallen = np.zeros_like(self.alpha)
-        height, width = fallen.shape
+        drop, aside = int(4 * pixel + 1), round(-self.scene.light * 3 * pixel)
+        fallen: np.ndarray = np.zeros_like(self.alpha)
+        _height, width = fallen.shape
         x = max(aside, 0), width + min(aside, 0)
         fallen[drop:, x[0] : x[1]] = self.alpha[:-drop, x[0] - aside : x[1] - aside]
         if style.soft:
@@ -206,9 +206,9 @@ class Piece:
         scene, style = self.scene, self.scene.style
         reach = max(deepest * look.edge, 1.0)
         slope = np.clip(depth * np.float32(1 / reach), 0, 1)
-        height = slope * (2 - slope) * np.float32(0.85 * reach * look.dome)
+        height: np.ndarray = slope * (2 - slope) * np.float32(0.85 * reach * look.dome)
         if look.bumps and not style.flat:
-            height += scene.noise(*mask.shape, 7.0) * np.float32(look.bumps * deepest * 0.12)
+            height += scene.noise(mask.shape[0], mask.shape[1], 7.0) * np.float32(look.bumps * deepest * 0.12)
         height = cv2.GaussianBlur(height, (0, 0), max(0.8, 0.16 * reach), borderType=cv2.BORDER_REPLICATE)
         across = cv2.Sobel(height, cv2.CV_32F, 1, 0, ksize=3, scale=1 / 8)
         down = cv2.Sobel(height, cv2.CV_32F, 0, 1, ksize=3, scale=1 / 8)
@@ -226,7 +226,7 @@ class Piece:
         if style.rim:
             colour *= 1 - np.float32(style.rim) * np.clip(1 - depth * np.float32(1 / (5 * scene.pixel)), 0, 1)
         if style.bloom:
-            colour *= 1 + np.float32(style.bloom) * scene.noise(*mask.shape, 2.2)
+            colour *= 1 + np.float32(style.bloom) * scene.noise(mask.shape[0], mask.shape[1], 2.2)
         if look.gloss:
             level = np.float32(hz**look.sharp)  # what a level face mirrors is no highlight
             mirrored = np.clip((np.power(facing, np.float32(look.sharp)) - level) / (1 - level), 0, 1)
@@ -234,14 +234,16 @@ class Piece:
             colour += (1 - colour) * shine
         return np.clip(colour, 0, 1)
 
-    def _contour(self, points: np.ndarray, ink: Colour, strength: float) -> None:
+    def _contour(self, points: np.ndarray, ink: Colour, strength: float, deepest: float = 99.0) -> None:
+        """An outline; thinner around thin pieces, of half width `deepest` in pixels, which it would drown."""
         style, pixel = self.scene.style, self.scene.pixel
         if style.contour is None:
             return
         line = mix((ink[0] * 0.35, ink[1] * 0.35, ink[2] * 0.35), style.contour, 0.6)
         closed = np.concatenate([points, points[:1]])
-        self.lines_at([closed], line, style.line * pixel, 0.85 * strength)
-        if style.pressed:
+        wide = min(style.line * pixel, max(1.0, 0.22 * deepest))
+        self.lines_at([closed], line, wide, 0.85 * strength * min(1.0, 0.45 + deepest / (22 * pixel)))
+        if style.pressed and deepest > 9 * pixel:
             step = np.diff(closed, axis=0)
             area = float((closed[:-1, 0] * closed[1:, 1] - closed[1:, 0] * closed[:-1, 1]).sum())
             normal = np.stack([step[:, 1], -step[:, 0]], 1) * math.copysign(1, area)
@@ -258,7 +260,9 @@ class Piece:
             return
         left, top, right, bottom = box
         mask = np.zeros((bottom - top, right - left), np.uint8)
-        cv2.polylines(mask, [_fixed(w - [left, top]) for w in ways], False, 255, max(1, round(width)), cv2.LINE_AA, _FINE)
+        cv2.polylines(
+            mask, [_fixed(w - [left, top]) for w in ways], False, 255, max(1, round(width)), cv2.LINE_AA, _FINE
+        )
         colour = np.empty((3, *mask.shape), np.float32)
         for channel, value in zip(colour, ink, strict=True):
             channel[:] = value

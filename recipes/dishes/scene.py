@@ -98,7 +98,7 @@ class Scene(Canvas):
     def stamp(self, sprite: Sprite, x: float, y: float, name: str) -> None:
         """Put a piece with its middle at (x, y)."""
         height, width = sprite.alpha.shape
-        left, top = int(round(x)) - width // 2, int(round(y)) - height // 2
+        left, top = round(x) - width // 2, round(y) - height // 2
         a, b = max(0, -left), max(0, -top)
         c, d = min(width, self.width - left), min(height, self.height - top)
         if c - a < 2 or d - b < 2:
@@ -146,7 +146,9 @@ class Scene(Canvas):
 
     # Layers
 
-    def wash(self, mask: np.ndarray, ink: Colour, name: str, y: int = 0, x: int = 0, shade: np.ndarray | float = 1.0) -> None:
+    def wash(
+        self, mask: np.ndarray, ink: Colour, name: str, y: int = 0, x: int = 0, shade: np.ndarray | float = 1.0
+    ) -> None:
         """Cover `mask` (h, w), 0 to 1, with a colour as the style lays it, times `shade`."""
         pigment = self.style.pigment(ink)
         height, width = mask.shape
@@ -169,7 +171,9 @@ class Scene(Canvas):
         cv2.fillPoly(mask, [np.rint(points * 8).astype(np.int32)], 255, cv2.LINE_AA, 3)
         return mask.astype(np.float32) * np.float32(1 / 255)
 
-    def lines(self, ways: Sequence[np.ndarray], ink: Colour, width: float, alpha: float = 1.0, clip: np.ndarray | None = None) -> None:
+    def lines(
+        self, ways: Sequence[np.ndarray], ink: Colour, width: float, alpha: float = 1.0, clip: np.ndarray | None = None
+    ) -> None:
         """Lines in canvas pixels, which leave the owner; `clip` (H, W): where they may show."""
         mask = np.zeros((self.height, self.width), np.uint8)
         corners = [np.rint(way * 8).astype(np.int32) for way in ways]

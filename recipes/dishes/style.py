@@ -11,10 +11,11 @@ from recipes.drawing.colour import Colour, brightness, mix
 class Style:
     """A way to paint food.
 
-    `contrast`: how much light models a form; `flat`: three tones with hard edges; `gloss`: of highlights; `shadow`: how
-    dark contact shadows are; `soft`: how far they fade, in pixels of a 512-pixel picture; `contour`: the ink of outlines
-    and `line` their width in such pixels; `paper`: what shows through pigment by the share `wash`; `rim`: how much
-    pigment gathers at the edge of a wash; `bloom`: how much it varies inside; `table`: how much of the table is painted.
+    `contrast`: how much light models a form; `flat`: three tones with hard edges; `gloss`: of highlights;
+    `shadow`: how dark contact shadows are; `soft`: how far they fade, in pixels of a 512-pixel picture; `contour`: the
+    ink of outlines and `line` their width in such pixels; `paper`: what shows through pigment by the share `wash`;
+    `rim`: how much pigment gathers at the edge of a wash; `bloom`: how much it varies inside; `table`: how much of the
+    table is painted.
     """
 
     name: str
@@ -94,10 +95,10 @@ STYLES: dict[str, Style] = {
             line=2.6,
             pressed=True,
             paper=(0.945, 0.905, 0.815),
-            wash=0.30,
+            wash=0.20,
             rim=0.0,
-            bloom=0.17,
-            saturation=0.88,
+            bloom=0.12,
+            saturation=1.0,
             table=0.0,
         ),
     )

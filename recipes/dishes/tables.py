@@ -1,5 +1,6 @@
 """What the vessel stands on: wooden planks, a checked cloth, a bamboo mat, a plain colour, slate."""
 
+import itertools
 import math
 
 import cv2
@@ -60,9 +61,13 @@ def _wood(scene: Scene) -> None:
     count = scene.count(3, 5)
     edges = (np.arange(count + 1) + scene.between(-0.3, 0.3)) / count * scene.width
     flat = scene.style.flat
-    grain = 0 if flat else cv2.resize(scene.noise(64, scene.width, 3.0, 0.5), (scene.width, scene.height)) * np.float32(0.055)
+    grain = (
+        0
+        if flat
+        else cv2.resize(scene.noise(64, scene.width, 3.0, 0.5), (scene.width, scene.height)) * np.float32(0.055)
+    )
     shade = np.ones((scene.height, scene.width), np.float32)
-    for left, right in zip(edges[:-1], edges[1:], strict=True):
+    for left, right in itertools.pairwise(edges):
         shade[:, max(0, int(left)) : max(0, int(right))] += np.float32(scene.between(-0.06, 0.06))
     k = np.clip(shade + grain, 0.6, 1.3)
     pigment, deep = scene.style.pigment(light), scene.style.pigment(dark)
@@ -96,7 +101,9 @@ def _mat(scene: Scene) -> None:
     light, dark = colours(str(scene.rng.choice(_MAT)))
     step = 15 * scene.pixel
     phase = (scene.rows / np.float32(step)) % 1
-    shade = np.clip(1.5 - np.abs(phase - 0.45) * 2.1, 0, 1) if not scene.style.flat else (phase < 0.8).astype(np.float32)
+    shade = (
+        np.clip(1.5 - np.abs(phase - 0.45) * 2.1, 0, 1) if not scene.style.flat else (phase < 0.8).astype(np.float32)
+    )
     tone = scene.rng.uniform(-0.07, 0.07, int(scene.height / step) + 2).astype(np.float32)
     rows = 1 + tone[(scene.rows[:, 0] / step).astype(int)][:, None]
     a, b = scene.style.pigment(light), scene.style.pigment(mix(dark, (0.3, 0.2, 0.1), 0.35))
@@ -104,7 +111,9 @@ def _mat(scene: Scene) -> None:
     _laid(scene, np.stack([(q + (p - q) * shade) * glow for p, q in zip(a, b, strict=True)]))
     for share in (0.12, 0.5, 0.88):
         x = scene.width * (share + scene.between(-0.02, 0.02))
-        scene.lines([np.array([[x, -5.0], [x, scene.height + 5.0]])], mix(dark, (0.45, 0.25, 0.12), 0.6), 6 * scene.pixel, 0.7)
+        scene.lines(
+            [np.array([[x, -5.0], [x, scene.height + 5.0]])], mix(dark, (0.45, 0.25, 0.12), 0.6), 6 * scene.pixel, 0.7
+        )
     scene.say_table("竹席")
 
 
@@ -136,7 +145,7 @@ def _paper(scene: Scene) -> None:
 def seal(scene: Scene) -> None:
     """A red seal in a corner of the paper, where nothing else lies."""
     side = scene.side * 0.085
-    right, low = scene.chance(0.5), scene.chance(0.75)
+    right, low = scene.chance(0.5) and not scene.facts.beside, scene.chance(0.75)
     x = scene.width - side * 1.55 if right else side * 0.55
     y = scene.height - side * 1.55 if low else side * 0.55
     outline = np.array([[0, 0], [1, 0.02], [0.98, 1], [0.01, 0.98]]) * side + [x, y]
@@ -148,7 +157,9 @@ def seal(scene: Scene) -> None:
         for k in range(2):
             cx, cy = x + side * (0.28 + 0.44 * i), y + side * (0.28 + 0.44 * k)
             arm = side * 0.13
-            ways.append(np.array([[cx - arm, cy - arm * scene.between(0.2, 1)], [cx + arm, cy - arm * scene.between(0.2, 1)]]))
+            ways.append(
+                np.array([[cx - arm, cy - arm * scene.between(0.2, 1)], [cx + arm, cy - arm * scene.between(0.2, 1)]])
+            )
             ways.append(np.array([[cx - arm, cy + arm], [cx + arm, cy + arm * scene.between(0.3, 1)]]))
             ways.append(np.array([[cx + arm * scene.between(-0.6, 0.6), cy - arm], [cx, cy + arm]]))
     scene.lines(ways, scene.style.paper, 5 * scene.pixel, 0.95)

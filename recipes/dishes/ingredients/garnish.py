@@ -18,7 +18,9 @@ def scallions(scene: Scene, surface: Surface, size: float = 0.05) -> Stock:
         return disc(1.0, scene.between(0.75, 1.0), count=16), [Mark(disc(0.52, 0.46, count=12), pale)]
 
     def look() -> Look:
-        return Look(colour(str(scene.rng.choice(["3f9a34", "5db548", "2f8430", "86c95a"]))), gloss=0.35, dome=0.5, contour=0.5)
+        return Look(
+            colour(str(scene.rng.choice(["3f9a34", "5db548", "2f8430", "86c95a"]))), gloss=0.35, dome=0.5, contour=0.5
+        )
 
     return scene.stock("葱花", ring, look, max(surface.unit * size, 8.5 * scene.pixel), 8, 0.3, shadow=0.8)
 
@@ -41,14 +43,29 @@ def coriander(scene: Scene, surface: Surface, size: float = 0.11) -> Stock:
 def sesame(scene: Scene, surface: Surface, size: float = 0.028, dark: bool = False) -> Stock:
     ink = colour("2a221e") if dark else colour("f8ecc8")
     look = Look(ink, gloss=0.3, dome=0.8, contour=0.35)
-    return scene.stock("芝麻", lambda: (disc(1.0, 0.62, count=12), ()), look, max(surface.unit * size, 5.0 * scene.pixel), 6, shadow=0.6)
+    return scene.stock(
+        "芝麻",
+        lambda: (disc(1.0, 0.62, count=12), ()),
+        look,
+        max(surface.unit * size, 5.0 * scene.pixel),
+        6,
+        shadow=0.6,
+    )
 
 
 def dried_chillies(scene: Scene, surface: Surface, size: float = 0.17) -> Stock:
     def look() -> Look:
-        return Look(colour(str(scene.rng.choice(["c3161a", "a80f16", "d92a1c"]))), gloss=0.9, dome=1.0, edge_ink=colour("6a0a0c"), edge_share=0.5)
+        return Look(
+            colour(str(scene.rng.choice(["c3161a", "a80f16", "d92a1c"]))),
+            gloss=0.9,
+            dome=1.0,
+            edge_ink=colour("6a0a0c"),
+            edge_share=0.5,
+        )
 
-    return scene.stock("干辣椒", lambda: (strip(scene.between(-0.4, 0.4), 0.24, 0.5), ()), look, surface.unit * size, 8, 0.4)
+    return scene.stock(
+        "干辣椒", lambda: (strip(scene.between(-0.4, 0.4), 0.24, 0.5), ()), look, surface.unit * size, 8, 0.4
+    )
 
 
 def chilli_rings(scene: Scene, surface: Surface, size: float = 0.06, code: str = "d8231c") -> Stock:
@@ -67,7 +84,9 @@ def chilli_flakes(scene: Scene, surface: Surface, size: float = 0.045) -> Stock:
     def look() -> Look:
         return Look(colour(str(scene.rng.choice(["c81e12", "e0401c", "99100c"]))), gloss=0.6, dome=0.7, contour=0.3)
 
-    return scene.stock("辣椒碎", lambda: (blob(scene.rng, 0.4), ()), look, max(surface.unit * size, 6.5 * scene.pixel), 6, shadow=0.6)
+    return scene.stock(
+        "辣椒碎", lambda: (blob(scene.rng, 0.4), ()), look, max(surface.unit * size, 6.5 * scene.pixel), 6, shadow=0.6
+    )
 
 
 def peanuts(scene: Scene, surface: Surface, size: float = 0.085) -> Stock:
@@ -90,7 +109,9 @@ def peas(scene: Scene, surface: Surface, size: float = 0.052) -> Stock:
 
 def beans(scene: Scene, surface: Surface, code: str = "8c1c22", name: str = "红豆", size: float = 0.075) -> Stock:
     def bean() -> tuple[np.ndarray, list[Mark]]:
-        return disc(1.0, 0.66, count=20), [Mark(np.array([[-0.3, -0.45], [0.3, -0.45]]), mix(colour(code), (1, 1, 1), 0.55), 0.14)]
+        return disc(1.0, 0.66, count=20), [
+            Mark(np.array([[-0.3, -0.45], [0.3, -0.45]]), mix(colour(code), (1, 1, 1), 0.55), 0.14)
+        ]
 
     return scene.stock(name, bean, Look(colour(code), gloss=0.9, dome=1.0), surface.unit * size, 6)
 
@@ -107,12 +128,20 @@ def dates(scene: Scene, surface: Surface, size: float = 0.15) -> Stock:
         lines = [Mark(np.array([[-0.7, v], [0, v * 1.4], [0.7, v]]), colour("5c0e10"), 0.06) for v in (-0.25, 0.25)]
         return disc(1.0, 0.72, count=24), lines
 
-    return scene.stock("红枣", date, Look(colour("9a1c1c"), gloss=0.9, dome=1.0, edge_ink=colour("5e0c10")), surface.unit * size, 5)
+    return scene.stock(
+        "红枣", date, Look(colour("9a1c1c"), gloss=0.9, dome=1.0, edge_ink=colour("5e0c10")), surface.unit * size, 5
+    )
 
 
 def lotus_seeds(scene: Scene, surface: Surface, size: float = 0.085) -> Stock:
     look = Look(colour("f3e3bd"), gloss=0.5, dome=1.0, edge_ink=colour("d4b784"))
-    return scene.stock("莲子", lambda: (disc(1.0, 0.86, count=20), [Mark(np.array([[0, -0.6], [0, 0.6]]), colour("c8a870"), 0.1)]), look, surface.unit * size, 4)
+    return scene.stock(
+        "莲子",
+        lambda: (disc(1.0, 0.86, count=20), [Mark(np.array([[0, -0.6], [0, 0.6]]), colour("c8a870"), 0.1)]),
+        look,
+        surface.unit * size,
+        4,
+    )
 
 
 def greens(scene: Scene, surface: Surface, size: float = 0.3, angles: tuple[float, float] = (0.0, 6.28)) -> Stock:
@@ -122,7 +151,9 @@ def greens(scene: Scene, surface: Surface, size: float = 0.3, angles: tuple[floa
         t = np.linspace(0, 2 * math.pi, 48, endpoint=False)
         r = 0.42 + 0.16 * np.cos(t) + 0.02 * np.cos(9 * t)
         outline = np.stack([0.42 + 1.1 * r * np.cos(t), 1.05 * r * np.sin(t)], 1)
-        stem = np.array([[-1.0, -0.13], [-1.05, 0.0], [-1.0, 0.13], [-0.4, 0.24], [0.0, 0.18], [0.0, -0.18], [-0.4, -0.24]])
+        stem = np.array(
+            [[-1.0, -0.13], [-1.05, 0.0], [-1.0, 0.13], [-0.4, 0.24], [0.0, 0.18], [0.0, -0.18], [-0.4, -0.24]]
+        )
         hull = np.concatenate([outline[outline[:, 0] > 0.02], stem])
         angle = np.arctan2(hull[:, 1], hull[:, 0] + 0.05)
         hull = hull[np.argsort(angle)]
@@ -131,22 +162,38 @@ def greens(scene: Scene, surface: Surface, size: float = 0.3, angles: tuple[floa
         marks += [Mark(np.array([[x, 0], [x + 0.25, s * 0.3]]), vein, 0.05) for x in (0.1, 0.38) for s in (-1, 1)]
         return hull, marks
 
-    return scene.stock("青菜", leafed, Look(colour("3d9138"), gloss=0.5, dome=0.5, edge_ink=colour("246b2a"), edge_share=0.4), surface.unit * size, 5, 0.3, angles)
+    return scene.stock(
+        "青菜",
+        leafed,
+        Look(colour("3d9138"), gloss=0.5, dome=0.5, edge_ink=colour("246b2a"), edge_share=0.4),
+        surface.unit * size,
+        5,
+        0.3,
+        angles,
+    )
 
 
-def cucumber_sticks(scene: Scene, surface: Surface, size: float = 0.3, angles: tuple[float, float] = (0.0, 6.28)) -> Stock:
+def cucumber_sticks(
+    scene: Scene, surface: Surface, size: float = 0.3, angles: tuple[float, float] = (0.0, 6.28)
+) -> Stock:
     def stick() -> tuple[np.ndarray, list[Mark]]:
         return box(1.0, 0.14, 0.05), [Mark(np.array([[-1, -0.12], [1, -0.12]]), colour("2f7d33"), 0.1)]
 
-    return scene.stock("黄瓜丝", stick, Look(colour("cfe8a4"), gloss=0.5, dome=0.6), surface.unit * size, 6, 0.3, angles)
+    return scene.stock(
+        "黄瓜丝", stick, Look(colour("cfe8a4"), gloss=0.5, dome=0.6), surface.unit * size, 6, 0.3, angles
+    )
 
 
 def carrot_shreds(scene: Scene, surface: Surface, size: float = 0.24) -> Stock:
     look = Look(colour("f08a24"), gloss=0.6, dome=0.8, edge_ink=colour("d46a14"))
-    return scene.stock("胡萝卜丝", lambda: (strip(scene.between(-0.3, 0.3), 0.13, 0.1), ()), look, surface.unit * size, 6)
+    return scene.stock(
+        "胡萝卜丝", lambda: (strip(scene.between(-0.3, 0.3), 0.13, 0.1), ()), look, surface.unit * size, 6
+    )
 
 
-def pepper_squares(scene: Scene, surface: Surface, code: str = "3f9a34", name: str = "青椒", size: float = 0.15) -> Stock:
+def pepper_squares(
+    scene: Scene, surface: Surface, code: str = "3f9a34", name: str = "青椒", size: float = 0.15
+) -> Stock:
     ink = colour(code)
     look = Look(ink, gloss=0.9, dome=0.6, edge_ink=mix(ink, (1, 1, 0.7), 0.3), edge_share=0.25)
     return scene.stock(name, lambda: (box(1.0, scene.between(0.6, 0.9), 0.25), ()), look, surface.unit * size, 6)
@@ -154,7 +201,9 @@ def pepper_squares(scene: Scene, surface: Surface, code: str = "3f9a34", name: s
 
 def garlic(scene: Scene, surface: Surface, size: float = 0.04) -> Stock:
     look = Look(colour("fbf3d8"), gloss=0.4, dome=0.8, contour=0.35)
-    return scene.stock("蒜末", lambda: (blob(scene.rng, 0.3), ()), look, max(surface.unit * size, 6.5 * scene.pixel), 6, shadow=0.7)
+    return scene.stock(
+        "蒜末", lambda: (blob(scene.rng, 0.3), ()), look, max(surface.unit * size, 6.5 * scene.pixel), 6, shadow=0.7
+    )
 
 
 def garlic_leaves(scene: Scene, surface: Surface, size: float = 0.22) -> Stock:
@@ -172,7 +221,13 @@ def garlic_leaves(scene: Scene, surface: Surface, size: float = 0.22) -> Stock:
 
 def bay(scene: Scene, surface: Surface, size: float = 0.2) -> Stock:
     look = Look(colour("5c7a3a"), gloss=0.4, dome=0.3)
-    return scene.stock("香叶", lambda: (leaf(0.35), [Mark(np.array([[-1, 0], [1, 0]]), colour("8ea45c"), 0.05)]), look, surface.unit * size, 3)
+    return scene.stock(
+        "香叶",
+        lambda: (leaf(0.35), [Mark(np.array([[-1, 0], [1, 0]]), colour("8ea45c"), 0.05)]),
+        look,
+        surface.unit * size,
+        3,
+    )
 
 
 def osmanthus(scene: Scene, surface: Surface, size: float = 0.036) -> Stock:
@@ -183,7 +238,14 @@ def osmanthus(scene: Scene, surface: Surface, size: float = 0.036) -> Stock:
         r = 0.62 + 0.38 * np.abs(np.cos(2 * t))
         return np.stack([r * np.cos(t), r * np.sin(t)], 1), [Mark(disc(0.2, 0.2, count=8), colour("b86a10"))]
 
-    return scene.stock("桂花", flower, Look(colour("f9a91c"), gloss=0.3, dome=0.4, contour=0.4), max(surface.unit * size, 7 * scene.pixel), 5, shadow=0.5)
+    return scene.stock(
+        "桂花",
+        flower,
+        Look(colour("f9a91c"), gloss=0.3, dome=0.4, contour=0.4),
+        max(surface.unit * size, 7 * scene.pixel),
+        5,
+        shadow=0.5,
+    )
 
 
 def seaweed(scene: Scene, surface: Surface, size: float = 0.2) -> Stock:

@@ -19,17 +19,51 @@ def beef_slices(scene: Scene, surface: Surface, size: float = 0.24) -> Stock:
         marks = []
         for _ in range(4):
             y = scene.between(-0.5, 0.5)
-            marks.append(Mark(np.stack([np.linspace(-0.75, 0.75, 7), y + 0.14 * np.sin(np.linspace(0, scene.between(2, 5), 7))], 1), sinew, 0.07))
+            marks.append(
+                Mark(
+                    np.stack(
+                        [np.linspace(-0.75, 0.75, 7), y + 0.14 * np.sin(np.linspace(0, scene.between(2, 5), 7))], 1
+                    ),
+                    sinew,
+                    0.07,
+                )
+            )
         return blob(scene.rng, 0.18, 1.0, 0.72), marks
 
-    look = Look(colour("94502f"), gloss=0.7, dome=0.35, edge=0.5, edge_ink=colour("6b2f1a"), edge_share=0.3, patch=colour("b06a42"), patched=0.4)
+    look = Look(
+        colour("94502f"),
+        gloss=0.7,
+        dome=0.35,
+        edge=0.5,
+        edge_ink=colour("6b2f1a"),
+        edge_share=0.3,
+        patch=colour("b06a42"),
+        patched=0.4,
+    )
     return scene.stock("牛肉片", piece, look, surface.unit * size, 6, 0.3)
 
 
-def cubes(scene: Scene, surface: Surface, name: str, inks: tuple[Colour, Colour], size: float = 0.13, gloss: float = 0.8, edge: Colour | None = None) -> Stock:
+def cubes(
+    scene: Scene,
+    surface: Surface,
+    name: str,
+    inks: tuple[Colour, Colour],
+    size: float = 0.13,
+    gloss: float = 0.8,
+    edge: Colour | None = None,
+) -> Stock:
     """Diced meat, glossy with sauce."""
-    look = Look(inks[0], gloss=gloss, dome=0.85, edge=0.8, patch=inks[1], patched=0.4, edge_ink=edge, edge_share=0.5, bumps=0.6)
-    return scene.stock(name, lambda: (chunk(scene.rng, scene.count(4, 6), scene.between(0.9, 1.2)), ()), look, surface.unit * size, 8, 0.5)
+    look = Look(
+        inks[0], gloss=gloss, dome=0.85, edge=0.8, patch=inks[1], patched=0.4, edge_ink=edge, edge_share=0.5, bumps=0.6
+    )
+    return scene.stock(
+        name,
+        lambda: (chunk(scene.rng, scene.count(4, 6), scene.between(0.9, 1.2)), ()),
+        look,
+        surface.unit * size,
+        8,
+        0.5,
+    )
 
 
 def mince(scene: Scene, surface: Surface, ink: Colour, size: float = 0.06, name: str = "肉末") -> Stock:
@@ -46,11 +80,26 @@ def belly_block(scene: Scene, size: float, angle: float) -> Piece:
         angle,
         1.15,
         Look(colour("a53a17"), gloss=1.0, dome=0.35, edge=0.35, patch=colour("c9571f"), patched=0.45, sharp=18),
-        [(0.16, colour("8a2b10")), (0.30, colour("f1c68e")), (0.55, colour("9c4420")), (0.72, colour("efc088")), (1.0, colour("84371a"))],
+        [
+            (0.16, colour("8a2b10")),
+            (0.30, colour("f1c68e")),
+            (0.55, colour("9c4420")),
+            (0.72, colour("efc088")),
+            (1.0, colour("84371a")),
+        ],
     )
 
 
-def block(scene: Scene, outline: np.ndarray, size: float, angle: float, height: float, look: Look, bands: list[tuple[float, Colour]], marks: tuple[Mark, ...] = ()) -> Piece:
+def block(
+    scene: Scene,
+    outline: np.ndarray,
+    size: float,
+    angle: float,
+    height: float,
+    look: Look,
+    bands: list[tuple[float, Colour]],
+    marks: tuple[Mark, ...] = (),
+) -> Piece:
     """A body with a level top and upright sides; `bands`: of its sides, from above, the share where each ends and its
     colour; `height`: in units of `size`."""
     lift = max(scene.view.lift, 0.34)
@@ -67,15 +116,24 @@ def block(scene: Scene, outline: np.ndarray, size: float, angle: float, height: 
     front = np.flatnonzero(normal[:, 1] > -0.02)
     for end, ink in bands:
         for i in front:
-            lit = 0.80 + 0.30 * float(normal[i, 0]) * lx / abs(lx) * (1 if not scene.style.flat else 0.5) - 0.02 * float(normal[i, 1])
+            lit = (
+                0.80
+                + 0.30 * float(normal[i, 0]) * lx / abs(lx) * (1 if not scene.style.flat else 0.5)
+                - 0.02 * float(normal[i, 1])
+            )
             tone = 1 + (lit - 1) * (scene.style.contrast if not scene.style.flat else 0.8)
             inked = (min(1.0, ink[0] * tone), min(1.0, ink[1] * tone), min(1.0, ink[2] * tone))
             a, b = top[i], after[i]
-            polygons.append((np.array([a + [0, drop * start], b + [0, drop * start], b + [0, drop * end], a + [0, drop * end]]), inked))
+            polygons.append(
+                (
+                    np.stack([a, b, b, a]) + np.array([[0, start], [0, start], [0, end], [0, end]]) * drop,
+                    inked,
+                )
+            )
         start = end
     piece.faces(polygons, outline=False)
     if scene.style.contour is not None and len(front):
-        low = top + [0, drop]
+        low = np.add(top, (0, drop))
         hull = np.concatenate([top, low])
         border = cv2.convexHull(hull.astype(np.float32)).reshape(-1, 2)
         piece._contour(border.astype(float) + piece.half, look.ink, 1.0)
@@ -83,11 +141,24 @@ def block(scene: Scene, outline: np.ndarray, size: float, angle: float, height: 
     return piece
 
 
-def blocks(scene: Scene, name: str, outline: np.ndarray, size: float, height: float, look: Look, bands: list[tuple[float, Colour]], kinds: int = 5, angles: tuple[float, float] = (0.0, math.pi / 2), marks: tuple[Mark, ...] = ()) -> Stock:
+def blocks(
+    scene: Scene,
+    name: str,
+    outline: np.ndarray,
+    size: float,
+    height: float,
+    look: Look,
+    bands: list[tuple[float, Colour]],
+    kinds: int = 5,
+    angles: tuple[float, float] = (0.0, math.pi / 2),
+    marks: tuple[Mark, ...] = (),
+) -> Stock:
     sprites = []
     for i in range(kinds):
         angle = angles[0] + (angles[1] - angles[0]) * (i + scene.between(0, 1)) / kinds
-        sprites.append(block(scene, outline, size * scene.between(0.94, 1.06), angle, height, look, bands, marks).done())
+        sprites.append(
+            block(scene, outline, size * scene.between(0.94, 1.06), angle, height, look, bands, marks).done()
+        )
     return Stock(name, sprites)
 
 
@@ -99,9 +170,9 @@ def fat_slices(scene: Scene, surface: Surface, size: float = 0.27) -> Stock:
         t = np.linspace(-1, 1, 14)
         arc = np.stack([t, -bend * (1 - t * t)], 1)
         marks = [
-            Mark(arc + [0, -0.08], colour("f8dca8"), 0.22),
-            Mark(arc + [0, -0.27], colour("b4521e"), 0.12),
-            Mark(arc + [0, 0.14], colour("f0c890"), 0.07),
+            Mark(np.add(arc, (0, -0.08)), colour("f8dca8"), 0.22),
+            Mark(np.add(arc, (0, -0.27)), colour("b4521e"), 0.12),
+            Mark(np.add(arc, (0, 0.14)), colour("f0c890"), 0.07),
         ]
         return strip(bend, 0.36, 0.15), marks
 
@@ -114,12 +185,26 @@ def char_siu(scene: Scene, surface: Surface, size: float = 0.25, angle: float = 
 
     def piece() -> tuple[np.ndarray, list[Mark]]:
         marks = [
-            Mark(np.stack([np.linspace(-0.5, 0.5, 6), scene.between(-0.5, 0.5) + 0.1 * np.sin(np.linspace(0, 4, 6))], 1), colour("f3b59a"), 0.07)
-            for _ in range(3)
+            Mark(
+                np.stack([np.linspace(-0.5, 0.5, 6), scene.between(-0.5, 0.5) + 0.1 * np.sin(np.linspace(0, 4, 6))], 1),
+                colour("f3b59a"),
+                0.07,
+            )
+            for _ in range(1)
         ]
         return box(0.66, 1.0, 0.4), marks
 
-    look = Look(colour("cc5a40"), gloss=0.9, dome=0.4, edge=0.5, edge_ink=colour("7e100c"), edge_share=0.62, patch=colour("de7a58"), patched=0.35, sharp=18)
+    look = Look(
+        colour("bf4a30"),
+        gloss=0.8,
+        dome=0.45,
+        edge=0.5,
+        edge_ink=colour("6a0e0a"),
+        edge_share=0.75,
+        patch=colour("d4633c"),
+        patched=0.3,
+        sharp=18,
+    )
     return scene.stock("叉烧片", piece, look, surface.unit * size, 5, 0.35, (angle - 0.12, angle + 0.12))
 
 
@@ -128,13 +213,51 @@ def chicken_slices(scene: Scene, surface: Surface, size: float = 0.24, angle: fl
 
     def piece() -> tuple[np.ndarray, list[Mark]]:
         marks = [
-            Mark(np.array([[0.36, -1.2], [0.42, 0.0], [0.36, 1.2]]), colour("fff6e6"), 0.34),
-            Mark(np.array([[0.20, -1.2], [0.26, 0.0], [0.20, 1.2]]), colour("e3b870"), 0.05),
+            Mark(np.array([[0.34, -1.2], [0.38, 0.0], [0.34, 1.2]]), colour("fff6e6"), 0.22),
+            Mark(np.array([[0.22, -1.2], [0.25, 0.0], [0.22, 1.2]]), colour("e3b870"), 0.04),
         ]
-        return box(0.52, 1.0, 0.32), marks
+        return box(0.40, 1.0, 0.36), marks
 
-    look = Look(colour("f8cf58"), gloss=0.9, dome=0.55, edge=0.6, patch=colour("fbe08a"), patched=0.45, edge_ink=colour("e0a838"), edge_share=0.25, sharp=18)
-    return scene.stock("鸡肉", piece, look, surface.unit * size, 5, 0.35, (angle - 0.1, angle + 0.1))
+    look = Look(
+        colour("f8cf58"),
+        gloss=0.9,
+        dome=0.55,
+        edge=0.6,
+        patch=colour("fbe08a"),
+        patched=0.45,
+        edge_ink=colour("e0a838"),
+        edge_share=0.25,
+        sharp=18,
+    )
+    return scene.stock("鸡肉", piece, look, surface.unit * size, 2, 0.35, (angle - 0.1, angle + 0.1))
+
+
+def drumstick(scene: Scene, size: float, angle: float) -> Piece:
+    """A leg of white-cut chicken, its bone to the right."""
+    piece = Piece(scene, size * 1.5)
+    bone = Look(colour("f6ead2"), gloss=0.5, dome=0.8)
+    piece.lump(box(0.42, 0.09, 0.08), bone, size, angle, 0.4, _at(piece, size, angle, 1.0))
+    for y in (-0.08, 0.08):
+        piece.lump(disc(0.11, 0.11, 1.38, y, 14), bone, size, angle, 0.4)
+    t = np.linspace(0, 2 * math.pi, 36, endpoint=False)
+    outline = np.stack([np.cos(t) * 0.98, np.sin(t) * (0.40 - 0.26 * np.cos(t) + 0.05 * np.cos(2 * t))], 1)
+    look = Look(
+        colour("f8cf58"),
+        gloss=0.9,
+        dome=1.0,
+        patch=colour("fbe39a"),
+        patched=0.4,
+        edge_ink=colour("dba238"),
+        edge_share=0.5,
+        bumps=0.8,
+        sharp=18,
+    )
+    return piece.lump(outline, look, size, angle, 0.4)
+
+
+def _at(piece: Piece, size: float, angle: float, x: float) -> tuple[float, float]:
+    point = piece.project(np.array([[x, 0.0]]), size, angle, 0.4)[0]
+    return float(point[0]), float(point[1])
 
 
 def duck_slices(scene: Scene, surface: Surface, size: float = 0.2, angle: float = 0.0) -> Stock:
@@ -155,10 +278,19 @@ def sausage_slices(scene: Scene, surface: Surface, size: float = 0.14) -> Stock:
     """Cured sausage cut aslant: red with white fat."""
 
     def piece() -> tuple[np.ndarray, list[Mark]]:
-        marks = [Mark(disc(0.11, 0.1, scene.between(-0.6, 0.6), scene.between(-0.35, 0.35), 8), colour("f6d4c0")) for _ in range(9)]
+        marks = [
+            Mark(disc(0.11, 0.1, scene.between(-0.6, 0.6), scene.between(-0.35, 0.35), 8), colour("f6d4c0"))
+            for _ in range(9)
+        ]
         return disc(1.0, 0.62), marks
 
-    return scene.stock("腊肠", piece, Look(colour("b5302a"), gloss=0.8, dome=0.35, edge=0.4, edge_ink=colour("7c1618"), edge_share=0.25), surface.unit * size, 5)
+    return scene.stock(
+        "腊肠",
+        piece,
+        Look(colour("b5302a"), gloss=0.8, dome=0.35, edge=0.4, edge_ink=colour("7c1618"), edge_share=0.25),
+        surface.unit * size,
+        5,
+    )
 
 
 def ham_roll(scene: Scene, surface: Surface, size: float = 0.3) -> Stock:

@@ -107,8 +107,16 @@ def shreds(
 
     def look() -> Look:
         ink = inks[scene.count(0, len(inks) - 1)]
-        return Look(ink, gloss=gloss, dome=1.0, edge_ink=edge, edge_share=0.8, patch=mix(ink, (1, 0.9, 0.7), 0.3), patched=0.3)
+        return Look(
+            ink, gloss=gloss, dome=1.0, edge_ink=edge, edge_share=0.8, patch=mix(ink, (1, 0.9, 0.7), 0.3), patched=0.3
+        )
 
     return scene.stock(
-        name, lambda: (strip(scene.between(-bend, bend), width, 0.25), ()), look, surface.unit * size, kinds, 0.3, angles
+        name,
+        lambda: (strip(scene.between(-bend, bend), width, 0.25), ()),
+        look,
+        surface.unit * size,
+        kinds,
+        0.3,
+        angles,
     )

@@ -13,7 +13,13 @@ from recipes.drawing.noise import smoothstep
 
 
 def broth(
-    scene: Scene, surface: Surface, ink: Colour, name: str = "汤", edge: Colour | None = None, clear: float = 0.0, radius: float = 1.0
+    scene: Scene,
+    surface: Surface,
+    ink: Colour,
+    name: str = "汤",
+    edge: Colour | None = None,
+    clear: float = 0.0,
+    radius: float = 1.0,
 ) -> None:
     """Soup up to the wall: deeper in colour at its edge, with the light's reflection on it."""
     x, y, across = surface.x, surface.y, surface.unit * radius * surface.stretch
@@ -26,7 +32,7 @@ def broth(
     share = smoothstep(radius2, 0.5, 1.0) if not scene.style.flat else (radius2 > 0.82).astype(np.float32)
     pigment, dark = scene.style.pigment(ink), scene.style.pigment(deep)
     number = np.int16(scene.named(name).number)
-    lx, ly, _ = scene.sun
+    _lx, _ly, _ = scene.sun
     for channel, a, b in zip(scene.rgb, pigment, dark, strict=True):
         colour = np.float32(a) + np.float32(b - a) * share
         channel += (colour - channel) * mask * np.float32(1 - clear)
@@ -47,11 +53,17 @@ def reflection(scene: Scene, surface: Surface, radius: float = 1.0) -> None:
     for r, spread in ((0.90, 0.5), (0.82, 0.22)):
         t = np.linspace(angle - spread, angle + spread, 18)
         across = surface.unit * radius * r
-        ways.append(np.stack([surface.x + across * surface.stretch * np.cos(t), surface.y + across * surface.squash * np.sin(t)], 1))
+        ways.append(
+            np.stack(
+                [surface.x + across * surface.stretch * np.cos(t), surface.y + across * surface.squash * np.sin(t)], 1
+            )
+        )
     scene.lines(ways, (1.0, 0.98, 0.92), 6 * scene.pixel, 0.42 * scene.style.gloss)
 
 
-def oil(scene: Scene, surface: Surface, ink: Colour, count: int = 26, size: float = 0.055, radius: float = 0.92) -> None:
+def oil(
+    scene: Scene, surface: Surface, ink: Colour, count: int = 26, size: float = 0.055, radius: float = 0.92
+) -> None:
     """Drops of oil on a broth, each with its glint."""
     squash = surface.squash
     light = mix(ink, (1, 0.95, 0.8), 0.55)
@@ -72,15 +84,21 @@ def oil(scene: Scene, surface: Surface, ink: Colour, count: int = 26, size: floa
     scene.tint(glints.astype(np.float32) * np.float32(0.75 * scene.style.gloss / 255), light)
 
 
-def sauce(scene: Scene, surface: Surface, ink: Colour, radius: float = 0.8, name: str = "酱汁", gloss: float = 0.8) -> None:
+def sauce(
+    scene: Scene, surface: Surface, ink: Colour, radius: float = 0.8, name: str = "酱汁", gloss: float = 0.8
+) -> None:
     """A shallow pool of an irregular outline."""
     outline = blob(scene.rng, 0.14, surface.stretch, 1.0)
-    look = Look(ink, gloss=gloss, dome=0.25, edge=0.14, edge_ink=mix(ink, (1, 0.7, 0.3), 0.3), edge_share=0.12, contour=0.5)
+    look = Look(
+        ink, gloss=gloss, dome=0.25, edge=0.14, edge_ink=mix(ink, (1, 0.7, 0.3), 0.3), edge_share=0.12, contour=0.5
+    )
     sprite = scene.piece(outline, look, surface.unit * radius, 0.0, 0.0, shadow=0.5)
     scene.stamp(sprite, surface.x, surface.y, name)
 
 
-def ribbons(scene: Scene, surface: Surface, name: str, ink: Colour, count: int = 26, width: float = 0.05, radius: float = 0.8) -> None:
+def ribbons(
+    scene: Scene, surface: Surface, name: str, ink: Colour, count: int = 26, width: float = 0.05, radius: float = 0.8
+) -> None:
     """Wisps of egg or seaweed that swim in soup."""
     stock = scene.stock(
         name,

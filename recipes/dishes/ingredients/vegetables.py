@@ -14,13 +14,32 @@ from recipes.drawing.colour import colour, mix
 def tofu(scene: Scene, surface: Surface, size: float = 0.12, code: str = "fbf3e0") -> Stock:
     ink = colour(code)
     look = Look(ink, gloss=0.4, dome=0.3, edge=0.3)
-    return blocks(scene, "豆腐", box(1.0, 1.0, 0.15), surface.unit * size, 1.1, look, [(1.0, mix(ink, (0.75, 0.55, 0.35), 0.25))], 6)
+    return blocks(
+        scene,
+        "豆腐",
+        box(1.0, 1.0, 0.15),
+        surface.unit * size,
+        1.1,
+        look,
+        [(1.0, mix(ink, (0.75, 0.55, 0.35), 0.25))],
+        6,
+    )
 
 
 def egg_curds(scene: Scene, surface: Surface, size: float = 0.24) -> Stock:
     """Scrambled eggs: soft, golden, folded."""
+
     def curd() -> tuple[np.ndarray, list[Mark]]:
-        folds = [Mark(np.stack([np.linspace(-0.6, 0.6, 6), scene.between(-0.4, 0.4) + 0.15 * np.sin(np.linspace(0, 5, 6))], 1), colour("e39a12"), 0.09) for _ in range(2)]
+        folds = [
+            Mark(
+                np.stack(
+                    [np.linspace(-0.6, 0.6, 6), scene.between(-0.4, 0.4) + 0.15 * np.sin(np.linspace(0, 5, 6))], 1
+                ),
+                colour("e39a12"),
+                0.09,
+            )
+            for _ in range(2)
+        ]
         return blob(scene.rng, 0.3, 1.0, 0.8), folds
 
     look = Look(colour("fcc934"), gloss=0.5, dome=0.8, edge=0.6, patch=colour("fde487"), patched=0.45, bumps=1.0)
@@ -49,7 +68,9 @@ def cucumber_chunks(scene: Scene, surface: Surface, size: float = 0.2) -> Stock:
         ]
         return chunk(scene.rng, 5, scene.between(1.1, 1.5)), marks
 
-    return scene.stock("黄瓜", piece, Look(colour("b4dc84"), gloss=0.9, dome=0.7, edge=0.6), surface.unit * size, 8, 0.4)
+    return scene.stock(
+        "黄瓜", piece, Look(colour("b4dc84"), gloss=0.9, dome=0.7, edge=0.6), surface.unit * size, 8, 0.4
+    )
 
 
 def wood_ears(scene: Scene, surface: Surface, size: float = 0.25) -> Stock:
@@ -63,7 +84,9 @@ def wood_ears(scene: Scene, surface: Surface, size: float = 0.25) -> Stock:
             folds.append(Mark(np.stack([t * np.cos(a + 0.5 * t), t * np.sin(a + 0.5 * t)], 1), colour("6a5248"), 0.09))
         return frill(scene.rng, scene.count(5, 8), 0.14, 0.14), folds
 
-    look = Look(colour("2e2422"), gloss=0.9, dome=0.7, edge=0.8, edge_ink=colour("5a4238"), edge_share=0.25, bumps=1.6, sharp=14)
+    look = Look(
+        colour("2e2422"), gloss=0.9, dome=0.7, edge=0.8, edge_ink=colour("5a4238"), edge_share=0.25, bumps=1.6, sharp=14
+    )
     return scene.stock("木耳", ear, look, surface.unit * size, 8, 0.4)
 
 
@@ -85,7 +108,15 @@ def broccoli(scene: Scene, surface: Surface, size: float = 0.24) -> Stock:
             spots = [(start + 2 * math.pi * k / count) for k in range(count)]
             for a in sorted(spots, key=lambda a: math.sin(a)):
                 at = (radius * unit * math.cos(a), radius * unit * 0.85 * math.sin(a) - (0.1 + 0.12 * ring) * unit)
-                look = Look(colour(tone), gloss=0.2, dome=1.0, patch=mix(colour(tone), (0.8, 0.9, 0.4), 0.35), patched=0.4, contour=0.5, bumps=1.2)
+                look = Look(
+                    colour(tone),
+                    gloss=0.2,
+                    dome=1.0,
+                    patch=mix(colour(tone), (0.8, 0.9, 0.4), 0.35),
+                    patched=0.4,
+                    contour=0.5,
+                    bumps=1.2,
+                )
                 piece.lump(blob(scene.rng, 0.12), look, unit * 0.34, 0.0, 0.8, at)
         sprites.append(piece.done())
     return Stock("西兰花", sprites)
@@ -94,7 +125,9 @@ def broccoli(scene: Scene, surface: Surface, size: float = 0.24) -> Stock:
 def rice(scene: Scene, surface: Surface, size: float = 0.05, code: str = "fbf6ea", name: str = "米饭") -> Stock:
     ink = colour(code)
     look = Look(ink, gloss=0.4, dome=1.0, edge_ink=mix(ink, (0.72, 0.58, 0.38), 0.45), edge_share=0.7, contour=0.4)
-    return scene.stock(name, lambda: (disc(1.0, 0.48, count=14), ()), look, max(surface.unit * size, 8 * scene.pixel), 10, shadow=0.6)
+    return scene.stock(
+        name, lambda: (disc(1.0, 0.48, count=14), ()), look, max(surface.unit * size, 8 * scene.pixel), 10, shadow=0.6
+    )
 
 
 def half_egg(scene: Scene, size: float, angle: float = 0.0, soft: bool = True) -> Piece:
@@ -102,9 +135,21 @@ def half_egg(scene: Scene, size: float, angle: float = 0.0, soft: bool = True) -
     t = np.linspace(0, 2 * math.pi, 30, endpoint=False)
     outline = np.stack([np.cos(t) * (1 + 0.08 * np.cos(t)), 0.78 * np.sin(t)], 1)
     piece = Piece(scene, size * 1.2)
-    piece.lump(outline, Look(colour("fdf9ee"), gloss=0.5, dome=0.35, edge=0.35, edge_ink=colour("e6c79c"), edge_share=0.12), size, angle, 0.15)
+    piece.lump(
+        outline,
+        Look(colour("fdf9ee"), gloss=0.5, dome=0.35, edge=0.35, edge_ink=colour("e6c79c"), edge_share=0.12),
+        size,
+        angle,
+        0.15,
+    )
     yolk = colour("f79a1c") if soft else colour("f4c542")
-    piece.lump(disc(0.55, 0.50), Look(yolk, gloss=0.9, dome=0.4, edge_ink=colour("e87510"), edge_share=0.5, contour=0.5), size, angle, 0.15)
+    piece.lump(
+        disc(0.55, 0.50),
+        Look(yolk, gloss=0.9, dome=0.4, edge_ink=colour("e87510"), edge_share=0.5, contour=0.5),
+        size,
+        angle,
+        0.15,
+    )
     return piece
 
 
@@ -112,7 +157,14 @@ def fried_egg(scene: Scene, size: float) -> Piece:
     piece = Piece(scene, size * 1.5)
     look = Look(colour("fffaf0"), gloss=0.5, dome=0.2, edge=0.2, edge_ink=colour("d99a4a"), edge_share=0.14)
     piece.lump(frill(scene.rng, 7, 0.07, 0.1), look, size, 0.0, 0.05)
-    piece.lump(disc(0.42, 0.42), Look(colour("fba81e"), gloss=1.0, dome=0.8, edge_ink=colour("f08412")), size, 0.0, 0.2, (0.05 * size, -0.06 * size))
+    piece.lump(
+        disc(0.42, 0.42),
+        Look(colour("fba81e"), gloss=1.0, dome=0.8, edge_ink=colour("f08412")),
+        size,
+        0.0,
+        0.2,
+        (0.05 * size, -0.06 * size),
+    )
     return piece
 
 
@@ -122,7 +174,13 @@ def century_egg(scene: Scene, surface: Surface, size: float = 0.14) -> Stock:
     def piece() -> tuple[np.ndarray, list[Mark]]:
         return chunk(scene.rng, 5, 1.2), [Mark(disc(0.45, 0.4, 0.1, 0.25, 14), colour("5f7a5a"))]
 
-    return scene.stock("皮蛋", piece, Look(colour("3a2a1c"), gloss=1.0, dome=0.5, edge_ink=colour("6b4a20"), edge_share=0.3), surface.unit * size, 6)
+    return scene.stock(
+        "皮蛋",
+        piece,
+        Look(colour("3a2a1c"), gloss=1.0, dome=0.5, edge_ink=colour("6b4a20"), edge_share=0.3),
+        surface.unit * size,
+        6,
+    )
 
 
 def marbled_egg(scene: Scene, size: float) -> Piece:
@@ -137,7 +195,15 @@ def marbled_egg(scene: Scene, size: float) -> Piece:
             heading += scene.rng.normal(0, 0.8)
             way.append(way[-1] + 0.24 * np.array([math.cos(heading), math.sin(heading)]))
         marks.append(Mark(np.array(way), colour("5a2c12"), 0.045))
-    look = Look(colour("c48a52"), gloss=0.7, dome=0.9, patch=colour("a3622c"), patched=0.45, edge_ink=colour("8a4c20"), edge_share=0.5)
+    look = Look(
+        colour("deaa70"),
+        gloss=0.7,
+        dome=0.9,
+        patch=colour("bd7f48"),
+        patched=0.4,
+        edge_ink=colour("a0622e"),
+        edge_share=0.4,
+    )
     piece = Piece(scene, size * 1.2)
     return piece.lump(outline, look, size, scene.angle(), 0.9, marks=marks)
 
@@ -153,7 +219,9 @@ def fish_cake(scene: Scene, size: float) -> Piece:
     r = 0.062 * t
     spiral = Mark(np.stack([r * np.cos(t), r * np.sin(t)], 1), colour("f0608c"), 0.15)
     look = Look(colour("fffaf6"), gloss=0.3, dome=0.2, edge=0.2)
-    return Piece(scene, size * 1.2).lump(frill(scene.rng, 12, 0.05, 0.0), look, size, scene.angle(), 0.1, marks=[spiral])
+    return Piece(scene, size * 1.2).lump(
+        frill(scene.rng, 12, 0.05, 0.0), look, size, scene.angle(), 0.1, marks=[spiral]
+    )
 
 
 def radish(scene: Scene, surface: Surface, size: float = 0.2) -> Stock:

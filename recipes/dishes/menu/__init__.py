@@ -3,6 +3,4 @@
 from recipes.dishes.menu import dimsum, mains, noodles, sweets
 from recipes.dishes.menu.base import Dish
 
-MENU: dict[str, Dish] = {
-    dish.name: dish for dish in (*noodles.DISHES, *dimsum.DISHES, *mains.DISHES, *sweets.DISHES)
-}
+MENU: dict[str, Dish] = {dish.name: dish for dish in (*noodles.DISHES, *dimsum.DISHES, *mains.DISHES, *sweets.DISHES)}

@@ -16,7 +16,16 @@ from recipes.drawing.colour import colour
 _STEAMED = ("竹蒸笼", "白瓷盘", "青花盘", "绿叶")
 
 
-def _crowd(scene: Scene, surface: Surface, name: str, size: float, pieces: list[Piece], radius: float, around: int, middle: bool = True) -> None:
+def _crowd(
+    scene: Scene,
+    surface: Surface,
+    name: str,
+    size: float,
+    pieces: list[Piece],
+    radius: float,
+    around: int,
+    middle: bool = True,
+) -> None:
     stock = dough.stock_of(name, pieces)
     spots = circle(scene, around, radius)
     lay(scene, surface, stock, [*spots, (0.0, 0.0)] if middle else spots)
@@ -28,13 +37,19 @@ def jiaozi(scene: Scene, surface: Surface) -> None:
     pieces = [dough.dumpling(scene, size, scene.between(-0.5, 0.5), filling=green) for _ in range(6)]
     stock = dough.stock_of("饺子", pieces)
     rows = [(-0.5, 2), (-0.12, 3), (0.26, 3), (0.6, 2)]
-    spots = [(0.62 * (k - (n - 1) / 2) * (1.0 if n == 3 else 1.05), v + scene.between(-0.04, 0.04)) for v, n in rows for k in range(n)]
+    spots = [
+        (0.62 * (k - (n - 1) / 2) * (1.0 if n == 3 else 1.05), v + scene.between(-0.04, 0.04))
+        for v, n in rows
+        for k in range(n)
+    ]
     lay(scene, surface, stock, spots, 0.06)
 
 
 def soup_buns(scene: Scene, surface: Surface) -> None:
     size = surface.unit * 0.31
-    pieces = [dough.pleated_bun(scene, size, 16, colour("fbe9cd"), colour("d99a60"), 0.55, colour("e9c594")) for _ in range(4)]
+    pieces = [
+        dough.pleated_bun(scene, size, 16, colour("fbe9cd"), colour("d99a60"), 0.55, colour("e9c594")) for _ in range(4)
+    ]
     _crowd(scene, surface, "小笼包", size, pieces, 0.62, 6)
 
 
@@ -79,7 +94,7 @@ def rice_rolls(scene: Scene, surface: Surface) -> None:
 
 
 def spring_rolls(scene: Scene, surface: Surface) -> None:
-    size = surface.unit * 0.56
+    size = surface.unit * 0.64
     turn = scene.between(-0.3, 0.3)
     pieces = [dough.spring_roll(scene, size, turn + scene.between(-0.05, 0.05)) for _ in range(5)]
     stock = dough.stock_of("春卷", pieces)
@@ -126,11 +141,25 @@ def zongzi(scene: Scene, surface: Surface) -> None:
     stock = dough.stock_of("粽子", [dough.rice_parcel(scene, size, scene.between(-0.25, 0.25)) for _ in range(2)])
     lay(scene, surface, stock, [(-0.10, -0.44), (-0.50, 0.22)])
     # One is open: rice with a date on its leaf.
-    under = scene.piece(leaf(0.42), Look(colour("5d9a40"), gloss=0.4, dome=0.3), surface.unit * 0.72, scene.between(-0.2, 0.2), 0.0)
+    under = scene.piece(
+        leaf(0.42), Look(colour("5d9a40"), gloss=0.4, dome=0.3), surface.unit * 0.72, scene.between(-0.2, 0.2), 0.0
+    )
     top(scene, surface, under, "粽子", 0.36, 0.44)
     heart = rounded(np.array([[0.0, -0.85], [0.9, 0.6], [-0.9, 0.6]]), 3)
-    look = Look(colour("f6ead0"), gloss=0.8, dome=0.6, patch=colour("dcc08c"), patched=0.35, patch_size=0.5, edge_ink=colour("d8bf8e"), edge_share=0.4, bumps=2)
-    top(scene, surface, scene.piece(heart, look, surface.unit * 0.44, scene.between(-0.2, 0.2), 0.6), "糯米", 0.36, 0.38)
+    look = Look(
+        colour("f6ead0"),
+        gloss=0.8,
+        dome=0.6,
+        patch=colour("dcc08c"),
+        patched=0.35,
+        patch_size=0.5,
+        edge_ink=colour("d8bf8e"),
+        edge_share=0.4,
+        bumps=2,
+    )
+    top(
+        scene, surface, scene.piece(heart, look, surface.unit * 0.44, scene.between(-0.2, 0.2), 0.6), "糯米", 0.36, 0.38
+    )
     lay(scene, surface, garnish.dates(scene, surface, 0.14), [(0.34, 0.42)], 0.06)
 
 

@@ -17,9 +17,27 @@ from recipes.drawing.colour import colour
 
 def kung_pao(scene: Scene, surface: Surface) -> None:
     chicken = meat.cubes(scene, surface, "鸡丁", (colour("d58a3c"), colour("b8641f")), 0.15, 0.9, colour("94481a"))
-    leek = scene.stock("大葱", lambda: (box(1, 0.72, 0.3), ()), Look(colour("c9e0a0"), gloss=0.6, dome=0.8, patch=colour("7fb857"), patched=0.4), surface.unit * 0.1, 5)
+    leek = scene.stock(
+        "大葱",
+        lambda: (box(1, 0.72, 0.3), ()),
+        Look(colour("c9e0a0"), gloss=0.6, dome=0.8, patch=colour("7fb857"), patched=0.4),
+        surface.unit * 0.1,
+        5,
+    )
     sauce(scene, surface, colour("7c2f10"), 0.82)
-    heap(scene, surface, [(chicken, 30), (garnish.peanuts(scene, surface), 18), (garnish.dried_chillies(scene, surface, 0.16), 11), (leek, 10)], 0.68, 0.36, colour("8a3c14"))
+    heap(
+        scene,
+        surface,
+        [
+            (chicken, 30),
+            (garnish.peanuts(scene, surface), 18),
+            (garnish.dried_chillies(scene, surface, 0.16), 11),
+            (leek, 10),
+        ],
+        0.68,
+        0.36,
+        colour("8a3c14"),
+    )
 
 
 def mapo_tofu(scene: Scene, surface: Surface) -> None:
@@ -50,7 +68,14 @@ def peking_duck(scene: Scene, surface: Surface) -> None:
     lay(scene, surface, sticks, [(0.42 + 0.07 * k, 0.1 + 0.02 * (k % 2)) for k in range(6)])
     bowl = Look(colour("f4f3ee"), gloss=0.6, dome=0.3, edge=0.2)
     top(scene, surface, scene.piece(disc(), bowl, size * 0.2, 0, 0.1), "甜面酱", 0.46, 0.54)
-    top(scene, surface, scene.piece(disc(), Look(colour("3a160a"), gloss=1.0, dome=0.2, edge=0.3), size * 0.155, 0, 0.1), "甜面酱", 0.46, 0.53)
+    top(
+        scene,
+        surface,
+        scene.piece(disc(), Look(colour("3a160a"), gloss=1.0, dome=0.2, edge=0.3), size * 0.155, 0, 0.1),
+        "甜面酱",
+        0.46,
+        0.53,
+    )
 
 
 def red_pork(scene: Scene, surface: Surface) -> None:
@@ -58,7 +83,12 @@ def red_pork(scene: Scene, surface: Surface) -> None:
     size = surface.unit * 0.19
     pieces = [meat.belly_block(scene, size, 0.3 * k + scene.between(-0.15, 0.15)) for k in range(5)]
     stock = dough.stock_of("五花肉", pieces)
-    lay(scene, surface, stock, [(0.56 * math.cos(a), 0.50 * math.sin(a)) for a in [k * math.pi / 4 + 0.3 for k in range(8)]])
+    lay(
+        scene,
+        surface,
+        stock,
+        [(0.56 * math.cos(a), 0.50 * math.sin(a)) for a in [k * math.pi / 4 + 0.3 for k in range(8)]],
+    )
     lay(scene, surface, stock, [(-0.22, -0.14), (0.22, -0.16), (0.0, 0.16)], 0.24)
     strew(scene, surface, garnish.scallions(scene, surface), 12, 0.45, 0.5)
 
@@ -68,18 +98,47 @@ def steamed_fish(scene: Scene, surface: Surface) -> None:
     angle = scene.between(-0.1, 0.1)
     stretch = max(1.0, surface.stretch * 0.92)
     top(scene, surface, seafood.whole_fish(scene, surface.unit * 0.90 * stretch, angle).done(), "鱼", -0.06, 0.0, 0.03)
-    green = scene.stock("葱丝", lambda: (strip(scene.between(-0.6, 0.6), 0.075, 0.2), ()), lambda: Look(colour(str(scene.rng.choice(["4fa53c", "8ccb5e", "dff0b8"]))), gloss=0.5, dome=0.8), surface.unit * 0.26, 8)
+    green = scene.stock(
+        "葱丝",
+        lambda: (strip(scene.between(-0.6, 0.6), 0.075, 0.2), ()),
+        lambda: Look(colour(str(scene.rng.choice(["4fa53c", "8ccb5e", "dff0b8"]))), gloss=0.5, dome=0.8),
+        surface.unit * 0.26,
+        8,
+    )
     lay(scene, surface, green, [(scene.rng.normal(0.02, 0.2), scene.rng.normal(-0.02, 0.09), 0.14) for _ in range(18)])
-    lay(scene, surface, garnish.chilli_shreds(scene, surface, 0.2), [(scene.rng.normal(0.02, 0.2), scene.rng.normal(-0.02, 0.09), 0.16) for _ in range(7)])
+    lay(
+        scene,
+        surface,
+        garnish.chilli_shreds(scene, surface, 0.2),
+        [(scene.rng.normal(0.02, 0.2), scene.rng.normal(-0.02, 0.09), 0.16) for _ in range(7)],
+    )
 
 
 def sweet_sour_pork(scene: Scene, surface: Surface) -> None:
     sauce(scene, surface, colour("d3400e"), 0.82)
 
     def look() -> Look:
-        return Look(colour("ea5a14"), gloss=1.0, dome=1.0, edge_ink=colour("b02c0a"), edge_share=0.7, patch=colour("f8902e"), patched=0.4, bumps=1.4, sharp=16)
+        return Look(
+            colour("ea5a14"),
+            gloss=1.0,
+            dome=1.0,
+            edge_ink=colour("b02c0a"),
+            edge_share=0.7,
+            patch=colour("f8902e"),
+            patched=0.4,
+            bumps=1.4,
+            sharp=16,
+        )
 
-    strips = scene.stock("里脊", lambda: (strip(scene.between(-0.25, 0.25), 0.30, 0.3), ()), look, surface.unit * 0.25, 8, 0.45, (-0.9, 0.9))
+    strips = scene.stock(
+        "里脊",
+        lambda: (strip(scene.between(-0.25, 0.25), 0.30, 0.3), ()),
+        look,
+        surface.unit * 0.25,
+        8,
+        0.45,
+        (-0.9, 0.9),
+    )
     heap(scene, surface, [(strips, 26)], 0.62, 0.42, colour("b03408"))
     strew(scene, surface, garnish.sesame(scene, surface, 0.03), 34, 0.6, 0.46)
 
@@ -110,7 +169,14 @@ def twice_cooked_pork(scene: Scene, surface: Surface) -> None:
 
 def tomato_eggs(scene: Scene, surface: Surface) -> None:
     sauce(scene, surface, colour("e2521c"), 0.86 if not surface.deep else 0.95)
-    heap(scene, surface, [(vegetables.egg_curds(scene, surface, 0.25), 18), (vegetables.tomato_wedges(scene, surface, 0.23), 13)], 0.62, 0.34, colour("e2701c"))
+    heap(
+        scene,
+        surface,
+        [(vegetables.egg_curds(scene, surface, 0.25), 18), (vegetables.tomato_wedges(scene, surface, 0.23), 13)],
+        0.62,
+        0.34,
+        colour("e2701c"),
+    )
     strew(scene, surface, garnish.scallions(scene, surface), 14, 0.55, 0.36)
 
 
@@ -129,12 +195,12 @@ def wood_ear_salad(scene: Scene, surface: Surface) -> None:
 
 def crayfish_heap(scene: Scene, surface: Surface) -> None:
     sauce(scene, surface, colour("c8531a"), 0.8)
-    size = surface.unit * 0.44
+    size = surface.unit * 0.38
     start = scene.angle()
     for k in sorted(range(6), key=lambda k: math.sin(start + k * math.pi / 3)):
         a = start + k * math.pi / 3
         whole = seafood.crayfish(scene, size, a + math.pi + scene.between(-0.2, 0.2))
-        top(scene, surface, whole.done(1.5), "小龙虾", 0.50 * math.cos(a), 0.50 * math.sin(a), 0.05)
+        top(scene, surface, whole.done(1.5), "小龙虾", 0.44 * math.cos(a), 0.44 * math.sin(a), 0.05)
     for k in range(2):
         whole = seafood.crayfish(scene, size, start + 0.5 + k * math.pi + scene.between(-0.3, 0.3))
         top(scene, surface, whole.done(1.6), "小龙虾", 0.0, 0.16 * (2 * k - 1), 0.28)
@@ -142,14 +208,29 @@ def crayfish_heap(scene: Scene, surface: Surface) -> None:
 
 
 def white_chicken(scene: Scene, surface: Surface) -> None:
-    for v, n in ((-0.34, 6), (0.10, 6)):
-        stock = meat.chicken_slices(scene, surface, 0.34, 0.12)
-        for k in range(n):
-            top(scene, surface, stock.sprites[k % 5], stock.name, 0.55 - 0.215 * k, v + 0.012 * k, 0.05)
+    for k, turn in enumerate(np.linspace(-1.0, 1.15, 8)):
+        u, v = 0.52 * math.sin(turn) - 0.04, 0.34 - 0.62 * math.cos(turn)
+        stock = meat.chicken_slices(scene, surface, 0.37, float(turn))
+        top(scene, surface, stock.sprites[k % len(stock.sprites)], stock.name, u, v, 0.05)
+    leg = meat.drumstick(scene, surface.unit * 0.40, scene.between(-0.15, 0.15) + 0.25)
+    top(scene, surface, leg.done(), "鸡腿", -0.12, 0.34, 0.08)
     bowl = Look(colour("f4f3ee"), gloss=0.6, dome=0.3, edge=0.2)
-    top(scene, surface, scene.piece(disc(), bowl, surface.unit * 0.23, 0, 0.1), "姜葱酱", 0.34, 0.56)
-    top(scene, surface, scene.piece(disc(), Look(colour("8fae3c"), gloss=0.8, dome=0.25, patch=colour("d9c860"), patched=0.45, bumps=2), surface.unit * 0.18, 0, 0.1), "姜葱酱", 0.34, 0.55)
-    lay(scene, surface, garnish.coriander(scene, surface, 0.15), [(-0.42, 0.52), (-0.3, 0.58), (-0.52, 0.45)])
+    top(scene, surface, scene.piece(disc(), bowl, surface.unit * 0.23, 0, 0.1), "姜葱酱", 0.50, 0.52)
+    top(
+        scene,
+        surface,
+        scene.piece(
+            disc(),
+            Look(colour("8fae3c"), gloss=0.8, dome=0.25, patch=colour("d9c860"), patched=0.45, bumps=2),
+            surface.unit * 0.18,
+            0,
+            0.1,
+        ),
+        "姜葱酱",
+        0.50,
+        0.51,
+    )
+    lay(scene, surface, garnish.coriander(scene, surface, 0.15), [(-0.62, 0.28), (-0.56, 0.42), (-0.68, 0.14)])
 
 
 def roast_pork(scene: Scene, surface: Surface) -> None:
@@ -196,15 +277,42 @@ def hotpot(scene: Scene, surface: Surface) -> None:
     def side(sign: float, spots: list[tuple[float, float]]) -> list[tuple[float, float]]:
         return [(sign * (middle[0] * a - middle[1] * b), sign * (middle[1] * a + middle[0] * b)) for a, b in spots]
 
-    lay(scene, surface, garnish.dried_chillies(scene, surface, 0.15), side(-1, [(0.5, -0.45), (0.72, 0.2), (0.4, 0.25), (0.62, -0.1), (0.3, 0.55), (0.8, -0.25), (0.45, -0.7)]))
-    lay(scene, surface, garnish.peppercorns(scene, surface, 0.04), side(-1, [(scene.between(0.2, 0.85), scene.between(-0.5, 0.5)) for _ in range(14)]))
+    lay(
+        scene,
+        surface,
+        garnish.dried_chillies(scene, surface, 0.15),
+        side(-1, [(0.5, -0.45), (0.72, 0.2), (0.4, 0.25), (0.62, -0.1), (0.3, 0.55), (0.8, -0.25), (0.45, -0.7)]),
+    )
+    lay(
+        scene,
+        surface,
+        garnish.peppercorns(scene, surface, 0.04),
+        side(-1, [(scene.between(0.2, 0.85), scene.between(-0.5, 0.5)) for _ in range(14)]),
+    )
     rolls = meat.beef_slices(scene, surface, 0.17)
     lay(scene, surface, rolls, side(-1, [(0.5, 0.0), (0.32, -0.25), (0.55, 0.42)]))
     lay(scene, surface, garnish.dates(scene, surface, 0.1), side(1, [(0.5, -0.4), (0.72, 0.1), (0.35, 0.45)]))
-    lay(scene, surface, garnish.goji(scene, surface, 0.06), side(1, [(0.3, -0.2), (0.62, -0.18), (0.5, 0.3), (0.75, -0.3)]))
-    mushroom = scene.stock("香菇", lambda: (disc(), ()), Look(colour("6a4326"), gloss=0.5, dome=0.8, edge_ink=colour("4a2c18"), patch=colour("d9b88a"), patched=0.22), surface.unit * 0.14, 3, 0.3)
+    lay(
+        scene,
+        surface,
+        garnish.goji(scene, surface, 0.06),
+        side(1, [(0.3, -0.2), (0.62, -0.18), (0.5, 0.3), (0.75, -0.3)]),
+    )
+    mushroom = scene.stock(
+        "香菇",
+        lambda: (disc(), ()),
+        Look(colour("6a4326"), gloss=0.5, dome=0.8, edge_ink=colour("4a2c18"), patch=colour("d9b88a"), patched=0.22),
+        surface.unit * 0.14,
+        3,
+        0.3,
+    )
     lay(scene, surface, mushroom, side(1, [(0.5, 0.05), (0.3, -0.55)]))
-    lay(scene, surface, garnish.scallions(scene, surface), side(1, [(scene.between(0.25, 0.85), scene.between(-0.5, 0.5)) for _ in range(9)]))
+    lay(
+        scene,
+        surface,
+        garnish.scallions(scene, surface),
+        side(1, [(scene.between(0.25, 0.85), scene.between(-0.5, 0.5)) for _ in range(9)]),
+    )
     oil(scene, surface, colour("f0a03a"), 16, 0.04, 0.9)
 
 
@@ -226,10 +334,18 @@ def broccoli(scene: Scene, surface: Surface) -> None:
 
 def hairy_crabs(scene: Scene, surface: Surface) -> None:
     if surface.stretch > 1.2 or scene.chance(0.5):
-        crabs = dough.stock_of("螃蟹", [seafood.crab(scene, surface.unit * 0.36, scene.between(-0.3, 0.3)) for _ in range(2)])
+        crabs = dough.stock_of(
+            "螃蟹",
+            [
+                seafood.crab(scene, surface.unit * (0.43 if surface.stretch > 1.2 else 0.36), scene.between(-0.3, 0.3))
+                for _ in range(2)
+            ],
+        )
         lay(scene, surface, crabs, [(-0.44, -0.10), (0.44, 0.22)])
     else:
-        top(scene, surface, seafood.crab(scene, surface.unit * 0.52, scene.between(-0.3, 0.3)).done(), "螃蟹", 0.0, 0.12)
+        top(
+            scene, surface, seafood.crab(scene, surface.unit * 0.52, scene.between(-0.3, 0.3)).done(), "螃蟹", 0.0, 0.12
+        )
 
 
 DISHES = [
@@ -249,7 +365,7 @@ DISHES = [
     Dish("白切鸡", ("青花盘", "黑陶盘", "青瓷盘", "白瓷盘"), white_chicken, False),
     Dish("叉烧", PLATES, roast_pork),
     Dish("水煮鱼", (*LIGHT_BOWLS, "黑陶碗"), boiled_fish),
-    Dish("火锅", ("火锅锅",), hotpot),
+    Dish("火锅", ("鸳鸯锅",), hotpot),
     Dish("酸辣汤", (*LIGHT_BOWLS, "砂锅"), sour_soup, beside=("勺子",)),
     Dish("蒜蓉西兰花", PLATES, broccoli),
     Dish("大闸蟹", ("竹蒸笼", "白瓷盘", "青花盘", "长盘"), hairy_crabs, beside=()),

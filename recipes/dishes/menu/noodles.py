@@ -2,7 +2,7 @@
 
 import math
 
-from recipes.dishes.arrange import circle, heap, lay, strew, top
+from recipes.dishes.arrange import circle, heap, lay, mound, strew, top
 from recipes.dishes.ingredients import garnish, meat, seafood, vegetables
 from recipes.dishes.ingredients.noodles import noodles, shreds
 from recipes.dishes.ingredients.soup import broth, oil
@@ -21,9 +21,17 @@ def beef_noodles(scene: Scene, surface: Surface) -> None:
     noodles(scene, surface, WHEAT)
     turn = scene.angle()
     greens = garnish.greens(scene, surface, 0.34, (turn, turn + 0.6))
-    lay(scene, surface, greens, [(0.55 * math.cos(turn), 0.55 * math.sin(turn)), (0.55 * math.cos(turn + 0.6), 0.5 * math.sin(turn + 0.6))])
+    lay(
+        scene,
+        surface,
+        greens,
+        [(0.55 * math.cos(turn), 0.55 * math.sin(turn)), (0.55 * math.cos(turn + 0.6), 0.5 * math.sin(turn + 0.6))],
+    )
     beef = meat.beef_slices(scene, surface, 0.27)
-    spots = [(0.42 * math.cos(turn + math.pi + k * 0.62), 0.42 * math.sin(turn + math.pi + k * 0.62)) for k in (-1.5, -0.75, 0, 0.75, 1.5)]
+    spots = [
+        (0.42 * math.cos(turn + math.pi + k * 0.62), 0.42 * math.sin(turn + math.pi + k * 0.62))
+        for k in (-1.5, -0.75, 0, 0.75, 1.5)
+    ]
     lay(scene, surface, beef, [*spots, (0.0, 0.05)], 0.1)
     strew(scene, surface, garnish.scallions(scene, surface), 20, 0.62)
 
@@ -38,7 +46,9 @@ def ramen(scene: Scene, surface: Surface) -> None:
     rolls = meat.ham_roll(scene, surface, 0.36)
     lay(scene, surface, rolls, [(-0.42, -0.22), (-0.50, 0.26)], 0.06)
     top(scene, surface, vegetables.half_egg(scene, surface.unit * 0.3, turn).done(), "半个鸡蛋", 0.36, 0.36, 0.06)
-    top(scene, surface, vegetables.half_egg(scene, surface.unit * 0.3, turn + 0.4).done(), "半个鸡蛋", -0.08, 0.56, 0.06)
+    top(
+        scene, surface, vegetables.half_egg(scene, surface.unit * 0.3, turn + 0.4).done(), "半个鸡蛋", -0.08, 0.56, 0.06
+    )
     top(scene, surface, vegetables.fish_cake(scene, surface.unit * 0.24).done(), "鱼板", 0.52, -0.1, 0.05)
     strew(scene, surface, garnish.scallions(scene, surface), 14, 0.3, 0.1)
 
@@ -52,7 +62,15 @@ def sauce_noodles(scene: Scene, surface: Surface) -> None:
         (shreds(scene, surface, "豆芽", [colour("fbf3df")], 0.24, 0.1), start + 4 * math.pi / 3),
     ]
     for stock, angle in fans:
-        lay(scene, surface, stock, [(0.58 * math.cos(angle + k * 0.13), 0.58 * math.sin(angle + k * 0.13), 0.08 + 0.05 * (k % 2)) for k in range(-3, 4)])
+        lay(
+            scene,
+            surface,
+            stock,
+            [
+                (0.58 * math.cos(angle + k * 0.13), 0.58 * math.sin(angle + k * 0.13), 0.08 + 0.05 * (k % 2))
+                for k in range(-3, 4)
+            ],
+        )
     pork = meat.mince(scene, surface, colour("4a2210"), 0.07)
     heap(scene, surface, [(pork, 46)], 0.36, 0.26, colour("2e140a"), 0.3)
 
@@ -60,7 +78,13 @@ def sauce_noodles(scene: Scene, surface: Surface) -> None:
 def cold_noodles(scene: Scene, surface: Surface) -> None:
     broth(scene, surface, colour("c23a14"), "红油", radius=0.98)
     noodles(scene, surface, colour("fbf0dc"), 0.07, 18, 4, 0.92, 0.16, "凉皮", shade=colour("d9a878"))
-    cubes = scene.stock("面筋", lambda: (box(1, 0.9, 0.2), ()), Look(colour("e0b878"), gloss=0.3, dome=0.6, bumps=2, patch=colour("bf8f4e"), patched=0.4), surface.unit * 0.12, 5)
+    cubes = scene.stock(
+        "面筋",
+        lambda: (box(1, 0.9, 0.2), ()),
+        Look(colour("e0b878"), gloss=0.3, dome=0.6, bumps=2, patch=colour("bf8f4e"), patched=0.4),
+        surface.unit * 0.12,
+        5,
+    )
     strew(scene, surface, cubes, 7, 0.5, 0.1)
     sticks = garnish.cucumber_sticks(scene, surface, 0.27)
     lay(scene, surface, sticks, [(x, y, 0.14) for x, y in circle(scene, 9, 0.18)])
@@ -73,14 +97,24 @@ def cold_noodles(scene: Scene, surface: Surface) -> None:
 def glass_noodle_soup(scene: Scene, surface: Surface) -> None:
     broth(scene, surface, colour("f0e2bc"), edge=colour("c9a968"))
     noodles(scene, surface, colour("e6e8de"), 0.028, 20, 8, 0.88, 0.06, "粉丝", shade=colour("a3a58e"))
-    blood = meat.blocks(scene, "鸭血", box(1, 1, 0.1), surface.unit * 0.13, 0.5, Look(colour("6e1a1c"), gloss=0.9, dome=0.2, edge=0.2), [(1.0, colour("4a1012"))], 5)
+    blood = meat.blocks(
+        scene,
+        "鸭血",
+        box(1, 1, 0.1),
+        surface.unit * 0.13,
+        0.5,
+        Look(colour("6e1a1c"), gloss=0.9, dome=0.2, edge=0.2),
+        [(1.0, colour("4a1012"))],
+        5,
+    )
     lay(scene, surface, blood, [(x, y, 0.04) for x, y in circle(scene, 5, 0.52)])
     lay(scene, surface, vegetables.tofu_puffs(scene, surface), [(x, y, 0.04) for x, y in circle(scene, 5, 0.42)])
     strew(scene, surface, garnish.coriander(scene, surface, 0.12), 8, 0.35, 0.1)
 
 
 def fried_noodles(scene: Scene, surface: Surface) -> None:
-    noodles(scene, surface, colour("d08a30"), 0.036, 30, 6, 0.78, 0.36, sunk=False, shade=colour("6b300e"))
+    mound(scene, surface, "面条", colour("a8641e"), 0.78, 0.2)
+    noodles(scene, surface, colour("dc9a3c"), 0.036, 26, 6, 0.76, 0.36, sunk=False, shade=colour("8a4a16"))
     meats = shreds(scene, surface, "肉丝", [colour("a85f3a"), colour("8e4a2a")], 0.2, 0.17)
     strew(scene, surface, meats, 9, 0.6, 0.36)
     strew(scene, surface, garnish.carrot_shreds(scene, surface, 0.2), 11, 0.65, 0.36)
@@ -105,10 +139,17 @@ def claypot_rice(scene: Scene, surface: Surface) -> None:
     heap(scene, surface, [(grains, 170)], 0.94, 0.1, None, 0.3)
     start = scene.angle()
     sausages = meat.sausage_slices(scene, surface, 0.17)
-    lay(scene, surface, sausages, [(0.52 * math.cos(start + 0.3 * k), 0.52 * math.sin(start + 0.3 * k), 0.12) for k in range(-4, 5)])
+    lay(
+        scene,
+        surface,
+        sausages,
+        [(0.52 * math.cos(start + 0.3 * k), 0.52 * math.sin(start + 0.3 * k), 0.12) for k in range(-4, 5)],
+    )
     turn = start + math.pi
     greens = garnish.greens(scene, surface, 0.3, (turn - 0.4, turn + 0.4))
-    lay(scene, surface, greens, [(0.55 * math.cos(turn + k), 0.55 * math.sin(turn + k), 0.12) for k in (-0.6, 0.0, 0.6)])
+    lay(
+        scene, surface, greens, [(0.55 * math.cos(turn + k), 0.55 * math.sin(turn + k), 0.12) for k in (-0.6, 0.0, 0.6)]
+    )
     top(scene, surface, vegetables.fried_egg(scene, surface.unit * 0.36).done(), "煎蛋", 0.0, 0.02, 0.14)
 
 

@@ -1,13 +1,14 @@
 """Porridges, puddings, cakes, and snacks of the street."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 
 from recipes.dishes.arrange import circle, grid, heap, lay, strew, top
 from recipes.dishes.ingredients import dough, garnish, meat, vegetables
 from recipes.dishes.ingredients.soup import broth, oil
-from recipes.dishes.menu.base import BOWLS, LIGHT_BOWLS, PLATES, SNACKS, Dish
+from recipes.dishes.menu.base import BOWLS, LIGHT_BOWLS, PLATES, Dish
 from recipes.dishes.piece import Look, Piece
 from recipes.dishes.scene import Scene, Stock, Surface
 from recipes.dishes.shapes import Mark, blob, box, disc, strip
@@ -71,11 +72,27 @@ def rice_cake(scene: Scene, surface: Surface) -> None:
     """Oval slices of rice cake, fried with greens and a little meat."""
 
     def look() -> Look:
-        return Look(colour("fdf3de"), gloss=0.8, dome=0.35, edge=0.4, edge_ink=colour("d9a866"), edge_share=0.25, patch=colour("f3d9a8"), patched=0.35)
+        return Look(
+            colour("fdf3de"),
+            gloss=0.8,
+            dome=0.35,
+            edge=0.4,
+            edge_ink=colour("d9a866"),
+            edge_share=0.25,
+            patch=colour("f3d9a8"),
+            patched=0.35,
+        )
 
     slices = scene.stock("年糕片", lambda: (disc(1.0, 0.58), ()), look, surface.unit * 0.24, 8, 0.25)
     leaf = garnish.greens(scene, surface, 0.24)
-    heap(scene, surface, [(slices, 28), (leaf, 7), (garnish.carrot_shreds(scene, surface, 0.2), 8)], 0.66, 0.32, colour("b8742a"))
+    heap(
+        scene,
+        surface,
+        [(slices, 28), (leaf, 7), (garnish.carrot_shreds(scene, surface, 0.2), 8)],
+        0.66,
+        0.32,
+        colour("b8742a"),
+    )
 
 
 def bean_cakes(scene: Scene, surface: Surface) -> None:
@@ -85,23 +102,53 @@ def bean_cakes(scene: Scene, surface: Surface) -> None:
     r = 0.42 + 0.16 * np.cos(6 * t)
     flower = np.stack([r * np.cos(t), r * np.sin(t)], 1)
     deep = mix(green, (0.3, 0.35, 0.1), 0.5)
-    marks = (Mark(flower + [0.03, 0.04], mix(green, (1, 1, 0.8), 0.6), 0.09), Mark(flower, deep, 0.075), Mark(disc(0.13, 0.13, count=12), deep))
+    marks = (
+        Mark(np.add(flower, (0.03, 0.04)), mix(green, (1, 1, 0.8), 0.6), 0.09),
+        Mark(flower, deep, 0.075),
+        Mark(disc(0.13, 0.13, count=12), deep),
+    )
     look = Look(green, gloss=0.2, dome=0.25, edge=0.15, edge_ink=mix(green, (1, 1, 0.8), 0.35), edge_share=0.15)
     bands = [(1.0, mix(green, (0.45, 0.45, 0.1), 0.3))]
-    cakes = meat.blocks(scene, "绿豆糕", box(1, 1, 0.2), surface.unit * 0.24, 0.9, look, bands, 3, (-0.06, 0.06), marks)
-    spots = grid(3, 2, 0.58, 0.32) if scene.chance(0.5) else grid(2, 2, 0.32, 0.34)
+    cakes = meat.blocks(scene, "绿豆糕", box(1, 1, 0.2), surface.unit * 0.27, 0.9, look, bands, 3, (-0.06, 0.06), marks)
+    spots = grid(3, 2, 0.62, 0.33) if scene.chance(0.5) else grid(3, 3, 0.60, 0.58)
     lay(scene, surface, cakes, spots, 0.05)
+
+
+_PETALS = (
+    *((dx, dy, (0.07, 0.07), colour("fff3b0")) for dx, dy in ((-0.07, 0), (0.07, 0), (0, -0.07), (0, 0.07))),
+    (0.0, 0.0, (0.04, 0.04), colour("e07a10")),
+)
 
 
 def osmanthus_cakes(scene: Scene, surface: Surface) -> None:
     """Lozenges of clear amber jelly over a white layer, flowers in it."""
     amber = colour("f9b52a")
     outline = np.array([[0.0, -0.8], [1.15, 0.0], [0.0, 0.8], [-1.15, 0.0]])
-    marks = tuple(Mark(disc(0.085, 0.07, scene.between(-0.5, 0.5), scene.between(-0.3, 0.3), 8), colour("d8720e")) for _ in range(9))
-    look = Look(amber, gloss=1.0, dome=0.2, edge=0.3, edge_ink=colour("fdd672"), edge_share=0.25, patch=colour("fcc95a"), patched=0.4, sharp=14)
+    marks = tuple(
+        Mark(disc(*size, x + dx, y + dy, 8), ink)
+        for x, y in ((-0.5, 0.05), (0.0, -0.35), (0.45, 0.0), (0.0, 0.3), (-0.1, -0.02))
+        for dx, dy, size, ink in _PETALS
+    )
+    look = Look(
+        amber,
+        gloss=1.0,
+        dome=0.2,
+        edge=0.3,
+        edge_ink=colour("fdd672"),
+        edge_share=0.25,
+        patch=colour("fcc95a"),
+        patched=0.4,
+        sharp=14,
+    )
     bands = [(0.55, colour("eb9a1a")), (1.0, colour("fff6e6"))]
     cakes = meat.blocks(scene, "桂花糕", outline, surface.unit * 0.30, 1.15, look, bands, 4, (-0.15, 0.15), marks)
-    lay(scene, surface, cakes, [(0.0, -0.52), (-0.40, -0.14), (0.40, -0.16), (0.0, 0.20), (-0.42, 0.5), (0.42, 0.48)], 0.05)
+    lay(
+        scene,
+        surface,
+        cakes,
+        [(0.0, -0.52), (-0.40, -0.14), (0.40, -0.16), (0.0, 0.20), (-0.42, 0.5), (0.42, 0.48)],
+        0.05,
+    )
     strew(scene, surface, garnish.osmanthus(scene, surface, 0.04), 12, 0.75, inner=0.2)
 
 
@@ -124,7 +171,9 @@ def skewered_haws(scene: Scene, unit: float, angle: float) -> Piece:
         at = (at[0], at[1] * scene.view.squash)
         piece.lump(disc(), haw, unit * 0.185, 0.0, 0.95, at)
         dimple = (at[0] - 0.04 * unit, at[1] + 0.05 * unit)
-        piece.lump(disc(0.2, 0.16, count=10), Look(colour("6a2a12"), gloss=0.2, contour=0.0), unit * 0.185, 0.0, 0.9, dimple)
+        piece.lump(
+            disc(0.2, 0.16, count=10), Look(colour("6a2a12"), gloss=0.2, contour=0.0), unit * 0.185, 0.0, 0.9, dimple
+        )
     return piece
 
 
@@ -134,7 +183,15 @@ def skewers(scene: Scene, surface: Surface) -> None:
     count = scene.count(3, 4)
     for k in range(count):
         v = (k - (count - 1) / 2) * 0.36
-        top(scene, surface, skewered_meat(scene, surface.unit, turn + scene.between(-0.04, 0.04)).done(), "烤串", -0.05 * k, v, 0.04)
+        top(
+            scene,
+            surface,
+            skewered_meat(scene, surface.unit, turn + scene.between(-0.04, 0.04)).done(),
+            "烤串",
+            -0.05 * k,
+            v,
+            0.04,
+        )
 
 
 def skewered_meat(scene: Scene, unit: float, angle: float) -> Piece:
@@ -146,13 +203,27 @@ def skewered_meat(scene: Scene, unit: float, angle: float) -> Piece:
         fat = k % 3 == 1
         look = Look(
             colour("e9bd78") if fat else colour(str(scene.rng.choice(["9a4a22", "84381a", "ad5a2a"]))),
-            gloss=0.9, dome=0.9, edge_ink=colour("8a4a1c") if fat else colour("421a0c"), edge_share=0.6, patch=colour("c9793a"), patched=0.35, bumps=1.4, sharp=16,
-        )  # fmt: skip
+            gloss=0.9,
+            dome=0.9,
+            edge_ink=colour("8a4a1c") if fat else colour("421a0c"),
+            edge_share=0.6,
+            patch=colour("c9793a"),
+            patched=0.35,
+            bumps=1.4,
+            sharp=16,
+        )
         piece.lump(blob(scene.rng, 0.16, 0.85, 1.05), look, unit * 0.135, angle + scene.between(-0.2, 0.2), 0.4, at)
     for _ in range(26):
         at = dough.turn_at(scene.between(-0.78, 0.62) * unit, scene.between(-0.1, 0.1) * unit, angle)
         code = str(scene.rng.choice(["d8301a", "e0501c", "f3dfa0"]))
-        piece.lump(disc(1.0, 0.7, count=8), Look(colour(code), gloss=0.3, contour=0.0), unit * 0.026, scene.angle(), 0.2, (at[0], at[1] * scene.view.squash))
+        piece.lump(
+            disc(1.0, 0.7, count=8),
+            Look(colour(code), gloss=0.3, contour=0.0),
+            unit * 0.026,
+            scene.angle(),
+            0.2,
+            (at[0], at[1] * scene.view.squash),
+        )
     return piece
 
 
@@ -162,7 +233,9 @@ def stinky_tofu(scene: Scene, surface: Surface) -> None:
         broth(scene, surface, colour("8c3412"), "汤汁", radius=0.96)
     black = colour("2c2a28")
     look = Look(black, gloss=0.5, dome=0.3, edge=0.25, patch=colour("54493c"), patched=0.35, bumps=2.0)
-    tofu = meat.blocks(scene, "臭豆腐", box(1, 1, 0.15), surface.unit * 0.21, 0.9, look, [(1.0, colour("1f1c1b"))], 6, (0, 1.4))
+    tofu = meat.blocks(
+        scene, "臭豆腐", box(1, 1, 0.15), surface.unit * 0.21, 0.9, look, [(1.0, colour("1f1c1b"))], 6, (0, 1.4)
+    )
     lay(scene, surface, tofu, [*circle(scene, 7, 0.56), (-0.18, -0.02), (0.2, 0.06)], 0.04)
     lay(scene, surface, tofu, [(0.0, -0.24)], 0.3)
     red = Look(colour("d4280e"), gloss=1.0, dome=0.5, edge_ink=colour("f0641e"), edge_share=0.3, contour=0.5)
@@ -184,11 +257,17 @@ def rolled_cakes(scene: Scene, surface: Surface) -> None:
         drop = size * 0.6 * max(scene.view.lift, 0.3)
         side = Look(colour("d9a648"), gloss=0.1, dome=0.3, edge_ink=colour("b07a26"), edge_share=0.5, bumps=1.5)
         piece.lump(disc(), side, size, 0.0, 0.0, (0.0, drop / 2))
-        piece.lump(disc(), side, size, 0.0, 0.0, (0.0, 0.0))
+        piece.lump(disc(), replace(side, contour=0.0), size, 0.0, 0.0, (0.0, 0.0))
         face = Look(colour("fbeed2"), gloss=0.4, dome=0.15, edge=0.15, edge_ink=colour("e0b052"), edge_share=0.16)
         piece.lump(disc(), face, size, 0.0, 0.0, (0.0, -drop / 2), marks=[spiral])
         pieces.append(piece)
-    lay(scene, surface, dough.stock_of("驴打滚", pieces), [(-0.5, -0.36), (0.1, -0.44), (0.62, -0.12), (-0.62, 0.22), (0.0, 0.14), (0.42, 0.46)], 0.04)
+    lay(
+        scene,
+        surface,
+        dough.stock_of("驴打滚", pieces),
+        [(-0.5, -0.36), (0.1, -0.44), (0.62, -0.12), (-0.62, 0.22), (0.0, 0.14), (0.42, 0.46)],
+        0.04,
+    )
 
 
 def sweet_potatoes(scene: Scene, surface: Surface) -> None:
@@ -198,28 +277,74 @@ def sweet_potatoes(scene: Scene, surface: Surface) -> None:
     t = np.linspace(-1, 1, 22)
     half = 0.37 * (1 - np.abs(t) ** 2.6) ** 0.7 * (1 + 0.12 * np.sin(t * 4 + 1)) + 0.015
     outline = np.concatenate([np.stack([t, -half], 1), np.stack([t, half], 1)[::-1]])
-    skin = Look(colour("a04a42"), gloss=0.3, dome=0.9, patch=colour("6e3430"), patched=0.35, patch_size=0.5, edge_ink=colour("5c2828"), edge_share=0.6, bumps=1.4)
+    skin = Look(
+        colour("b0604c"),
+        gloss=0.3,
+        dome=0.9,
+        patch=colour("84443c"),
+        patched=0.35,
+        patch_size=0.5,
+        edge_ink=colour("6a3430"),
+        edge_share=0.6,
+        bumps=1.4,
+    )
     lines = [Mark(np.array([[x, -0.2], [x + 0.05, 0.16]]), colour("4a1f26"), 0.022) for x in (-0.5, -0.1, 0.35, 0.6)]
-    top(scene, surface, Piece(scene, size * 1.1).lump(outline, skin, size, angle, 0.5, marks=lines).done(), "烤红薯", -0.05, -0.40)
+    top(
+        scene,
+        surface,
+        Piece(scene, size * 1.1).lump(outline, skin, size, angle, 0.5, marks=lines).done(),
+        "烤红薯",
+        -0.05,
+        -0.40,
+    )
     piece = Piece(scene, size * 1.1)
     piece.lump(outline, skin, size, angle, 0.4)
-    inner = blob(scene.rng, 0.05, 0.84, 0.29)
-    flesh = Look(colour("fb9a1e"), gloss=0.6, dome=0.5, edge_ink=colour("e8701a"), edge_share=0.35, patch=colour("fdbf52"), patched=0.45, bumps=2.2, sharp=14)
-    fibres = [Mark(np.stack([np.linspace(-0.7, 0.7, 9), v + 0.02 * np.sin(np.linspace(0, 8, 9))], 1), colour("fdd07a"), 0.02) for v in (-0.1, 0.0, 0.1)]
+    inner = blob(scene.rng, 0.08, 0.88, 0.335)
+    flesh = Look(
+        colour("fb9a1e"),
+        gloss=0.6,
+        dome=0.5,
+        edge_ink=colour("e8701a"),
+        edge_share=0.35,
+        patch=colour("fdbf52"),
+        patched=0.45,
+        bumps=2.2,
+        sharp=14,
+    )
+    fibres = [
+        Mark(np.stack([np.linspace(-0.7, 0.7, 9), v + 0.02 * np.sin(np.linspace(0, 8, 9))], 1), colour("fdd07a"), 0.02)
+        for v in (-0.1, 0.0, 0.1)
+    ]
     piece.lump(inner, flesh, size, angle, 0.4, (0.0, -0.02 * size), marks=fibres)
     top(scene, surface, piece.done(), "烤红薯", 0.05, 0.30)
 
 
 def tea_eggs(scene: Scene, surface: Surface) -> None:
     if surface.deep:
-        broth(scene, surface, colour("6e3414"), "茶汤", edge=colour("3f1c08"), radius=0.98)
+        broth(scene, surface, colour("8a4a1c"), "茶汤", edge=colour("4f260c"), radius=0.98)
     size = surface.unit * 0.32
     stock = dough.stock_of("茶叶蛋", [vegetables.marbled_egg(scene, size) for _ in range(4)])
-    lay(scene, surface, stock, [(-0.38, -0.34), (0.36, -0.36), (-0.42, 0.30), (0.14, 0.36)] if not surface.deep else [*circle(scene, 4, 0.44, 0.7)])
-    top(scene, surface, vegetables.half_egg(scene, size, scene.between(-0.3, 0.3), False).done(), "茶叶蛋", 0.52 if not surface.deep else 0.0, 0.10)
+    lay(
+        scene,
+        surface,
+        stock,
+        [(-0.38, -0.34), (0.36, -0.36), (-0.42, 0.30), (0.14, 0.36)]
+        if not surface.deep
+        else [*circle(scene, 4, 0.44, 0.7)],
+    )
+    top(
+        scene,
+        surface,
+        vegetables.half_egg(scene, size, scene.between(-0.3, 0.3), False).done(),
+        "茶叶蛋",
+        0.52 if not surface.deep else 0.0,
+        0.10,
+    )
     if surface.deep:
         lay(scene, surface, garnish.bay(scene, surface), [(0.6, 0.3), (-0.6, -0.2)])
-        star = scene.stock("八角", lambda: (_star(), ()), Look(colour("5c2a12"), gloss=0.4), surface.unit * 0.15, 3, 0.1)
+        star = scene.stock(
+            "八角", lambda: (_star(), ()), Look(colour("5c2a12"), gloss=0.4), surface.unit * 0.15, 3, 0.1
+        )
         lay(scene, surface, star, [(-0.55, 0.45), (0.58, -0.32)])
         oil(scene, surface, colour("b06a2a"), 8, 0.04)
 

@@ -12,7 +12,7 @@ from recipes.drawing.colour import Colour, colour, mix
 
 @dataclass(frozen=True)
 class Vessel:
-    """`name`: its plain noun; `measure`: what captions count a dish in it by; `draw`: paints it, returns its surface."""
+    """`name`: its plain noun; `measure`: what captions count a dish by; `draw`: paints it, returns its surface."""
 
     name: str
     measure: str
@@ -68,7 +68,10 @@ def turned(
     base = top + height * unit * lift
     wide = unit * stretch
     ground = scene.ellipse(x, base, wide * foot, unit * foot * squash)
-    ground = np.maximum(ground, scene.ellipse(x, (base + top) / 2, wide * (foot + rim.radius) / 2, unit * squash * (foot + rim.radius) / 2))
+    ground = np.maximum(
+        ground,
+        scene.ellipse(x, (base + top) / 2, wide * (foot + rim.radius) / 2, unit * squash * (foot + rim.radius) / 2),
+    )
     ground = np.maximum(ground, scene.ellipse(x, top, wide * rim.radius, unit * rim.radius * squash))
     drop = unit * (0.05 + 0.10 * height)
     scene.shadow(ground, 1.0, -scene.light * drop * 1.2, drop, unit * 0.05)
@@ -81,7 +84,9 @@ def turned(
         shade = np.where(across * np.float32(scene.light) > 0.15, np.float32(1.0), np.float32(0.88))
     else:
         lit = across * np.float32(scene.light)
-        shade = 1 + np.float32(scene.style.contrast) * (lit * np.float32(0.22) - np.float32(0.05) - np.abs(across) ** 3 * np.float32(0.22))
+        shade = 1 + np.float32(scene.style.contrast) * (
+            lit * np.float32(0.22) - np.float32(0.05) - np.abs(across) ** 3 * np.float32(0.22)
+        )
     scene.wash(mask, body, name, shade=shade)
     if decorate is not None:
         decorate(scene, mask)
@@ -92,7 +97,15 @@ def turned(
 
 
 def disc(
-    scene: Scene, name: str, x: float, y: float, across: float, down: float, ink: Colour, slope: float = 0.0, line: bool = True
+    scene: Scene,
+    name: str,
+    x: float,
+    y: float,
+    across: float,
+    down: float,
+    ink: Colour,
+    slope: float = 0.0,
+    line: bool = True,
 ) -> np.ndarray:
     """A level circle whose wall slopes: lit on the side away from the light, where it falls to the middle. Its mask."""
     mask = scene.ellipse(x, y, across, down)

@@ -11,9 +11,7 @@ from recipes.drawing.colour import Colour, colour, mix
 
 def _bowl(scene: Scene, name: str, outside: Colour, inside: Colour, pattern: bool = False) -> Surface:
     x, y, unit = place(scene)
-    y -= 0.12 * unit * scene.view.lift
-    if scene.view.name == "斜拍":
-        y -= 0.06 * scene.side
+    y -= 0.08 * unit * scene.view.lift
     light, dark = mix(inside, (1, 1, 1), 0.3), mix(inside, (0.15, 0.12, 0.12), 0.16)
     rings = [Ring(1.0, 0.10, mix(outside, light, 0.5)), Ring(0.955, 0.09, dark, 0.35)]
 
@@ -37,13 +35,15 @@ def _scrolls(scene: Scene, mask: np.ndarray, x: float, y: float, unit: float) ->
     ways, flowers = [], []
     for height, radius in ((-0.02, 0.99), (-0.30, 0.80)):
         t = np.linspace(0, math.pi, 40)
-        ways.append(np.stack([x + unit * radius * np.cos(t), y - height * unit * lift + unit * radius * squash * np.sin(t)], 1))
+        ways.append(
+            np.stack([x + unit * radius * np.cos(t), y - height * unit * lift + unit * radius * squash * np.sin(t)], 1)
+        )
     for share in np.linspace(0.1, 0.9, 7):
         angle = math.pi * share
         cx, cy = x + unit * 0.92 * math.cos(angle), y + 0.15 * unit * lift + unit * 0.92 * squash * math.sin(angle)
         t = np.linspace(0, 2 * math.pi, 26)
-        radius = unit * 0.07 * (0.72 + 0.28 * np.cos(5 * t))
-        flowers.append(np.stack([cx + radius * np.cos(t) * max(0.4, math.sin(angle)), cy + radius * np.sin(t)], 1))
+        size = unit * 0.07 * (0.72 + 0.28 * np.cos(5 * t))
+        flowers.append(np.stack([cx + size * np.cos(t) * max(0.4, math.sin(angle)), cy + size * np.sin(t)], 1))
     scene.lines(ways, BLUE, 5 * scene.pixel, 0.85, mask)
     for flower in flowers:
         scene.tint(scene.polygon(flower) * mask * np.float32(0.85), BLUE)

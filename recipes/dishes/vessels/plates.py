@@ -63,8 +63,19 @@ def _board(scene: Scene) -> Surface:
     x, y, unit = place(scene)
     ink = colour("c68f56")
     outline = box(1.06, 0.86, 0.16)
-    marks = [Mark(np.array([[-1.1, v], [1.1, v + scene.between(-0.04, 0.04)]]), mix(ink, (0.4, 0.2, 0.1), 0.3), 0.022) for v in (-0.6, -0.33, -0.02, 0.26, 0.6)]
-    sprite = scene.piece(outline, Look(ink, gloss=0.15, edge=0.07, dome=0.5, patch=mix(ink, (0.5, 0.3, 0.15), 0.4), patched=0.3, patch_size=3), unit, 0.0, 0.0, marks, 1.5)
+    marks = [
+        Mark(np.array([[-1.1, v], [1.1, v + scene.between(-0.04, 0.04)]]), mix(ink, (0.4, 0.2, 0.1), 0.3), 0.022)
+        for v in (-0.6, -0.33, -0.02, 0.26, 0.6)
+    ]
+    sprite = scene.piece(
+        outline,
+        Look(ink, gloss=0.15, edge=0.07, dome=0.5, patch=mix(ink, (0.5, 0.3, 0.15), 0.4), patched=0.3, patch_size=3),
+        unit,
+        0.0,
+        0.0,
+        marks,
+        1.5,
+    )
     scene.stamp(sprite, x, y, "木板")
     return Surface(x, y, unit * 0.84, scene.view.squash, scene.view.lift, stretch=1.1)
 
@@ -78,7 +89,9 @@ def _leaf(scene: Scene) -> Surface:
         for t in np.linspace(-0.8, 0.7, 9):
             for side in (-1, 1):
                 ribs.append(Mark(np.array([[t, 0], [t + 0.18, side * 0.46]]), mix(green, (0.1, 0.3, 0.1), 0.35), 0.014))
-        sprite = scene.piece(leaf(0.50), Look(green, gloss=0.3, dome=0.25, edge=0.7), unit * 1.16, angle, 0.0, ribs, 1.2)
+        sprite = scene.piece(
+            leaf(0.50), Look(green, gloss=0.3, dome=0.25, edge=0.7), unit * 1.16, angle, 0.0, ribs, 1.2
+        )
         scene.stamp(sprite, x, y, "绿叶")
     return Surface(x, y, unit * 0.78, scene.view.squash, scene.view.lift)
 
@@ -87,7 +100,9 @@ def _paper(scene: Scene) -> Surface:
     x, y, unit = place(scene)
     ink = colour("e2c795")
     turn = scene.between(-0.25, 0.25)
-    crease = [Mark(np.array([[-1, v * 0.8], [1, -v * 0.6]]), mix(ink, (0.5, 0.35, 0.2), 0.3), 0.02) for v in (-0.4, 0.5)]
+    crease = [
+        Mark(np.array([[-1, v * 0.8], [1, -v * 0.6]]), mix(ink, (0.5, 0.35, 0.2), 0.3), 0.02) for v in (-0.4, 0.5)
+    ]
     sprite = scene.piece(box(1.04, 0.9, 0.05), Look(ink, gloss=0.1, dome=0.2, edge=0.1), unit, turn, 0.0, crease, 1.0)
     scene.stamp(sprite, x, y, "油纸")
     return Surface(x, y, unit * 0.84, scene.view.squash, scene.view.lift)

@@ -14,8 +14,7 @@ from recipes.drawing.colour import colour, mix
 def _steamer(scene: Scene) -> Surface:
     x, y, unit = place(scene)
     wood, dark = colour("dcae66"), colour("a8763a")
-    if scene.view.name == "斜拍":
-        y -= 0.05 * scene.side
+    y -= 0.15 * unit * scene.view.lift
     rings = [
         Ring(1.0, 0.16, colour("e8c384")),
         Ring(0.93, 0.155, dark),
@@ -27,12 +26,22 @@ def _steamer(scene: Scene) -> Surface:
         ways = []
         for level in (0.04, 0.36):
             t = np.linspace(0, math.pi, 40)
-            ways.append(np.stack([x + unit * np.cos(t), y + (level - 0.1) * unit * scene.view.lift + unit * scene.view.squash * np.sin(t)], 1))
+            ways.append(
+                np.stack(
+                    [
+                        x + unit * np.cos(t),
+                        y + (level - 0.1) * unit * scene.view.lift + unit * scene.view.squash * np.sin(t),
+                    ],
+                    1,
+                )
+            )
         scene.lines(ways, dark, 7 * scene.pixel, 0.8, mask)
         stitches = []
         for angle in np.linspace(0.2, math.pi - 0.2, 7):
             cx, cy = x + unit * math.cos(angle), y + unit * scene.view.squash * math.sin(angle)
-            stitches.append(np.array([[cx, cy - 0.06 * unit * scene.view.lift], [cx, cy + 0.25 * unit * scene.view.lift]]))
+            stitches.append(
+                np.array([[cx, cy - 0.06 * unit * scene.view.lift], [cx, cy + 0.25 * unit * scene.view.lift]])
+            )
         scene.lines(stitches, mix(dark, (0.3, 0.15, 0.05), 0.4), 5 * scene.pixel, 0.6, mask)
 
     turned(scene, "竹蒸笼", x, y, unit, 0.99, 0.52, wood, rings, decorate=decorate)
@@ -45,7 +54,7 @@ def _steamer(scene: Scene) -> Surface:
 def _clay(scene: Scene) -> Surface:
     x, y, unit = place(scene)
     unit *= 0.94
-    y -= 0.04 * scene.side if scene.view.name == "斜拍" else 0
+    y -= 0.16 * unit * scene.view.lift
     clay, glaze = colour("8a5a3c"), colour("4a2e22")
     for side in (-1, 1):
         handle = scene.piece(box(0.16, 0.13, 0.1), Look(clay, gloss=0.3, dome=0.8), unit, 0.0, 0.3)
@@ -75,22 +84,24 @@ def _pan(scene: Scene) -> Surface:
 
 
 def _hotpot(scene: Scene) -> Surface:
-    """A wide pot of steel or copper with two handles."""
+    """A wide pot of steel or copper with two handles, for two broths."""
     x, y, unit = place(scene)
-    y -= 0.04 * scene.side if scene.view.name == "斜拍" else 0
+    y -= 0.16 * unit * scene.view.lift
     metal = colour("b9bdc2") if scene.chance(0.5) else colour("c98b4a")
     for side in (-1, 1):
         ring = scene.piece(disc(0.15, 0.2), Look(mix(metal, (0.2, 0.15, 0.1), 0.35), gloss=0.8), unit, 0.0, 0.2)
-        scene.stamp(ring, x + side * unit * 1.03, y - 0.03 * unit, "火锅锅")
+        scene.stamp(ring, x + side * unit * 1.03, y - 0.03 * unit, "鸳鸯锅")
     rings = [Ring(1.0, 0.10, mix(metal, (1, 1, 1), 0.4)), Ring(0.94, 0.09, mix(metal, (0.2, 0.18, 0.2), 0.35), 0.5)]
-    turned(scene, "火锅锅", x, y, unit, 0.86, 0.5, metal, rings)
+    turned(scene, "鸳鸯锅", x, y, unit, 0.86, 0.5, metal, rings)
     glint(scene, x, y - 0.1 * unit * scene.view.lift, unit * 0.97, unit * 0.97 * scene.view.squash, 0.8)
-    return Surface(x, y + 0.02 * unit * scene.view.lift, unit * 0.90, scene.view.squash, scene.view.lift, True, rim=0.08)
+    return Surface(
+        x, y + 0.02 * unit * scene.view.lift, unit * 0.90, scene.view.squash, scene.view.lift, True, rim=0.08
+    )
 
 
 POTS = [
     Vessel("竹蒸笼", "笼", _steamer, ("竹蒸笼", "蒸笼")),
     Vessel("砂锅", "锅", _clay, ("砂锅", "陶锅")),
     Vessel("铁锅", "锅", _pan, ("铁锅", "黑色的铁锅")),
-    Vessel("火锅锅", "锅", _hotpot, ()),
+    Vessel("鸳鸯锅", "锅", _hotpot, ("鸳鸯锅",)),
 ]
