@@ -15,7 +15,9 @@ from recipes.landscapes.paint import paint as paint_landscape
 from recipes.mini.data import SEEN_BY_TOWERS
 from recipes.mini.dataset.build import read_records
 from recipes.mini.scenes import Record, weights
+from recipes.mini_v2.icon_captions import icon_captions
 
+_KINDS = ("first", "second", "third", "fourth")  # an icon's captions are all of one kind, in other words each time
 _COLOURED = 0.5  # share of icons that stand on a named colour; the others stand on white
 
 
@@ -47,8 +49,10 @@ def icon(work: Path, seed: int, size: tuple[int, int]) -> Drawn:
     drawing = _drawing(record, root, side)
     corner = tuple(int((free - side) / 2 * (1 + rng.uniform(-1, 1))) for free in size)
     canvas.alpha_composite(drawing, (corner[0], corner[1]))
-    caption = record["name"] + (f",{name}背景" if name != "白色" else "")
-    return Drawn(np.asarray(canvas.convert("RGB")), {"name": caption})
+    colour = None if name == "白色" else name
+    writers = {kind: icon_captions(seed * 8 + i) for i, kind in enumerate(_KINDS)}
+    captions = {kind: writer.write(record, None, colour) for kind, writer in writers.items()}
+    return Drawn(np.asarray(canvas.convert("RGB")), captions)
 
 
 def _drawing(record: Record, root: Path, side: int) -> Image.Image:

@@ -1,12 +1,16 @@
 """A pool of pictures: painted by all cores into shards on the disk, read by a training while it grows.
 
-python -m recipes.mini_v2.pool --work build/v2 --domain landscapes --count 20000
+    python -m recipes.mini_v2.pool --work build/v2 --domain landscapes --count 20000
+
+A shard is `pool/DOMAIN/WIDTHxHEIGHT/NUMBER.npy`, (256, h, w, 3) uint8, and beside it NUMBER.jsonl with the captions of
+each picture, by kind.
 """
 
 import argparse
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
@@ -18,23 +22,47 @@ from recipes.mini_v2.domains import DOMAINS, Drawn
 
 SHARD = 256  # pictures
 _LOOK = 200  # batches between two looks for new shards
+Size = tuple[int, int]  # width and height in pixels
 
 
-def shard_path(work: Path, domain: str, number: int) -> Path:
-    """(256, h, w, 3) uint8; its captions lie beside it as JSON lines."""
-    return work / "pool" / domain / f"{number:05}.npy"
+@dataclass(frozen=True)
+class Shard:
+    """`path`: of its pictures."""
+
+    path: Path
+
+    def pictures(self) -> torch.Tensor:
+        """(256, h, w, 3) uint8."""
+        return torch.from_numpy(np.load(self.path))
+
+    def captions(self) -> list[dict[str, str]]:
+        """Of each picture, by kind."""
+        with self.path.with_suffix(".jsonl").open(encoding="utf-8") as lines:
+            return [json.loads(line) for line in lines]
 
 
-def _one(seed: int, work: Path, domain: str, size: tuple[int, int]) -> Drawn:
+def shard(work: Path, domain: str, size: Size, number: int) -> Shard:
+    """One shard, which may not be there yet."""
+    return Shard(work / "pool" / domain / f"{size[0]}x{size[1]}" / f"{number:05}.npy")
+
+
+def shards(work: Path, domain: str, size: Size, first: int = 0) -> Iterator[Shard]:
+    """The shards that are whole, from number `first` on."""
+    while (here := shard(work, domain, size, first)).path.exists():
+        yield here
+        first += 1
+
+
+def _one(seed: int, work: Path, domain: str, size: Size) -> Drawn:
     return DOMAINS[domain](work, seed, size)
 
 
-def paint_shards(work: Path, domain: str, count: int, size: tuple[int, int], first_seed: int, workers: int) -> None:
+def paint_shards(work: Path, domain: str, count: int, size: Size, first_seed: int, workers: int) -> None:
     """Paint `count` pictures from `first_seed` on. Shards that are there already are left as they are."""
     draw = partial(_one, work=work, domain=domain, size=size)
     with get_context("spawn").Pool(workers) as pool:
         for number in range(-(-count // SHARD)):
-            path = shard_path(work, domain, number)
+            path = shard(work, domain, size, number).path
             if path.exists():
                 continue
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -48,7 +76,13 @@ def paint_shards(work: Path, domain: str, count: int, size: tuple[int, int], fir
             partial_path.rename(path)
 
 
-class PoolSource:
+def parse_shares(text: str) -> dict[str, float]:
+    """'landscapes=0.6,icons=0.4' as numbers that add up to 1."""
+    shares = {name: float(share) for name, share in (part.split("=") for part in text.split(","))}
+    return {name: share / sum(shares.values()) for name, share in shares.items()}
+
+
+class CropSource:
     """Crops of pooled pictures, held on the device.
 
     A batch holds `pictures` (n, 3, crop, crop) in [-1, 1]. Each sample's key picks its domain by `shares`, its picture,
@@ -58,22 +92,29 @@ class PoolSource:
 
     cycle = (0,)
 
-    def __init__(self, work: Path, shares: Mapping[str, float], crop: int, device: torch.device, limit: int):
+    def __init__(
+        self,
+        work: Path,
+        shares: Mapping[str, float],
+        crop: int,
+        device: torch.device,
+        limit: int,
+        size: Size = (256, 256),
+    ):
         """`limit`: pictures of a domain that are held at most."""
-        self.work, self.crop, self.device, self.limit = work, crop, device, limit
-        self.shards: dict[str, list[torch.Tensor]] = {domain: [] for domain in shares}
-        self.shares = np.array(list(shares.values())) / sum(shares.values())
+        self.work, self.crop, self.device, self.limit, self.size = work, crop, device, limit, size
+        self.pictures: dict[str, list[torch.Tensor]] = {domain: [] for domain in shares}
+        self.shares = np.array(list(shares.values()))
         self.lengths = [1_000_000]
         self.batches = 0
 
     def look(self) -> None:
         """Take up the shards that have appeared."""
-        for domain, shards in self.shards.items():
-            while len(shards) < self.limit // SHARD:
-                path = shard_path(self.work, domain, len(shards))
-                if not path.exists():
+        for domain, pictures in self.pictures.items():
+            for here in shards(self.work, domain, self.size, len(pictures)):
+                if len(pictures) >= self.limit // SHARD:
                     break
-                shards.append(torch.from_numpy(np.load(path)).to(self.device))
+                pictures.append(here.pictures().to(self.device))
 
     def batch(
         self, bucket: int, indices: torch.Tensor, device: torch.device, keys: torch.Tensor
@@ -87,10 +128,10 @@ class PoolSource:
 
     def _crop(self, key: int) -> torch.Tensor:
         rng = np.random.default_rng(key & (2**63 - 1))
-        domains = list(self.shards)
+        domains = list(self.pictures)
         domain = domains[int(rng.choice(len(domains), p=self.shares))]
-        shard = self.shards[domain][int(rng.integers(len(self.shards[domain])))]
-        picture = shard[int(rng.integers(len(shard)))]
+        pictures = self.pictures[domain][int(rng.integers(len(self.pictures[domain])))]
+        picture = pictures[int(rng.integers(len(pictures)))]
         y, x = (int(rng.integers(side - self.crop + 1)) for side in picture.shape[:2])
         crop = picture[y : y + self.crop, x : x + self.crop]
         return crop.flip(1) if rng.random() < 0.5 else crop

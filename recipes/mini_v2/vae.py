@@ -25,7 +25,7 @@ from pai_modelscope.methods.base import MAIN, Batch, Losses, Phase
 from pai_modelscope.training import train
 from recipes.mini.vae import VaeTraining, latent_statistics, normalise_latents, reconstruction_loss
 from recipes.mini_v2 import models
-from recipes.mini_v2.pool import PoolSource
+from recipes.mini_v2.pool import CropSource, parse_shares
 
 JUDGE = Path("pai_modelscope/assets/judge")  # of version 1
 DISCRIMINATOR = "discriminator"
@@ -156,8 +156,7 @@ def main() -> None:
     parser.add_argument("--max-seconds", type=float, default=0)
     args = parser.parse_args()
     accelerator = Accelerator(mixed_precision=args.precision)
-    shares = {name: float(share) for name, share in (part.split("=") for part in args.shares.split(","))}
-    source = PoolSource(args.work, shares, args.crop, accelerator.device, args.limit)
+    source = CropSource(args.work, parse_shares(args.shares), args.crop, accelerator.device, args.limit)
     torch.manual_seed(1)
     network = AutoencoderKL.from_pretrained(args.init) if args.init else models.vae()
     tower = VisionTextDualEncoderModel.from_pretrained(JUDGE).vision_model

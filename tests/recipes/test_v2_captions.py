@@ -9,6 +9,7 @@ from recipes.mini.captions import MODIFIERS as V1_MODIFIERS
 from recipes.mini.captions import CaptionWriter
 from recipes.mini.dataset.sources import SOURCES
 from recipes.mini_v2.icon_captions import MODIFIERS, PLACES, icon_captions
+from recipes.mini_v2.tokenizer import VERSION_1, make_tokenizer, poem_characters, scene_texts
 
 RECORD = {"name": "雨伞", "aliases": [], "keywords": ["伞"], "style": "扁平插画风格"}
 
@@ -52,3 +53,13 @@ def test_version_1_writes_as_before():
     again = CaptionWriter(7, modifiers=V1_MODIFIERS)
     assert texts == [again.write(RECORD, None, "红色") for _ in range(50)]
     assert np.unique(texts).size > 30
+
+
+def test_the_vocabulary_knows_scenes_and_poems(tmp_path):
+    tokenizer = make_tokenizer(tmp_path, ["鷪"])
+    for text in (*scene_texts(), poem_characters(), "鷪", "接天莲叶无穷碧", "两个黄鹂鸣翠柳,一行白鹭上青天。", "abc 9"):
+        assert tokenizer.unk_token_id not in tokenizer(text).input_ids, text
+    assert tokenizer.unk_token_id in tokenizer("𠮷").input_ids
+    assert len(set(poem_characters())) == len(poem_characters()) == 1800
+    version_1 = set(VERSION_1.read_text(encoding="utf-8").split())
+    assert version_1 <= set(tokenizer.get_vocab())
