@@ -110,6 +110,7 @@ class Palette:
     materials: dict[str, Colour] = field(default_factory=dict)
     paper: Colour = (0.98, 0.96, 0.92)
     ink: Colour = (0.11, 0.12, 0.13)
+    tint: Colour | None = None  # a weak second colour of washes of ink
     monochrome: float = 0.0  # how much of a surface's own colour ink replaces
     blossom: bool = False  # the broad-leaved trees are in flower
     foliage: str = ""  # of the broad leaves: '绿', '墨' of ink alone, '红', '黄', '花', or '' where there are none

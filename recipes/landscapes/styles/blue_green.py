@@ -48,7 +48,7 @@ class BlueGreen(TraditionalStyle):
         base = natural_palette(facts, rng)
         palette = replace(
             base,
-            paper=silk,
+            paper=mix(ground, silk, 0.4) if facts.night else silk,
             ink=_LINE,
             sky=[mix(ground, colour("0c2230") if facts.night else _SKY_INK, share) for share in _SKY[facts.weather]],
             mist=mix(ground, colour("f6ecd0"), 0.2 if facts.night else 0.5),

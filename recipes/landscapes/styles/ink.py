@@ -30,7 +30,7 @@ _SKY = {
     "雪": (0.36, 0.30, 0.24, 0.17),
 }
 _NIGHT_SKY = (0.72, 0.52, 0.28, 0.08)
-_TINTS = ("6d8f96", "8aa08a", "b59a72")
+_TINTS = (None, None, None, *colours("6d8f96 8aa08a b59a72"))
 _MATERIALS = {
     "roof": "33363a",
     "ridge": "1d1f22",
@@ -69,17 +69,18 @@ class Ink(TraditionalStyle):
         if facts.night:
             ground = mix(paper, _MOONLIT, 0.62)
         density = _NIGHT_SKY if facts.night else _SKY[facts.weather]
-        dim = 0.82 if facts.night else 1.0
+        dim = 0.68 if facts.night else 1.0
         base = natural_palette(facts, rng)
         palette = replace(
             base,
-            paper=paper,
+            paper=mix(ground, paper, 0.4) if facts.night else paper,
             ink=ink,
             mist=mix(ground, WHITE, 0.35) if facts.snow else ground,
             sky=[mix(ground, ink, share) for share in density],
             far=mix(ground, ink, 0.3),
             near=mix(ground, ink, 0.86),
             ambient=_MOONLIGHT if facts.night else WHITE,
+            tint=_TINTS[int(rng.integers(len(_TINTS)))],
             monochrome=0.4,
             sun=mix(paper, (1.0, 1.0, 0.96), 0.6) if facts.night else colour("cf4a35"),
             water=ground,
@@ -105,11 +106,9 @@ class Ink(TraditionalStyle):
         if facts.snow:
             density *= 0.42 + np.float32(0.36) * smoothstep(surface.melting, 0.1, 0.6)
         scene.soak(np.clip(density, 0, 0.93) * cover, palette.ink, ridge.top)
-        tint = _tint(scene)
-        if tint is not None:
-            scene.soak(
-                (1 - smoothstep(surface.melting, 0.05, 0.95)) * cover * np.float32(0.16 + 0.2 * near), tint, ridge.top
-            )
+        if palette.tint is not None:
+            share = (1 - smoothstep(surface.melting, 0.05, 0.95)) * np.float32(0.16 + 0.2 * near)
+            scene.soak(share * cover, palette.tint, ridge.top)
         if near > 0.4:
             _moss(scene, ridge)
 
@@ -125,9 +124,8 @@ class Ink(TraditionalStyle):
         density *= np.float32((0.34 if scene.facts.snow else 0.85) * (0.5 + 0.5 * ground.nearness))
         density *= 1 - smoothstep(depth, 30 * pixel, 130 * pixel) * np.float32(0.6)
         scene.soak(np.clip(density, 0, 0.93) * cover, palette.ink, ground.top)
-        tint = _tint(scene)
-        if tint is not None:
-            scene.soak(cover * np.float32(0.12), tint, ground.top)
+        if palette.tint is not None:
+            scene.soak(cover * np.float32(0.12), palette.tint, ground.top)
         if ground.grass and not scene.facts.snow:
             sparse = replace(ground, grass=ground.grass * 0.25)
             blades(scene, sparse, [palette.ink, mix(palette.ink, palette.mist, 0.6)], 0.5)
@@ -143,12 +141,6 @@ class Ink(TraditionalStyle):
         _ripples(scene, seen, top)
         shore_line(scene, surface, seen, 0.4)
         light_path(scene, surface, seen, 0.75 if scene.facts.night else 0.4)
-
-
-def _tint(scene: Scene) -> Colour | None:
-    """A second, weak colour that every other picture has; a function of the paper, so that all of it agrees."""
-    number = int(sum(scene.palette.bark) * 1e6) % (2 * len(_TINTS))
-    return colour(_TINTS[number]) if number < len(_TINTS) else None
 
 
 def _choose_leaves(palette: Palette, facts: Facts, rng: np.random.Generator, dim: float) -> None:

@@ -28,7 +28,7 @@ class TraditionalStyle(NaturalStyle):
         night = scene.facts.night
         reach, brightness = (2.6, 0.75) if night else (1.9, 0.34)
         glow = np.float32(brightness * strength) / (1 + square * np.float32(1 / (disc.radius * reach) ** 2)) ** 2
-        scene.tint(glow, mix(scene.palette.sun, scene.palette.paper, 0.35))
+        scene.tint(glow, mix(scene.palette.sun, scene.palette.paper, 0.15 if night else 0.35))
 
     def sign(self, scene: Scene) -> None:
         if scene.chance(_SEALED):

@@ -58,7 +58,7 @@ class Woodcut(CleanStyle):
         light, dark = (lit(part, ambient) for part in colours(_GROUND["雪" if facts.snow else facts.season]))
         palette = replace(
             natural_palette(facts, rng),
-            paper=_PAPER,
+            paper=mix(sky[2], _PAPER, 0.4) if facts.night else _PAPER,
             ink=_LINE,
             sky=sky,
             far=mix(lit(colour("8fa9b4"), ambient), sky[2], 0.25),
