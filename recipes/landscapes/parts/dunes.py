@@ -57,9 +57,7 @@ def dune(scene: Scene, form: Dune) -> np.ndarray:
     )
     edge = unit * 0.012 + 2
     shaded = smoothstep((scene.columns - divide) * np.float32(-scene.light) + noise * 5, -edge, edge)
-    shaded = shaded * np.clip(
-        np.float32(1.25) - np.abs(scene.columns - np.float32(form.summit)) * np.float32(0.6 / form.half), 0.35, 1
-    )
+    shaded = shaded * np.clip(np.float32(1.25) - np.abs(scene.columns - divide) * np.float32(0.6 / form.half), 0.35, 1)
     ripples = np.sin(
         (depth * np.float32(0.35 / pixel) + scene.columns * np.float32(0.04 / pixel) + noise * 3) * np.float32(1.5)
     )

@@ -36,7 +36,7 @@ def compose(scene: Scene) -> None:
                 scene.width * (0.5 - scene.focus * (0.2 if watered else 0.08)),
                 crest,
                 size,
-                int(scene.rng.integers(3, 6)),
+                int(scene.rng.integers(3, 6) * min(wide, 2)),
                 scene.focus,
             )
     if watered:
@@ -45,6 +45,8 @@ def compose(scene: Scene) -> None:
             _oasis(scene, crest)
         else:
             _spring(scene, crest)
+        if tall > 1.5:
+            _near_dune(scene)
 
 
 def _dunes(scene: Scene, horizon: float, near: float, wide: float) -> np.ndarray:
@@ -64,10 +66,18 @@ def _dunes(scene: Scene, horizon: float, near: float, wide: float) -> np.ndarray
 def _plain(scene: Scene, horizon: float) -> np.ndarray:
     """Nearly level sand at the dunes' feet, where water gathers; its crest (W,)."""
     unit = scene.side
-    base = horizon + min((scene.height - horizon) * 0.42, unit * 0.3)
+    base = horizon + (scene.height - horizon) * 0.42
     summit = scene.width * 0.5 + scene.focus * unit * 0.3
     with scene.thing("沙漠", "沙"):
         return dune(scene, Dune(summit, unit * 0.9, base, unit * 0.03, 0.85, scene.between(0, 6.3)))
+
+
+def _near_dune(scene: Scene) -> None:
+    """A dune at the foot of a tall picture."""
+    unit = scene.side
+    summit = scene.width * 0.5 - scene.focus * unit * 0.3
+    with scene.thing("沙漠", "沙"):
+        dune(scene, Dune(summit, unit * 0.8, scene.height - unit * 0.2, unit * 0.3, 1.0, scene.between(0, 6.3)))
 
 
 def _pool(scene: Scene, x: float, y: float, half: float, thick: float, crescent: bool) -> None:

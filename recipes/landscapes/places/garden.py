@@ -5,14 +5,15 @@ import numpy as np
 from recipes.landscapes.parts import ground, mist, mountains, sky
 from recipes.landscapes.parts.water import water
 from recipes.landscapes.places.base import Place
-from recipes.landscapes.places.layout import shore, sides, stations
+from recipes.landscapes.places.layout import causeway, shore, sides, stations
 from recipes.landscapes.scene import Scene
 from recipes.landscapes.things.bamboo import grove
 from recipes.landscapes.things.banana import banana
 from recipes.landscapes.things.boat import boat
-from recipes.landscapes.things.bridge import bridge, zigzag_bridge
+from recipes.landscapes.things.bridge import zigzag_bridge
 from recipes.landscapes.things.copse import copse_along
 from recipes.landscapes.things.gallery import gallery
+from recipes.landscapes.things.islet import islet
 from recipes.landscapes.things.lantern import stone_lantern
 from recipes.landscapes.things.moongate import moon_gate
 from recipes.landscapes.things.near_tree import near_tree
@@ -25,10 +26,11 @@ from recipes.landscapes.things.willow import willow
 def compose(scene: Scene) -> None:
     height, unit = scene.height, scene.side
     _, tall = sides(scene)
-    horizon = height * (scene.between(0.48, 0.56) if tall < 1.5 else scene.between(0.44, 0.5))
+    horizon = height * (scene.between(0.48, 0.56) if tall < 1.5 else scene.between(0.58, 0.64))
     sky.heaven(scene, horizon, disc=0.6)
-    rise = min(height * 0.16, unit * 0.3)
-    mountains.ranges(scene, horizon, 2, rise, ("hill", "range"), 0.05, 0.25, 0.3, int(horizon + 3))
+    rise = min(height * 0.16, unit * 0.3) if tall < 1.5 else height * 0.2
+    count = 2 if tall < 1.5 else 4
+    mountains.ranges(scene, horizon, count, rise, ("hill", "range"), 0.05, 0.25, 0.3, int(horizon + 3))
     if scene.chance(0.3):
         x = scene.width * (0.5 - scene.focus * scene.between(0.1, 0.3))
         pagoda(scene, x, horizon + unit * 0.01, unit * 0.09, 0.6, "wooden")
@@ -94,11 +96,15 @@ def _pond(scene: Scene, horizon: float) -> None:
     kind = scene.pick(("zigzag", "arch", "boat"), (0.5, 0.3, 0.2))
     row = horizon + min(below * 0.42, unit * 0.26)
     if kind == "zigzag":
-        zigzag_bridge(scene, at, row + unit * 0.05, unit * 0.24)
+        reach = (at if side > 0 else width - at) / (unit * 0.24) + 0.2
+        near = row + unit * 0.05
+        zigzag_bridge(scene, at, near, unit * 0.24, side, reach, (near - horizon - unit * 0.052) / (unit * 0.24))
     elif kind == "arch":
-        bridge(scene, at, row, unit * 0.15, 1.0, "arch", reflected=True)
+        causeway(scene, at, row, unit * 0.13)
     else:
         boat(scene, at, row, unit * 0.12, design=scene.pick(("canopy", "rowing")))
+    if below > unit * 0.8:
+        islet(scene, width * 0.5 + side * unit * 0.16, horizon + below * 0.58, unit * 0.24)
 
 
 def _gate(scene: Scene) -> None:

@@ -1,15 +1,18 @@
 """What places share: how many things fit along a picture, shores with houses on them, paths."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
+from recipes.drawing.brushes import fill
 from recipes.drawing.colour import mix
 from recipes.landscapes.parts import ground
-from recipes.landscapes.scene import Scene
-from recipes.landscapes.things.lamps import lamps_burn
-
-Draw = Callable[[float, float], None]
+from recipes.landscapes.scene import Part, Scene
+from recipes.landscapes.things.bridge import bridge
+from recipes.landscapes.things.near_tree import near_tree
+from recipes.landscapes.things.reflection import mirror_image
+from recipes.landscapes.things.shapes import rectangle
+from recipes.landscapes.things.willow import willow
 
 
 def sides(scene: Scene) -> tuple[float, float]:
@@ -50,22 +53,11 @@ def trail(scene: Scene, points: np.ndarray, wide: float, narrow: float) -> None:
     region = scene.region(outline[:, 0], outline[:, 1], 3)
     if region is None:
         return
-    cover, _ = _filled(scene, outline)
-    top, bottom, left, right = region.top, region.bottom, region.left, region.right
-    part = cover[top:bottom, left:right]
-    noise = scene.noise(part.shape[0], part.shape[1], 2.0, 3.0) * np.float32(0.2 * scene.style.roughness)
+    cover, _ = fill(scene, [(outline, sand)], region)
+    noise = scene.noise(region.height, region.width, 2.0, 3.0) * np.float32(0.2 * scene.style.roughness)
     with scene.thing("小路", "路"):
-        scene.cover(
-            part * np.float32(0.9), mix(sand, scene.palette.near, 0.25), sand, np.float32(0.7) + noise, top, left
-        )
-
-
-def _filled(scene: Scene, outline: np.ndarray) -> tuple[np.ndarray, None]:
-    import cv2
-
-    mask = np.zeros((scene.height, scene.width), np.uint8)
-    cv2.fillPoly(mask, [(outline * 8).astype(np.int32)], 255, cv2.LINE_AA, 3)
-    return mask.astype(np.float32) / 255, None
+        shade = np.float32(0.7) + noise
+        scene.cover(cover * np.float32(0.9), mix(sand, scene.palette.near, 0.25), sand, shade, region.top, region.left)
 
 
 def far_lights(scene: Scene, row: float, count: int) -> None:
@@ -86,6 +78,25 @@ def shore(scene: Scene, side: float, reach: float, drop: float, rise: float) -> 
     return ground.spit(scene, scene.horizon, side, min(reach / scene.width, 0.9), drop, rise)
 
 
-def burning(scene: Scene) -> bool:
-    """Whether lamps burn, decided for a whole place."""
-    return lamps_burn(scene)
+def causeway(scene: Scene, x: float, y: float, size: float) -> None:
+    """A low bank of stone across the water at row y, trees on it, with an arched bridge at x; `size`: of the bridge."""
+    unit = scene.side
+    grass = mix(scene.palette.grass_light, scene.palette.grass_dark, 0.4)
+    grass = scene.snow_ink(0.8) if scene.facts.snow else grass
+    parts: list[Part] = []
+    for left, right in ((-4.0, x - size * 1.12), (x + size * 1.12, scene.width + 4.0)):
+        start, end = (left - x) / unit, (right - x) / unit
+        parts += [
+            Part(rectangle(start, -0.012, end, 0.018), "old stone"),
+            Part(rectangle(start, 0.016, end, 0.028), grass),
+        ]
+    mirror_image(scene, parts, x, y, unit, line=-0.024)
+    with scene.thing("长堤", "地"):
+        scene.solid(parts, x, y, unit)
+    trees = np.arange(unit * 0.1, scene.width, unit * 0.17)
+    trees = trees + scene.rng.uniform(-0.05, 0.05, len(trees)) * unit
+    trees = trees[(np.abs(trees - x) > size * 1.6) & (scene.rng.random(len(trees)) < 0.7)]
+    for column in trees:
+        willow_or_tree = willow if scene.facts.season != "冬" else near_tree
+        willow_or_tree(scene, float(column), y - unit * 0.022, unit * scene.between(0.13, 0.2))
+    bridge(scene, x, y, size, 1.0, "arch", reflected=True)

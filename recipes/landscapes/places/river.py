@@ -29,11 +29,11 @@ def compose(scene: Scene) -> None:
 
 def _stream(scene: Scene) -> None:
     width, height, unit = scene.width, scene.height, scene.side
-    wide, _ = sides(scene)
-    horizon = height * scene.between(0.5, 0.6)
+    wide, tall = sides(scene)
+    horizon = height * (scene.between(0.5, 0.6) if tall < 1.5 else scene.between(0.6, 0.66))
     sky.heaven(scene, horizon)
     kinds = ("range", "karst") if scene.style.chinese else ("range", "hill")
-    rise = min(height * scene.between(0.2, 0.3), unit * 0.5)
+    rise = min(height * scene.between(0.2, 0.3), unit * 0.7)
     mountains.ranges(scene, horizon, int(scene.rng.integers(2, 4)), rise, kinds, 0.05, 0.5, 0.5, int(horizon + 3))
     many = wide > 1.8 and scene.chance(0.6)
     half = unit * (scene.between(0.55, 0.7) if many else scene.between(0.15, 0.22))
@@ -116,14 +116,15 @@ def _bank(scene: Scene, crest: np.ndarray, side: float, length: float) -> None:
 def _water_town(scene: Scene) -> None:
     """Rows of white houses left and right of a canal that comes towards the viewer; bridges over it, boats on it."""
     width, height, unit = scene.width, scene.height, scene.side
-    horizon = height * scene.between(0.46, 0.56)
+    _, tall = sides(scene)
+    horizon = height * (scene.between(0.46, 0.56) if tall < 1.5 else scene.between(0.52, 0.58))
     sky.heaven(scene, horizon, disc=0.6)
-    rise = min(height * 0.14, unit * 0.22)
+    rise = unit * 0.2 if tall < 1.5 else unit * 0.5
     mountains.ranges(scene, horizon, 2, rise, ("hill", "range"), 0.05, 0.3, 0.3, int(horizon + 3))
     centre = width * 0.5 + scene.focus * unit * scene.between(0.0, 0.16)
     burning = lamps_burn(scene)
-    reach = unit * 0.62
-    depth = min(height - horizon, unit * 0.62)
+    reach = unit * (0.62 if tall < 1.5 else 0.42)
+    depth = min((height - horizon) * (1.0 if tall < 1.5 else 0.7), unit * 0.9)
 
     def drop(away: float | np.ndarray) -> np.ndarray:
         """How far below the horizon the water begins, this far from the canal's middle."""
@@ -139,7 +140,7 @@ def _water_town(scene: Scene) -> None:
     for side in (-1.0, 1.0):
         away = unit * 0.06
         while True:
-            size = 0.045 * unit + 0.5 * float(drop(away))
+            size = min(0.045 * unit + 0.5 * float(drop(away)), unit * 0.2)
             x = centre + side * (away + size * 0.9)
             if not -size < x < width + size:
                 break

@@ -22,8 +22,8 @@ def compose(scene: Scene) -> None:
 def _horizon(scene: Scene, low: float, high: float) -> float:
     _, tall = sides(scene)
     horizon = scene.height * scene.between(low, high)
-    sky.heaven(scene, horizon if tall < 1.5 else scene.height * 0.5, disc=0.9)
-    return horizon if tall < 1.5 else scene.height * 0.5
+    sky.heaven(scene, horizon if tall < 1.5 else scene.height * 0.58, disc=0.9)
+    return horizon if tall < 1.5 else scene.height * 0.58
 
 
 def _waves(scene: Scene) -> float:

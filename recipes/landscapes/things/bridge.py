@@ -48,10 +48,16 @@ def long_bridge(scene: Scene, x: float, y: float, size: float, nearness: float =
         scene.solid(parts, x, y, size, nearness)
 
 
-def zigzag_bridge(scene: Scene, x: float, y: float, size: float, nearness: float = 1.0) -> None:
-    """A low bridge that turns three times on its way into the distance; y: its near end; `size`: half its width."""
-    face = 1.0 if scene.chance(0.5) else -1.0
-    corners = np.array([[-1.0, 0.0], [0.15, 0.16], [-0.35, 0.42], [0.5, 0.55], [0.2, 0.72]])
+def zigzag_bridge(
+    scene: Scene, x: float, y: float, size: float, face: float = 1.0, reach: float = 1.0, rise: float = 0.72
+) -> None:
+    """A low bridge that turns three times on its way into the distance; y: its near end; `size`: half its width.
+
+    `face`: 1 with the near end on the left, -1 on the right; `reach`: how far that lies from x; `rise`: how far the far
+    end lies above y, both in sizes.
+    """
+    corners = np.array([[-reach, -0.06], [0.15, 0.16], [-0.35, 0.42], [0.5, 0.55], [0.2, 0.72]])
+    corners[:, 1] *= rise / 0.72
     broad = np.array([0.2, 0.16, 0.11, 0.08, 0.055])
     parts: list[Part] = []
     for i in range(len(corners) - 2, -1, -1):
@@ -77,7 +83,7 @@ def zigzag_bridge(scene: Scene, x: float, y: float, size: float, nearness: float
                 px, py = ax + (bx - ax) * share + wide * side, ay + (by - ay) * share
                 parts.append(Part(rectangle(px - wide * 0.05, py, px + wide * 0.05, py + wide * 0.8), "pillar"))
     with scene.thing("曲桥", "桥"):
-        scene.solid(parts, x, y, size, nearness, face)
+        scene.solid(parts, x, y, size, face=face)
 
 
 def _arch(scene: Scene) -> list[Part]:
