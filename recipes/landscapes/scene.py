@@ -33,6 +33,7 @@ class Glow:
     y: float
     radius: float
     ink: Colour
+    since: int  # how many things there were when it was lit: later ones may hide it
 
 
 @dataclass(frozen=True)
@@ -179,7 +180,7 @@ class Scene(Canvas):
 
     def lamp(self, x: float, y: float, radius: float, code: str = "ffb850") -> None:
         """Light that glows at (x, y)."""
-        self.glows.append(Glow(x, y, radius, colour(code)))
+        self.glows.append(Glow(x, y, radius, colour(code), len(self.things)))
 
     # Forms
 

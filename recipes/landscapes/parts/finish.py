@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from recipes.landscapes.scene import Scene
+from recipes.landscapes.scene import Glow, Scene
 
 
 def picture(scene: Scene) -> np.ndarray:
@@ -16,6 +16,7 @@ def picture(scene: Scene) -> np.ndarray:
         region = scene.region(xs, ys, 0)
         if region is None:
             continue
+        seen = np.float32(1 - _hidden(scene, glow))
         across, down = scene.offsets(region, glow.x, glow.y)
         square = across**2 + down**2
         fading = np.clip(1 - square * np.float32(1 / (4 * glow.radius**2)), 0, 1) ** 2
@@ -25,8 +26,18 @@ def picture(scene: Scene) -> np.ndarray:
         for channel, value in zip(
             scene.rgb[:, region.top : region.bottom, region.left : region.right], glow.ink, strict=True
         ):
-            channel += light * np.float32(0.85 * value) * (1 - channel * np.float32(0.6))
+            channel += light * seen * np.float32(0.85 * value) * (1 - channel * np.float32(0.6))
     return np.clip(cv2.merge([np.ascontiguousarray(channel) for channel in scene.rgb]), 0, 1)
+
+
+def _hidden(scene: Scene, glow: Glow) -> float:
+    """How much of a lamp's middle, 0 to 1, lies behind what was painted after its own thing."""
+    reach = max(2.0, glow.radius * 0.12)
+    region = scene.region([glow.x], [glow.y], reach)
+    if region is None:
+        return 0.0
+    owner = scene.owner[region.top : region.bottom, region.left : region.right]
+    return float(np.mean(owner > glow.since + 1))
 
 
 def shrink(scene: Scene, image: np.ndarray) -> np.ndarray:

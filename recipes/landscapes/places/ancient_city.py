@@ -7,7 +7,6 @@ from recipes.landscapes.parts.water import water
 from recipes.landscapes.places.base import Place
 from recipes.landscapes.places.layout import sides, stations, trail
 from recipes.landscapes.scene import Scene
-from recipes.landscapes.things.bridge import bridge
 from recipes.landscapes.things.citywall import city_wall, gate_tower, roofs
 from recipes.landscapes.things.copse import copse_along
 from recipes.landscapes.things.lamps import lamps_burn
@@ -72,13 +71,13 @@ def _gate(scene: Scene, horizon: float, burning: bool) -> None:
 
 
 def _moat(scene: Scene, x: float, foot: float) -> None:
-    unit, width = scene.side, scene.width
-    line = np.full(width, foot + unit * 0.07, np.float32)
-    water(scene, line, 0.6, "河面")
-    bridge(scene, x, foot + unit * 0.10, unit * 0.13, 1.0, "arch", reflected=True)
-    if scene.height - foot > unit * 0.3:
-        bank = scene.outline(scene.height - unit * 0.06, unit * 0.04, "hill")
-        ground.land(scene, bank, 1.0)
+    """Water before the wall, and the way over it to the gate."""
+    unit, width, height = scene.side, scene.width, scene.height
+    water(scene, np.full(width, foot + unit * 0.06, np.float32), 0.6, "河面")
+    bank = (scene.outline(height - unit * 0.05, unit * 0.03, "hill")).astype(np.float32)
+    ground.land(scene, bank, 1.0)
+    way = np.array([[x - unit * 0.04, height + 4], [x - unit * 0.02, (height + foot) / 2], [x, foot]])
+    trail(scene, way, unit * 0.26, unit * 0.08)
 
 
 def _pagodas(scene: Scene, row: float, x: float, nearness: float) -> None:

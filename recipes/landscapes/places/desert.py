@@ -26,27 +26,28 @@ def compose(scene: Scene) -> None:
     count = 4 + int(tall)
     watered = kind != "dunes"
     camels_on = 1 if watered else int(scene.rng.integers(1, count - 1))
-    for i in range(count - 2 if watered else count):
-        near = i / (count - 1)
-        crest = _dunes(scene, horizon, near, wide)
-        if i == camels_on and (not watered or scene.chance(0.5)):
-            size = unit * (0.055 + 0.05 * near)
-            camel_train(
-                scene,
-                scene.width * (0.5 - scene.focus * (0.2 if watered else 0.08)),
-                crest,
-                size,
-                int(scene.rng.integers(3, 6) * min(wide, 2)),
-                scene.focus,
-            )
-    if watered:
-        crest = _plain(scene, horizon)
-        if kind == "oasis":
-            _oasis(scene, crest)
-        else:
-            _spring(scene, crest)
-        if tall > 1.5:
-            _near_dune(scene)
+    with scene.thing("沙漠", "沙"):
+        for i in range(count - 2 if watered else count):
+            near = i / (count - 1)
+            crest = _dunes(scene, horizon, near, wide)
+            if i == camels_on and (not watered or scene.chance(0.5)):
+                size = unit * (0.055 + 0.05 * near)
+                camel_train(
+                    scene,
+                    scene.width * (0.5 - scene.focus * (0.2 if watered else 0.08)),
+                    crest,
+                    size,
+                    int(scene.rng.integers(3, 6) * min(wide, 2)),
+                    scene.focus,
+                )
+        if watered:
+            crest = _plain(scene, horizon)
+            if kind == "oasis":
+                _oasis(scene, crest)
+            else:
+                _spring(scene, crest)
+            if tall > 1.5:
+                _near_dune(scene)
 
 
 def _dunes(scene: Scene, horizon: float, near: float, wide: float) -> np.ndarray:
@@ -55,11 +56,10 @@ def _dunes(scene: Scene, horizon: float, near: float, wide: float) -> np.ndarray
     base = horizon + (height - horizon) * 0.78 * near**1.2
     rise = unit * (0.09 + 0.16 * near)
     crest = np.full(scene.width, np.inf, np.float32)
-    with scene.thing("沙漠", "沙"):
-        for x in scene.rng.permutation(stations(scene, 1.25, -0.1)):
-            half = unit * scene.between(0.5, 0.8) * (0.6 + 0.6 * near)
-            form = Dune(float(x), half, base, rise * scene.between(0.7, 1.2), near, scene.between(0, 6.3))
-            crest = np.minimum(crest, dune(scene, form))
+    for x in scene.rng.permutation(stations(scene, 1.25, -0.1)):
+        half = unit * scene.between(0.5, 0.8) * (0.6 + 0.6 * near)
+        form = Dune(float(x), half, base, rise * scene.between(0.7, 1.2), near, scene.between(0, 6.3))
+        crest = np.minimum(crest, dune(scene, form))
     return crest
 
 
@@ -68,16 +68,14 @@ def _plain(scene: Scene, horizon: float) -> np.ndarray:
     unit = scene.side
     base = horizon + (scene.height - horizon) * 0.42
     summit = scene.width * 0.5 + scene.focus * unit * 0.3
-    with scene.thing("沙漠", "沙"):
-        return dune(scene, Dune(summit, unit * 0.9, base, unit * 0.03, 0.85, scene.between(0, 6.3)))
+    return dune(scene, Dune(summit, unit * 0.9, base, unit * 0.03, 0.85, scene.between(0, 6.3)))
 
 
 def _near_dune(scene: Scene) -> None:
     """A dune at the foot of a tall picture."""
     unit = scene.side
     summit = scene.width * 0.5 - scene.focus * unit * 0.3
-    with scene.thing("沙漠", "沙"):
-        dune(scene, Dune(summit, unit * 0.8, scene.height - unit * 0.2, unit * 0.3, 1.0, scene.between(0, 6.3)))
+    dune(scene, Dune(summit, unit * 0.8, scene.height - unit * 0.2, unit * 0.3, 1.0, scene.between(0, 6.3)))
 
 
 def _pool(scene: Scene, x: float, y: float, half: float, thick: float, crescent: bool) -> None:

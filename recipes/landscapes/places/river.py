@@ -53,14 +53,14 @@ def _stream(scene: Scene) -> None:
         scene.between(0.6, 1.1),
         scene.pick(("河面", "溪流")) if not many else "河面",
     )
+    if scene.facts.weather == "雾":
+        mist.veil(scene, horizon * 0.3, 0.4)
     if many:
         long_bridge(scene, x, row + unit * 0.012, half, reflected=True)
     else:
         design = scene.pick(("arch", "planks", "covered"), (0.55, 0.25, 0.2))
         bridge(scene, x, row + unit * 0.012, half / 1.12, design=design, reflected=True)
     mist.band(scene, horizon + unit * 0.02, unit * 0.04, 0.2 + 0.5 * scene.facts.fog)
-    if scene.facts.weather == "雾":
-        mist.veil(scene, horizon * 0.3, 0.4)
     if scene.chance(0.6):
         boat(
             scene,
@@ -157,10 +157,10 @@ def _water_town(scene: Scene) -> None:
             tree(scene, x - face * size * 0.8, foot, size * 2.1)
         cottage(scene, x, foot, size, 0.6 + 0.4 * min(1.0, size / (0.2 * unit)), kind, face)
     water(scene, line, scene.between(0.5, 0.9), "河面")
-    row = horizon + unit * 0.01 + float(drop(bridge_at))
-    bridge(scene, centre, row, bridge_at / 1.06, 0.92, "arch", reflected=True)
     if scene.facts.weather == "雾":
         mist.veil(scene, horizon * 0.3, 0.4)
+    row = horizon + unit * 0.01 + float(drop(bridge_at))
+    bridge(scene, centre, row, bridge_at / 1.06, 1.0, "arch", reflected=True)
     for i in range(int(scene.rng.integers(1, 3))):
         y = row + (height - row) * (0.4 + 0.3 * i)
         x = centre + scene.between(-0.5, 0.5) * float(y - row) * 0.5

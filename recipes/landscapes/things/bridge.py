@@ -19,6 +19,11 @@ def bridge(
     """
     design = design or scene.pick(tuple(NAMES), (0.5, 0.3, 0.2))
     parts = {"arch": _arch, "planks": _planks, "covered": _covered}[design](scene)
+    if scene.facts.night:
+        top = float(max(part.points[:, 1].max() for part in parts))
+        for at in (-1.1, -0.55, 0.0, 0.55, 1.1):
+            level = 0.5 if design == "covered" else 0.1 + (top - 0.1) * (1 - at * at / 1.69)
+            scene.lamp(x + at * size, y - level * size, size * 0.26)
     if reflected:
         mirror_image(scene, parts, x, y, size, line=-0.22)
     with scene.thing(NAMES[design], "桥"):
