@@ -9,6 +9,7 @@ from recipes.landscapes.parts import finish, weather
 from recipes.landscapes.places import PLACES
 from recipes.landscapes.scene import Scene
 from recipes.landscapes.styles import STYLES
+from recipes.landscapes.things.subjects import SUBJECTS
 from recipes.landscapes.visible import Sight, sights
 
 
@@ -30,6 +31,9 @@ def facts_of(seed: int, **wishes: str) -> Facts:
     rng = np.random.default_rng([seed, 0])
     styles = [wishes["style"]] if "style" in wishes else list(STYLES)
     places = {name: place.rules for name, place in PLACES.items() if wishes.get("place", name) == name}
+    subject = SUBJECTS.get(wishes.get("subject", ""))
+    if subject is not None:
+        places = {name: subject.rules(rules) for name, rules in places.items()}
     fitting = {name: rules for name, rules in places.items() if meets(rules, wishes)} or places
     rules = {name: narrowed(place, wishes) for name, place in fitting.items()}
     return wished(sample_facts(rng, styles, rules), **wishes)

@@ -29,7 +29,7 @@ def compose(scene: Scene) -> None:
         boat(scene, scene.width * (0.5 - scene.focus * 0.15), row, side * scene.between(0.08, 0.11))
     if scene.facts.weather == "雾":
         mist.veil(scene, horizon * 0.4, 0.4)
-    count = int(scene.between(26, 40) * scene.width / side)
+    count = int(scene.between(26, 40) * scene.width * scene.height / side**2)
     lotus_pond(scene, horizon + side * 0.10, scene.height * 1.02, count)
 
 

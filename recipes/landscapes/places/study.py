@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from recipes.drawing.colour import WHITE, mix
+from recipes.landscapes.facts import PlaceRules
 from recipes.landscapes.parts import ground, mist, mountains, sky
 from recipes.landscapes.parts.water import water
 from recipes.landscapes.places.base import Place
@@ -13,7 +15,7 @@ def compose(scene: Scene) -> None:
     subject = SUBJECTS[scene.facts.subject or _chosen(scene)]
     height, width = scene.height, scene.width
     foot = height * (scene.between(0.78, 0.85) if subject.stands in ("water", "shallows") else scene.between(0.82, 0.9))
-    share = scene.between(0.38, 0.62)
+    share = scene.between(0.38, 0.62) if width > 0.8 * height else scene.between(0.5, 0.78)
     size = min(width * share / subject.width, (foot - 0.06 * height) * scene.between(0.86, 0.98) / subject.height)
     horizon = height * scene.between(0.52, 0.66)
     sky.heaven(scene, horizon, disc=0.45)
@@ -23,7 +25,16 @@ def compose(scene: Scene) -> None:
     room = max(0.0, 0.42 - subject.width * size / width / 2)
     x = width * (0.5 + scene.focus * scene.between(0.0, room))
     foot = _ground(scene, subject, horizon, foot, size, x)
+    if subject.stands == "land" and (scene.facts.night or scene.facts.weather == "雾") and not scene.style.chinese:
+        _behind(scene, subject, x, foot, size)
     subject.draw(scene, x, foot, size)
+
+
+def _behind(scene: Scene, subject: Subject, x: float, foot: float, size: float) -> None:
+    """Pale mist behind a thing, so that it stands out in the dark and in fog."""
+    tall, half = subject.height * size, subject.width * size * 0.5
+    pale = mix(scene.palette.mist, WHITE, 0.12)
+    mist.patch(scene, x, foot - tall * 0.45, half * 1.25, tall * 0.6, 0.38 if scene.facts.night else 0.25, pale)
 
 
 def _chosen(scene: Scene) -> str:
@@ -52,4 +63,4 @@ def _ground(scene: Scene, subject: Subject, horizon: float, foot: float, size: f
     return scene.at(crest, x) + scene.side * 0.02
 
 
-PLACE = Place("study", ("特写", "近景"), compose)
+PLACE = Place("study", ("特写", "近景"), compose, PlaceRules(2.0))

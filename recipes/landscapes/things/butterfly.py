@@ -21,7 +21,7 @@ _WINGS = (
 def butterfly(scene: Scene, x: float, y: float, size: float, nearness: float = 1.0) -> None:
     """One butterfly in flight; `size`: its span in pixels."""
     inks = [scene.palette.lit(ink, 0.4) for ink in colours(scene.pick(_WINGS))]
-    folded = scene.between(0.45, 1.0)
+    folded = scene.between(0.6, 1.0)
     turn = scene.between(-40, 40)
     parts = []
     for side in (-1.0, 1.0):
@@ -39,9 +39,9 @@ def butterfly(scene: Scene, x: float, y: float, size: float, nearness: float = 1
 def butterflies_over_flowers(scene: Scene, x: float, y: float, size: float) -> None:
     """One near butterfly and one or two others over a clump of flowers that stands at (x, y), `size` pixels in all."""
     plant = chrysanthemums if scene.facts.season == "秋" else peonies
-    plant(scene, x + scene.between(-0.1, 0.1) * size, y, size * 0.52)
+    plant(scene, x + scene.between(-0.1, 0.1) * size, y, size * 0.48)
     side = 1.0 if scene.chance(0.5) else -1.0
-    butterfly(scene, x + side * size * 0.10, y - size * 0.78, size * scene.between(0.40, 0.48))
+    butterfly(scene, x + side * size * 0.10, y - size * 0.78, size * scene.between(0.50, 0.58))
     for across, up in ((-0.42, 0.62), (0.46, 0.52))[: int(scene.rng.integers(1, 3))]:
         butterfly(scene, x + side * across * size, y - up * size, size * scene.between(0.18, 0.24))
 

@@ -7,10 +7,10 @@ from recipes.landscapes.scene import Part, Scene
 from recipes.landscapes.things.quadruped import Build, Coat, Pose, ears, quadruped
 from recipes.landscapes.things.shapes import curve, limb, oval, oval_at, shifted
 
-_BUILD = Build(1.00, 0.40, 0.15, 0.055, (0.36, 0.28, 0.15), (0.31, 0.16, 0.085), 0.55)
+_BUILD = Build(1.00, 0.40, 0.15, 0.055, (0.31, 0.29, 0.17), (0.33, 0.18, 0.09), 0.52)
 _POSES = {
-    "standing": Pose(54, -26, (0.05, -0.04, -0.03, 0.05)),
-    "walking": Pose(48, -28, (0.16, -0.12, -0.10, 0.14), (0.06, 0.0, 0.0, 0.04)),
+    "standing": Pose(46, -28, (0.05, -0.04, -0.03, 0.05)),
+    "walking": Pose(40, -30, (0.16, -0.12, -0.10, 0.14), (0.06, 0.0, 0.0, 0.04)),
     "grazing": Pose(-48, -66, (0.10, -0.04, -0.02, 0.05), stretch=1.55),
 }
 
@@ -27,7 +27,7 @@ def deer(scene: Scene, x: float, y: float, height: float, nearness: float = 1.0,
     animal = quadruped(_BUILD, pose, Coat(coat, belly, mix(coat, scene.palette.ink, 0.7), spots))
     rump, flag = shifted(animal.tail, (0.02, -0.08))[0], shifted(animal.tail, (0, 0), (-0.09, -0.06), (-0.02, -0.12))
     tail = [Part(oval_at(rump, 0.06, 0.10, -15), pale), Part(curve(flag, closed=True), coat)]
-    front = ears(animal.poll, 0.15, coat, 0.9)
+    front = ears(animal.poll, 0.17, coat, 1.3)
     if antlers:
         front = _antlers(animal.poll, mix(scene.palette.lit("8a6a48"), scene.palette.bark, 0.3)) + front
     face = 1.0 if scene.chance(0.5) else -1.0

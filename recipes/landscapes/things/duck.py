@@ -27,6 +27,7 @@ def ducks(scene: Scene, x: float, y: float, size: float, nearness: float = 1.0, 
     face = 1.0 if scene.chance(0.5) else -1.0
     number = count or int(scene.rng.integers(1, 5))
     places = [(0.0, 0.0), (-1.15, -0.16), (-0.7, 0.30), (1.2, -0.2)][:number]
+    x += face * size * 0.55 * (number in (2, 3))
     for order, (across, down) in sorted(enumerate(places), key=lambda item: item[1][1]):
         share = (1.0 if order == 0 else scene.between(0.75, 0.9)) * (1 + 0.4 * down)
         _one(scene, x + face * across * size, y + down * size, size * share, nearness, kinds[order % 2], face)

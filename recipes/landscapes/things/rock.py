@@ -59,8 +59,8 @@ def _boulder(scene: Scene, x: float, y: float, size: float, nearness: float) -> 
 
 def _inks(scene: Scene, nearness: float) -> tuple[Colour, Colour]:
     stone = scene.material("old stone")
-    dark = scene.faded(mix(mix(stone, scene.palette.near, 0.62), scene.palette.ink, 0.15), nearness)
-    return dark, scene.faded(mix(scene.material("stone"), scene.palette.sun, 0.12), nearness)
+    dark = scene.faded(mix(mix(stone, scene.palette.near, 0.62), scene.palette.ink, 0.25), nearness)
+    return dark, scene.faded(mix(scene.material("stone"), scene.palette.sun, 0.2), nearness)
 
 
 def _carved(

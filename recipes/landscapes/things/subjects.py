@@ -1,11 +1,11 @@
 """Everything that a picture can be of: a name, how it is drawn large, where it stands, and when it can be seen."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from recipes.landscapes.facts import SEASONS, TIMES, WEATHERS, Facts
+from recipes.landscapes.facts import SEASONS, TIMES, WEATHERS, Facts, PlaceRules
 from recipes.landscapes.parts import ground
 from recipes.landscapes.scene import Scene
 from recipes.landscapes.things.bamboo import grove
@@ -70,6 +70,12 @@ class Subject:
     def fits(self, facts: Facts) -> bool:
         """Whether it can be seen in this season, weather and time of day."""
         return facts.season in self.seasons and facts.weather in self.weathers and facts.time in self.times
+
+    def rules(self, place: PlaceRules) -> PlaceRules:
+        """The rules of a place, as far as the thing can be seen."""
+        seasons = [season for season in place.seasons if season in self.seasons]
+        weathers = [weather for weather in place.weathers if weather in self.weathers]
+        return replace(place, seasons=seasons, weathers=weathers, times=[t for t in place.times if t in self.times])
 
 
 def _crossing(scene: Scene, x: float, y: float, size: float) -> None:
@@ -139,8 +145,8 @@ SUBJECTS: dict[str, Subject] = {
     "牧童骑牛": Subject(_herd_boy, ("水牛",), 1.8, 1.6),
     "水牛": Subject(_buffalo, ("水牛",), 1.8, 1.15),
     "仙鹤": Subject(crane, ("仙鹤",), 0.95, 1.1),
-    "飞鹤": Subject(_cranes, ("仙鹤",), 2.2, 1.5, "air"),
-    "鸭子": Subject(_ducks, ("鸭子",), 2.2, 0.7, "water"),
+    "飞鹤": Subject(_cranes, ("仙鹤",), 1.8, 1.5, "air"),
+    "鸭子": Subject(_ducks, ("鸭子",), 1.7, 0.7, "water"),
     "蝴蝶": Subject(butterflies_over_flowers, ("蝴蝶",), 0.9, 1.1, seasons=SEASONS[:3], weathers=("晴", "雾")),
     "亭子": Subject(pavilion, ("亭子",), 1.5, 1.4),
     "水榭": Subject(water_pavilion, ("水榭",), 2.2, 1.2, "water"),
