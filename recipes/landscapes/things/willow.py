@@ -58,7 +58,7 @@ def _strands(
     above = ys < y - height * 0.03
     strands = np.stack([np.stack([xs[:, :-1], ys[:, :-1]], -1), np.stack([xs[:, 1:], ys[:, 1:]], -1)], 2)
     kept = strands[above[:, 1:]]
-    scene.strokes(kept, np.full(len(kept), max(1.0, 1.1 * pixel)), inks[0], 0.75 if bare else 0.5)
+    scene.strokes(kept, np.full(len(kept), max(1.0, 1.1 * pixel)), inks[0], 0.8 if bare else 0.7)
     if bare:
         if scene.facts.snow:
             share = above & (rng.random(xs.shape) < 0.3)
