@@ -53,8 +53,8 @@ class Subject:
     """One thing that `study` draws large.
 
     `draw`: takes a scene, the pixel (x, y) of the foot (of the middle, for what flies) and a size in pixels;
-    `width`, `height`: of what it draws, in units of that size;
-    `stands`: on 'land', on 'water', in 'shallows' or in the 'air';
+    `width`, `height`: of what it draws, in units of that size, roughly;
+    `stands`: on 'land', on 'water', in 'shallows', in the 'air', or it grows in from the picture's 'edge';
     `names`: under which `visible.sights` may find it; `seasons`, `weathers`, `times`: when it can be seen.
     """
 
@@ -131,7 +131,7 @@ SUBJECTS: dict[str, Subject] = {
     "椰子树": Subject(palm, ("椰子树",), 0.85, weathers=_NO_SNOW),
     "芭蕉": Subject(banana, ("芭蕉",), 0.9, seasons=SEASONS[:3]),
     "枯树": Subject(dead_tree, ("枯树",), 0.8),
-    "梅花": Subject(plum, ("梅花",), 1.0, 0.7, "air", ("冬", "春"), ("晴", "雾", "雪")),
+    "梅花": Subject(plum, ("梅花",), 1.0, 0.7, "edge", ("冬", "春"), ("晴", "雾", "雪")),
     "荷花": Subject(lotus, ("荷花",), 1.2, 1.0, "water", ("夏",)),
     "牡丹": Subject(peonies, ("牡丹",), 1.1, 1.1, seasons=("春", "夏")),
     "菊花": Subject(chrysanthemums, ("菊花",), 1.1, 1.1, seasons=("秋",)),
