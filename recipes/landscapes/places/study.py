@@ -36,7 +36,7 @@ def compose(scene: Scene) -> None:
     crest = _ground(scene, subject, horizon, foot)
     x = width * (0.5 + scene.focus * 0.02)
     state = scene.rng.bit_generator.state
-    extent = _sketched(scene, subject, x, crest)
+    extent = _sketched(scene, subject, x)
     scene.rng.bit_generator.state = state
     size = min(width * share / (extent.left + extent.right), (foot - 0.07 * height) * 0.94 / max(extent.up, 0.1))
     if subject.stands == "edge":
@@ -46,13 +46,13 @@ def compose(scene: Scene) -> None:
     x = _column(scene, extent, size)
     row = _row(scene, subject, crest, x, foot, extent, size)
     dim = scene.facts.night or scene.facts.weather == "雾"
-    if subject.stands == "land" and dim and not scene.style.chinese:
+    if subject.stands == "land" and dim and not scene.style.chinese and not scene.style.flat:
         _behind(scene, extent, x, row, size)
     scene.rng.bit_generator.state = state
     subject.draw(scene, x, row, size)
 
 
-def _sketched(scene: Scene, subject: Subject, x: float, crest: np.ndarray | None) -> _Extent:
+def _sketched(scene: Scene, subject: Subject, x: float) -> _Extent:
     """How far the thing will reach: it is drawn small, measured, and undone."""
     size = 0.42 * min(scene.width / subject.width, scene.height / subject.height)
     row = scene.height * 0.72 if subject.stands != "air" else scene.height * 0.5

@@ -59,7 +59,7 @@ def _one(scene: Scene, x: float, y: float, size: float, nearness: float) -> None
         tone = 0.5 - 0.5 * np.sin(turn)
         parts.append(Part(oval(0.44 * np.cos(turn), 0.60 + 0.22 * np.sin(turn), 0.19, 0.16), mix(wool, shade, tone)))
     parts.append(Part(oval(0, 0.60, 0.52, 0.28), mix(wool, shade, 0.35)))
-    for a, b in rng.uniform(-1, 1, (14, 2)):
+    for a, b in rng.uniform(-1, 1, (14 if scene.style.contour is None else 3, 2)):
         bright = mix(shade, wool, 0.5 + 0.5 * b)
         parts.append(Part(oval(0.42 * a, 0.64 + 0.20 * b, 0.13, 0.10), bright))
     hx, hy, tilt = (0.72, 0.36, -58) if grazes else (0.64, 0.86, -32)
