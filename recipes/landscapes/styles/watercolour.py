@@ -39,11 +39,14 @@ class Watercolour(NaturalStyle):
             image = np.power(np.clip(image, 0, 1), np.float32(0.85))
         image = _flow_together(image, scene.pixel)
         height, width = image.shape[:2]
-        pigment = 1 - image / _PAPER
+        dark_side, light_side = _edges(image, scene.pixel)
         pooled = scene.noise(height, width, 3.2)
-        density = 0.92 + 0.12 * pooled + 1.5 * _wet_edges(image, scene.pixel) + 0.10 * _backruns(scene, height, width)
-        washed = _PAPER * (1 - pigment * density[..., None])
-        return finish.saturate(washed, 1.22)
+        granules = cv2.GaussianBlur(scene.noise(height, width, 9.0), (0, 0), 1.3 * scene.pixel)
+        density = 0.84 + 0.15 * pooled + 0.10 * granules + 0.18 * _backruns(scene, height, width)
+        density += 2.0 * dark_side - 1.6 * light_side
+        density *= 1 - _paling(scene, pooled)
+        pigment = (1 - image / _PAPER) * np.clip(density, 0.1, 1.7)[..., None]
+        return finish.saturate(_PAPER * (1 - pigment), 1.2)
 
 
 def _wander(scene: Scene, image: np.ndarray) -> np.ndarray:
@@ -61,12 +64,19 @@ def _flow_together(image: np.ndarray, pixel: float) -> np.ndarray:
     return cv2.bilateralFilter(image, int(5 * pixel) | 1, 0.10, 2.4 * pixel)
 
 
-def _wet_edges(image: np.ndarray, pixel: float) -> np.ndarray:
-    """(h, w): pigment that gathers where a darker wash ends."""
+def _edges(image: np.ndarray, pixel: float) -> tuple[np.ndarray, np.ndarray]:
+    """(h, w) each: pigment that gathers inside the edge of a darker wash, and paper left white beside it."""
     light = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
-    near = np.clip(cv2.GaussianBlur(light, (0, 0), 2.2 * pixel) - light, 0, 0.25)
-    wide = np.clip(cv2.GaussianBlur(light, (0, 0), 6 * pixel) - light, 0, 0.2)
-    return near + 0.5 * wide
+    near = cv2.GaussianBlur(light, (0, 0), 2.0 * pixel) - light
+    wide = cv2.GaussianBlur(light, (0, 0), 6 * pixel) - light
+    return np.clip(near, 0, 0.25) + 0.5 * np.clip(wide, 0, 0.2), np.clip(-near - 0.015, 0, 0.25)
+
+
+def _paling(scene: Scene, pooled: np.ndarray) -> np.ndarray:
+    """(h, w): washes run out towards the corners, unevenly, without a border."""
+    x, y = finish.corners(scene)
+    far = np.clip((x * x + y * y) * np.float32(0.5) + np.float32(0.12) * pooled, 0, 1)
+    return far**2.5 * np.float32(0.55)
 
 
 def _backruns(scene: Scene, height: int, width: int) -> np.ndarray:
