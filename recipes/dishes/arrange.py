@@ -63,7 +63,7 @@ def heap(
 ) -> None:
     """Pieces of several ingredients mixed in a mound; `bed`: what shows between them."""
     if bed is not None:
-        mound(scene, surface, stocks[0][0].name, bed, radius * 1.04, height * 0.6)
+        mound(scene, surface, stocks[0][0].name, bed, radius * 0.92, height * 0.6)
     names = [stock for stock, count in stocks for _ in range(count)]
     scene.rng.shuffle(names)  # type: ignore[arg-type]
     spots = sunflower(scene, len(names), radius, jitter)

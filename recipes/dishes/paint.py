@@ -43,7 +43,10 @@ def paint(seed: int, size: tuple[int, int] = (256, 256), **wishes: str) -> Paint
     scene = Scene(facts, size, STYLES[facts.style], np.random.default_rng([seed, 1]))
     tables.lay(scene)
     surface = VESSELS[facts.vessel].draw(scene)
-    MENU[facts.dish].compose(scene, surface)
+    dish = MENU[facts.dish]
+    if dish.free:
+        surface.face, surface.turn = (1.0 if scene.chance(0.5) else -1.0), scene.between(-0.4, 0.4)
+    dish.compose(scene, surface)
     extras.beside(scene)
     if not STYLES[facts.style].table:
         tables.seal(scene)

@@ -224,7 +224,9 @@ class Piece:
         colour[0] *= 1 + dark
         colour[2] *= 1 - dark * np.float32(0.8)
         if style.rim:
-            colour *= 1 - np.float32(style.rim) * np.clip(1 - depth * np.float32(1 / (5 * scene.pixel)), 0, 1)
+            colour *= 1 - np.float32(style.rim) * np.clip(
+                1 - depth * np.float32(1 / min(5 * scene.pixel, 0.5 * deepest)), 0, 1
+            )
         if style.bloom:
             colour *= 1 + np.float32(style.bloom) * scene.noise(mask.shape[0], mask.shape[1], 2.2)
         if look.gloss:

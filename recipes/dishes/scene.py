@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -37,10 +37,14 @@ class Surface:
     deep: bool = False
     stretch: float = 1.0  # the half width over `unit`, of oval dishes
     rim: float = 0.0  # height of the wall around it, in units
-    extras: dict[str, float] = field(default_factory=dict)
+    face: float = 1.0  # -1: laid out as in a mirror
+    turn: float = 0.0  # by which a layout is turned, in radians
 
     def at(self, u: float, v: float, height: float = 0.0) -> tuple[float, float]:
         """Canvas pixels of a place in the unit disc, `height` units above the surface."""
+        if self.turn or self.face < 0:
+            c, s = math.cos(self.turn), math.sin(self.turn)
+            u, v = self.face * (u * c - v * s), u * s + v * c
         return (
             self.x + u * self.unit * self.stretch,
             self.y + v * self.unit * self.squash - height * self.unit * self.lift,

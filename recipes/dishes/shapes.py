@@ -40,6 +40,7 @@ def blob(rng: np.random.Generator, rough: float = 0.15, across: float = 1.0, dow
     radius = np.ones_like(t)
     for octave in (2, 3, 4, 5):
         radius += rough * rng.normal(0, 1) / octave * np.cos(octave * t + rng.uniform(0, 6.3)) * 1.4
+    radius = np.clip(radius, 0.72, 1.22)
     return np.stack([across * radius * np.cos(t), down * radius * np.sin(t)], 1)
 
 

@@ -145,9 +145,12 @@ def _paper(scene: Scene) -> None:
 def seal(scene: Scene) -> None:
     """A red seal in a corner of the paper, where nothing else lies."""
     side = scene.side * 0.085
-    right, low = scene.chance(0.5) and not scene.facts.beside, scene.chance(0.75)
-    x = scene.width - side * 1.55 if right else side * 0.55
-    y = scene.height - side * 1.55 if low else side * 0.55
+    low, high = side * 0.55, side * 1.55
+    corners = [(x, y) for y in (scene.height - high, low) for x in (low, scene.width - high)]
+    free = [(x, y) for x, y in corners if not scene.owner[int(y) : int(y + side), int(x) : int(x + side)].any()]
+    if not free:
+        return
+    x, y = free[int(scene.rng.integers(len(free)))]
     outline = np.array([[0, 0], [1, 0.02], [0.98, 1], [0.01, 0.98]]) * side + [x, y]
     red = colour("b3261e")
     with scene.thing("印章"):

@@ -208,28 +208,23 @@ def char_siu(scene: Scene, surface: Surface, size: float = 0.25, angle: float = 
     return scene.stock("叉烧片", piece, look, surface.unit * size, 5, 0.35, (angle - 0.12, angle + 0.12))
 
 
-def chicken_slices(scene: Scene, surface: Surface, size: float = 0.24, angle: float = 0.0) -> Stock:
-    """White-cut chicken: pale meat under a yellow skin, cut across."""
-
-    def piece() -> tuple[np.ndarray, list[Mark]]:
-        marks = [
-            Mark(np.array([[0.34, -1.2], [0.38, 0.0], [0.34, 1.2]]), colour("fff6e6"), 0.22),
-            Mark(np.array([[0.22, -1.2], [0.25, 0.0], [0.22, 1.2]]), colour("e3b870"), 0.04),
-        ]
-        return box(0.40, 1.0, 0.36), marks
-
+def chicken_pieces(scene: Scene, surface: Surface, size: float = 0.3, angle: float = 0.0) -> Stock:
+    """White-cut chicken, chopped: a yellow skin above, white meat at the cut."""
     look = Look(
-        colour("f8cf58"),
+        colour("f6cd62"),
         gloss=0.9,
-        dome=0.55,
-        edge=0.6,
-        patch=colour("fbe08a"),
+        dome=0.5,
+        edge=0.5,
+        patch=colour("fbe3a0"),
         patched=0.45,
-        edge_ink=colour("e0a838"),
-        edge_share=0.25,
+        edge_ink=colour("e8b64c"),
+        edge_share=0.3,
+        bumps=0.8,
         sharp=18,
     )
-    return scene.stock("鸡肉", piece, look, surface.unit * size, 2, 0.35, (angle - 0.1, angle + 0.1))
+    bands = [(0.2, colour("f0c060")), (0.78, colour("fff6e8")), (1.0, colour("f0d2b4"))]
+    outline = box(0.36, 1.0, 0.22)
+    return blocks(scene, "鸡肉", outline, surface.unit * size, 1.0, look, bands, 5, (angle - 0.1, angle + 0.1))
 
 
 def drumstick(scene: Scene, size: float, angle: float) -> Piece:

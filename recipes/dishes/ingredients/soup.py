@@ -88,7 +88,7 @@ def sauce(
     scene: Scene, surface: Surface, ink: Colour, radius: float = 0.8, name: str = "酱汁", gloss: float = 0.8
 ) -> None:
     """A shallow pool of an irregular outline."""
-    outline = blob(scene.rng, 0.14, surface.stretch, 1.0)
+    outline = blob(scene.rng, 0.10, surface.stretch, 1.0)
     look = Look(
         ink, gloss=gloss, dome=0.25, edge=0.14, edge_ink=mix(ink, (1, 0.7, 0.3), 0.3), edge_share=0.12, contour=0.5
     )

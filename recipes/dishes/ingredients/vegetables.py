@@ -103,7 +103,7 @@ def broccoli(scene: Scene, surface: Surface, size: float = 0.24) -> Stock:
         turn = scene.between(-0.5, 0.5)
         stem = Look(colour("a9d178"), gloss=0.5, dome=0.8)
         piece.lump(box(0.26, 0.5, 0.15), stem, unit, turn, 0.8, (0.55 * unit * math.sin(-turn), 0.6 * unit))
-        for ring, (count, radius, tone) in enumerate(((9, 0.62, "2a7a2c"), (6, 0.36, "3a9636"), (3, 0.14, "57b044"))):
+        for ring, (count, radius, tone) in enumerate(((11, 0.66, "2a7a2c"), (8, 0.42, "3a9636"), (4, 0.18, "57b044"))):
             start = scene.angle()
             spots = [(start + 2 * math.pi * k / count) for k in range(count)]
             for a in sorted(spots, key=lambda a: math.sin(a)):
@@ -114,17 +114,17 @@ def broccoli(scene: Scene, surface: Surface, size: float = 0.24) -> Stock:
                     dome=1.0,
                     patch=mix(colour(tone), (0.8, 0.9, 0.4), 0.35),
                     patched=0.4,
-                    contour=0.5,
+                    contour=0.3 if ring == 0 else 0.12,
                     bumps=1.2,
                 )
-                piece.lump(blob(scene.rng, 0.12), look, unit * 0.34, 0.0, 0.8, at)
+                piece.lump(blob(scene.rng, 0.12), look, unit * 0.28, 0.0, 0.8, at)
         sprites.append(piece.done())
     return Stock("西兰花", sprites)
 
 
 def rice(scene: Scene, surface: Surface, size: float = 0.05, code: str = "fbf6ea", name: str = "米饭") -> Stock:
     ink = colour(code)
-    look = Look(ink, gloss=0.4, dome=1.0, edge_ink=mix(ink, (0.72, 0.58, 0.38), 0.45), edge_share=0.7, contour=0.4)
+    look = Look(ink, gloss=0.4, dome=1.0, edge_ink=mix(ink, (0.78, 0.60, 0.34), 0.36), edge_share=0.7, contour=0.2)
     return scene.stock(
         name, lambda: (disc(1.0, 0.48, count=14), ()), look, max(surface.unit * size, 8 * scene.pixel), 10, shadow=0.6
     )
@@ -169,18 +169,18 @@ def fried_egg(scene: Scene, size: float) -> Piece:
 
 
 def century_egg(scene: Scene, surface: Surface, size: float = 0.14) -> Stock:
-    """Pieces of preserved egg: dark amber jelly, a grey-green yolk."""
+    """Wedges of preserved egg: dark amber jelly around a grey-green yolk."""
 
     def piece() -> tuple[np.ndarray, list[Mark]]:
-        return chunk(scene.rng, 5, 1.2), [Mark(disc(0.45, 0.4, 0.1, 0.25, 14), colour("5f7a5a"))]
+        t = np.linspace(0, math.pi, 16)
+        wedge = np.stack([np.cos(t), 0.95 * np.sin(t) - 0.35], 1)
+        return wedge, [
+            Mark(disc(0.56, 0.40, 0.0, -0.26, 16), colour("87a58a")),
+            Mark(disc(0.3, 0.2, 0.0, -0.3, 12), colour("5c7a62")),
+        ]
 
-    return scene.stock(
-        "皮蛋",
-        piece,
-        Look(colour("3a2a1c"), gloss=1.0, dome=0.5, edge_ink=colour("6b4a20"), edge_share=0.3),
-        surface.unit * size,
-        6,
-    )
+    look = Look(colour("4a2f1a"), gloss=1.0, dome=0.5, edge_ink=colour("7a5226"), edge_share=0.4, contour=0.7)
+    return scene.stock("皮蛋", piece, look, surface.unit * size, 7)
 
 
 def marbled_egg(scene: Scene, size: float) -> Piece:

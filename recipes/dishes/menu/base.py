@@ -22,6 +22,7 @@ class Dish:
     hot: bool = True
     beside: Sequence[str] = ("筷子",)
     views: Sequence[str] = tuple(VIEWS)
+    free: bool = False  # its layout may be turned and mirrored
 
     @property
     def rules(self) -> DishRules:

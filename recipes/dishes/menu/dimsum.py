@@ -206,10 +206,15 @@ def egg_tarts(scene: Scene, surface: Surface) -> None:
 def soy_milk(scene: Scene, surface: Surface) -> None:
     broth(scene, surface, colour("fbf0d8"), "豆浆", edge=colour("ecd9b2"))
     ring = Look(colour("fffaf0"), gloss=0.6, dome=0.6, contour=0.4)
-    if surface.deep and scene.facts.vessel != "玻璃杯":
+    if scene.facts.vessel != "玻璃杯":
         for k, tilt in enumerate((0.5, 0.75)):
             stick = dough.fried_stick(scene, surface.unit * 0.62, tilt - math.pi * (0.5 - 0.3 * scene.light))
             top(scene, surface, stick.done(), "油条", scene.light * (0.42 + 0.18 * k), -0.42 + 0.2 * k, 0.1)
+    elif scene.view.name != "特写":
+        beside = dough.fried_stick(scene, scene.side * 0.34, math.pi / 2 + scene.between(-0.25, 0.25))
+        scene.stamp(
+            beside.done(1.3), surface.x - surface.unit * 1.0 - scene.side * 0.13, surface.y + 0.06 * scene.side, "油条"
+        )
     bubbles = scene.stock("气泡", lambda: (disc(count=14), ()), ring, surface.unit * 0.05, 4, 0.2, shadow=0.5)
     side = scene.angle()
     for k in range(9):
@@ -220,21 +225,21 @@ def soy_milk(scene: Scene, surface: Surface) -> None:
 DISHES = [
     Dish("饺子", ("白瓷盘", "青花盘", "黑陶盘", "竹蒸笼"), jiaozi),
     Dish("小笼包", ("竹蒸笼",), soup_buns),
-    Dish("包子", _STEAMED, big_buns),
+    Dish("包子", _STEAMED, big_buns, free=True),
     Dish("馒头", ("竹蒸笼", "青花盘", "黑陶盘", "木板"), mantou),
-    Dish("烧卖", ("竹蒸笼", "白瓷盘", "绿叶"), shumai),
-    Dish("虾饺", ("竹蒸笼", "黑陶盘", "绿叶"), har_gow),
+    Dish("烧卖", ("竹蒸笼", "白瓷盘", "绿叶"), shumai, free=True),
+    Dish("虾饺", ("竹蒸笼", "黑陶盘", "绿叶"), har_gow, free=True),
     Dish("肠粉", PLATES, rice_rolls),
     Dish("春卷", (*PLATES, "木板", "油纸"), spring_rolls, beside=()),
     Dish("油条", ("白瓷盘", "青花盘", "木板", "油纸"), fried_sticks, beside=()),
     Dish("馄饨", LIGHT_BOWLS, wontons, beside=("勺子",)),
     Dish("汤圆", ("黑陶碗", "红漆碗", "青花碗", "青瓷碗"), tangyuan, beside=("勺子",)),
-    Dish("粽子", SNACKS, zongzi, beside=()),
+    Dish("粽子", SNACKS, zongzi, beside=(), free=True),
     Dish("生煎包", ("铁锅", "白瓷盘"), pan_buns),
     Dish("麻团", (*PLATES, "竹蒸笼"), sesame_balls, beside=()),
     Dish("葱油饼", (*PLATES, "木板", "铁锅"), scallion_cakes, beside=()),
-    Dish("肉夹馍", ("木板", "油纸", "白瓷盘", "青花盘"), stuffed_breads, beside=()),
+    Dish("肉夹馍", ("木板", "油纸", "白瓷盘", "青花盘"), stuffed_breads, beside=(), free=True),
     Dish("煎饼", ("油纸", "木板", "白瓷盘"), crepes, beside=()),
-    Dish("蛋挞", SNACKS, egg_tarts, True, ()),
+    Dish("蛋挞", SNACKS, egg_tarts, True, (), free=True),
     Dish("豆浆", ("玻璃杯", "白瓷碗", "青花碗", "黑陶碗"), soy_milk, beside=("勺子",)),
 ]

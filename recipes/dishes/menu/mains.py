@@ -79,7 +79,10 @@ def peking_duck(scene: Scene, surface: Surface) -> None:
 
 
 def red_pork(scene: Scene, surface: Surface) -> None:
-    sauce(scene, surface, colour("6e1f0a"), 0.92 if surface.deep else 0.84)
+    if surface.deep:
+        broth(scene, surface, colour("7a260c"), "酱汁", edge=colour("4a1406"), radius=0.98)
+    else:
+        sauce(scene, surface, colour("7a260c"), 0.80)
     size = surface.unit * 0.19
     pieces = [meat.belly_block(scene, size, 0.3 * k + scene.between(-0.15, 0.15)) for k in range(5)]
     stock = dough.stock_of("五花肉", pieces)
@@ -168,7 +171,10 @@ def twice_cooked_pork(scene: Scene, surface: Surface) -> None:
 
 
 def tomato_eggs(scene: Scene, surface: Surface) -> None:
-    sauce(scene, surface, colour("e2521c"), 0.86 if not surface.deep else 0.95)
+    if surface.deep:
+        broth(scene, surface, colour("e2521c"), "酱汁", radius=0.98)
+    else:
+        sauce(scene, surface, colour("e2521c"), 0.82)
     heap(
         scene,
         surface,
@@ -208,14 +214,15 @@ def crayfish_heap(scene: Scene, surface: Surface) -> None:
 
 
 def white_chicken(scene: Scene, surface: Surface) -> None:
-    for k, turn in enumerate(np.linspace(-1.0, 1.15, 8)):
-        u, v = 0.52 * math.sin(turn) - 0.04, 0.34 - 0.62 * math.cos(turn)
-        stock = meat.chicken_slices(scene, surface, 0.37, float(turn))
-        top(scene, surface, stock.sprites[k % len(stock.sprites)], stock.name, u, v, 0.05)
-    leg = meat.drumstick(scene, surface.unit * 0.40, scene.between(-0.15, 0.15) + 0.25)
-    top(scene, surface, leg.done(), "鸡腿", -0.12, 0.34, 0.08)
+    for v, count in ((-0.42, 6), (0.02, 7)):
+        stock = meat.chicken_pieces(scene, surface, 0.27, -0.12)
+        for k in range(count):
+            u = 0.2 * (k - (count - 1) / 2)
+            top(scene, surface, stock.sprites[k % 5], stock.name, u - 0.02, v + 0.05 * u * u, 0.02)
+    leg = meat.drumstick(scene, surface.unit * 0.36, math.pi - scene.between(0.1, 0.4))
+    top(scene, surface, leg.done(), "鸡腿", -0.08, 0.52, 0.05)
     bowl = Look(colour("f4f3ee"), gloss=0.6, dome=0.3, edge=0.2)
-    top(scene, surface, scene.piece(disc(), bowl, surface.unit * 0.23, 0, 0.1), "姜葱酱", 0.50, 0.52)
+    top(scene, surface, scene.piece(disc(), bowl, surface.unit * 0.23, 0, 0.1), "姜葱酱", 0.58, 0.42)
     top(
         scene,
         surface,
@@ -230,7 +237,7 @@ def white_chicken(scene: Scene, surface: Surface) -> None:
         0.50,
         0.51,
     )
-    lay(scene, surface, garnish.coriander(scene, surface, 0.15), [(-0.62, 0.28), (-0.56, 0.42), (-0.68, 0.14)])
+    lay(scene, surface, garnish.coriander(scene, surface, 0.15), [(0.30, 0.66), (0.40, 0.72), (0.36, 0.58)])
 
 
 def roast_pork(scene: Scene, surface: Surface) -> None:
@@ -328,7 +335,7 @@ def sour_soup(scene: Scene, surface: Surface) -> None:
 
 
 def broccoli(scene: Scene, surface: Surface) -> None:
-    heap(scene, surface, [(vegetables.broccoli(scene, surface, 0.26), 17)], 0.58, 0.3, colour("3a6a24"), 0.12)
+    heap(scene, surface, [(vegetables.broccoli(scene, surface, 0.31), 12)], 0.58, 0.3, colour("3a6a24"), 0.12)
     strew(scene, surface, garnish.garlic(scene, surface), 26, 0.58, 0.36)
 
 
@@ -365,8 +372,8 @@ DISHES = [
     Dish("白切鸡", ("青花盘", "黑陶盘", "青瓷盘", "白瓷盘"), white_chicken, False),
     Dish("叉烧", PLATES, roast_pork),
     Dish("水煮鱼", (*LIGHT_BOWLS, "黑陶碗"), boiled_fish),
-    Dish("火锅", ("鸳鸯锅",), hotpot),
+    Dish("火锅", ("鸳鸯锅",), hotpot, free=True),
     Dish("酸辣汤", (*LIGHT_BOWLS, "砂锅"), sour_soup, beside=("勺子",)),
     Dish("蒜蓉西兰花", PLATES, broccoli),
-    Dish("大闸蟹", ("竹蒸笼", "白瓷盘", "青花盘", "长盘"), hairy_crabs, beside=()),
+    Dish("大闸蟹", ("竹蒸笼", "白瓷盘", "青花盘", "长盘"), hairy_crabs, beside=(), free=True),
 ]

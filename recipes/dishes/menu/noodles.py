@@ -113,7 +113,7 @@ def glass_noodle_soup(scene: Scene, surface: Surface) -> None:
 
 
 def fried_noodles(scene: Scene, surface: Surface) -> None:
-    mound(scene, surface, "面条", colour("a8641e"), 0.78, 0.2)
+    mound(scene, surface, "面条", colour("a8641e"), 0.68, 0.2)
     noodles(scene, surface, colour("dc9a3c"), 0.036, 26, 6, 0.76, 0.36, sunk=False, shade=colour("8a4a16"))
     meats = shreds(scene, surface, "肉丝", [colour("a85f3a"), colour("8e4a2a")], 0.2, 0.17)
     strew(scene, surface, meats, 9, 0.6, 0.36)
@@ -124,11 +124,11 @@ def fried_noodles(scene: Scene, surface: Surface) -> None:
 
 
 def fried_rice(scene: Scene, surface: Surface) -> None:
-    grains = vegetables.rice(scene, surface, 0.052, "fbe6b0")
+    grains = vegetables.rice(scene, surface, 0.052, "fdeab0")
     peas = garnish.peas(scene, surface, 0.055)
     carrots = meat.cubes(scene, surface, "胡萝卜丁", (colour("f2842a"), colour("f8a24a")), 0.062, 0.6)
     egg = vegetables.egg_curds(scene, surface, 0.1)
-    heap(scene, surface, [(grains, 230), (peas, 22), (carrots, 20), (egg, 20)], 0.72, 0.5, colour("e6bb6a"), 0.35)
+    heap(scene, surface, [(grains, 230), (peas, 22), (carrots, 20), (egg, 20)], 0.72, 0.5, colour("efc978"), 0.35)
     strew(scene, surface, seafood.peeled_shrimps(scene, surface, 0.15), 5, 0.48, 0.5)
     strew(scene, surface, garnish.scallions(scene, surface, 0.042), 14, 0.6, 0.5)
 
@@ -155,7 +155,7 @@ def claypot_rice(scene: Scene, surface: Surface) -> None:
 
 DISHES = [
     Dish("牛肉面", BOWLS, beef_noodles),
-    Dish("拉面", ("黑陶碗", "红漆碗", "白瓷碗", "青花碗"), ramen),
+    Dish("拉面", ("黑陶碗", "红漆碗", "白瓷碗", "青花碗"), ramen, free=True),
     Dish("炸酱面", (*LIGHT_BOWLS, "黑陶碗"), sauce_noodles),
     Dish("凉皮", LIGHT_BOWLS, cold_noodles, False),
     Dish("粉丝汤", BOWLS, glass_noodle_soup),

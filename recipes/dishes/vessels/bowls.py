@@ -73,6 +73,7 @@ def _celadon(scene: Scene) -> Surface:
 def _glass(scene: Scene) -> Surface:
     """A tall glass, which is seen through: its content is painted with it."""
     x, y, unit = place(scene)
+    x += 0.0 if scene.view.name == "特写" else 0.06 * scene.side
     unit *= 0.62
     y -= unit * 0.5 * scene.view.lift
     content = colour("f3e8cf")
