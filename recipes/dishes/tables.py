@@ -147,7 +147,12 @@ def seal(scene: Scene) -> None:
     side = scene.side * 0.085
     low, high = side * 0.55, side * 1.55
     corners = [(x, y) for y in (scene.height - high, low) for x in (low, scene.width - high)]
-    free = [(x, y) for x, y in corners if not scene.owner[int(y) : int(y + side), int(x) : int(x + side)].any()]
+    owner, margin = scene.owner, side * 0.3
+    free = [
+        (x, y)
+        for x, y in corners
+        if not owner[int(y - margin) : int(y + side + margin), int(x - margin) : int(x + side + margin)].any()
+    ]
     if not free:
         return
     x, y = free[int(scene.rng.integers(len(free)))]
