@@ -140,9 +140,19 @@ class Scene(Canvas):
         brushes.strokes(self, segments, widths, ink, alpha, self.style.dry, self.style.texture)
 
     def solid(
-        self, parts: Sequence[Part], x: float, y: float, size: float, nearness: float = 1.0, face: float = 1.0
+        self,
+        parts: Sequence[Part],
+        x: float,
+        y: float,
+        size: float,
+        nearness: float = 1.0,
+        face: float = 1.0,
+        snow: bool = True,
     ) -> None:
-        """Polygons as one lit solid that stands at (x, y), `size` pixels for each unit, mirrored where `face` is -1."""
+        """Polygons as one lit solid that stands at (x, y), `size` pixels for each unit, mirrored where `face` is -1.
+
+        `snow`: it lies on the solid where it snows.
+        """
         points = np.concatenate([part.points for part in parts])
         region = self.region(x + points[:, 0] * size * face, y - points[:, 1] * size, 3)
         if region is None:
@@ -162,7 +172,7 @@ class Scene(Canvas):
         if self.style.solid_texture:
             shading = shading + self.style.solid_texture * self.noise(region.height, region.width, 2.0)
         self.blend(cover, [inks[..., i] * shading for i in range(3)], region.top, region.left)
-        if self.facts.snow:
+        if snow and self.facts.snow:
             self._snow_on(cover, size, region.top, region.left)
 
     def _snow_on(self, cover: np.ndarray, size: float, y: int, x: int) -> None:

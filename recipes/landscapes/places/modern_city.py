@@ -10,7 +10,7 @@ from recipes.landscapes.places.base import Place
 from recipes.landscapes.places.layout import sides, stations
 from recipes.landscapes.scene import Scene
 from recipes.landscapes.things.boat import boat
-from recipes.landscapes.things.bridge import long_bridge
+from recipes.landscapes.things.bridge import cable_bridge
 from recipes.landscapes.things.near_tree import near_tree
 from recipes.landscapes.things.skyline import skyline
 
@@ -33,9 +33,12 @@ def compose(scene: Scene) -> None:
         _reflected_lamps(scene, horizon + unit * 0.016)
     below = height - horizon
     x = width * 0.5 - scene.focus * scene.between(0.1, 0.3) * width
-    if scene.chance(0.25) and width < 1.7 * unit:
-        # from bank to bank: both ends lie outside the picture
-        long_bridge(scene, width * 0.5, horizon + below * 0.24, width * 0.56, reflected=True)
+    if scene.chance(0.3):
+        # from bank to bank: both ends lie outside the picture; a wide one has more spans
+        spans = max(1, round(width / unit))
+        for span in range(spans):
+            x = width * (span + 0.5) / spans
+            cable_bridge(scene, x, horizon + min(below * 0.3, unit * 0.14), width / spans * 0.52)
     elif scene.chance(0.7):
         row = horizon + min(below * scene.between(0.35, 0.55), unit * 0.24)
         boat(scene, x, row, unit * scene.between(0.09, 0.14), design=scene.pick(("sloop", "canopy", "junk")))

@@ -5,7 +5,7 @@ import numpy as np
 from recipes.landscapes.parts import mist, mountains, sky
 from recipes.landscapes.parts.clouds import cloud_sea
 from recipes.landscapes.places.base import Place
-from recipes.landscapes.places.layout import sides, stations
+from recipes.landscapes.places.layout import sides, stations, trail
 from recipes.landscapes.scene import Scene
 from recipes.landscapes.things.cottage import cottage
 from recipes.landscapes.things.near_tree import near_tree
@@ -38,6 +38,8 @@ def compose(scene: Scene) -> None:
             mountains.ridge(scene, crest, 0.06 + 0.84 * near, amplitude * 1.05, forest=forest)
             if i == temple_on:
                 _temples(scene, crest, 0.95 * (0.3 + 0.7 * near))
+            if tall > 1.5 and i > temple_on:
+                _steps(scene, crest, near)
             if i < count - 1:
                 if clouds and near > 0.2:
                     cloud_sea(scene, base - amplitude * 0.05, unit * 0.12, 0.85)
@@ -68,6 +70,19 @@ def _temples(scene: Scene, crest: np.ndarray, nearness: float) -> None:
             pavilion(scene, top, foot, unit * scene.between(0.11, 0.15), nearness)
         else:
             cottage(scene, top, foot, unit * 0.075, nearness, "thatched")
+
+
+def _steps(scene: Scene, crest: np.ndarray, near: float) -> None:
+    """A path that winds up one range to its pass, the lowest place of its middle."""
+    unit, width = scene.side, scene.width
+    middle = np.arange(int(width * 0.3), int(width * 0.7))
+    x = float(middle[np.argmax(crest[middle])])
+    top = scene.at(crest, x)
+    swing = scene.focus * unit * 0.11
+    rows = np.linspace(0.5, 0.015, 5) * unit
+    across = np.array([0.6, -0.9, 0.8, -0.5, 0.0]) * swing
+    wide = unit * (0.012 + 0.03 * near)
+    trail(scene, np.stack([x + across, top + rows], 1), wide, wide * 0.35)
 
 
 def _foreground(scene: Scene) -> None:

@@ -10,6 +10,7 @@ from recipes.landscapes.places.base import Place
 from recipes.landscapes.places.layout import apart, sides
 from recipes.landscapes.scene import Scene
 from recipes.landscapes.things.boat import boat
+from recipes.landscapes.things.gull import gulls
 from recipes.landscapes.things.lighthouse import lighthouse
 from recipes.landscapes.things.palm import palm
 from recipes.landscapes.things.rock import rocks
@@ -53,10 +54,15 @@ def _ships(scene: Scene, top: float, bottom: float, count: int) -> None:
 
 
 def _gulls(scene: Scene, horizon: float) -> None:
-    if not scene.facts.night and scene.chance(0.7):
-        size = scene.side * scene.between(0.018, 0.03)
-        x = scene.width * scene.between(0.2, 0.8)
-        sky.birds(scene, x, horizon * scene.between(0.45, 0.8), int(scene.rng.integers(3, 8)), size)
+    """Gulls near, or a flock far away."""
+    if scene.facts.night or not scene.chance(0.75):
+        return
+    unit, x = scene.side, scene.width * scene.between(0.2, 0.8)
+    if scene.chance(0.65):
+        y = horizon - unit * scene.between(0.1, 0.26)
+        gulls(scene, x, y, int(scene.rng.integers(3, 7)), unit * scene.between(0.035, 0.055))
+    else:
+        sky.birds(scene, x, horizon * scene.between(0.45, 0.8), int(scene.rng.integers(3, 8)), unit * 0.024)
 
 
 def _beach(scene: Scene) -> None:

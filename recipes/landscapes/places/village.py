@@ -51,8 +51,11 @@ def _level(scene: Scene, crest: np.ndarray, horizon: float, near: float, design:
         if near > 0.4:
             at = x + scene.between(-0.4, 0.4) * unit
             near_tree(scene, at, scene.at(crest, at) + unit * 0.014, size * scene.between(2.6, 3.8))
+        alone = len(places) == 1
+        if alone:
+            x += (0.14 if level % 2 else -0.14) * scene.focus * unit
         foot = scene.at(crest, x) + unit * 0.02
-        if (i + level) % 2 == 0 or len(places) == 1:
+        if (i + level) % 2 == 0 or (alone and level % 3):
             village(scene, x, foot, size, 0.65 + 0.35 * near, design)
         else:
             cottage(scene, x, foot, size * 1.25, 0.65 + 0.35 * near, design)

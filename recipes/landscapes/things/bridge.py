@@ -35,12 +35,13 @@ def long_bridge(scene: Scene, x: float, y: float, size: float, nearness: float =
     count = int(scene.rng.integers(3, 6)) * 2 + 1
     t = np.linspace(-1, 1, 41)
     deck = 0.10 + 0.13 * (1 - t * t)
-    under = [polygon((1, -0.05))]
     width = 2 / count
+    under = [polygon((1, -0.07), (1 - width * 0.12, -0.07))]
     for i in range(count):
         middle = 1 - width * (i + 0.5)
         rise = (0.05 + 0.13 * (1 - middle * middle)) * 0.92
-        under += [arc(middle, -0.03, width * 0.38, rise, 0, 180), polygon((middle - width * 0.5, -0.05))]
+        under += [arc(middle, -0.03, width * 0.38, rise, 0, 180)]
+        under += [polygon((middle - width * 0.38, -0.07), (middle - width * 0.62, -0.07))]
     body = np.concatenate([np.stack([t, deck], 1), *under])
     rail = stripe(np.stack([t, deck + 0.045], 1), 0.014)
     parts = [Part(body, "stone"), Part(stripe(np.stack([t, deck], 1), 0.018), "old stone"), Part(rail, "stone")]
@@ -51,6 +52,37 @@ def long_bridge(scene: Scene, x: float, y: float, size: float, nearness: float =
         mirror_image(scene, parts, x, y, size, line=-0.1)
     with scene.thing("长桥", "桥"):
         scene.solid(parts, x, y, size, nearness)
+
+
+def cable_bridge(scene: Scene, x: float, y: float, size: float, nearness: float = 1.0) -> None:
+    """A modern bridge that hangs from two pylons by cables; `size`: half its length in pixels."""
+    steel = mix(scene.material("white"), scene.material("roof"), 0.35)
+    dark = mix(steel, scene.material("dark"), 0.45)
+    parts: list[Part] = [
+        Part(rectangle(at - 0.012, -0.05, at + 0.012, 0.12), dark) for at in (-0.9, -0.68, 0.0, 0.68, 0.9)
+    ]
+    for pylon in (-0.42, 0.42):
+        for share in np.linspace(0.12, 0.92, 8):
+            for side in (-1, 1):
+                foot = pylon + side * 0.44 * share
+                cable = np.array([[pylon, 0.2 + 0.3 * share], [foot, 0.13]])
+                parts.append(Part(stripe(cable, 0.005), steel))
+        parts.append(
+            Part(
+                polygon((pylon - 0.035, -0.06), (pylon - 0.012, 0.54), (pylon + 0.012, 0.54), (pylon + 0.035, -0.06)),
+                steel,
+            )
+        )
+        parts.append(Part(polygon((pylon, -0.06), (pylon, 0.54), (pylon + 0.012, 0.54), (pylon + 0.035, -0.06)), dark))
+    parts += [Part(rectangle(-1.05, 0.105, 1.05, 0.135), dark), Part(rectangle(-1.05, 0.125, 1.05, 0.14), steel)]
+    mirror_image(scene, parts, x, y, size, line=-0.1)
+    with scene.thing("大桥", "桥"):
+        scene.solid(parts, x, y, size, nearness)
+    if scene.facts.night:
+        for at in np.linspace(-1, 1, 25):
+            scene.lamp(x + at * size, y - 0.15 * size, size * 0.02)
+        for pylon in (-0.42, 0.42):
+            scene.lamp(x + pylon * size, y - 0.54 * size, size * 0.04, "ff5040")
 
 
 def zigzag_bridge(

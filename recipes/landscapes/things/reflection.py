@@ -20,5 +20,5 @@ def mirror_image(
         ink = mix(scene.material(part.ink), scene.palette.water, 0.62)
         upside_down.append(Part(np.stack([across, line - part.points[:, 1] * 0.8], 1), ink))
     owner = scene.owner.copy()
-    scene.solid(upside_down, x, y, size, scene.style.reflection, face)
+    scene.solid(upside_down, x, y, size, scene.style.reflection, face, snow=False)
     scene.owner[:] = owner

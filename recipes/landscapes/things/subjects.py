@@ -28,6 +28,7 @@ from recipes.landscapes.things.farmyard import water_wheel, well, windmill
 from recipes.landscapes.things.fir import fir
 from recipes.landscapes.things.gallery import gallery
 from recipes.landscapes.things.garden_flowers import chrysanthemums, peonies
+from recipes.landscapes.things.gull import gull
 from recipes.landscapes.things.horse import horse
 from recipes.landscapes.things.lantern import hanging_lantern, lanterns_in_the_sky, stone_lantern
 from recipes.landscapes.things.lighthouse import lighthouse
@@ -149,6 +150,7 @@ SUBJECTS: dict[str, Subject] = {
     "鸭子": Subject(_ducks, ("鸭子",), 1.7, 0.7, "water"),
     "蝴蝶": Subject(butterflies_over_flowers, ("蝴蝶",), 0.9, 1.1, seasons=SEASONS[:3], weathers=("晴", "雾")),
     "亭子": Subject(pavilion, ("亭子",), 1.5, 1.4),
+    "海鸥": Subject(gull, ("海鸥",), 2.1, 1.0, "air", times=TIMES[:3], weathers=("晴", "雾", "雨")),
     "水榭": Subject(water_pavilion, ("水榭",), 2.2, 1.2, "water"),
     "长廊": Subject(_gallery, ("长廊",), 3.6, 1.0),
     "寺塔": Subject(pagoda, ("寺塔", "白塔"), 1.3, 2.9),

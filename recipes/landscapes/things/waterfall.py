@@ -32,8 +32,12 @@ def waterfall(
 def water_inks(scene: Scene) -> tuple[Colour, Colour]:
     """Falling water in shade and in light."""
     palette = scene.palette
+    if scene.style.chinese and scene.facts.snow:
+        return mix(palette.paper, palette.far, 0.85), mix(palette.paper, palette.far, 0.35)
     if scene.style.chinese:
         return mix(palette.paper, palette.ink, 0.3), mix(palette.paper, WHITE, 0.35)
+    if scene.facts.snow:
+        return mix(palette.water, palette.near, 0.2), mix(palette.lit(WHITE, 0.45), palette.water, 0.4)
     return mix(palette.water, palette.far, 0.4), mix(palette.lit(WHITE, 0.45), palette.haze, 0.1)
 
 
@@ -46,7 +50,8 @@ def _sheet(scene: Scene, x: float, top: float, foot: float, above: float, below:
     down = np.clip((scene.rows[region.top : region.bottom] - np.float32(top)) / np.float32(foot - top), 0, 1)
     half = np.float32(above) + np.float32(below - above) * smoothstep(down, 0, 0.8)
     ragged = np.float32(0.12 * scene.style.roughness)
-    wander = scene.noise(region.height, 1, 0.8) * ragged
+    sway = 0.012 * scene.style.roughness * (foot - top) / max(above, below)
+    wander = scene.noise(region.height, 1, 0.8) * np.float32(sway)
     streaks = scene.noise(region.height, region.width, 3.6, 0.28)
     across = (scene.columns[:, region.left : region.right] - np.float32(x)) / half + wander
     cover = smoothstep(np.float32(1.12) - np.abs(across) + streaks * ragged, 0, 0.22)
