@@ -47,7 +47,7 @@ def _row(scene: Scene, base: float, height: float, near: float, middle: float) -
         rise = 0.38 + 0.62 * float(np.exp(-(((share - middle) / spread) ** 2)))
         tall = height * rise * scene.between(0.5, 1.0) * (1.12 - 0.45 * near)
         shape = scene.pick([name for name in _SHAPES if name != last])
-        _tower(scene, _Tower(x + width / 2, width, max(tall, width * 0.7), 0.4 + 0.55 * near, shape), base)
+        _tower(scene, _Tower(x + width / 2, width, max(tall, width * 0.7), 0.5 + 0.5 * near, shape), base)
         last = shape
         x += width * scene.between(0.95, 1.5 if near > 0.6 else 1.1)
 
@@ -107,7 +107,7 @@ def _inks(scene: Scene, form: _Tower) -> tuple[Colour, Colour, Colour]:
     """A wall in light and in shade, and its windows."""
     codes = ("8fa3b8", "a8b0b8", "7f95a5", "b8a898", "6f87a0", "c0bcb4")
     wall = scene.palette.lit(colour(scene.pick(codes)), 0.1)
-    wall = mix(wall, scene.palette.near, 0.25 if scene.facts.night else 0.08)
+    wall = mix(wall, scene.palette.near, 0.25 if scene.facts.night else 0.2)
     wall, shade = scene.faded(wall, form.nearness), scene.faded(mix(wall, scene.palette.near, 0.45), form.nearness)
     if scene.facts.night:
         window = colour(scene.pick(("ffd890", "ffe8b8", "ffc870", "d8ecff")))
