@@ -12,9 +12,12 @@ from recipes.landscapes.things.banana import banana
 from recipes.landscapes.things.boat import boat
 from recipes.landscapes.things.bridge import zigzag_bridge
 from recipes.landscapes.things.copse import copse_along
+from recipes.landscapes.things.duck import ducks
 from recipes.landscapes.things.gallery import gallery
+from recipes.landscapes.things.garden_flowers import chrysanthemums, peonies
 from recipes.landscapes.things.islet import islet
 from recipes.landscapes.things.lantern import stone_lantern
+from recipes.landscapes.things.lotus import lotus_pond
 from recipes.landscapes.things.moongate import moon_gate
 from recipes.landscapes.things.near_tree import near_tree
 from recipes.landscapes.things.pagoda import pagoda
@@ -103,8 +106,27 @@ def _pond(scene: Scene, horizon: float) -> None:
         causeway(scene, at, row, unit * 0.13)
     else:
         boat(scene, at, row, unit * 0.12, design=scene.pick(("canopy", "rowing")))
+    if scene.facts.season == "夏" and scene.chance(0.6):
+        _lotus(scene, row)
+    elif scene.facts.season != "冬" and scene.chance(0.3):
+        ducks(scene, width * 0.5 + side * unit * scene.between(0.05, 0.2), row + unit * 0.1, unit * 0.05)
     if below > unit * 0.8:
         islet(scene, width * 0.5 + side * unit * 0.16, horizon + below * 0.58, unit * 0.24)
+
+
+def _lotus(scene: Scene, row: float) -> None:
+    """Lotus on the near half of the pond."""
+    count = int(scene.rng.integers(12, 22) * scene.width / scene.side)
+    bottom = min(scene.height, row + scene.side * 0.36)
+    lotus_pond(scene, row + scene.side * 0.06, bottom, count, 0.4)
+
+
+def _flowers(scene: Scene, x: float, y: float, size: float) -> None:
+    """What flowers in the season: peonies in spring, chrysanthemums in autumn."""
+    if scene.facts.season == "春":
+        peonies(scene, x, y, size)
+    elif scene.facts.season == "秋":
+        chrysanthemums(scene, x, y, size)
 
 
 def _gate(scene: Scene) -> None:
@@ -119,6 +141,8 @@ def _gate(scene: Scene) -> None:
         at = x + side * unit * scene.between(0.38, 0.44)
         if side == scene.focus:
             _rockery(scene, at, foot + unit * 0.03, unit * scene.between(0.16, 0.22))
+            if scene.chance(0.7):
+                _flowers(scene, at - side * unit * 0.1, foot + unit * 0.045, unit * 0.14)
         elif scene.facts.season != "冬" and scene.chance(0.6):
             banana(scene, at, foot + unit * 0.03, unit * 0.34)
         else:
@@ -143,6 +167,9 @@ def _front(scene: Scene) -> None:
         near_tree(scene, x, y, unit * scene.between(0.5, 0.68))
     x, y = foot(0.26)
     _rockery(scene, x, y + unit * 0.02, unit * scene.between(0.15, 0.24))
+    if scene.chance(0.6):
+        x, y = foot(0.36)
+        _flowers(scene, x, y + unit * 0.03, unit * scene.between(0.13, 0.17))
     if scene.chance(0.5):
         x, y = foot(0.42)
         stone_lantern(scene, x, y + unit * 0.01, unit * scene.between(0.13, 0.17))

@@ -13,6 +13,7 @@ from recipes.landscapes.things.boat import boat
 from recipes.landscapes.things.copse import copse_along
 from recipes.landscapes.things.cottage import village
 from recipes.landscapes.things.islet import islet
+from recipes.landscapes.things.lantern import sky_lanterns
 from recipes.landscapes.things.near_tree import near_tree
 from recipes.landscapes.things.pagoda import pagoda
 from recipes.landscapes.things.pavilion import pavilion
@@ -32,6 +33,8 @@ def compose(scene: Scene) -> None:
     mountains.ranges(scene, horizon, count, rise, kinds, 0.05, 0.55, forest, int(horizon + 3))
     if scene.chance(0.35):
         sky.rays(scene, 0.42)
+    if scene.facts.night and scene.facts.weather == "晴" and scene.chance(0.2):
+        sky_lanterns(scene, horizon, int(scene.rng.integers(7, 15) * wide * tall))
     line = np.full(width, horizon, np.float32)
     inhabited = scene.chance(0.5)
     if inhabited:

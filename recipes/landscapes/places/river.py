@@ -11,6 +11,7 @@ from recipes.landscapes.scene import Scene
 from recipes.landscapes.things.boat import boat
 from recipes.landscapes.things.bridge import bridge, long_bridge
 from recipes.landscapes.things.cottage import cottage, village
+from recipes.landscapes.things.duck import ducks
 from recipes.landscapes.things.farmyard import water_wheel
 from recipes.landscapes.things.lamps import lamps_burn
 from recipes.landscapes.things.lantern import lantern_string
@@ -61,6 +62,8 @@ def _stream(scene: Scene) -> None:
         design = scene.pick(("arch", "planks", "covered"), (0.55, 0.25, 0.2))
         bridge(scene, x, row + unit * 0.012, half / 1.12, design=design, reflected=True)
     mist.band(scene, horizon + unit * 0.02, unit * 0.04, 0.2 + 0.5 * scene.facts.fog)
+    if scene.facts.season != "冬" and scene.chance(0.35):
+        ducks(scene, x + scene.between(-0.2, 0.2) * unit, row + unit * scene.between(0.12, 0.18), unit * 0.05)
     if scene.chance(0.6):
         boat(
             scene,

@@ -7,6 +7,7 @@ from recipes.landscapes.parts.fields import fields
 from recipes.landscapes.places.base import Place
 from recipes.landscapes.places.layout import sides, stations, trail
 from recipes.landscapes.scene import Scene
+from recipes.landscapes.things.buffalo import buffalo
 from recipes.landscapes.things.copse import copse_along
 from recipes.landscapes.things.cottage import cottage, village
 from recipes.landscapes.things.farmyard import fence, hay, well, windmill
@@ -83,9 +84,17 @@ def _front(scene: Scene, horizon: float) -> None:
     side = -scene.focus
     at = width * 0.5 + side * (width * 0.5 - unit * scene.between(0.12, 0.2))
     near_tree(scene, at, scene.at(crest, at) + unit * 0.04, unit * scene.between(0.46, 0.62))
+    if scene.facts.season in ("春", "夏") and not scene.facts.night and scene.chance(0.3):
+        _buffalo(scene, x)
     if scene.chance(0.35):
         at = width * 0.5 - side * (width * 0.5 - unit * scene.between(0.14, 0.26))
         well(scene, at, scene.at(crest, at) + unit * 0.06, unit * 0.13)
+
+
+def _buffalo(scene: Scene, x: float) -> None:
+    """A water buffalo beside the path, in front of the houses."""
+    unit, side = scene.side, 1.0 if scene.chance(0.5) else -1.0
+    buffalo(scene, x + side * unit * scene.between(0.16, 0.24), scene.height - unit * 0.17, unit * 0.13)
 
 
 PLACE = Place("village", ("村庄", "山村", "小山村", "乡村"), compose)

@@ -26,8 +26,8 @@ def moon_gate(scene: Scene, x: float, y: float, size: float, nearness: float = 1
         Part(mirrored(ring), "stone"),
         Part(polygon((-0.3, -0.1), (-0.24, 0.1), (0.24, 0.1), (0.3, -0.1)), "stone"),
         Part(coping, black),
-        Part(rectangle(-0.36, 1.38, 0.36, 1.56), "wood"),
-        Part(rectangle(-0.32, 1.41, 0.32, 1.53), "gold"),
+        Part(rectangle(-0.4, 1.37, 0.4, 1.66), "wood"),
+        Part(rectangle(-0.35, 1.42, 0.35, 1.61), "gold"),
     ]
     for at in np.arange(-reach + 0.06, reach, 0.12):
         level = float(np.interp(at, t * reach, crest))
