@@ -119,7 +119,7 @@ class Scene(Canvas):
     def cover(self, alpha: np.ndarray, dark: Colour, light: Colour, shade: np.ndarray, y: int = 0, x: int = 0) -> None:
         """An area whose colour lies between `dark` and `light` by `shade` (0 to 1), as the style shows tones."""
         k = self.style.tone(np.clip(shade, 0, 1))
-        self.blend(alpha, [a + (b - a) * k for a, b in zip(dark, light, strict=True)], y, x)
+        self.blend(self.style.cut(alpha), [a + (b - a) * k for a, b in zip(dark, light, strict=True)], y, x)
 
     def dabs(
         self,

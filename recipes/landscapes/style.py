@@ -45,6 +45,10 @@ class Style(ABC):
         """How much of light, shade or mist the style shows, 0 to 1: a flat style has few steps."""
         return cover
 
+    def cut(self, cover: np.ndarray) -> np.ndarray:
+        """The shape of a layer whose edges may be soft, 0 to 1: a flat style cuts it out."""
+        return cover
+
     # A hook before and after every layer, for shadows of paper and for lines along edges.
 
     def under(self, scene: "Scene", alpha: np.ndarray, y: int, x: int) -> None:

@@ -18,7 +18,7 @@ def compose(scene: Scene) -> None:
         glow = mix(palette.mist, palette.lit("cfe3c0"), 0.6)
         palette.sky = [mix(band, glow, 0.6) for band in palette.sky]
     scene.horizon = height * 0.9
-    sky.gradient(scene)
+    scene.style.sky(scene)
     if scene.chance(0.5) and not scene.facts.rain:
         sky.sun_or_moon(scene, width * (0.5 - scene.focus * 0.18), height * 0.26, side * 0.085)
     share = width / side

@@ -23,7 +23,7 @@ def compose(scene: Scene) -> None:
     _glow(scene)
     horizon = height * scene.between(0.62, 0.72)
     scene.horizon = height * 0.85
-    sky.gradient(scene)
+    scene.style.sky(scene)
     if scene.chance(0.4) and not scene.facts.rain:
         sky.sun_or_moon(
             scene, width * (0.5 + scene.focus * 0.12), horizon - side * scene.between(0.2, 0.4), side * 0.075

@@ -1,6 +1,7 @@
 """What styles of flat shapes have in common: few tones, clean edges, nothing soft."""
 
 from abc import abstractmethod
+from collections.abc import Sequence
 from typing import ClassVar
 
 import cv2
@@ -18,7 +19,8 @@ from recipes.landscapes.style import Style
 
 _TONES = np.array([0.12, 0.52, 0.95], np.float32)
 _EDGES = (0.36, 0.66)  # of light, between the tones
-_VEILS = ((0.14, 0.28), (0.46, 0.34))  # from this cover on, so much more
+_VEILS = ((0.14, 0.28), (0.46, 0.34))  # of what is thin: from this cover on, so much more
+_CUTS = ((0.2, 0.4), (0.5, 0.57))  # and of what is solid
 
 
 class CleanStyle(Style):
@@ -36,10 +38,10 @@ class CleanStyle(Style):
         return toned
 
     def veil(self, cover: np.ndarray) -> np.ndarray:
-        steps = np.zeros_like(cover, np.float32)
-        for least, share in _VEILS:
-            steps += np.float32(share) * (cover > least)
-        return cv2.blur(steps, (3, 3)) if min(steps.shape) > 2 else steps
+        return _steps(cover, _VEILS)
+
+    def cut(self, cover: np.ndarray) -> np.ndarray:
+        return _steps(cover, _CUTS)
 
     @abstractmethod
     def sky(self, scene: Scene) -> None: ...
@@ -102,6 +104,14 @@ class CleanStyle(Style):
 
     def finish(self, scene: Scene, image: np.ndarray) -> np.ndarray:
         return finish.shrink(scene, image)
+
+
+def _steps(cover: np.ndarray, steps: Sequence[tuple[float, float]]) -> np.ndarray:
+    """(h, w) in steps, whose edges are one pixel of the finished picture wide."""
+    stepped = np.zeros_like(cover, np.float32)
+    for least, share in steps:
+        stepped += np.float32(share) * (cover > least)
+    return cv2.blur(stepped, (3, 3)) if min(stepped.shape) > 2 else stepped
 
 
 def clear_sun(palette: Palette, facts: Facts) -> Colour:
