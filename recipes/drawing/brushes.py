@@ -30,6 +30,12 @@ def ellipse(width: float, height: float, degrees: float = 0.0) -> np.ndarray:
     return dab
 
 
+def slender(dab: np.ndarray) -> bool:
+    """Whether a dab is a blade or a needle, much longer than wide."""
+    rows, columns = np.nonzero(dab)
+    return bool(len(rows)) and len(rows) < 0.3 * (max(int(np.ptp(rows)), int(np.ptp(columns))) + 1) ** 2
+
+
 def fir_shape(side: int) -> np.ndarray:
     """A dab like a small fir, as it comes out of a dilation, which mirrors its element."""
     dab = np.zeros((side, side), np.uint8)

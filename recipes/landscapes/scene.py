@@ -132,7 +132,8 @@ class Scene(Canvas):
         soft: bool = True,
     ) -> None:
         """Foliage, flowers, stars: see `brushes.dabs`."""
-        merge = self.style.flat and max(shape.shape[0] for shape in shapes) < 24 * self.pixel
+        small = max(shape.shape[0] for shape in shapes) < 24 * self.pixel
+        merge = self.style.flat and small and not any(brushes.slender(shape) for shape in shapes)
         brushes.dabs(self, xs, ys, light, shapes, inks, alpha, soft, self.style.tone, merge)
 
     def strokes(self, segments: np.ndarray, widths: np.ndarray, ink: Colour, alpha: float = 0.95) -> None:
