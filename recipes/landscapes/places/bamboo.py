@@ -27,7 +27,8 @@ def compose(scene: Scene) -> None:
     for depth, (nearness, count) in enumerate(((0.15, 10), (0.45, 6), (0.75, 4))):
         with scene.thing("竹子", "树"):
             stand(scene, max(2, int(count * share)), nearness, height * (0.82 + 0.04 * depth), leaves=depth > 0)
-        mist.band(scene, height * 0.72, height * 0.3, 0.25 + 0.3 * scene.facts.fog)
+        if not scene.style.flat:
+            mist.band(scene, height * 0.72, height * 0.3, 0.25 + 0.3 * scene.facts.fog)
         if depth == 1:
             ground.land(scene, crest, 0.8, grass=0.8)
             if scene.chance(0.65):

@@ -1,5 +1,7 @@
 """Bamboo: culms with nodes, twigs and leaves; a grove beside a house, a stand across the picture."""
 
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
 
@@ -8,26 +10,42 @@ from recipes.drawing.colour import Colour, colours
 from recipes.landscapes.scene import Scene
 
 
+@dataclass(frozen=True)
+class _Joints:
+    """The joints of a culm: columns and rows in pixels, (n,) each, their shares of its height; its width in pixels."""
+
+    columns: np.ndarray
+    rows: np.ndarray
+    shares: np.ndarray
+    width: float
+
+
 def grove(scene: Scene, x: float, y: float, height: float, nearness: float = 1.0) -> None:
     """A small grove of this height in pixels, culms that fan out from (x, y)."""
     count = int(scene.rng.integers(8, 13))
     offsets = np.linspace(-1, 1, count) + scene.rng.normal(0, 0.12, count)
+    order = scene.rng.permutation(count)
     with scene.thing("竹子", "树"):
-        for offset in offsets[scene.rng.permutation(count)]:
-            tall = height * scene.between(0.72, 1.0) * (1 - 0.18 * abs(offset))
-            lean = offset * 0.16 + scene.between(-0.03, 0.03)
-            _culm(scene, x + offset * height * 0.16, y + scene.between(0, 0.02) * height, tall, lean, nearness,
-                  width=height * 0.022, leafy=0.35)  # fmt: skip
+        for part in (order[: count // 2], order[count // 2 :]):
+            culms = []
+            for offset in offsets[part]:
+                tall = height * scene.between(0.72, 1.0) * (1 - 0.18 * abs(offset))
+                lean, foot = offset * 0.16 + scene.between(-0.03, 0.03), y + scene.between(0, 0.02) * height
+                culms.append(_culm(scene, x + offset * height * 0.16, foot, tall, lean, nearness, height * 0.022))
+            _foliage(scene, culms, nearness, 0.35)
 
 
 def stand(scene: Scene, count: int, nearness: float, foot: float, leaves: bool = True) -> None:
     """Culms across the whole picture that rise out of it; `foot`: their lowest row."""
     width = (6 + 13 * nearness) * scene.pixel
     places = (np.arange(count) + scene.rng.uniform(0.1, 0.9, count)) / count * scene.width
+    culms = []
     for x in places:
         tall = foot + scene.height * scene.between(0.05, 0.15)
         bend = scene.rng.normal(0, 0.05)
-        _culm(scene, x, foot, tall, bend, nearness, width * scene.between(0.75, 1.2), 0.38 if leaves else 2.0)
+        culms.append(_culm(scene, x, foot, tall, bend, nearness, width * scene.between(0.75, 1.2)))
+    if leaves:
+        _foliage(scene, culms, nearness, 0.38)
 
 
 def _inks(scene: Scene, nearness: float) -> list[Colour]:
@@ -39,10 +57,8 @@ def _inks(scene: Scene, nearness: float) -> list[Colour]:
     return [scene.faded(ink, 0.25 + 0.75 * nearness) for ink in inks]
 
 
-def _culm(
-    scene: Scene, x: float, foot: float, tall: float, bend: float, nearness: float, width: float, leafy: float
-) -> None:
-    """One culm: joints that grow longer upward and thinner; leaves above the share `leafy` of its height."""
+def _culm(scene: Scene, x: float, foot: float, tall: float, bend: float, nearness: float, width: float) -> _Joints:
+    """One culm: joints that grow longer upward and thinner."""
     rng, inks = scene.rng, _inks(scene, nearness)
     joints = max(5, int(tall / (width * scene.between(5.5, 7.5))))
     shares = np.linspace(0, 1, joints + 1) ** 0.92
@@ -50,8 +66,9 @@ def _culm(
     axis = x + bend * tall * shares + bend * tall * 0.9 * shares**2.4
     half = width * 0.5 * (1 - 0.62 * shares**1.6)
     region = scene.region(axis, rows, width + 2)
+    culm = _Joints(axis, rows, shares, width)
     if region is None:
-        return
+        return culm
     mask = np.zeros((region.height, region.width), np.uint8)
     for low, high in zip(range(joints), range(1, joints + 1), strict=True):
         gap = min(1.2 * scene.pixel, width * 0.1)
@@ -72,34 +89,32 @@ def _culm(
     shade = shade - 0.32 * np.clip(1 - near_node / max(0.28 * width, 2.0), 0, 1)[:, None]
     cover = mask.astype(np.float32) * np.float32(0.97 / 255)
     scene.cover(cover, inks[0], inks[2], shade.astype(np.float32), region.top, region.left)
-    if leafy < 1:
-        _foliage(scene, axis, rows, shares, inks, width, nearness, leafy)
     if scene.facts.snow:
         caps = (shares > 0.2) & (rng.random(len(shares)) < 0.6)
         flakes = [ellipse(width * 1.2, width * 0.4)]
         snow = [scene.snow_ink(0.4), scene.snow_ink()]
         scene.dabs(axis[caps], rows[caps], rng.random(int(caps.sum())), flakes, snow, 0.85)
+    return culm
 
 
-def _foliage(
-    scene: Scene, axis: np.ndarray, rows: np.ndarray, shares: np.ndarray, inks: list[Colour], width: float,
-    nearness: float, leafy: float,
-) -> None:  # fmt: skip
-    """Twigs at the joints, with leaves that hang in groups."""
-    rng = scene.rng
-    nodes = np.flatnonzero((shares > leafy) & (rng.random(len(shares)) < 0.6 + 0.4 * shares))
-    nodes = np.r_[nodes, len(shares) - 1, len(shares) - 1]
-    if len(nodes) < 3:
-        return
-    side = np.where(np.arange(len(nodes)) % 2 > 0, 1.0, -1.0) * np.where(rng.random(len(nodes)) < 0.8, 1, -1)
-    length = width * rng.uniform(3.0, 7.5, len(nodes))
-    starts = np.stack([axis[nodes], rows[nodes]], 1)
-    ends = starts + np.stack([side * length, -length * rng.uniform(0.05, 0.5, len(nodes))], 1)
-    scene.strokes(np.stack([starts, ends], 1), np.full(len(nodes), max(width * 0.10, 1.0)), inks[0], 0.85)
+def _foliage(scene: Scene, culms: list[_Joints], nearness: float, leafy: float) -> None:
+    """Twigs at the joints above the share `leafy` of the culms' heights, with leaves that hang in groups."""
+    rng, inks = scene.rng, _inks(scene, nearness)
+    starts, reach = [], []
+    for culm in culms:
+        grows = (culm.shares > leafy) & (rng.random(len(culm.shares)) < 0.6 + 0.4 * culm.shares)
+        nodes = np.r_[np.flatnonzero(grows), len(culm.shares) - 1, len(culm.shares) - 1]
+        side = np.where(np.arange(len(nodes)) % 2 > 0, 1.0, -1.0) * np.where(rng.random(len(nodes)) < 0.8, 1, -1)
+        length = culm.width * rng.uniform(3.0, 7.5, len(nodes))
+        starts.append(np.stack([culm.columns[nodes], culm.rows[nodes]], 1))
+        reach.append(np.stack([side * length, -length * rng.uniform(0.05, 0.5, len(nodes))], 1))
+    roots, twigs = np.concatenate(starts), np.concatenate(reach)
+    width = float(np.mean([culm.width for culm in culms]))
+    scene.strokes(np.stack([roots, roots + twigs], 1), np.full(len(roots), max(width * 0.10, 1.0)), inks[0], 0.85)
     long = float(np.clip(width * 3.6, 11 * scene.pixel, max(42 * scene.pixel, width * 2.2)))
     count = 12
-    along = rng.uniform(0.25, 1.1, (len(nodes), count, 1))
-    points = starts[:, None] + (ends - starts)[:, None] * along + rng.normal(0, long * 0.30, (len(nodes), count, 2))
+    along = rng.uniform(0.25, 1.1, (len(roots), count, 1))
+    points = roots[:, None] + twigs[:, None] * along + rng.normal(0, long * 0.30, (len(roots), count, 2))
     points[..., 1] += long * 0.3
     points = points.reshape(-1, 2)
     light = np.clip(0.5 + rng.normal(0, 0.26, len(points)), 0, 1)

@@ -71,14 +71,14 @@ DESIGNS: dict[str, Callable[[Scene, float, float, float], Branches]] = {
 
 
 def _within(scene: Scene, tree: Branches, x: float, y: float, across: float, up: float, count: int) -> Branches:
-    """The tree with tips that fill an ellipse evenly, so that its crown closes where it has leaves, and no bough leaves it."""
+    """The tree with tips that fill an ellipse evenly, where it has leaves: its crown closes and no bough sticks out."""
     if not scene.palette.foliage:
         return tree
     angle, radius = scene.rng.uniform(0, 2 * math.pi, count), np.sqrt(scene.rng.uniform(0.05, 1, count))
     narrowing = 1 - 0.25 * np.maximum(-np.sin(angle), 0)
     tips = np.stack([x + across * radius * np.cos(angle) * narrowing, y + up * radius * np.sin(angle)], 1)
     reach = (tree.segments - [x, y]) / [across * 0.85, up * 0.85]
-    hidden = (np.hypot(reach[..., 0], reach[..., 1]) < 1).all(1)
+    hidden: np.ndarray = np.hypot(reach[..., 0], reach[..., 1]).max(1) < 1
     hidden[:3] = True  # the trunk
     return Branches(tree.segments[hidden], tree.widths[hidden], tips)
 

@@ -102,7 +102,7 @@ def _gallery(scene: Scene, x: float, y: float, size: float) -> None:
 
 
 def _sheep(scene: Scene, x: float, y: float, size: float) -> None:
-    sheep(scene, x, y, size * 0.40, count=int(scene.rng.integers(1, 4)))
+    sheep(scene, x, y, size * 0.40, count=int(scene.rng.integers(2, 4)))
 
 
 def _ducks(scene: Scene, x: float, y: float, size: float) -> None:
@@ -111,7 +111,7 @@ def _ducks(scene: Scene, x: float, y: float, size: float) -> None:
 
 
 def _cranes(scene: Scene, x: float, y: float, size: float) -> None:
-    cranes_in_flight(scene, x, y, size, count=int(scene.rng.integers(1, 4)))
+    cranes_in_flight(scene, x, y, size, count=int(scene.rng.integers(2, 4)))
 
 
 def _herd_boy(scene: Scene, x: float, y: float, size: float) -> None:

@@ -31,7 +31,7 @@ def _inks(scene: Scene) -> list[Colour]:
             if not palette.foliage
             else palette.leaves
         )
-    if palette.foliage == "绿" or scene.style.chinese:
+    if palette.foliage in ("绿", "墨"):
         return palette.leaves
     codes = {"春": "5f8a3a 92b850 cfe07c", "秋": "7a7a34 b8a440 e4cc64"}
     return [palette.lit(ink) for ink in colours(codes.get(scene.facts.season, codes["春"]))]
