@@ -71,6 +71,7 @@ def run(source: Path, fast: bool, results: Path = RESULTS) -> Result:
                 kernel_name=build.KERNEL["name"],
                 cwd=build.HERE,
                 progress_bar=False,
+                iopub_timeout=60,  # seconds for a cell's last output; 4, the default, is too few on a busy machine
                 store_widget_state=False,  # the copy shows what a page can show; state would only make it larger
             )
     except papermill.PapermillExecutionError as error:

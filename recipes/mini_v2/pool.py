@@ -82,6 +82,12 @@ def parse_shares(text: str) -> dict[str, float]:
     return {name: share / sum(shares.values()) for name, share in shares.items()}
 
 
+def parse_size(text: str) -> Size:
+    """'768x256' as width and height."""
+    width, height = map(int, text.split("x"))
+    return width, height
+
+
 class CropSource:
     """Crops of pooled pictures, held on the device.
 
@@ -146,8 +152,7 @@ def main() -> None:
     parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--workers", type=int, default=os.cpu_count())
     args = parser.parse_args()
-    width, height = map(int, args.size.split("x"))
-    paint_shards(args.work, args.domain, args.count, (width, height), args.first_seed, args.workers)
+    paint_shards(args.work, args.domain, args.count, parse_size(args.size), args.first_seed, args.workers)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,135 @@
+"""Stage 2, Chinese CLIP: `python -m recipes.mini_v2.clip --work build/v2`.
+
+Pictures and captions of all domains, as in version 1; and a teacher's word on which sentences mean alike: the matrix of
+similarities between the tower's vectors is drawn to that between the teacher's, see `recipes.mini_v2.sentences`
+(relational distillation, Park et al. 2019, arXiv:1904.05068). The teacher has read names, idioms and verse that no
+picture has, so that the tower places them, too.
+"""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from accelerate import Accelerator
+from transformers import BertTokenizer, VisionTextDualEncoderModel
+
+from pai_modelscope.config import TrainingConfig
+from pai_modelscope.methods import Method
+from pai_modelscope.methods.base import Batch, Losses
+from pai_modelscope.text import chunk_ids
+from pai_modelscope.training import train
+from recipes.mini.clip import soft_cross_entropy
+from recipes.mini_v2 import models, sentences
+from recipes.mini_v2.captioned import CaptionedSource
+from recipes.mini_v2.pool import parse_shares, parse_size
+from recipes.mini_v2.tokenizer import make_tokenizer
+
+
+class TaughtSource:
+    """Pictures with captions, and sentences with the teacher's vectors.
+
+    A batch has beside those of `CaptionedSource` `sentence_ids` (m, 32) int64 and `vectors` (m, 384) float32 of length
+    1, without what all sentences share.
+    """
+
+    def __init__(self, pictures: CaptionedSource, ids: torch.Tensor, vectors: np.ndarray, sentences_a_batch: int):
+        self.pictures, self.ids, self.count = pictures, ids.to(torch.int16), sentences_a_batch
+        centred = torch.from_numpy(vectors).float()
+        self.vectors = F.normalize(centred - centred.mean(0), dim=-1).half()
+        self.cycle, self.lengths = pictures.cycle, pictures.lengths
+
+    def batch(
+        self, bucket: int, indices: torch.Tensor, device: torch.device, keys: torch.Tensor
+    ) -> dict[str, torch.Tensor]:
+        rng = np.random.default_rng([int(key) & (2**63 - 1) for key in keys[:4]] + [1])
+        picked = torch.from_numpy(rng.integers(len(self.ids), size=self.count))
+        return {
+            **self.pictures.batch(bucket, indices, device, keys),
+            "sentence_ids": self.ids[picked].long().to(device, non_blocking=True),
+            "vectors": self.vectors[picked].float().to(device, non_blocking=True),
+        }
+
+
+class TaughtClip(Method):
+    """The symmetric loss of Radford et al. 2021 (arXiv:2103.00020, fig. 3), and the teacher's.
+
+    Equal captions in a batch are all right answers. There is no attention mask: StableDiffusionPipeline passes none.
+    """
+
+    def __init__(self, model: VisionTextDualEncoderModel, teaching: float):
+        """`teaching`: the weight of the teacher's loss."""
+        super().__init__()
+        self.model, self.teaching = model, teaching
+
+    def training_step(self, batch: Batch, phase: str) -> Losses:
+        ids = batch["ids"]
+        logits = self.model(input_ids=ids, pixel_values=batch["pictures"]).logits_per_image.float()
+        same = (ids[:, None] == ids[None]).all(-1)
+        right = same / same.sum(1, keepdim=True)
+        contrast = (soft_cross_entropy(logits, right) + soft_cross_entropy(logits.T, right)) / 2
+        hits = same.gather(1, logits.argmax(1, keepdim=True)).float().mean()
+        taught = self._taught(batch["sentence_ids"], batch["vectors"])
+        return {"loss": contrast + self.teaching * taught, "accuracy": hits, "contrast": contrast, "taught": taught}
+
+    def _taught(self, ids: torch.Tensor, vectors: torch.Tensor) -> torch.Tensor:
+        """The mean squared difference of cosines between sentences, ours to the teacher's."""
+        pooled = self.model.text_model(input_ids=ids).pooler_output
+        ours = F.normalize(self.model.text_projection(pooled).float(), dim=-1)
+        return (ours @ ours.T - vectors @ vectors.T).square().mean()
+
+    def save(self, folder: Path) -> None:
+        self.model.save_pretrained(folder / "clip", safe_serialization=True)
+        self.model.text_model.save_pretrained(folder / "text_encoder", safe_serialization=True)
+
+
+def tokenizer_of(work: Path) -> BertTokenizer:
+    """The tokenizer of a recipe's folder, made at the first call."""
+    folder = work / "tokenizer"
+    if not (folder / "tokenizer.json").exists():
+        make_tokenizer(folder, [])
+    return BertTokenizer.from_pretrained(folder)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m recipes.mini_v2.clip")
+    parser.add_argument("--work", type=Path, default=Path("build/v2"))
+    parser.add_argument("--steps", type=int, default=4000)
+    parser.add_argument("--batch", type=int, default=1536)
+    parser.add_argument("--sentences", type=int, default=1024, help="sentences of the teacher in a batch")
+    parser.add_argument("--teaching", type=float, default=10.0)
+    parser.add_argument("--learning-rate", type=float, default=1e-3)
+    parser.add_argument("--shares", default="landscapes=0.6,icons=0.4", help="of the domains")
+    parser.add_argument("--size", default="256x256", help="of the pool's pictures")
+    parser.add_argument("--limit", type=int, default=60_000, help="pictures of a domain that the device holds")
+    parser.add_argument("--precision", choices=("no", "bf16"), default="no")
+    parser.add_argument("--checkpointing-steps", type=int, default=2000)
+    parser.add_argument("--max-seconds", type=float, default=0)
+    args = parser.parse_args()
+    accelerator, tokenizer = Accelerator(mixed_precision=args.precision), tokenizer_of(args.work)
+    shares = parse_shares(args.shares)
+    size = parse_size(args.size)
+    pictures = CaptionedSource(args.work, shares, models.CLIP_PIXELS, tokenizer, accelerator.device, args.limit, size)
+    texts, vectors = sentences.read(args.work / "sentences")
+    source = TaughtSource(pictures, chunk_ids(tokenizer, texts)[:, 0], vectors, args.sentences)
+    torch.manual_seed(2)
+    config = TrainingConfig(
+        output_dir=str(args.work / "clip"),
+        max_train_steps=args.steps,
+        train_batch_size=args.batch,
+        learning_rate=args.learning_rate,
+        lr_scheduler="cosine",
+        lr_warmup_steps=args.steps // 20,
+        adam_weight_decay=0.05,
+        mixed_precision=args.precision,
+        seed=2,
+        checkpointing_steps=args.checkpointing_steps,
+        max_train_seconds=args.max_seconds,
+        resume_from_checkpoint="latest",
+    )
+    train(TaughtClip(models.clip(len(tokenizer)), args.teaching), source, config, accelerator)
+
+
+if __name__ == "__main__":
+    main()
