@@ -1,6 +1,5 @@
 """What styles of flat shapes have in common: few tones, clean edges, nothing soft."""
 
-from abc import abstractmethod
 from collections.abc import Sequence
 from typing import ClassVar
 
@@ -20,6 +19,7 @@ from recipes.landscapes.style import Style
 _TONES = np.array([0.12, 0.52, 0.95], np.float32)
 _EDGES = (0.36, 0.66)  # of light, between the tones
 _VEILS = ((0.14, 0.28), (0.46, 0.34))  # of what is thin: from this cover on, so much more
+_SUNS = {"清晨": ("ff9a4a", 0.7), "白天": ("ffd24a", 0.6), "黄昏": ("fff0a0", 0.4), "夜晚": ("fff6d0", 0.4)}
 _CUTS = ((0.2, 0.4), (0.5, 0.57))  # and of what is solid
 
 
@@ -42,9 +42,6 @@ class CleanStyle(Style):
 
     def cut(self, cover: np.ndarray) -> np.ndarray:
         return _steps(cover, _CUTS)
-
-    @abstractmethod
-    def sky(self, scene: Scene) -> None: ...
 
     def halo(self, scene: Scene, disc: Disc, strength: float) -> None:
         """Two discs behind the disc."""
@@ -116,9 +113,7 @@ def _steps(cover: np.ndarray, steps: Sequence[tuple[float, float]]) -> np.ndarra
 
 def clear_sun(palette: Palette, facts: Facts) -> Colour:
     """A sun that stands out from a pale sky without any glow."""
-    code, share = {"清晨": ("ff9a4a", 0.7), "白天": ("ffd24a", 0.6), "黄昏": ("fff0a0", 0.4), "夜晚": ("fff6d0", 0.4)}[
-        facts.time
-    ]
+    code, share = _SUNS[facts.time]
     return mix(palette.sun, colour(code), share)
 
 
@@ -134,7 +129,7 @@ def ridge_tones(scene: Scene, ridge: Ridge) -> tuple[Colour, Colour]:
 
 
 def snow_cap(scene: Scene, ridge: Ridge, depth: np.ndarray) -> np.ndarray:
-    """(h, W) 1 where snow lies: down to a wavy line, lower on high summits than on the slopes beside them."""
+    """(h, W) 1 where snow lies: thick on high summits, thin on the slopes beside them, down to a wavy line."""
     wave = scene.noise(1, scene.width, 3.2) * np.float32(9 * scene.pixel)
     share = 0.22 if ridge.kind == "rock" else 0.48
     level = ridge.crest.min() + float(np.ptp(ridge.crest)) * share
