@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from recipes.drawing.colour import WHITE, colour, mix
+from recipes.drawing.colour import WHITE, Colour, colour, mix
 from recipes.landscapes.scene import Part, Scene
 from recipes.landscapes.things.lamps import lamps_burn
-from recipes.landscapes.things.shapes import curved_roof, doorway, polygon, rectangle, roof_rib
+from recipes.landscapes.things.shapes import curved_roof, doorway, moved, polygon, rectangle, roof_rib, stripe
 
 
 def city_wall(
@@ -77,39 +77,34 @@ def roofs(scene: Scene, top: float, bottom: float, size: float, lamps: bool) -> 
     with scene.thing("屋顶", "房屋"):
         for row in np.linspace(0, 1, rows) ** 1.35:
             part = size * (0.3 + 0.7 * row)
+            y = top + (bottom - top) * row
+            parts: list[Part] = []
             x = -part * scene.between(0.0, 1.6)
             while x < scene.width + part:
                 half = part * scene.between(0.6, 1.35)
-                y = top + (bottom - top) * row + scene.between(-0.22, 0.22) * part
-                _roofed_house(scene, x + half, y, half, 0.35 + 0.65 * row, lamps)
+                up = scene.between(-0.22, 0.22)
+                lamp = lamps and scene.chance(0.6)
+                parts += _roofed_house(scene, (x + half) / part, up, half / part, half > 14 * scene.pixel, lamp)
+                if lamp and scene.chance(0.5):
+                    scene.lamp(x + half, y - up * part + 0.2 * half, half * 0.6)
                 x += half * scene.between(1.5, 2.1)
+            scene.solid(parts, 0, y, part, 0.35 + 0.65 * row)
 
 
-def _roofed_house(scene: Scene, x: float, y: float, half: float, nearness: float, lamps: bool) -> None:
+def _roofed_house(scene: Scene, x: float, up: float, half: float, tiled: bool, lamp: bool) -> list[Part]:
+    """One house, seen above its eaves, that stands at (x, up) and is `half` wide to either side."""
     roof = mix(scene.material("roof"), scene.material("wood"), scene.between(0.0, 0.25))
     tile = mix(roof, WHITE, 0.14)
     wall = mix(scene.material("wall"), scene.material("wood"), scene.between(0.3, 0.8))
-    parts = [Part(rectangle(-0.86, -0.9, 0.86, 0.06), wall)]
-    if lamps and scene.chance(0.6):
-        at = scene.between(-0.5, 0.5)
-        parts.append(Part(rectangle(at - 0.16, -0.3, at + 0.16, -0.04), colour("ffc868")))
-        if scene.chance(0.5):
-            scene.lamp(x + at * half, y + 0.2 * half, half * 0.6)
-    parts.append(
-        Part(polygon((-1.06, 0.03), (-0.86, 0.2), (-0.78, 0.52), (0.78, 0.52), (0.86, 0.2), (1.06, 0.03)), roof)
-    )
-    if half > 14 * scene.pixel:
-        for at in np.linspace(-0.8, 0.8, 9):
-            parts.append(
-                Part(
-                    polygon(
-                        (at * 1.12 - 0.012, 0.05),
-                        (at * 0.9 - 0.012, 0.5),
-                        (at * 0.9 + 0.012, 0.5),
-                        (at * 1.12 + 0.012, 0.05),
-                    ),
-                    tile,
-                )
-            )
-    parts.append(Part(polygon((-0.92, 0.6), (-0.8, 0.5), (0.8, 0.5), (0.92, 0.6), (0.8, 0.57), (-0.8, 0.57)), "ridge"))
-    scene.solid(parts, x, y, half, nearness)
+    shapes: list[tuple[np.ndarray, Colour | str]] = [(rectangle(-0.86, -0.9, 0.86, 0.06), wall)]
+    if lamp:
+        shapes.append((rectangle(-0.16, -0.3, 0.16, -0.04), colour("ffc868")))
+    eaves = polygon((-1.06, 0.03), (-0.86, 0.2), (-0.78, 0.52), (0.78, 0.52), (0.86, 0.2), (1.06, 0.03))
+    shapes.append((eaves, roof))
+    if tiled:
+        shapes += [
+            (stripe(np.array([[at * 1.12, 0.05], [at * 0.9, 0.5]]), 0.024), tile) for at in np.linspace(-0.8, 0.8, 9)
+        ]
+    ridge = polygon((-0.92, 0.6), (-0.8, 0.5), (0.8, 0.5), (0.92, 0.6), (0.8, 0.57), (-0.8, 0.57))
+    shapes.append((ridge, "ridge"))
+    return [Part(moved(points * half, x, up), ink) for points, ink in shapes]

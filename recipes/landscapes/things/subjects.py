@@ -97,6 +97,15 @@ def _banks(scene: Scene, x: float, y: float, half: float, slope: float) -> None:
     ground.land(scene, crest.astype(np.float32), 0.9, grass=0.8)
 
 
+def _wheel(scene: Scene, x: float, y: float, size: float) -> None:
+    """A water wheel whose channel reaches a bank."""
+    columns = np.arange(scene.width)
+    inward = np.maximum(x + 0.38 * size - columns, 0) / (0.3 * size)
+    crest = scene.outline(y - 0.02 * size, scene.side * 0.03, "hill") + inward**1.3 * (scene.height - y)
+    ground.land(scene, crest.astype(np.float32), 0.9, grass=0.8)
+    water_wheel(scene, x, y, size)
+
+
 def _gallery(scene: Scene, x: float, y: float, size: float) -> None:
     gallery(scene, x, y, size, bays=5)
 
@@ -168,7 +177,7 @@ SUBJECTS: dict[str, Subject] = {
     "孔明灯": Subject(lanterns_in_the_sky, ("孔明灯",), 2.0, 1.6, "air", times=("黄昏", "夜晚"), weathers=("晴", "雾")),
     "石灯": Subject(stone_lantern, ("石灯",), 0.75, 1.05),
     "水井": Subject(well, ("水井",), 1.15, 1.2),
-    "水车": Subject(water_wheel, ("水车",), 1.4, 1.0, "water"),
+    "水车": Subject(_wheel, ("水车",), 1.4, 1.0, "water"),
     "风车": Subject(windmill, ("风车",), 1.2, 1.45),
     "高楼": Subject(tower, ("高楼",), 0.8, 1.3),
 }
