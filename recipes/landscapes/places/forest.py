@@ -78,7 +78,7 @@ def _row(scene: Scene, kind: str, nearness: float, count: int, foot: float) -> N
                 tall = side * (0.34 + 0.55 * nearness) * scene.between(0.75, 1.2)
                 fir(scene, x, foot + scene.between(-0.01, 0.04) * side, tall, 0.2 + 0.8 * nearness)
             return
-        trunks(scene, number, nearness, foot, kind == "birch")
+        trunks(scene, number, nearness, foot, kind == "birch", max(0.0, 0.36 * (nearness - 0.4)))
         if kind != "fir":
             canopy(scene, scene.height * (0.5 - 0.22 * nearness), nearness)
             if not scene.palette.foliage:

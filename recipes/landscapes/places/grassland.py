@@ -20,7 +20,7 @@ def compose(scene: Scene) -> None:
     sky.heaven(scene, horizon, disc=0.7)
     kinds = ("range", "karst", "hill") if scene.style.chinese else ("range", "hill", "peak")
     mountains.ranges(scene, horizon + side * 0.03, 2, side * scene.between(0.10, 0.2), kinds, 0.06, 0.35)
-    crests = []
+    crests, camp = [], scene.chance(0.75)
     steps = 4
     for step in range(steps):
         share = step / (steps - 1)
@@ -30,12 +30,12 @@ def compose(scene: Scene) -> None:
         ground.land(scene, crest, 0.35 + 0.65 * share, grass=0.4 + 1.1 * share, name=name)
         crests.append(crest)
         mist.band(scene, float(crest.mean()), side * 0.05, 0.35 * scene.facts.fog * (1 - share))
-        if step == 1:
+        if step == 1 and camp:
             _camp(scene, crest)
         if step == 2 and not scene.facts.night:
             _flock(scene, crest)
     _way(scene, crests)
-    _near(scene, crests[3])
+    _near(scene, crests[3], 0.3 if camp else 0.0)
     if scene.facts.weather == "雾":
         mist.veil(scene, horizon * 0.5, 0.4)
     if scene.facts.season in ("春", "夏") and scene.chance(0.7):
@@ -46,12 +46,10 @@ def compose(scene: Scene) -> None:
 
 def _camp(scene: Scene, crest: np.ndarray) -> None:
     """Up to three yurts beside each other."""
-    if not scene.chance(0.75):
-        return
-    x = scene.width * (0.5 + scene.focus * scene.between(0.12, 0.3))
+    x = scene.width * (0.5 + scene.focus * scene.between(0.15, 0.38))
     for place in range(int(scene.rng.integers(1, 4))):
         size = scene.side * scene.between(0.10, 0.145)
-        at = x + (place - 0.5) * scene.side * scene.between(0.15, 0.18)
+        at = x - scene.focus * place * scene.side * scene.between(0.15, 0.18)
         yurt(scene, at, scene.at(crest, at) + scene.side * 0.02, size, 0.8)
 
 
@@ -77,21 +75,21 @@ def _way(scene: Scene, crests: list[np.ndarray]) -> None:
         path(scene, scene.at(crests[2], x), x, x_near, scene.side * scene.between(0.12, 0.2))
 
 
-def _near(scene: Scene, crest: np.ndarray) -> None:
-    """What stands close by: a tree, horses or sheep."""
+def _near(scene: Scene, crest: np.ndarray, empty: float) -> None:
+    """What stands close by: a tree, horses or sheep; nothing in a share `empty` of the scenes."""
     side = scene.side
     x = scene.width * (0.5 - scene.focus * scene.between(0.16, 0.3))
     foot = scene.at(crest, x) + side * 0.06
-    kind = scene.pick(("tree", "horse", "sheep", "none"), (0.25, 0.3, 0.2, 0.25))
+    kind = scene.pick(("tree", "horse", "sheep", "none"), (0.25, 0.3, 0.2, empty))
     if kind == "tree":
-        near_tree(scene, x, foot, side * scene.between(0.45, 0.6))
+        near_tree(scene, x, foot, side * scene.between(0.45, 0.6), without=("banana", "bamboo"))
     elif kind == "horse":
         horse(scene, x, foot, side * scene.between(0.16, 0.22))
         if scene.chance(0.5):
             at = x + scene.focus * side * scene.between(0.28, 0.36)
             horse(scene, at, scene.at(crest, at) + side * 0.03, side * scene.between(0.13, 0.16))
     elif kind == "sheep":
-        sheep(scene, x, foot, side * scene.between(0.09, 0.12))
+        sheep(scene, x, foot, side * scene.between(0.09, 0.12), count=int(scene.rng.integers(2, 4)))
 
 
 PLACE = Place("grassland", ("草原", "大草原", "辽阔的草原"), compose)

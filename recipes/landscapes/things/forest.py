@@ -7,10 +7,16 @@ from recipes.drawing.colour import Colour, colours, mix
 from recipes.landscapes.scene import Scene
 
 
-def trunks(scene: Scene, count: int, nearness: float, foot: float, birch: bool) -> None:
-    """Trunks across the picture that rise out of it; `foot`: the row where they stand; `nearness`: 0 far to 1 near."""
+def trunks(scene: Scene, count: int, nearness: float, foot: float, birch: bool, clear: float = 0.0) -> None:
+    """Trunks across the picture that rise out of it.
+
+    `foot`: the row where they stand; `nearness`: 0 far to 1 near; `clear`: half of the share in the middle without any.
+    """
     width = (8 + 30 * nearness**1.3) * scene.pixel
     places = (np.arange(count) + scene.rng.uniform(0.12, 0.88, count)) / count * scene.width
+    middle = scene.width / 2
+    aside = np.where(places < middle, -1, 1)
+    places = middle + aside * (clear * scene.width + np.abs(places - middle) * (1 - 2 * clear))
     for x in places:
         row, wide = foot + scene.between(-0.02, 0.03) * scene.side, width * scene.between(0.65, 1.3)
         _trunk(scene, float(x), row, wide, nearness, birch)

@@ -1,6 +1,6 @@
 """A tree that fits the season and the style, for the foreground of any place."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from recipes.landscapes.scene import Scene
 from recipes.landscapes.things.bamboo import grove
@@ -25,9 +25,13 @@ _KINDS: dict[str, tuple[Tree, float, float, float]] = {
 }
 
 
-def near_tree(scene: Scene, x: float, y: float, height: float) -> None:
-    """A tree of this height in pixels at (x, y), of a kind that fits the season and the style."""
+def near_tree(scene: Scene, x: float, y: float, height: float, without: Sequence[str] = ()) -> None:
+    """A tree of this height in pixels at (x, y), of a kind that fits the season and the style.
+
+    `without`: kinds that do not grow there, such as 'banana' on a steppe.
+    """
     which = 3 if scene.facts.season == "冬" else 2 if scene.style.chinese else 1
-    name = scene.pick(list(_KINDS), [kind[which] for kind in _KINDS.values()])  # type: ignore[misc]
+    kinds = {name: kind for name, kind in _KINDS.items() if name not in without}
+    name = scene.pick(list(kinds), [kind[which] for kind in kinds.values()])  # type: ignore[misc]
     small = {"bamboo": 0.8, "banana": 0.55}
     _KINDS[name][0](scene, x, y, height * small.get(name, 1.0))
