@@ -45,7 +45,9 @@ def grid(columns: int, rows: int, across: float, down: float) -> list[tuple[floa
 
 
 def lay(scene: Scene, surface: Surface, stock: Stock, spots: Sequence[tuple[float, ...]], height: float = 0.0) -> None:
-    """One piece at every place, those behind first."""
+    """One piece at every place, those behind first; nothing of what the scene omits."""
+    if stock.name in scene.omitted:
+        return
     order = sorted(spots, key=lambda spot: spot[1])
     for i, spot in enumerate(order):
         x, y = surface.at(spot[0], spot[1], height + (spot[2] if len(spot) > 2 else 0))

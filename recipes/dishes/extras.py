@@ -78,7 +78,7 @@ def steam(scene: Scene, surface: Surface) -> bool:
     dense = cover > 0.33
     if lined and dense.any() and float(scene.rgb[:, dense].mean()) > 0.78:
         ink = (0.55, 0.56, 0.58)
-    scene.tint(cover, ink)
+    scene.tinge(cover, ink)
     return bool(dense.any()) and float(np.abs(scene.rgb[:, dense] - before[:, dense]).mean()) > LEAST_STEAM
 
 

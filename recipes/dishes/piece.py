@@ -57,7 +57,7 @@ class Piece:
 
     def __init__(self, scene: "Scene", reach: float):
         self.scene = scene
-        self.shadow_reach = int(max(3, (scene.style.soft + 5) * scene.pixel * 1.6))
+        self.shadow_reach = int(max(3, (scene.style.soft + 6) * scene.pixel))
         self.half = int(reach) + self.shadow_reach + 2
         side = 2 * self.half + 1
         self.paint = np.zeros((3, side, side), np.float32)
@@ -224,9 +224,8 @@ class Piece:
         colour[0] *= 1 + dark
         colour[2] *= 1 - dark * np.float32(0.8)
         if style.rim:
-            colour *= 1 - np.float32(style.rim) * np.clip(
-                1 - depth * np.float32(1 / min(5 * scene.pixel, 0.5 * deepest)), 0, 1
-            )
+            rim = np.clip(1 - depth * np.float32(1 / min(5 * scene.pixel, 0.5 * deepest)), 0, 1)
+            colour *= 1 - np.float32(style.rim) * ((rim > 0.3) if style.flat else rim)
         if style.bloom:
             colour *= 1 + np.float32(style.bloom) * scene.noise(mask.shape[0], mask.shape[1], 2.2)
         if look.gloss:

@@ -14,6 +14,7 @@ from recipes.dishes.style import Style
 from recipes.drawing.canvas import Canvas, Thing
 from recipes.drawing.colour import Colour
 
+OPTIONAL = ("葱花", "香菜", "芝麻", "桂花", "枸杞")  # what is strewn on dishes that are the same without
 Outline = tuple[np.ndarray, Sequence[Mark]]
 
 
@@ -55,7 +56,7 @@ class Scene(Canvas):
     """What tables, vessels and ingredients paint on.
 
     `light`: 1 where light comes from the right, -1 from the left; `sun`, `halfway`: unit vectors to the light, and
-    between it and the eye; x to the right, y down, z to the eye.
+    between it and the eye; x to the right, y down, z to the eye. `omitted`: what is not strewn on this dish.
     """
 
     def __init__(self, facts: Facts, size: tuple[int, int], style: Style, rng: np.random.Generator):
@@ -65,6 +66,8 @@ class Scene(Canvas):
         self.sun = _unit(self.light * 0.42, -0.55, 0.72)
         self.halfway = _unit(self.sun[0], self.sun[1], self.sun[2] + 1)
         self.table = ""  # what captions call the table; a plain one by its colour
+        # Now and then a dish comes without them, so that captions that name them say something.
+        self.omitted = {name for name in OPTIONAL if self.chance(0.3)}
         self._numbers: dict[str, Thing] = {}
 
     def say_table(self, name: str) -> None:
@@ -150,17 +153,24 @@ class Scene(Canvas):
 
     # Layers
 
-    def wash(
-        self, mask: np.ndarray, ink: Colour, name: str, y: int = 0, x: int = 0, shade: np.ndarray | float = 1.0
-    ) -> None:
-        """Cover `mask` (h, w), 0 to 1, with a colour as the style lays it, times `shade`."""
-        pigment = self.style.pigment(ink)
-        height, width = mask.shape
-        for channel, value in zip(self.rgb[:, y : y + height, x : x + width], pigment, strict=True):
+    def wash(self, mask: np.ndarray, ink: Colour, name: str, shade: np.ndarray | float = 1.0) -> None:
+        """Cover `mask` (H, W), 0 to 1, with a colour as the style lays it, times `shade`: (H, W), (1, W) or (H, 1)."""
+        x, y, width, height = cv2.boundingRect((mask > 0).view(np.uint8))
+        rows, columns = slice(y, y + height), slice(x, x + width)
+        cut = mask[rows, columns]
+        if isinstance(shade, np.ndarray):
+            shade = shade[rows if shade.shape[0] > 1 else slice(None), columns if shade.shape[1] > 1 else slice(None)]
+        for channel, value in zip(self.rgb[:, rows, columns], self.style.pigment(ink), strict=True):
             step = np.float32(value) * shade - channel
-            step *= mask
+            step *= cut
             channel += step
-        np.copyto(self.owner[y : y + height, x : x + width], np.int16(self.named(name).number), where=mask > 0.45)
+        np.copyto(self.owner[rows, columns], np.int16(self.named(name).number), where=cut > 0.45)
+
+    def tinge(self, mask: np.ndarray, ink: Colour) -> None:
+        """As `tint`, for a `mask` (H, W) that is empty in most places."""
+        x, y, width, height = cv2.boundingRect((mask > 0).view(np.uint8))
+        if width and height:
+            self.tint(mask[y : y + height, x : x + width], ink, y, x)
 
     def ellipse(self, x: float, y: float, across: float, down: float) -> np.ndarray:
         """(H, W) from 0 to 1: a smooth-edged ellipse."""
@@ -179,11 +189,17 @@ class Scene(Canvas):
         self, ways: Sequence[np.ndarray], ink: Colour, width: float, alpha: float = 1.0, clip: np.ndarray | None = None
     ) -> None:
         """Lines in canvas pixels, which leave the owner; `clip` (H, W): where they may show."""
-        mask = np.zeros((self.height, self.width), np.uint8)
-        corners = [np.rint(way * 8).astype(np.int32) for way in ways]
+        points = np.concatenate(list(ways))
+        region = self.region(points[:, 0], points[:, 1], width + 2)
+        if region is None:
+            return
+        mask = np.zeros((region.height, region.width), np.uint8)
+        corners = [np.rint((way - [region.left, region.top]) * 8).astype(np.int32) for way in ways]
         cv2.polylines(mask, corners, False, 255, max(1, round(width)), cv2.LINE_AA, 3)
         cover = mask.astype(np.float32) * np.float32(alpha / 255)
-        self.tint(cover if clip is None else cover * clip, ink)
+        if clip is not None:
+            cover *= clip[region.top : region.bottom, region.left : region.right]
+        self.tint(cover, ink, region.top, region.left)
 
     def contour(self, points: np.ndarray, ink: Colour, width: float = 1.0) -> None:
         """The outline of a vessel, in styles that have outlines."""

@@ -82,6 +82,7 @@ STYLES: dict[str, Style] = {
             gloss=0.5,
             shadow=0.26,
             soft=0.0,
+            rim=0.17,
             saturation=1.08,
         ),
         Style(

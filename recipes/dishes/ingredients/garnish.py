@@ -148,24 +148,24 @@ def greens(scene: Scene, surface: Surface, size: float = 0.3, angles: tuple[floa
     """Halves of young bok choy: a white stem, a dark leaf."""
 
     def leafed() -> tuple[np.ndarray, list[Mark]]:
-        t = np.linspace(0, 2 * math.pi, 48, endpoint=False)
-        r = 0.42 + 0.16 * np.cos(t) + 0.02 * np.cos(9 * t)
-        outline = np.stack([0.42 + 1.1 * r * np.cos(t), 1.05 * r * np.sin(t)], 1)
-        stem = np.array(
-            [[-1.0, -0.13], [-1.05, 0.0], [-1.0, 0.13], [-0.4, 0.24], [0.0, 0.18], [0.0, -0.18], [-0.4, -0.24]]
-        )
-        hull = np.concatenate([outline[outline[:, 0] > 0.02], stem])
-        angle = np.arctan2(hull[:, 1], hull[:, 0] + 0.05)
-        hull = hull[np.argsort(angle)]
-        white, vein = colour("e4f0cc"), colour("9ccf6a")
-        marks = [Mark(stem * [1, 0.9], white), Mark(np.array([[-0.2, 0], [0.8, 0.0]]), vein, 0.09)]
-        marks += [Mark(np.array([[x, 0], [x + 0.25, s * 0.3]]), vein, 0.05) for x in (0.1, 0.38) for s in (-1, 1)]
-        return hull, marks
+        x = np.linspace(-1.05, 1.0, 26)
+        stem = np.interp(x, [-1.05, -0.9, -0.45, 0.0, 0.12], [0.06, 0.15, 0.25, 0.17, 0.0])
+        blade = 0.46 * np.sqrt(np.clip(1 - ((x - 0.42) / 0.58) ** 2, 0, 1)) * (1 + 0.07 * np.cos(x * 19))
+        half = np.maximum(np.maximum(stem, blade), 0.02)
+        outline = np.concatenate([np.stack([x, -half], 1), np.stack([x, half], 1)[::-1]])
+        below = x < 0.1
+        white = np.concatenate([np.stack([x, -stem], 1)[below], np.stack([x, stem], 1)[below][::-1]])
+        vein = colour("b4dc80")
+        marks = [Mark(white, colour("e8f2d2")), Mark(np.array([[-0.1, 0], [0.85, 0.0]]), vein, 0.08)]
+        marks += [
+            Mark(np.array([[at, 0], [at + 0.22, side * 0.27]]), vein, 0.045) for at in (0.15, 0.42) for side in (-1, 1)
+        ]
+        return outline, marks
 
     return scene.stock(
         "青菜",
         leafed,
-        Look(colour("3d9138"), gloss=0.5, dome=0.5, edge_ink=colour("246b2a"), edge_share=0.4),
+        Look(colour("4a9e3e"), gloss=0.5, dome=0.5, edge_ink=colour("2f8434"), edge_share=0.35, contour=0.8),
         surface.unit * size,
         5,
         0.3,

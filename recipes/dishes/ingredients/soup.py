@@ -24,19 +24,22 @@ def broth(
     """Soup up to the wall: deeper in colour at its edge, with the light's reflection on it."""
     x, y, across = surface.x, surface.y, surface.unit * radius * surface.stretch
     down = surface.unit * radius * surface.squash
-    mask = scene.ellipse(x, y, across, down)
-    dx = (scene.columns - np.float32(x)) * np.float32(1 / across)
-    dy = (scene.rows - np.float32(y)) * np.float32(1 / down)
+    region = scene.region([x - across, x + across], [y - down, y + down], 2)
+    if region is None:
+        return
+    rows, columns = slice(region.top, region.bottom), slice(region.left, region.right)
+    mask = scene.ellipse(x, y, across, down)[rows, columns] * np.float32(1 - clear)
+    dx, dy = scene.offsets(region, x, y)
+    dx, dy = dx * np.float32(1 / across), dy * np.float32(1 / down)
     radius2 = dx * dx + dy * dy
     deep = edge or mix(ink, (ink[0] * 0.55, ink[1] * 0.4, ink[2] * 0.35), 0.7)
     share = smoothstep(radius2, 0.5, 1.0) if not scene.style.flat else (radius2 > 0.82).astype(np.float32)
     pigment, dark = scene.style.pigment(ink), scene.style.pigment(deep)
-    number = np.int16(scene.named(name).number)
-    _lx, _ly, _ = scene.sun
-    for channel, a, b in zip(scene.rgb, pigment, dark, strict=True):
-        colour = np.float32(a) + np.float32(b - a) * share
-        channel += (colour - channel) * mask * np.float32(1 - clear)
-    np.copyto(scene.owner, number, where=mask > 0.45)
+    for channel, a, b in zip(scene.rgb[:, rows, columns], pigment, dark, strict=True):
+        step = np.float32(a) + np.float32(b - a) * share - channel
+        step *= mask
+        channel += step
+    np.copyto(scene.owner[rows, columns], np.int16(scene.named(name).number), where=mask > 0.45)
     if scene.style.contour is not None:
         t = np.linspace(0, 2 * math.pi, 64)
         way = np.stack([x + across * np.cos(t), y + down * np.sin(t)], 1)
@@ -79,9 +82,9 @@ def oil(
         start = 190 if scene.light < 0 else 280
         small = max(1, round(a * 5)), max(1, round(a * squash * 5))
         cv2.ellipse(glints, centre, small, 0, start, start + 80, 255, max(2, round(4 * scene.pixel)), cv2.LINE_AA, 3)
-    scene.tint(drops.astype(np.float32) * np.float32(0.6 / 255), scene.style.pigment(ink))
-    scene.tint(rings.astype(np.float32) * np.float32(0.55 / 255), scene.style.pigment(mix(ink, (0.4, 0.1, 0.0), 0.35)))
-    scene.tint(glints.astype(np.float32) * np.float32(0.75 * scene.style.gloss / 255), light)
+    scene.tinge(drops.astype(np.float32) * np.float32(0.6 / 255), scene.style.pigment(ink))
+    scene.tinge(rings.astype(np.float32) * np.float32(0.55 / 255), scene.style.pigment(mix(ink, (0.4, 0.1, 0.0), 0.35)))
+    scene.tinge(glints.astype(np.float32) * np.float32(0.75 * scene.style.gloss / 255), light)
 
 
 def sauce(

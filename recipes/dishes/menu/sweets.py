@@ -29,9 +29,9 @@ def century_egg_porridge(scene: Scene, surface: Surface) -> None:
     strew(scene, surface, garnish.scallions(scene, surface), 16, 0.6)
 
 
-def shreds_of_pork(scene: Scene, surface: Surface) -> Stock:
-    look = Look(colour("d9a27c"), gloss=0.4, dome=0.8)
-    return scene.stock("肉丝", lambda: (strip(scene.between(-0.3, 0.3), 0.2, 0.3), ()), look, surface.unit * 0.13, 6)
+def shreds_of_pork(scene: Scene, surface: Surface, size: float = 0.13, code: str = "d9a27c") -> Stock:
+    look = Look(colour(code), gloss=0.4, dome=0.8)
+    return scene.stock("肉丝", lambda: (strip(scene.between(-0.3, 0.3), 0.2, 0.3), ()), look, surface.unit * size, 6)
 
 
 def eight_treasures(scene: Scene, surface: Surface) -> None:
@@ -69,30 +69,20 @@ def mooncakes(scene: Scene, surface: Surface) -> None:
 
 
 def rice_cake(scene: Scene, surface: Surface) -> None:
-    """Oval slices of rice cake, fried with greens and a little meat."""
+    """Long slices of rice cake, fried with greens, pork and carrots."""
 
-    def look() -> Look:
-        return Look(
-            colour("fdf3de"),
-            gloss=0.8,
-            dome=0.35,
-            edge=0.4,
-            edge_ink=colour("d9a866"),
-            edge_share=0.25,
-            patch=colour("f3d9a8"),
-            patched=0.35,
-        )
+    def slice_of() -> tuple[np.ndarray, list[Mark]]:
+        return box(1.0, 0.40, 0.38), [Mark(np.array([[-0.6, 0.14], [0.6, 0.14]]), colour("f0dcb8"), 0.05)]
 
-    slices = scene.stock("年糕片", lambda: (disc(1.0, 0.58), ()), look, surface.unit * 0.24, 8, 0.25)
-    leaf = garnish.greens(scene, surface, 0.24)
-    heap(
-        scene,
-        surface,
-        [(slices, 28), (leaf, 7), (garnish.carrot_shreds(scene, surface, 0.2), 8)],
-        0.66,
-        0.32,
-        colour("b8742a"),
+    look = Look(
+        colour("fff7e6"), gloss=0.7, dome=0.25, edge=0.3, edge_ink=colour("e6c594"), edge_share=0.3, contour=0.7
     )
+    slices = scene.stock("年糕片", slice_of, look, surface.unit * 0.25, 8, 0.25)
+    leaves = garnish.greens(scene, surface, 0.26)
+    pork = shreds_of_pork(scene, surface, 0.19, "b06a42")
+    carrots = garnish.carrot_shreds(scene, surface, 0.22)
+    heap(scene, surface, [(slices, 26), (leaves, 9), (pork, 12), (carrots, 9)], 0.66, 0.32, colour("d9b070"))
+    strew(scene, surface, garnish.scallions(scene, surface), 12, 0.6, 0.36)
 
 
 def bean_cakes(scene: Scene, surface: Surface) -> None:
@@ -361,7 +351,7 @@ DISHES = [
     Dish("豆花", BOWLS, tofu_pudding, beside=("勺子",)),
     Dish("月饼", (*PLATES, "木板"), mooncakes, False, (), free=True),
     Dish("年糕", ("青花盘", "黑陶盘", "青瓷盘", "白瓷盘"), rice_cake),
-    Dish("绿豆糕", (*PLATES, "木板"), bean_cakes, False, (), free=True),
+    Dish("绿豆糕", (*PLATES, "木板"), bean_cakes, False, ()),
     Dish("桂花糕", (*PLATES, "绿叶"), osmanthus_cakes, False, (), free=True),
     Dish("糖葫芦", ("白瓷盘", "木板", "油纸"), candied_haws, False, ()),
     Dish("烤串", ("白瓷盘", "黑陶盘", "木板", "油纸", "绿叶"), skewers, True, ()),

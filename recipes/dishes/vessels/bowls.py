@@ -46,7 +46,7 @@ def _scrolls(scene: Scene, mask: np.ndarray, x: float, y: float, unit: float) ->
         flowers.append(np.stack([cx + size * np.cos(t) * max(0.4, math.sin(angle)), cy + size * np.sin(t)], 1))
     scene.lines(ways, BLUE, 5 * scene.pixel, 0.85, mask)
     for flower in flowers:
-        scene.tint(scene.polygon(flower) * mask * np.float32(0.85), BLUE)
+        scene.tinge(scene.polygon(flower) * mask * np.float32(0.85), BLUE)
 
 
 def _white(scene: Scene) -> Surface:
@@ -82,7 +82,7 @@ def _glass(scene: Scene) -> Surface:
 
     def decorate(scene: Scene, mask: np.ndarray) -> None:
         band = np.abs((scene.columns - np.float32(x)) * np.float32(1 / unit) + np.float32(scene.light * -0.62)) < 0.09
-        scene.tint(mask * band * np.float32(0.45 * scene.style.gloss), (1.0, 1.0, 1.0))
+        scene.tinge(mask * band * np.float32(0.45 * scene.style.gloss), (1.0, 1.0, 1.0))
 
     turned(scene, "玻璃杯", x, y, unit, 0.78, tall, mix(content, (0.85, 0.92, 0.95), 0.25), rings, decorate=decorate)
     glint(scene, x, y, unit * 0.97, unit * 0.97 * scene.view.squash)

@@ -34,7 +34,7 @@ def _plate(scene: Scene, name: str, ink: Colour, pattern: bool = False, stretch:
             t = np.linspace(0, 2 * math.pi, 24)
             size = unit * 0.055 * (0.68 + 0.32 * np.cos((4 if i % 2 else 3) * t + angle))
             flower = np.stack([cx + size * np.cos(t) * 1.2, cy + size * np.sin(t) * squash], 1)
-            scene.tint(scene.polygon(flower) * np.float32(0.8), BLUE)
+            scene.tinge(scene.polygon(flower) * np.float32(0.8), BLUE)
     glint(scene, x, y - 0.09 * unit * scene.view.lift, unit * stretch * 0.98, unit * 0.98 * squash, 0.6)
     return Surface(x, y, unit * 0.86, squash, scene.view.lift, stretch=stretch)
 
