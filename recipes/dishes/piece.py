@@ -227,7 +227,8 @@ class Piece:
             rim = np.clip(1 - depth * np.float32(1 / min(5 * scene.pixel, 0.5 * deepest)), 0, 1)
             colour *= 1 - np.float32(style.rim) * ((rim > 0.3) if style.flat else rim)
         if style.bloom:
-            colour *= 1 + np.float32(style.bloom) * scene.noise(mask.shape[0], mask.shape[1], 2.2)
+            amount = style.bloom * min(1.0, 45 * scene.pixel / deepest)  # large sheets would look dirty
+            colour *= 1 + np.float32(amount) * scene.noise(mask.shape[0], mask.shape[1], 2.2)
         if look.gloss:
             level = np.float32(hz**look.sharp)  # what a level face mirrors is no highlight
             mirrored = np.clip((np.power(facing, np.float32(look.sharp)) - level) / (1 - level), 0, 1)

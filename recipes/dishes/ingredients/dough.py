@@ -538,8 +538,13 @@ def rice_roll(scene: Scene, size: float, angle: float) -> Piece:
 def crepe(scene: Scene, size: float, angle: float) -> Piece:
     """Jianbing: a folded egg crepe, sauce and scallions on it, a crisp cracker and lettuce inside."""
     piece = Piece(scene, size * 1.4)
+
+    def at(x: float, y: float) -> tuple[float, float]:
+        point = piece.project(np.array([[x, y]]), size, angle, 0.1)[0]
+        return float(point[0]), float(point[1])
+
     crisp = Look(colour("d9952f"), gloss=0.4, dome=0.4, patch=colour("f0b552"), patched=0.4, bumps=1.5)
-    piece.lump(box(1.0, 0.36, 0.05), crisp, size, angle, 0.1, turn_at(0.06 * size, -0.34 * size, angle))
+    piece.lump(box(1.0, 0.36, 0.05), crisp, size, angle, 0.1, at(0.06, -0.34))
     lettuce = Look(colour("6fbf3f"), gloss=0.4, dome=0.5, edge_ink=colour("a6dc6a"), edge_share=0.4)
     piece.lump(
         frill(scene.rng, 15, 0.12, 0.05) * [0.98, 0.36],
@@ -547,7 +552,7 @@ def crepe(scene: Scene, size: float, angle: float) -> Piece:
         size,
         angle,
         0.1,
-        turn_at(-0.02 * size, -0.26 * size, angle),
+        at(-0.02, -0.26),
     )
     look = Look(
         colour("f2cd72"),
@@ -574,9 +579,9 @@ def crepe(scene: Scene, size: float, angle: float) -> Piece:
         )
         for y in (-0.2, 0.16)
     ]
-    piece.lump(box(1.04, 0.46, 0.12), look, size, angle, 0.1, turn_at(0.0, 0.08 * size, angle), marks=marks)
+    piece.lump(box(1.04, 0.46, 0.12), look, size, angle, 0.1, at(0.0, 0.08), marks=marks)
     for _ in range(22):
-        at = turn_at(scene.between(-0.9, 0.9) * size, scene.between(-0.26, 0.44) * size, angle)
+        spot = at(scene.between(-0.9, 0.9), scene.between(-0.26, 0.42))
         code = str(scene.rng.choice(["4f9f38", "6cb84a", "2a221e"], p=[0.4, 0.35, 0.25]))
         piece.lump(
             disc(1.0, 0.75, count=10),
@@ -584,7 +589,7 @@ def crepe(scene: Scene, size: float, angle: float) -> Piece:
             size * (0.055 if code != "2a221e" else 0.036),
             0.0,
             0.2,
-            at,
+            spot,
         )
     return piece
 
