@@ -72,7 +72,10 @@ def read(npm: Path, collection: Collection, emoji: EmojiNames, left_out: LeftOut
     drawn = _variants(collection, icons(npm, collection.source))
     try:
         license = agreed_license(
-            [load_json(package / "package.json").get("license"), load_json(package / "info.json")["license"].get("spdx")]
+            [
+                load_json(package / "package.json").get("license"),
+                load_json(package / "info.json")["license"].get("spdx"),
+            ]
         )
     except LicenseError as error:
         left_out.add(collection.source, str(error), len(drawn))

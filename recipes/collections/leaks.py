@@ -4,7 +4,7 @@ import re
 
 from recipes.collections.pictures import Picture
 
-# By concept of `recipes.mini.dataset.splits.HELD_CONCEPTS`: further Chinese names and what is drawn with the thing on it.
+# By concept of `recipes.mini.dataset.splits.HELD_CONCEPTS`: further names, and who is drawn with the thing.
 HELD_CHINESE = {
     "大象": ("大象", "小象", "象头"),
     "火箭": ("火箭", "导弹", "航天飞机"),
@@ -36,19 +36,22 @@ HELD_ENGLISH = {
 }
 # Names that are food as a part of a longer one; an olive is food, an 橄榄球 is not, and neither is a trophy (奖杯).
 _FOOD_PARTS = (
-    "食物|食品|美食|水果|蔬菜|饮料|热饮|葡萄|甜瓜|西瓜|南瓜|黄瓜|橘子|橙子|柠檬|青柠|香蕉|菠萝|芒果|苹果|樱桃|草莓|蓝莓|猕猴桃|桃子|梨子|西红柿|番茄|橄榄(?!球)|"
-    "椰子|鳄梨|牛油果|茄子|土豆|胡萝卜|萝卜|白菜|玉米|辣椒|灯笼椒|西兰花|大蒜|洋葱|花生|栗子|豌豆|蘑菇|竹笋|面包|羊角|卷饼|烙饼|华夫|芝士|奶酪|排骨|鸡腿|烤鸡|肉块|"
-    "培根|汉堡|薯条|披萨|热狗|三明治|饼干|鸡蛋|煎蛋|沙拉|爆米花|黄油|罐头|盒饭|饭团|米饭|面条|意粉|寿司|天妇罗|月饼|饺子|火锅|烧烤|冰激凌|冰淇淋|雪糕|刨冰|甜甜圈|蛋糕|"
-    "巧克力|糖果|棒棒糖|蜂蜜|奶瓶|牛奶|奶茶|咖啡|茶壶|热茶|茶叶|清酒|白酒|红酒|啤酒|葡萄酒|香槟|鸡尾酒|酒瓶|可乐|果汁|冰块|(?<!奖)杯|筷子|餐具|刀叉|勺|菜刀|平底锅|饭碗|盘子|小龙虾"
+    "食物|食品|美食|水果|蔬菜|饮料|热饮|葡萄|甜瓜|西瓜|南瓜|黄瓜|橘子|橙子|柠檬|青柠|香蕉|菠萝|芒果|苹果|樱桃|草莓|蓝莓|猕猴桃|桃子|梨子|西红柿|番茄|"
+    "橄榄(?!球)|椰子|鳄梨|牛油果|茄子|土豆|胡萝卜|萝卜|白菜|玉米|辣椒|灯笼椒|西兰花|大蒜|洋葱|花生|栗子|豌豆|蘑菇|竹笋|面包|羊角|卷饼|烙饼|华夫|芝士|奶酪|"
+    "排骨|鸡腿|烤鸡|肉块|培根|汉堡|薯条|披萨|热狗|三明治|饼干|鸡蛋|煎蛋|沙拉|爆米花|黄油|罐头|盒饭|饭团|米饭|面条|意粉|寿司|天妇罗|月饼|饺子|火锅|烧烤|"
+    "冰激凌|冰淇淋|雪糕|刨冰|甜甜圈|蛋糕|巧克力|糖果|棒棒糖|蜂蜜|奶瓶|牛奶|奶茶|咖啡|茶壶|热茶|茶叶|清酒|白酒|红酒|啤酒|葡萄酒|香槟|鸡尾酒|酒瓶|可乐|果汁|"
+    "冰块|(?<!奖)杯|筷子|餐具|刀叉|勺|菜刀|平底锅|饭碗|盘子|小龙虾"
 )
 _FOOD_NAMES = "梨|桃|蒜|姜|豆|蛋|派|糖|盐|罐|匙|碗|锅|茶|酒|肉|饭|面|米|双耳瓶"
 _FOOD_ENGLISH = (
-    "food|fruit|vegetable|drink|beverage|grapes?|melon|watermelon|pumpkin|lemon|banana|pineapple|mango|apples?|pear|peach|cherry|cherries|"
-    "strawberry|strawberries|tomato|olive|coconut|avocado|potato|carrot|corn|pepper|cucumber|broccoli|garlic|onion|peanut|beans?|chestnut|"
-    "mushroom|toadstool|champignon|bread|croissant|cornetto|bagel|pancake|waffle|cheese|meat|bacon|hamburger|fries|pizza|hot ?dog|sandwich|"
-    "tramezzino|egg|eggs|uovo|salad|popcorn|butter|spaghetti|pasta|rice|sushi|dumpling|fondue|ice ?cream|doughnut|donut|cookie|cake|cupcake|"
-    "chocolate|candy|candied|lollipop|honey ?pot|baby ?bottle|biberon|bottle|milk|coffee|tea|teapot|wine|beer|cocktail|cup|mug|ice ?cube|"
-    "chopsticks|fork|spoon|pan|scolapasta|platter|crawfish|turkey on platter|tacchino di natale|(?<!data )pie(?! chart)"
+    "food|fruit|vegetable|drink|beverage|grapes?|melon|watermelon|pumpkin|lemon|banana|pineapple|mango|apples?|"
+    "pear|peach|cherry|cherries|strawberry|strawberries|tomato|olive|coconut|avocado|potato|carrot|corn|pepper|"
+    "cucumber|broccoli|garlic|onion|peanut|beans?|chestnut|mushroom|toadstool|champignon|bread|croissant|"
+    "cornetto|bagel|pancake|waffle|cheese|meat|bacon|hamburger|fries|pizza|hot ?dog|sandwich|tramezzino|egg|eggs|"
+    "uovo|salad|popcorn|butter|spaghetti|pasta|rice|sushi|dumpling|fondue|ice ?cream|doughnut|donut|cookie|cake|"
+    "cupcake|chocolate|candy|candied|lollipop|honey ?pot|baby ?bottle|biberon|bottle|milk|coffee|tea|teapot|wine|"
+    "beer|cocktail|cup|mug|ice ?cube|chopsticks|fork|spoon|pan|scolapasta|platter|crawfish|turkey on platter|"
+    "tacchino di natale|(?<!data )pie(?! chart)"
 )
 _HELD = {
     concept: (re.compile("|".join(HELD_CHINESE[concept])), re.compile(rf"\b(?:{HELD_ENGLISH[concept]})(?:e?s)?\d*\b"))

@@ -9,7 +9,9 @@ from recipes.mini.dataset import codepoints
 from recipes.mini.dataset.names import ChineseNames
 
 # Words of time, weather and place: as a caption they ask for a scene, as in 日出.
-_SCENES = re.compile("日出|日落|夕阳|烈日|星夜|阴天|多云|下雨|下雪|雷雨|太阳雨|雨云|雪云|雾|夜|春|夏|秋|冬|山丘|海岛|小岛|沙滩$|风景|露营|农场|月光|阳光")
+_SCENES = re.compile(
+    "日出|日落|夕阳|烈日|星夜|阴天|多云|下雨|下雪|雷雨|太阳雨|雨云|雪云|雾|夜|春|夏|秋|冬|山丘|海岛|小岛|沙滩$|风景|露营|农场|月光|阳光"
+)
 
 TABLES = Path(__file__).parent / "names"
 

@@ -1,5 +1,6 @@
 """Debian's `openclipart-svg`: drawings by hundreds of hands, dedicated to the public domain file by file."""
 
+import gzip
 import hashlib
 import html
 import re
@@ -15,6 +16,8 @@ from recipes.collections.pictures import LeftOut, Picture
 SOURCE = "openclipart"
 STYLES = {"colour": "剪贴画风格", "grey": "黑白剪贴画风格", "silhouette": "剪影剪贴画风格"}
 MAX_BYTES = 150_000
+VERSION = "1:0.18+dfsg-19"
+_CHANGELOG = Path("usr/share/doc/openclipart-svg/changelog.Debian.gz")
 _FOLDER = Path("usr/share/openclipart/svg")
 _URL = "https://openclipart.org/"
 _LICENSE = re.compile(r'<(?:\w+:)?license\s+rdf:resource="([^"]*)"')
@@ -26,10 +29,12 @@ def read(debian: Path, emoji: EmojiNames, left_out: LeftOut) -> Iterator[Picture
 
     Raises:
         FileNotFoundError: `debian` holds no unpacked `openclipart-svg`.
+        RuntimeError: it is not the version whose pictures were named.
     """
     folder = debian / _FOLDER
     if not folder.is_dir():
         raise FileNotFoundError(f"{folder} is missing; unpack openclipart-svg there: dpkg -x PACKAGE.deb {debian}")
+    _check_version(debian)
     table = read_table(SOURCE)
     foods = _foods(folder)
     seen: set[str] = set()
@@ -46,6 +51,13 @@ def read(debian: Path, emoji: EmojiNames, left_out: LeftOut) -> Iterator[Picture
                 left_out.add(SOURCE, str(error))
             else:
                 yield picture
+
+
+def _check_version(debian: Path) -> None:
+    with gzip.open(debian / _CHANGELOG, "rt", encoding="utf-8", errors="replace") as lines:
+        first = lines.readline()
+    if f"({VERSION})" not in first:
+        raise RuntimeError(f"openclipart-svg is {first.strip()!r}; the names were written for {VERSION}.")
 
 
 def _foods(folder: Path) -> set[Path]:

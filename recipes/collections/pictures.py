@@ -9,10 +9,10 @@ from typing import Any
 class Picture:
     """One picture with its names, licence and author.
 
-    `name` is what it shows in Chinese, `aliases` are other names of the same thing, `keywords` looser words. `family` is
-    the emoji's code points where an emoji bears one of the names, or else `collections:` and the name. `attributes` and
-    `captions` are a portrait's: what one sees, and phrases that say it. `style` is a Chinese phrase; where `bare` is False,
-    a caption must not leave it away, since the name alone would promise a scene or colours.
+    `name` is what it shows in Chinese, `aliases` are other names of the same thing, `keywords` looser words. `family`
+    is the emoji's code points where an emoji bears one of the names, or else `collections:` and the name. `attributes`
+    and `captions` are a portrait's: what one sees, and phrases that say it. `style` is a Chinese phrase; where `bare`
+    is False, a caption must not leave it away, since the name alone would promise a scene or colours.
     """
 
     id: str
@@ -48,6 +48,8 @@ class LeftOut:
     def table(self) -> dict[str, dict[str, int]]:
         """Return reasons and their counts by source, the commonest reason first."""
         table: dict[str, dict[str, int]] = {}
-        for (source, reason), number in sorted(self.counts.items(), key=lambda item: (item[0][0], -item[1], item[0][1])):
+        for (source, reason), number in sorted(
+            self.counts.items(), key=lambda item: (item[0][0], -item[1], item[0][1])
+        ):
             table.setdefault(source, {})[reason] = number
         return table

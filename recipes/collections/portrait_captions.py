@@ -7,7 +7,15 @@ PORTRAIT_WORDS = ("头像", "人像", "肖像")
 _BALD = ("光头", "秃顶")
 _FEELINGS = ("生气", "难过", "惊讶", "害怕", "疲惫", "严肃", "紧张", "困惑", "困倦")
 _VERBS = {"领带": "打着领带", "红鼻子": "长着红鼻子", "胡茬": "有胡茬", "红脸蛋": "脸蛋红红", "雀斑": "脸上有雀斑"}
-_WORN = {"glasses": "戴", "hat": "戴", "beard": "留着", "earrings": "戴", "mask": "戴", "accessory": "戴", "cheeks": "有"}
+_WORN = {
+    "glasses": "戴",
+    "hat": "戴",
+    "beard": "留着",
+    "earrings": "戴",
+    "mask": "戴",
+    "accessory": "戴",
+    "cheeks": "有",
+}
 
 
 def person(attributes: dict[str, str]) -> list[str]:
@@ -46,7 +54,8 @@ def captions(attributes: dict[str, str], style: str, chance: Random, number: int
         style: the Chinese phrase of the drawing style, which holds one of `PORTRAIT_WORDS`.
         chance: where the choices come from.
 
-    Each caption says one to five of the things that are seen, and holds one of `PORTRAIT_WORDS`: a bare 女孩 is an emoji.
+    Each caption says one to five of the things that are seen, and holds one of `PORTRAIT_WORDS`, for a bare 女孩 is an
+    emoji.
     """
     said, nouns = phrases(attributes), person(attributes)
     written: dict[str, None] = {}

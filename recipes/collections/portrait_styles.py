@@ -5,7 +5,7 @@ options and says one thing about the picture. Every phrase was written beside th
 components can't be told apart by eye set nothing that is said.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 Options = dict[str, tuple[str | int, ...]]  # an option and the values that look alike, of which one is drawn
 
@@ -40,9 +40,9 @@ SKIN = {"浅色皮肤": "ffdbb4 f6cfae", "棕色皮肤": "c68a56 b97a48", "深�
 class Choice:
     """Options that draw one thing, and what is said of it.
 
-    `attribute` is the kind of thing ("hair"), `phrase` its Chinese words ("长发"); both are empty where nothing is said.
-    `person` is "女" or "男" where a viewer takes the drawing for a woman or a man; such choices don't meet. `also` holds
-    attributes that come with the thing. `weight` is how often it is drawn beside the other choices.
+    `attribute` is the kind of thing ("hair"), `phrase` its Chinese words ("长发"); both are empty where nothing is
+    said. `person` is "女" or "男" where a viewer takes the drawing for a woman or a man; such choices don't meet.
+    `also` holds attributes that come with the thing. `weight` is how often it is drawn beside the other choices.
     """
 
     attribute: str
@@ -74,7 +74,8 @@ def _values(text: str) -> tuple[str, ...]:
 def _parts(option: str, attribute: str, phrases: dict[str, str], women: str = "", men: str = "") -> list[Choice]:
     """Choices among the components of one option: phrase to component names; `women` and `men` list phrases."""
     return [
-        Choice(attribute, phrase, {option: _values(names)}, _person(phrase, women, men)) for phrase, names in phrases.items()
+        Choice(attribute, phrase, {option: _values(names)}, _person(phrase, women, men))
+        for phrase, names in phrases.items()
     ]
 
 
@@ -85,7 +86,13 @@ def _person(phrase: str, women: str, men: str) -> str:
 def _maybe(option: str, attribute: str, phrases: dict[str, str], share: float, person: str = "") -> Feature:
     """Choices of an option that draws nothing in all but `share` of the portraits."""
     shown = [
-        Choice(attribute, phrase, {option: _values(names), f"{option}Probability": (100,)}, person, weight=share / len(phrases))
+        Choice(
+            attribute,
+            phrase,
+            {option: _values(names), f"{option}Probability": (100,)},
+            person,
+            weight=share / len(phrases),
+        )
         for phrase, names in phrases.items()
     ]
     return (Choice("", "", {f"{option}Probability": (0,)}, weight=1 - share), *shown)
@@ -101,13 +108,17 @@ def _plain(**options: str) -> Choice:
 
 def _look(attribute: str, phrase: str, person: str = "", weight: float = 1.0, **options: str) -> Choice:
     """One choice over several options at once: an expression is mouth, eyes and brows."""
-    return Choice(attribute, phrase, {option: _values(names) for option, names in options.items()}, person, weight=weight)
+    return Choice(
+        attribute, phrase, {option: _values(names) for option, names in options.items()}, person, weight=weight
+    )
 
 
 def _hair(women: dict[str, str], men: dict[str, str], anyone: dict[str, str], option: str = "hair") -> list[Choice]:
+    """Kinds of hair; where there are fewer for men, each is drawn more often, so that men are not rare."""
+    weight = max(1.0, len(women) / len(men))
     return [
         *_parts(option, "hair", women, women=" ".join(women)),
-        *_parts(option, "hair", men, men=" ".join(men)),
+        *(replace(choice, weight=weight) for choice in _parts(option, "hair", men, men=" ".join(men))),
         *_parts(option, "hair", anyone),
     ]
 
@@ -125,7 +136,13 @@ PERSONAS = Style(
     (
         (
             *_hair(
-                {"长发": "long extraLong", "双马尾": "pigtails", "丸子头": "curlyBun straightBun", "齐刘海": "bobBangs", "短发": "bobCut"},
+                {
+                    "长发": "long extraLong",
+                    "双马尾": "pigtails",
+                    "丸子头": "curlyBun straightBun",
+                    "齐刘海": "bobBangs",
+                    "短发": "bobCut",
+                },
                 {"短发": "shortCombover shortComboverChops fade", "寸头": "buzzcut", "秃顶": "balding"},
                 {"爆炸头": "curly", "卷发": "curlyHighTop", "光头": "bald"},
             ),
@@ -146,11 +163,19 @@ PERSONAS = Style(
             _look("expression", "惊讶", mouth="surprise"),
             _look("lips", "红嘴唇", "女", mouth="lips"),
         ),
-        _maybe("facialHair", "beard", {"大胡子": "beardMustache", "小胡子": "pyramid walrus", "山羊胡": "goatee"}, 0.35, "男"),
+        _maybe(
+            "facialHair",
+            "beard",
+            {"大胡子": "beardMustache", "小胡子": "pyramid walrus", "山羊胡": "goatee"},
+            0.35,
+            "男",
+        ),
         (_look("clothes", "格子衬衫", body="checkered"), _look("clothes", "衣服", weight=2, body="squared rounded")),
         _colours("clothingColor", "clothes_color", CLOTHES),
         _colours("hairColor", "hair_color", HAIR),
-        _colours("skinColor", "skin", {"浅色皮肤": "eeb4a4 e7a391 e5a07e", "棕色皮肤": "b16a5b", "深色皮肤": "92594b 623d36"}),
+        _colours(
+            "skinColor", "skin", {"浅色皮肤": "eeb4a4 e7a391 e5a07e", "棕色皮肤": "b16a5b", "深色皮肤": "92594b 623d36"}
+        ),
         (_plain(nose="mediumRound smallRound"),),
     ),
 )
@@ -163,8 +188,18 @@ TOON_HEAD = Style(
             _look("hair", "短发", "男", 2, hair="sideComed undercut"),
             _look("hair", "竖起的短发", "男", 1, hair="spiky"),
             _look("hair", "丸子头", "女", 1, hair="bun"),
-            Choice("hair", "长发", {"hair": ("sideComed",), "rearHair": ("longStraight",), "rearHairProbability": (100,)}, "女"),
-            Choice("hair", "长卷发", {"hair": ("sideComed",), "rearHair": ("longWavy",), "rearHairProbability": (100,)}, "女"),
+            Choice(
+                "hair",
+                "长发",
+                {"hair": ("sideComed",), "rearHair": ("longStraight",), "rearHairProbability": (100,)},
+                "女",
+            ),
+            Choice(
+                "hair",
+                "长卷发",
+                {"hair": ("sideComed",), "rearHair": ("longWavy",), "rearHairProbability": (100,)},
+                "女",
+            ),
             Choice(
                 "hair",
                 "齐肩发",
@@ -172,7 +207,13 @@ TOON_HEAD = Style(
                 "女",
             ),
         ),
-        _maybe("beard", "beard", {"大胡子": "fullBeard longBeard", "小胡子": "moustacheTwirl", "山羊胡": "chinMoustache"}, 0.5, "男"),
+        _maybe(
+            "beard",
+            "beard",
+            {"大胡子": "fullBeard longBeard", "小胡子": "moustacheTwirl", "山羊胡": "chinMoustache"},
+            0.5,
+            "男",
+        ),
         (
             _look("clothes", "高领毛衣", clothes="turtleNeck"),
             _look("clothes", "外套", clothes="openJacket"),
@@ -190,7 +231,9 @@ TOON_HEAD = Style(
         ),
         _colours("clothesColor", "clothes_color", CLOTHES),
         _colours("hairColor", "hair_color", HAIR),
-        _colours("skinColor", "skin", {"浅色皮肤": "f1c3a5 f6d2b8", "棕色皮肤": "b98e6a c08a60", "深色皮肤": "7a4e35 5c3829"}),
+        _colours(
+            "skinColor", "skin", {"浅色皮肤": "f1c3a5 f6d2b8", "棕色皮肤": "b98e6a c08a60", "深色皮肤": "7a4e35 5c3829"}
+        ),
     ),
     {"rearHairProbability": (0,)},
 )
@@ -201,9 +244,9 @@ MICAH = Style(
     (
         tuple(
             _hair(
-                {"长卷发": "full", "短发": "pixie", "齐刘海": "dannyPhantom"},
+                {"长卷发": "full", "短发": "pixie"},
                 {"短发": "fonze"},
-                {"莫西干头": "mrT", "光头": "mrClean"},
+                {"莫西干头": "mrT", "光头": "mrClean", "短发": "dannyPhantom"},
             )
         ),
         (
@@ -220,11 +263,18 @@ MICAH = Style(
         (_look("clothes", "衬衫", shirt="collared"), _look("clothes", "T恤", shirt="crew open")),
         _colours("shirtColor", "clothes_color", CLOTHES),
         _colours("hairColor", "hair_color", HAIR),
-        _colours("baseColor", "skin", {"浅色皮肤": "f9c9b6 f6d2b0", "棕色皮肤": "b8754f ac6651", "深色皮肤": "77311d 6b3a22"}),
+        _colours(
+            "baseColor", "skin", {"浅色皮肤": "f9c9b6 f6d2b0", "棕色皮肤": "b8754f ac6651", "深色皮肤": "77311d 6b3a22"}
+        ),
         (_plain(eyes="eyes round", eyebrows="up"),),
         (_plain(nose="curve pointed"),),
     ),
-    {"glassesColor": ("141414",), "facialHairColor": ("1f1a17",), "earringColor": ("f4b400",), "hairProbability": (100,)},
+    {
+        "glassesColor": ("141414",),
+        "facialHairColor": ("1f1a17",),
+        "earringColor": ("f4b400",),
+        "hairProbability": (100,),
+    },
 )
 
 _BLACK = {"hair_color": "黑色"}
@@ -232,7 +282,7 @@ _BLACK = {"hair_color": "黑色"}
 
 def _black(choices: list[Choice]) -> list[Choice]:
     """Heads whose hair the style always inks black."""
-    return [Choice(c.attribute, c.phrase, c.options, c.person, _BLACK, c.weight) for c in choices]
+    return [replace(choice, also=_BLACK) for choice in choices]
 
 
 OPEN_PEEPS = Style(
@@ -248,14 +298,13 @@ OPEN_PEEPS = Style(
                         "长卷发": "longCurly",
                         "中长发": "medium1 medium2 medium3 mediumBangs",
                         "齐刘海": "bangs2",
-                        "辫子": "cornrows cornrows2",
                     },
                     {"短发": "short1 short2 short5 pomp shaved2", "平头": "flatTop flatTopLong"},
-                    {"爆炸头": "afro longAfro", "脏辫": "dreads1 dreads2", "莫西干头": "mohawk"},
+                    {"爆炸头": "afro longAfro", "脏辫": "dreads1 dreads2"},
                     "head",
                 )
             ),
-            *_parts("head", "hair", {"光头": "noHair1", "秃顶": "noHair2 noHair3"}, men="秃顶"),
+            *_parts("head", "hair", {"光头": "noHair1", "秃顶": "noHair2 noHair3", "莫西干头": "mohawk"}, men="秃顶"),
             *_worn("head", "hat", {"毛线帽": "hatBeanie", "礼帽": "hatHip", "头巾": "hijab turban"}),
         ),
         (
@@ -264,7 +313,8 @@ OPEN_PEEPS = Style(
             _look("expression", "生气", face="veryAngry rage angryWithFang"),
             _look("expression", "害怕", face="fear concernedFear"),
             _look("expression", "疲惫", face="tired"),
-            _look("expression", "严肃", face="serious solemn"),
+            _look("expression", "严肃", face="serious"),
+            _look("expression", "难过", face="solemn"),
         ),
         _maybe(
             "facialHair",
@@ -279,8 +329,14 @@ OPEN_PEEPS = Style(
         ),
         (
             Choice("", "", {"accessoriesProbability": (0,), "maskProbability": (0,)}, weight=3),
-            Choice("glasses", "眼镜", {"accessories": _values("glasses2 glasses3 glasses5"), "accessoriesProbability": (100,)}),
-            Choice("glasses", "墨镜", {"accessories": _values("sunglasses sunglasses2"), "accessoriesProbability": (100,)}),
+            Choice(
+                "glasses",
+                "眼镜",
+                {"accessories": _values("glasses2 glasses3 glasses5"), "accessoriesProbability": (100,)},
+            ),
+            Choice(
+                "glasses", "墨镜", {"accessories": _values("sunglasses sunglasses2"), "accessoriesProbability": (100,)}
+            ),
             Choice("accessory", "眼罩", {"accessories": ("eyepatch",), "accessoriesProbability": (100,)}, weight=0.5),
             Choice("mask", "口罩", {"mask": ("medicalMask",), "maskProbability": (100,)}, weight=0.7),
         ),
@@ -298,7 +354,13 @@ BIG_SMILE = Style(
     (
         tuple(
             _hair(
-                {"丸子头": "bunHair froBun", "辫子": "braids", "齐刘海": "bangs", "长发": "straightHair", "卷发": "wavyBob curlyBob"},
+                {
+                    "丸子头": "bunHair froBun",
+                    "辫子": "braids",
+                    "齐刘海": "bangs",
+                    "长发": "straightHair",
+                    "卷发": "wavyBob curlyBob",
+                },
                 {"短发": "shortHair shavedHead"},
                 {"莫西干头": "mohawk", "锅盖头": "bowlCutHair", "短卷发": "curlyShortHair"},
             )
@@ -329,7 +391,9 @@ BIG_SMILE = Style(
             ),
         ),
         _colours("hairColor", "hair_color", HAIR),
-        _colours("skinColor", "skin", {"浅色皮肤": "ffe4c0 f5d7b1", "棕色皮肤": "c08a50 b07a42", "深色皮肤": "8c5a2b 643d19"}),
+        _colours(
+            "skinColor", "skin", {"浅色皮肤": "ffe4c0 f5d7b1", "棕色皮肤": "c08a50 b07a42", "深色皮肤": "8c5a2b 643d19"}
+        ),
     ),
 )
 
@@ -341,7 +405,7 @@ ADVENTURER = Style(
             *_hair(
                 {
                     "长发": "long09 long07 long04 long20",
-                    "长卷发": "long06 long22",
+                    "长卷发": "long22",
                     "卷发": "long17 long24",
                     "马尾辫": "long19",
                     "麻花辫": "long16",
@@ -376,7 +440,9 @@ ADVENTURER = Style(
             Choice("cheeks", "红脸蛋", {"features": ("blush",), "featuresProbability": (100,)}),
         ),
         _colours("hairColor", "hair_color", HAIR),
-        _colours("skinColor", "skin", {"浅色皮肤": "f2d3b1 f6dcc0", "棕色皮肤": "b97a48 a96a3a", "深色皮肤": "763900 6b3d1f"}),
+        _colours(
+            "skinColor", "skin", {"浅色皮肤": "f2d3b1 f6dcc0", "棕色皮肤": "b97a48 a96a3a", "深色皮肤": "763900 6b3d1f"}
+        ),
         (_plain(eyebrows="10 09"),),
     ),
     {"earringsProbability": (0,), "hairProbability": (100,)},
@@ -401,10 +467,11 @@ LORELEI = Style(
             )
         ),
         (
-            _look("expression", "微笑", mouth="happy01 happy02 happy14"),
-            _look("expression", "大笑", mouth="happy05 happy16"),
-            _look("expression", "难过", mouth="sad04 sad05"),
-            _look("expression", "惊讶", mouth="sad01"),
+            _look("expression", "微笑", mouth="happy01 happy02 happy14", eyebrows="09 07 05"),
+            _look("expression", "大笑", mouth="happy05 happy16", eyebrows="09 07 05"),
+            _look("expression", "难过", mouth="sad04 sad05", eyebrows="01"),
+            _look("expression", "生气", mouth="sad04 sad05", eyebrows="13 11 04"),
+            _look("expression", "惊讶", mouth="sad01", eyebrows="09 07 05"),
         ),
         (
             _look("", "", weight=4, eyes="24 23 21 18 10 02"),
@@ -416,7 +483,6 @@ LORELEI = Style(
         _maybe("freckles", "cheeks", {"雀斑": "01"}, 0.12),
         _colours("hairColor", "hair_color", HAIR),
         _colours("skinColor", "skin", SKIN),
-        (_plain(eyebrows="13 12"),),
     ),
     {"earringsProbability": (0,), "hairAccessoriesColor": ("e1322d",)},
 )
@@ -427,7 +493,7 @@ PIXEL_ART = Style(
     (
         (
             *_hair(
-                {"长发": "long01 long03 long07 long08 long09 long12 long13 long20", "双辫子": "long18 long19"},
+                {"长发": "long01 long03 long07 long08 long09 long12 long13 long20", "双辫子": "long18"},
                 {"秃顶": "short07 short18"},
                 {
                     "短发": "short01 short02 short03 short06 short08 short10 short14 short15 short16 short17",
@@ -436,11 +502,11 @@ PIXEL_ART = Style(
             ),
         ),
         (
-            _look("expression", "微笑", mouth="happy09 happy10 happy11"),
-            _look("expression", "难过", mouth="sad01 sad09 sad10"),
+            _look("expression", "微笑", mouth="happy09"),
+            _look("expression", "难过", mouth="sad01"),
             _look("", "", mouth="sad06 sad07"),
         ),
-        _maybe("glasses", "glasses", {"眼镜": "light01 light02 light03 light05 light06", "墨镜": "dark05 dark06 dark07"}, 0.35),
+        _maybe("glasses", "glasses", {"眼镜": "light01 light02 light03 light05 light06"}, 0.35),
         _maybe("hat", "hat", {"帽子": "02 03 04 07 08 10"}, 0.3),
         _maybe("accessories", "earrings", {"耳环": "01 03"}, 0.15),
         _colours("hatColor", "hat_color", CLOTHES),
@@ -459,11 +525,12 @@ NOTIONISTS = Style(
     (
         (
             *_hair(
-                {"长发": "41 46 58 36 28 23", "双丸子头": "59", "丸子头": "48 57", "马尾辫": "47 45"},
+                {"长发": "41 58 36 28 23", "双丸子头": "59", "丸子头": "48 57", "马尾辫": "47 46 45"},
                 {"短发": "56 55 54 53 35 34 32 27 25 24 16 15 13 07 05"},
                 {"刺猬头": "51 50"},
             ),
-            *_worn("hair", "hat", {"鸭舌帽": "hat", "头巾": "63 62 61"}),
+            *_worn("hair", "hat", {"鸭舌帽": "hat", "头巾": "61"}),
+            Choice("hat", "头巾", {"hair": _values("63 62")}, "女"),
         ),
         _maybe("glasses", "glasses", {"眼镜": "11 08 03", "墨镜": "10 09 07 06 05 04 02 01"}, 0.4),
         _maybe("beard", "beard", {"大胡子": "02", "小胡子": "10 05 03"}, 0.3, "男"),
@@ -475,9 +542,9 @@ NOTIONISTS = Style(
         ),
         (
             Choice("clothes", "衬衫", {"body": _values("20")}, "", {"accessory": "领带"}),
-            _look("clothes", "西装", body="17 18 16"),
+            _look("clothes", "外套", body="17 18 16"),
             _look("clothes", "连帽衫", body="23"),
-            _look("clothes", "波点上衣", body="24 15"),
+            _look("clothes", "波点上衣", body="15"),
             Choice("clothes", "衣服", {"body": _values("02 04 08")}, "", {"clothes_color": "黑色"}),
             _look("", "", weight=2, body="01 03 14"),
         ),

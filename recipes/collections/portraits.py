@@ -23,6 +23,12 @@ SEEN_SIZE = 96
 SEEN_PIXELS = 14  # of 96 x 96: a tenth of the face's width each way
 SEEN_LEVELS = 32  # of 256, in the channel that changes most
 _GROUND = (170, 190, 205)  # neither hair, skin nor cloth
+_VIEW_BOX = re.compile(r'viewBox="([^"]*)"')
+_FRAME_SIZE = 192
+_WIDE = 1.6  # of the style's frame: no hair reaches further
+_AIR = 0.07  # of the drawing, on each side
+_COVERED_EYES = {"墨镜", "眼罩", "紫色眼罩"}
+_SEEN_IN_EYES = {"生气", "害怕", "疲惫", "严肃", "困倦", "困惑", "星星眼", "眨着眼睛", "面无表情"}
 _DRAW = Path(__file__).with_name("draw_portraits.mjs")
 _DESIGN = re.compile(r"^# Design$.*?^License: (.+?) \(http", re.MULTILINE | re.DOTALL)
 # Free designs that are no portraits, or whose parts have no words: a reason for each.
@@ -35,8 +41,10 @@ PASSED_OVER = {
 }
 _NEUTRAL = "a face without hair or clothes"
 _ABSTRACT = "an abstract pattern"
-PASSED_OVER |= {f"{name}-neutral": _NEUTRAL for name in ("adventurer", "big-ears", "croodles", "lorelei", "notionists", "pixel-art")}
-PASSED_OVER |= {name: _ABSTRACT for name in ("glass", "identicon", "initials", "rings", "shapes")}
+PASSED_OVER |= {
+    f"{name}-neutral": _NEUTRAL for name in ("adventurer", "big-ears", "croodles", "lorelei", "notionists", "pixel-art")
+}
+PASSED_OVER |= dict.fromkeys(("glass", "identicon", "initials", "rings", "shapes"), _ABSTRACT)
 
 
 @dataclass
@@ -58,7 +66,9 @@ def read(npm: Path, number: int, left_out: LeftOut) -> Iterator[Picture]:
     """
     drawn = {style.package: style for style in STYLES}
     packages = sorted(load_json(npm / "@dicebear/collection/package.json")["dependencies"])
-    metas = dict(zip(packages, node(npm, [{"meta": name.removeprefix("@dicebear/")} for name in packages]), strict=True))
+    metas = dict(
+        zip(packages, node(npm, [{"meta": name.removeprefix("@dicebear/")} for name in packages]), strict=True)
+    )
     for package in packages:
         name = package.removeprefix("@dicebear/")
         meta = metas[package]
@@ -103,7 +113,9 @@ def node(npm: Path, requests: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     try:
         run = subprocess.run(["node", str(_DRAW), str(npm)], input=lines, capture_output=True, text=True, check=True)
     except FileNotFoundError as error:
-        raise RuntimeError("DiceBear's portraits are drawn by Node, which is missing; install Node 18 or newer.") from error
+        raise RuntimeError(
+            "DiceBear's portraits are drawn by Node, which is missing; install Node 18 or newer."
+        ) from error
     except subprocess.CalledProcessError as error:
         raise RuntimeError(f"Node failed at DiceBear: {error.stderr.strip()[-500:]}") from error
     return [json.loads(line) for line in run.stdout.splitlines()]
@@ -111,7 +123,7 @@ def node(npm: Path, requests: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def draft(style: Style, chance: Random) -> Draft:
     """Choose a portrait: from each feature one choice, such that nobody is both taken for a woman and for a man."""
-    options: dict[str, Any] = {"seed": "one", "backgroundColor": ["transparent"]}
+    options: dict[str, Any] = {"seed": "one", "backgroundColor": ["transparent"], "clip": False}
     options |= {option: _option(option, values, chance) for option, values in style.fixed.items()}
     result = Draft(options, [], [])
     for feature in style.features:
@@ -121,7 +133,10 @@ def draft(style: Style, chance: Random) -> Draft:
         result.chosen.append(choice)
         result.options |= _draw(choice, chance)
         other = _other(choice, fitting)
-        result.others.append(_draw(other, chance) if other else None)
+        reset = {
+            option: _option(option, style.fixed[option], chance) for option in choice.options if option in style.fixed
+        }
+        result.others.append(reset | _draw(other, chance) if other else None)
     return result
 
 
@@ -129,7 +144,9 @@ def _other(choice: Choice, feature: Feature | list[Choice]) -> Choice | None:
     """Return the choice to compare with: nothing, where the feature may be absent, else the one half the list away."""
     differing = [other for other in feature if other.phrase != choice.phrase]
     absent = next((other for other in differing if not other.phrase), None)
-    return absent or (differing[(list(feature).index(choice) + len(differing) // 2) % len(differing)] if differing else None)
+    return absent or (
+        differing[(list(feature).index(choice) + len(differing) // 2) % len(differing)] if differing else None
+    )
 
 
 def _draw(choice: Choice, chance: Random) -> dict[str, Any]:
@@ -160,7 +177,7 @@ def _portraits(
         yield Picture(
             id=f"{source}/{index:04d}",
             source=source,
-            svg=svg,
+            svg=framed(svg),
             name=name,
             family="collections:portrait",
             en_name=f"portrait {index} in the style {meta['title']}",
@@ -181,7 +198,9 @@ def _svgs(npm: Path, style: Style, drafts: list[Draft]) -> list[tuple[str, list[
         places.append([None if other is None else 1 for other in portrait.others])
         requests.append({"style": style.package, "options": portrait.options})
         requests += [
-            {"style": style.package, "options": portrait.options | other} for other in portrait.others if other is not None
+            {"style": style.package, "options": portrait.options | other}
+            for other in portrait.others
+            if other is not None
         ]
     answers = iter(node(npm, requests))
     drawn = []
@@ -212,7 +231,39 @@ def attributes_seen(portrait: Draft, svg: str, others: list[str | None]) -> dict
         seen.pop("clothes", None), seen.pop("clothes_color", None)
     if "hat" not in seen:
         seen.pop("hat_color", None)
+    hidden = "mask" in seen or (bool(_COVERED_EYES & set(seen.values())) and seen.get("expression") in _SEEN_IN_EYES)
+    if hidden:
+        seen.pop("expression", None)
     return seen
+
+
+def framed(svg: str) -> str:
+    """Return a portrait in a square box that nothing leaves to the left, to the right or at the top.
+
+    The styles cut high hair and long hair at their frame. A bust stands on the lower edge, a head has air around it.
+    """
+    stated = _VIEW_BOX.search(svg)
+    if stated is None:
+        raise ValueError("DiceBear drew a portrait without a view box")
+    left, top, width, height = map(float, stated[1].split())
+    bottom = top + height
+    side = _WIDE * width
+    unit = side / _FRAME_SIZE
+    window = (left - (side - width) / 2, bottom - side, side, side)
+    alpha = render_svg(_boxed(svg, window), _FRAME_SIZE).getchannel("A")
+    ink = alpha.point(lambda value: 255 * (value > 8)).getbbox()
+    if ink is None:
+        raise ValueError("DiceBear drew an empty portrait")
+    wide, high = (ink[2] - ink[0]) * unit, (ink[3] - ink[1]) * unit
+    bust = ink[3] >= _FRAME_SIZE - 2
+    side = max(wide * (1 + 2 * _AIR), high * (1 + (_AIR if bust else 2 * _AIR)))
+    centre = window[0] + (ink[0] + ink[2]) / 2 * unit
+    middle = window[1] + (ink[1] + ink[3]) / 2 * unit
+    return _boxed(svg, (centre - side / 2, bottom - side if bust else middle - side / 2, side, side))
+
+
+def _boxed(svg: str, box: tuple[float, float, float, float]) -> str:
+    return _VIEW_BOX.sub(f'viewBox="{" ".join(f"{value:.2f}" for value in box)}"', svg, count=1)
 
 
 def _rendered(svg: str) -> Image.Image:
