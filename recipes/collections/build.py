@@ -9,7 +9,7 @@ import json
 from collections import Counter
 from pathlib import Path
 
-from recipes.collections import iconify, openclipart, portraits
+from recipes.collections import furniture, iconify, openclipart, portraits
 from recipes.collections.leaks import leak
 from recipes.collections.licenses import ALLOWED_LICENSES
 from recipes.collections.names import EmojiNames
@@ -25,7 +25,7 @@ def build(npm: Path, debian: Path, out: Path, number: int = PORTRAITS) -> tuple[
 
     Args:
         npm: the `node_modules` folder with the versions of `package-lock.json`.
-        debian: where Debian's `openclipart-svg` was unpacked.
+        debian: where Debian's `openclipart-svg` and `sweethome3d-furniture` were unpacked.
         out: a folder, made where it is missing.
         number: portraits to draw in each style.
     """
@@ -33,6 +33,7 @@ def build(npm: Path, debian: Path, out: Path, number: int = PORTRAITS) -> tuple[
     emoji = EmojiNames(npm)
     pictures = [picture for icons in iconify.COLLECTIONS for picture in iconify.read(npm, icons, emoji, left_out)]
     pictures += openclipart.read(debian, emoji, left_out)
+    pictures += furniture.read(debian, emoji, left_out)
     pictures += portraits.read(npm, number, left_out)
     pictures = without_leaks(pictures, left_out)
     check(pictures)
@@ -81,6 +82,7 @@ def summarise(pictures: list[Picture], left_out: LeftOut, npm: Path) -> dict:
         "versions": {
             **{package: package_version(npm, package) for package in packages},
             "openclipart-svg": openclipart.VERSION,
+            "sweethome3d-furniture": furniture.VERSION,
         },
         "left_out": left_out.table(),
     }
@@ -89,7 +91,9 @@ def summarise(pictures: list[Picture], left_out: LeftOut, npm: Path) -> dict:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--npm", type=Path, required=True, help="node_modules folder with the pinned packages")
-    parser.add_argument("--debian", type=Path, required=True, help="where openclipart-svg was unpacked with dpkg -x")
+    parser.add_argument(
+        "--debian", type=Path, required=True, help="where the Debian packages were unpacked with dpkg -x"
+    )
     parser.add_argument("--out", type=Path, default=Path("build/collections"))
     parser.add_argument("--portraits", type=int, default=PORTRAITS, help="in each style")
     options = parser.parse_args()

@@ -49,8 +49,9 @@ _FOOD_ENGLISH = (
     "cucumber|broccoli|garlic|onion|peanut|beans?|chestnut|mushroom|toadstool|champignon|bread|croissant|"
     "cornetto|bagel|pancake|waffle|cheese|meat|bacon|hamburger|fries|pizza|hot ?dog|sandwich|tramezzino|egg|eggs|"
     "uovo|salad|popcorn|butter|spaghetti|pasta|rice|sushi|dumpling|fondue|ice ?cream|doughnut|donut|cookie|cake|"
-    "cupcake|chocolate|candy|candied|lollipop|honey ?pot|baby ?bottle|biberon|bottle|milk|coffee|tea|teapot|wine|"
-    "beer|cocktail|cup|mug|ice ?cube|chopsticks|fork|spoon|pan|scolapasta|platter|crawfish|turkey on platter|"
+    "cupcake|chocolate|candy|candied|lollipop|honey ?pot|baby ?bottle|biberon|(?<!spray )(?<!medicine )bottle|milk|"
+    "coffee(?! table)|tea|teapot|wine|"
+    "beer|cocktail|cup|mug|ice ?cube|chopsticks|fork(?! ?lift)|spoon|pan|scolapasta|platter|crawfish|turkey on platter|"
     "tacchino di natale|(?<!data )pie(?! chart)"
 )
 _HELD = {

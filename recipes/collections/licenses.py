@@ -3,12 +3,13 @@
 import re
 from collections.abc import Iterable
 
-ALLOWED_LICENSES = ("Apache-2.0", "CC-BY-4.0", "CC0-1.0", "MIT", "Public-Domain")
+ALLOWED_LICENSES = ("Apache-2.0", "CC-BY-3.0", "CC-BY-4.0", "CC0-1.0", "MIT", "Public-Domain")
 
 # How the sources spell the licences that are allowed. Whatever is not here is not allowed, share-alike included.
 _SPELLINGS = {
     "Apache 2.0": "Apache-2.0",
     "Apache-2.0": "Apache-2.0",
+    "CC-BY-3.0": "CC-BY-3.0",
     "CC BY 4.0": "CC-BY-4.0",
     "CC-BY-4.0": "CC-BY-4.0",
     "https://creativecommons.org/licenses/by/4.0/": "CC-BY-4.0",

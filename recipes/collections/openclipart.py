@@ -1,6 +1,5 @@
 """Debian's `openclipart-svg`: drawings by hundreds of hands, dedicated to the public domain file by file."""
 
-import gzip
 import hashlib
 import html
 import re
@@ -8,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pai_modelscope.data.render import render_svg
+from recipes.collections.debian import check_version
 from recipes.collections.drawing import colouring, cut_out
 from recipes.collections.licenses import LicenseError, agreed_license, contradiction
 from recipes.collections.names import EmojiNames, Names, read_table, stands_alone
@@ -16,8 +16,8 @@ from recipes.collections.pictures import LeftOut, Picture
 SOURCE = "openclipart"
 STYLES = {"colour": "剪贴画风格", "grey": "黑白剪贴画风格", "silhouette": "剪影剪贴画风格"}
 MAX_BYTES = 150_000
+PACKAGE = "openclipart-svg"
 VERSION = "1:0.18+dfsg-19"
-_CHANGELOG = Path("usr/share/doc/openclipart-svg/changelog.Debian.gz")
 _FOLDER = Path("usr/share/openclipart/svg")
 _URL = "https://openclipart.org/"
 _LICENSE = re.compile(r'<(?:\w+:)?license\s+rdf:resource="([^"]*)"')
@@ -31,10 +31,8 @@ def read(debian: Path, emoji: EmojiNames, left_out: LeftOut) -> Iterator[Picture
         FileNotFoundError: `debian` holds no unpacked `openclipart-svg`.
         RuntimeError: it is not the version whose pictures were named.
     """
+    check_version(debian, PACKAGE, VERSION)
     folder = debian / _FOLDER
-    if not folder.is_dir():
-        raise FileNotFoundError(f"{folder} is missing; unpack openclipart-svg there: dpkg -x PACKAGE.deb {debian}")
-    _check_version(debian)
     table = read_table(SOURCE)
     foods = _foods(folder)
     seen: set[str] = set()
@@ -51,13 +49,6 @@ def read(debian: Path, emoji: EmojiNames, left_out: LeftOut) -> Iterator[Picture
                 left_out.add(SOURCE, str(error))
             else:
                 yield picture
-
-
-def _check_version(debian: Path) -> None:
-    with gzip.open(debian / _CHANGELOG, "rt", encoding="utf-8", errors="replace") as lines:
-        first = lines.readline()
-    if f"({VERSION})" not in first:
-        raise RuntimeError(f"openclipart-svg is {first.strip()!r}; the names were written for {VERSION}.")
 
 
 def _foods(folder: Path) -> set[Path]:

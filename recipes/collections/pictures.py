@@ -12,7 +12,8 @@ class Picture:
     `name` is what it shows in Chinese, `aliases` are other names of the same thing, `keywords` looser words. `family`
     is the emoji's code points where an emoji bears one of the names, or else `collections:` and the name. `attributes`
     and `captions` are a portrait's: what one sees, and phrases that say it. `style` is a Chinese phrase; where `bare`
-    is False, a caption must not leave it away, since the name alone would promise a scene or colours.
+    is False, a caption must not leave it away, since the name alone would promise a scene or colours. `pixels` is the
+    side of the raster picture that the SVG holds, beyond which it blurs; 0 where it is drawn in vectors.
     """
 
     id: str
@@ -26,6 +27,7 @@ class Picture:
     en_name: str = ""
     family: str = ""
     bare: bool = True
+    pixels: int = 0
     aliases: list[str] = field(default_factory=list)
     keywords: list[str] = field(default_factory=list)
     attributes: dict[str, str] = field(default_factory=dict)

@@ -1,9 +1,11 @@
 """Pictures of other hands: licences, held-out things, names, drawings and portraits, on examples made by hand."""
 
 import gzip
+import io
 import json
 import re
 import shutil
+import zipfile
 from pathlib import Path
 from random import Random
 
@@ -11,7 +13,8 @@ import pytest
 from PIL import Image
 
 from pai_modelscope.data.render import render_svg
-from recipes.collections import build, iconify, names, openclipart, portraits
+from recipes.collections import build, furniture, iconify, names, openclipart, portraits
+from recipes.collections.debian import changelog
 from recipes.collections.drawing import colouring, cut_out
 from recipes.collections.leaks import HELD_CHINESE, HELD_ENGLISH, chinese_leak, english_leak, leak
 from recipes.collections.licenses import LicenseError, agreed_license, contradiction
@@ -23,7 +26,7 @@ from recipes.mini.dataset.packages import Icon
 from recipes.mini.dataset.sources import SOURCES
 from recipes.mini.dataset.splits import HELD_CONCEPTS
 
-TABLES = ("openclipart", *(collection.source for collection in iconify.COLLECTIONS))
+TABLES = ("openclipart", "sweethome3d", *(collection.source for collection in iconify.COLLECTIONS))
 
 
 def picture(**more: object) -> Picture:
@@ -271,10 +274,17 @@ CLIPART = (
 FREE = '<cc:license rdf:resource="http://web.resource.org/cc/PublicDomain"/>'
 
 
+def unpacked(root: Path, package: str, version: str) -> None:
+    """Write the changelog that a package of this version brings."""
+    path = root / changelog(package)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(gzip.compress(f"{package} ({version}) unstable; urgency=low\n".encode()))
+
+
 @pytest.fixture
 def debian(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An unpacked package of one file that may be used, and one for each reason why a file may not."""
-    folder, changelog = tmp_path / openclipart._FOLDER, tmp_path / openclipart._CHANGELOG
+    folder = tmp_path / openclipart._FOLDER
     shape = '<rect x="1" y="{}" width="7" height="2" fill="{}"/>'
     files = {
         "animals/cat": CLIPART.format(license=FREE, body=shape.format(1, "red")),
@@ -294,8 +304,7 @@ def debian(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (folder / f"{name}.svg").write_text(text, encoding="utf-8")
     (folder / "food").mkdir()
     (folder / "food/crab.svg").symlink_to(folder / "animals/crab.svg")
-    changelog.parent.mkdir(parents=True)
-    changelog.write_bytes(gzip.compress(f"openclipart ({openclipart.VERSION}) unstable\n".encode()))
+    unpacked(tmp_path, openclipart.PACKAGE, openclipart.VERSION)
     table = {name: Names("猫", ()) for name in files if name != "animals/unnamed"}
     monkeypatch.setattr(openclipart, "read_table", lambda source: table)
     return tmp_path
@@ -321,11 +330,58 @@ def test_clipart_is_read_file_by_file(debian: Path) -> None:
 
 
 def test_another_version_of_clipart_is_refused(debian: Path) -> None:
-    (debian / openclipart._CHANGELOG).write_bytes(gzip.compress(b"openclipart (1:0.19-1) unstable\n"))
+    unpacked(debian, openclipart.PACKAGE, "1:0.19-1")
     with pytest.raises(RuntimeError, match="names were written for"):
         list(openclipart.read(debian, NoEmoji(), LeftOut()))  # type: ignore[arg-type]
     with pytest.raises(FileNotFoundError, match="dpkg -x"):
         list(openclipart.read(debian / "nowhere", NoEmoji(), LeftOut()))  # type: ignore[arg-type]
+
+
+ADDRESS = "http://creativecommons.org/licenses/by/3.0/"
+BY = "Thank you.\nReleased under\nCreative Commons Attribution 3.0\n"
+ZERO = "Released under\r\nCreative Commons Zero (Public Domain)"
+
+
+@pytest.fixture
+def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An unpacked package with one catalogue: a model that may be used, and one for each reason why one may not."""
+    folder = tmp_path / furniture._FOLDER
+    folder.mkdir(parents=True)
+    picture = io.BytesIO()
+    Image.new("RGBA", (128, 128), "red").save(picture, "PNG")
+    beside = {"bed": BY, "zero": ZERO, "alike": f"{BY} Attribution-ShareAlike 3.0", "silent": "Have fun.", "sofa": BY}
+    lines = ["# a catalogue", "name=All of them", "license=none of this"]
+    with zipfile.ZipFile(folder / "Here.sh3f", "w") as catalogue:
+        catalogue.writestr("LICENSE.TXT", f"This file is under\n{ADDRESS}\n")
+        for number, (name, text) in enumerate(beside.items(), 1):
+            title = {"bed": "Bed", "sofa": "Sofa"}.get(name, "Table")
+            lines += [
+                f"name#{number}={title}",
+                f"icon#{number}=/here/{name}.png",
+                f"model#{number}=/here/{name}/{name}.obj",
+            ]
+            lines += [f"creator#{number}=Ann"]
+            catalogue.writestr(f"here/{name}.png", picture.getvalue())
+            catalogue.writestr(f"here/{name}/license.txt", text)
+        catalogue.writestr("PluginFurnitureCatalog.properties", "\n".join(lines))
+    unpacked(tmp_path, furniture.PACKAGE, furniture.VERSION)
+    table = {"Bed": Names("床", ()), "Table": Names("桌子", ()), "Here/bed": Names("双人床", ("床",))}
+    monkeypatch.setattr(furniture, "read_table", lambda source: table)
+    return tmp_path
+
+
+def test_models_are_read_one_by_one(models: Path) -> None:
+    left_out = LeftOut()
+    found = list(furniture.read(models, NoEmoji(), left_out))  # type: ignore[arg-type]
+    assert [(one.id, one.name, one.aliases) for one in found] == [("sweethome3d/Here/bed", "双人床", ["床"])]
+    assert (found[0].license, found[0].author, found[0].pixels) == ("CC-BY-3.0", "Ann", 128)
+    assert render_svg(found[0].svg, 64).getpixel((32, 32)) == (255, 0, 0, 255)
+    assert left_out.table()["sweethome3d"] == {
+        "licence not allowed: more than attribution is asked for": 1,
+        "licences differ: CC-BY-3.0 and CC0-1.0": 1,
+        "no Chinese name written": 1,
+        "no licence stated": 1,
+    }
 
 
 def test_the_largest_size_and_both_variants_are_taken() -> None:
