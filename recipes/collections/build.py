@@ -1,11 +1,13 @@
 """Build the pictures of other hands: `python -m recipes.collections.build --npm NODE_MODULES --debian FOLDER`.
 
-Writes `collections.jsonl.xz` (a record a line) and `SUMMARY.json` (counts, versions, what was left out and why). Reads
-only the two folders; the same packages give the same bytes. Node must be installed: it draws the portraits.
+Writes `collections.jsonl.xz` (a record a line), `SUMMARY.json` (counts, versions, what was left out and why) and
+`NOTICE.part` (attribution). Reads only the two folders; the same packages give the same bytes. Node must be installed:
+it draws the portraits.
 """
 
 import argparse
 import json
+import textwrap
 from collections import Counter
 from pathlib import Path
 
@@ -39,6 +41,7 @@ def build(npm: Path, debian: Path, out: Path, number: int = PORTRAITS) -> tuple[
     check(pictures)
     write_records((picture.record() for picture in pictures), out / "collections.jsonl.xz")
     summary = summarise(pictures, left_out, npm)
+    (out / "NOTICE.part").write_text(notice(pictures), encoding="utf-8")
     (out / "SUMMARY.json").write_text(json.dumps(summary, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
     return pictures, left_out
 
@@ -86,6 +89,27 @@ def summarise(pictures: list[Picture], left_out: LeftOut, npm: Path) -> dict:
         },
         "left_out": left_out.table(),
     }
+
+
+def notice(pictures: list[Picture]) -> str:
+    """Return the paragraph of the project's NOTICE: who made what, under which licence, where it is at home.
+
+    Names stand for whom a licence asks to be named; who dedicated a work to the public is named in the records.
+    """
+    lines = ["Pictures of other hands, from which pai-diffusion-mini-zh learned besides:", ""]
+    works: dict[tuple[str, str, str], set[str]] = {}
+    for picture in pictures:
+        works.setdefault((picture.source, picture.license, picture.url), set()).add(picture.author)
+    for (source, license, url), authors in sorted(works.items()):
+        free = license in ("CC0-1.0", "Public-Domain")
+        by = f"{len(authors)} author{'s' * (len(authors) > 1)}" if free else ", ".join(sorted(authors))
+        lines += textwrap.wrap(f"- {source}, by {by}, {license}, {url}", 118, subsequent_indent="  ")
+    lines += [
+        "",
+        "CC-BY-3.0: https://creativecommons.org/licenses/by/3.0/ , CC-BY-4.0: https://creativecommons.org/licenses/by/4.0/",
+    ]
+    lines += ["Changed: cut to what is drawn, without metadata; the portraits were drawn from the authors' parts."]
+    return "\n".join(lines) + "\n"
 
 
 def main() -> None:

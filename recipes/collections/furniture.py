@@ -22,7 +22,7 @@ PACKAGE = "sweethome3d-furniture"
 VERSION = "1.8-1"
 _FOLDER = Path("usr/share/sweethome3d/furniture")
 _URL = "https://www.sweethome3d.com/free-3d-models/"
-_AUTHORS = {  # of catalogues that name nobody at the model
+_AUTHORS = {  # as the LICENSE.TXT of these catalogues asks to be named; the others name an author at each model
     "KatorLegaz": "Andrew Kator & Jennifer Legaz",
     "Scopia": "Scopia Visual Interfaces Systems, s.l. and Emmanuel Puybaret / eTeks",
 }
@@ -99,7 +99,7 @@ def _catalogue(
                 style=STYLE,
                 bare=stands_alone(names),
                 license=license,
-                author=model.get("creator") or _AUTHORS.get(name, ""),
+                author=_AUTHORS.get(name) or model.get("creator", ""),
                 url=_URL,
             )
 

@@ -4,7 +4,7 @@ from random import Random
 
 CAPTIONS = 10
 PORTRAIT_WORDS = ("头像", "人像", "肖像")
-_BALD = ("光头", "秃顶")
+BALD = ("光头", "秃顶")
 _FEELINGS = ("生气", "难过", "惊讶", "害怕", "疲惫", "严肃", "紧张", "困惑", "困倦")
 _VERBS = {"领带": "打着领带", "红鼻子": "长着红鼻子", "胡茬": "有胡茬", "红脸蛋": "脸蛋红红", "雀斑": "脸上有雀斑"}
 _WORN = {
@@ -36,7 +36,7 @@ def phrases(attributes: dict[str, str]) -> list[str]:
             colour = attributes.get("hat_color", "") if kind == "hat" else ""
             said.append(_VERBS.get(words, f"{_WORN[kind]}{colour}{words}"))
         elif kind == "hair":
-            said.append(words if words in _BALD else f"{attributes.get('hair_color', '')}{words}")
+            said.append(words if words in BALD else f"{attributes.get('hair_color', '')}{words}")
         elif kind == "clothes" and (words != "衣服" or "clothes_color" in attributes):
             said.append(f"穿{attributes.get('clothes_color', '')}{words}")
         elif kind == "expression":

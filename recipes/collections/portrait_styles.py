@@ -113,12 +113,19 @@ def _look(attribute: str, phrase: str, person: str = "", weight: float = 1.0, **
     )
 
 
+_FEW = ("秃顶", "寸头", "平头")
+
+
 def _hair(women: dict[str, str], men: dict[str, str], anyone: dict[str, str], option: str = "hair") -> list[Choice]:
-    """Kinds of hair; where there are fewer for men, each is drawn more often, so that men are not rare."""
+    """Kinds of hair; where there are fewer for men, each is drawn more often, so that men are not rare.
+
+    Short hair stands for most men; what is shaved, flat or bald is a third as frequent.
+    """
     weight = max(1.0, len(women) / len(men))
+    weights = {phrase: weight / 3 if phrase in _FEW else weight for phrase in men}
     return [
         *_parts(option, "hair", women, women=" ".join(women)),
-        *(replace(choice, weight=weight) for choice in _parts(option, "hair", men, men=" ".join(men))),
+        *(replace(choice, weight=weights[choice.phrase]) for choice in _parts(option, "hair", men, men=" ".join(men))),
         *_parts(option, "hair", anyone),
     ]
 

@@ -14,7 +14,7 @@ from PIL import Image, ImageChops
 from pai_modelscope.data.render import on_background, render_svg
 from recipes.collections.licenses import LicenseError, agreed_license
 from recipes.collections.pictures import LeftOut, Picture
-from recipes.collections.portrait_captions import captions, person
+from recipes.collections.portrait_captions import BALD, captions, person
 from recipes.collections.portrait_styles import STYLES, Choice, Feature, Style
 from recipes.mini.dataset.packages import load_json, package_version
 
@@ -231,6 +231,10 @@ def attributes_seen(portrait: Draft, svg: str, others: list[str | None]) -> dict
         seen.pop("clothes", None), seen.pop("clothes_color", None)
     if "hat" not in seen:
         seen.pop("hat_color", None)
+    if "hat" in seen and seen.get("hair") in BALD:
+        del seen["hair"]  # with hair the picture would change, without it nobody knows
+        if "beard" not in seen:
+            seen.pop("person", None)
     hidden = "mask" in seen or (bool(_COVERED_EYES & set(seen.values())) and seen.get("expression") in _SEEN_IN_EYES)
     if hidden:
         seen.pop("expression", None)
