@@ -38,12 +38,13 @@ def compose(scene: Scene) -> None:
                 if unit * 0.2 < at < width - unit * 0.2:
                     top = scene.at(crest, at) + unit * 0.02
                     waterfall(scene, at, pool, pool - top, unit * 0.03, "ribbon", spray=False)
-        _banks(scene, x, pool, half.get(design, unit * 0.12))
+        banks = _banks(scene, x, pool, half.get(design, unit * 0.12))
     if scene.chance(0.5):
-        bank = scene.focus if scene.chance(0.5) else -scene.focus
-        at = x + bank * unit * scene.between(0.37, 0.42)
+        side = 1 if scene.chance(0.5) else -1
+        at = x + side * unit * scene.between(0.34, 0.42)
         if unit * 0.12 < at < width - unit * 0.12:
-            pavilion(scene, at, pool - unit * 0.125, unit * 0.12)
+            foot = scene.at(banks[side], at) + unit * 0.02
+            pavilion(scene, at, foot, unit * scene.between(0.12, 0.15))
     mist.band(scene, pool - unit * 0.02, unit * 0.10, 0.7 if scene.style.chinese else 0.45)
     water(scene, np.full(width, pool, np.float32), 1.3, "潭水")
     spray = mix(scene.palette.mist, WHITE, 0.0 if scene.facts.night else 0.3)
@@ -79,8 +80,9 @@ def _cliff(scene: Scene, x: float, pool: float, design: str) -> tuple[np.ndarray
     return crest.astype(np.float32), lip
 
 
-def _banks(scene: Scene, x: float, pool: float, half: float) -> None:
-    """Lower rocks in front, left and right of the water."""
+def _banks(scene: Scene, x: float, pool: float, half: float) -> dict[int, np.ndarray]:
+    """Lower rocks in front, left (-1) and right (1) of the water; their crests (W,)."""
+    crests = {}
     unit, columns = scene.side, np.arange(scene.width)
     for side in (-1, 1):
         away = np.abs(columns - x - side * (unit * 0.36 + half))
@@ -90,6 +92,8 @@ def _banks(scene: Scene, x: float, pool: float, half: float) -> None:
             np.float32
         )
         mountains.ridge(scene, crest, 0.82, unit * 0.34, int(pool + 4), kind="rock", forest=0.5)
+        crests[side] = crest
+    return crests
 
 
 def _foreground(scene: Scene, x: float) -> None:

@@ -33,7 +33,7 @@ def water_inks(scene: Scene) -> tuple[Colour, Colour]:
     """Falling water in shade and in light."""
     palette = scene.palette
     if scene.style.chinese and scene.facts.snow:
-        return mix(palette.paper, palette.far, 0.85), mix(palette.paper, palette.far, 0.35)
+        return mix(palette.paper, palette.far, 0.9), mix(palette.paper, WHITE, 0.35)
     if scene.style.chinese:
         return mix(palette.paper, palette.ink, 0.3), mix(palette.paper, WHITE, 0.35)
     if scene.facts.snow:
