@@ -7,6 +7,7 @@ from recipes.drawing.noise import smoothstep
 from recipes.landscapes.parts import mist
 from recipes.landscapes.scene import Scene
 
+_BRIGHT = 0.7  # of rocks under snow: water is darker than they are
 DESIGNS = ("ribbon", "curtain", "cascade")
 
 
@@ -32,12 +33,8 @@ def waterfall(
 def water_inks(scene: Scene) -> tuple[Colour, Colour]:
     """Falling water in shade and in light."""
     palette = scene.palette
-    if scene.style.chinese and scene.facts.snow:
-        return mix(palette.paper, palette.far, 0.9), mix(palette.paper, WHITE, 0.35)
     if scene.style.chinese:
         return mix(palette.paper, palette.ink, 0.3), mix(palette.paper, WHITE, 0.35)
-    if scene.facts.snow:
-        return mix(palette.water, palette.near, 0.2), mix(palette.lit(WHITE, 0.45), palette.water, 0.4)
     return mix(palette.water, palette.far, 0.4), mix(palette.lit(WHITE, 0.45), palette.haze, 0.1)
 
 
@@ -66,6 +63,9 @@ def _sheet(scene: Scene, x: float, top: float, foot: float, above: float, below:
     shade = rounding * (np.float32(0.68) + streaks * np.float32(0.2 * scene.style.roughness) + threads)
     shade = shade + smoothstep(np.float32(0.06) - down, 0, 0.06) * np.float32(0.3)
     dark, light = water_inks(scene)
+    behind = scene.rgb[:, region.top : region.bottom, region.left : region.right].mean((1, 2))
+    if float(behind.mean()) > _BRIGHT:
+        dark, light = mix(dark, scene.palette.near, 0.45), mix(light, scene.palette.near, 0.2)
     scene.cover(
         (cover * np.float32(0.97)).astype(np.float32), dark, light, shade.astype(np.float32), region.top, region.left
     )
