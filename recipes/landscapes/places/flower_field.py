@@ -5,6 +5,7 @@ from recipes.landscapes.parts import ground, mist, mountains, sky
 from recipes.landscapes.parts.path import path
 from recipes.landscapes.places.base import Place
 from recipes.landscapes.scene import Scene
+from recipes.landscapes.things.butterfly import butterfly
 from recipes.landscapes.things.flower_field import CROPS, flower_field
 from recipes.landscapes.things.near_tree import near_tree
 
@@ -31,6 +32,10 @@ def compose(scene: Scene) -> None:
     if scene.chance(0.6):
         x = scene.width * (0.5 + scene.focus * scene.between(0.05, 0.2))
         path(scene, scene.at(crest, x), x, scene.width * scene.between(0.3, 0.7), side * scene.between(0.16, 0.26))
+    if scene.chance(0.4) and not scene.facts.rain and not scene.facts.night:
+        for _ in range(int(scene.rng.integers(1, 4))):
+            row = scene.height * scene.between(0.55, 0.8)
+            butterfly(scene, scene.width * scene.between(0.15, 0.85), row, side * scene.between(0.08, 0.14))
     if scene.facts.weather == "雾":
         mist.veil(scene, horizon * 0.5, 0.4)
 

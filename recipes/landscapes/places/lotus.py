@@ -8,6 +8,8 @@ from recipes.landscapes.parts.water import water
 from recipes.landscapes.places.base import Place
 from recipes.landscapes.scene import Scene
 from recipes.landscapes.things.boat import boat
+from recipes.landscapes.things.crane import cranes_in_flight
+from recipes.landscapes.things.duck import ducks
 from recipes.landscapes.things.lotus import lotus_pond
 from recipes.landscapes.things.pavilion import pavilion
 from recipes.landscapes.things.willow import willow
@@ -31,6 +33,12 @@ def compose(scene: Scene) -> None:
         mist.veil(scene, horizon * 0.4, 0.4)
     count = int(scene.between(26, 40) * scene.width * scene.height / side**2)
     lotus_pond(scene, horizon + side * 0.10, scene.height * 1.02, count)
+    if scene.chance(0.3):
+        row = horizon + (scene.height - horizon) * scene.between(0.35, 0.7)
+        ducks(scene, scene.width * (0.5 - scene.focus * scene.between(0.0, 0.2)), row, side * scene.between(0.12, 0.17))
+    elif not scene.facts.rain and scene.chance(0.25):
+        row = horizon * scene.between(0.4, 0.7)
+        cranes_in_flight(scene, scene.width * (0.5 - scene.focus * 0.1), row, side * scene.between(0.14, 0.2), count=3)
 
 
 def _shore(scene: Scene) -> np.ndarray:
