@@ -21,11 +21,13 @@ _SHADOW_INK = np.array([0.20, 0.10, 0.07], np.float32)[:, None, None]
 
 class Sprite(NamedTuple):
     """`paint` (3, h, w) is added to what `keep` (3, h, w) leaves of the canvas; `alpha` (h, w) is what it covers.
-    The middle of the arrays is where it is put."""
+    `left`, `top`: where its first column and row lie from the place that it is put at."""
 
     paint: np.ndarray
     keep: np.ndarray
     alpha: np.ndarray
+    left: int
+    top: int
 
 
 @dataclass(frozen=True)
@@ -151,21 +153,25 @@ class Piece:
     def done(self, shadow: float = 1.0) -> Sprite:
         """The sprite with its contact shadow."""
         style, pixel = self.scene.style, self.scene.pixel
+        x, y, width, height = cv2.boundingRect((self.alpha > 0).view(np.uint8))
+        margin = self.shadow_reach
+        side = self.alpha.shape[0]
+        left, right = max(0, x - margin), min(side, x + width + margin)
+        top, bottom = max(0, y - margin), min(side, y + height + margin)
+        paint, alpha = self.paint[:, top:bottom, left:right], self.alpha[top:bottom, left:right]
         strength = style.shadow * shadow
         if not strength:
-            keep = np.repeat((1 - self.alpha)[None], 3, 0)
-            return Sprite(self.paint, keep, self.alpha)
+            return Sprite(paint, np.repeat((1 - alpha)[None], 3, 0), alpha, left - self.half, top - self.half)
         drop, aside = int(4 * pixel + 1), round(-self.scene.light * 3 * pixel)
-        fallen: np.ndarray = np.zeros_like(self.alpha)
-        _height, width = fallen.shape
-        x = max(aside, 0), width + min(aside, 0)
-        fallen[drop:, x[0] : x[1]] = self.alpha[:-drop, x[0] - aside : x[1] - aside]
+        fallen: np.ndarray = np.zeros_like(alpha)
+        ends = max(aside, 0), alpha.shape[1] + min(aside, 0)
+        fallen[drop:, ends[0] : ends[1]] = alpha[:-drop, ends[0] - aside : ends[1] - aside]
         if style.soft:
             k = int(style.soft * pixel) | 1
             fallen = cv2.blur(cv2.blur(fallen, (k, k)), (k, k))
         fallen *= np.float32(strength)
-        keep = (1 - self.alpha) * (1 - fallen * (1 - _SHADOW_INK))
-        return Sprite(self.paint, keep, self.alpha)
+        keep = (1 - alpha) * (1 - fallen * (1 - _SHADOW_INK))
+        return Sprite(paint, keep, alpha, left - self.half, top - self.half)
 
     # How it is painted
 

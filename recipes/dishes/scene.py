@@ -105,7 +105,7 @@ class Scene(Canvas):
     def stamp(self, sprite: Sprite, x: float, y: float, name: str) -> None:
         """Put a piece with its middle at (x, y)."""
         height, width = sprite.alpha.shape
-        left, top = round(x) - width // 2, round(y) - height // 2
+        left, top = round(x) + sprite.left, round(y) + sprite.top
         a, b = max(0, -left), max(0, -top)
         c, d = min(width, self.width - left), min(height, self.height - top)
         if c - a < 2 or d - b < 2:

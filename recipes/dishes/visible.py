@@ -37,6 +37,9 @@ def sights(scene: Scene, image: np.ndarray) -> dict[str, Sight]:
 
 
 def _contrast(mask: np.ndarray, image: np.ndarray) -> float:
+    x, y, width, height = cv2.boundingRect(mask.view(np.uint8))
+    rows, columns = slice(max(0, y - 5), y + height + 5), slice(max(0, x - 5), x + width + 5)
+    mask, image = mask[rows, columns], image[rows, columns]
     inside = mask.astype(np.uint8)
     ring = (cv2.dilate(inside, np.ones((9, 9), np.uint8)) > 0) & ~mask
     if not ring.any():

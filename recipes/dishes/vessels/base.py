@@ -114,7 +114,8 @@ def disc(
         dx = (scene.columns - np.float32(x)) * np.float32(1 / across)
         dy = (scene.rows - np.float32(y)) * np.float32(1 / down)
         lx, ly, _ = scene.sun
-        shade = 1 - np.float32(slope * scene.style.contrast) * (dx * np.float32(lx) + dy * np.float32(ly))
+        amount = np.float32(slope * scene.style.contrast)
+        shade = (1 - amount * np.float32(ly) * dy) - amount * np.float32(lx) * dx
     scene.wash(mask, ink, name, shade=shade)
     if line:
         scene.contour(ellipse_points(x, y, across, down), ink, 0.8)
