@@ -46,10 +46,13 @@ def sun_or_moon(scene: Scene, x: float, y: float, radius: float) -> None:
         bite = np.hypot(across - radius * 0.5 * scene.light, down + radius * 0.2)
         disc = disc * (1 - np.clip((radius * 1.05 - bite) * np.float32(0.6), 0, 1))
         name = "弯月"
-    hot = mix(palette.sun, palette.sky[2], 0.4 if facts.low_sun and not style.chinese else 0.0)
+    bright = hot = palette.sun
+    if facts.low_sun and not style.chinese and not style.flat:  # redder than the pale sky around it
+        ember, share = colour("ff5a30"), 0.5 if facts.time == "清晨" else 0.7
+        bright, hot = mix(palette.sun, ember, share * 0.6), mix(palette.sun, ember, min(1.0, share * 1.3))
     shade = 1 - np.clip(down / (2 * radius) + np.float32(0.5), 0, 1) + 0 * across
     with scene.thing(name, "日月"):
-        scene.cover(disc.astype(np.float32), hot, palette.sun, shade.astype(np.float32))
+        scene.cover(disc.astype(np.float32), hot, bright, shade.astype(np.float32))
 
 
 def rays(scene: Scene, strength: float) -> None:
@@ -82,8 +85,8 @@ def layered_clouds(scene: Scene, amount: float) -> None:
     """Thin clouds over the whole sky; `amount`: 0 to 1."""
     if scene.style.flat:
         for _ in range(1 + round(3 * amount * scene.width / scene.side)):
-            x, y = scene.between(0, scene.width), scene.horizon * scene.between(0.12, 0.7)
-            flat_cloud(scene, x, y, scene.side * scene.between(0.10, 0.2))
+            size, y = scene.side * scene.between(0.10, 0.2), scene.horizon * scene.between(0.12, 0.7)
+            flat_cloud(scene, _beside_sun(scene, scene.between(0, scene.width), size), y, size)
         return
     palette, height = scene.palette, int(scene.horizon)
     noise = (
@@ -109,6 +112,12 @@ def flat_cloud(scene: Scene, x: float, y: float, size: float) -> None:
     ink = mix(palette.mist, palette.sky[2], 0.3) if scene.facts.night else mix(palette.sky[3], WHITE, 0.55)
     with scene.thing("白云" if scene.facts.time == "白天" else "云霞", "云"):
         scene.blend(bars.cloud(scene, x, y, size) * np.float32(0.95), ink)
+
+
+def _beside_sun(scene: Scene, x: float, size: float) -> float:
+    """`x`, or half a picture away from it, so that no cloud of this half width hides the sun."""
+    hides = scene.sun is not None and abs(x - scene.sun.x) < 1.2 * size + scene.sun.radius
+    return (x + scene.width / 2) % scene.width if hides else x
 
 
 def heaped_cloud(scene: Scene, x: float, y: float, size: float) -> None:
@@ -235,8 +244,9 @@ def heaven(scene: Scene, horizon: float, *, disc: float = 0.75, cloud: float | N
     if scene.chance(disc):
         radius = scene.side * (0.045 if facts.time == "白天" else scene.between(0.05, 0.085))
         x = scene.width * (0.5 - scene.focus * scene.between(0.08, 0.3))
-        low = scene.between(0.1, 0.75) * radius * 3 + radius * 0.4
-        sun_or_moon(scene, x, horizon - (low if facts.low_sun else horizon * scene.between(0.5, 0.75)), radius)
+        # a low sun stands above most mountains, or it would be named and never seen
+        height = scene.between(0.2, 0.56) if facts.low_sun else scene.between(0.5, 0.75)
+        sun_or_moon(scene, x, horizon - horizon * height, radius)
     amount = scene.between(0, 0.75) if cloud is None else cloud
     if clear_night and scene.chance(0.45 if facts.season == "冬" else 0.08):
         aurora(scene)
@@ -247,7 +257,8 @@ def heaven(scene: Scene, horizon: float, *, disc: float = 0.75, cloud: float | N
     elif facts.weather in ("晴", "雪") and not facts.night and scene.chance(0.45):
         for _ in range(int(scene.rng.integers(2, 5) * scene.width / scene.side)):
             size = scene.side * scene.between(0.10, 0.22)
-            heaped_cloud(scene, scene.between(0, scene.width), horizon * scene.between(0.35, 0.95), size)
+            x = _beside_sun(scene, scene.between(0, scene.width), size)
+            heaped_cloud(scene, x, horizon * scene.between(0.35, 0.95), size)
     elif amount > 0.25:
         layered_clouds(scene, amount)
     if not facts.rain and not facts.night and scene.chance(0.4):
