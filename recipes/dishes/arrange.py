@@ -96,6 +96,8 @@ def strew(
         r = math.hypot(u, v)
         if r < inner:
             continue
+        if r > radius:
+            u, v, r = u * radius / r, v * radius / r, radius
         spots.append((u, v, height * max(0.0, 1 - (r / max(radius * 1.1, 0.1)) ** 2)))
     lay(scene, surface, stock, spots)
 

@@ -133,7 +133,7 @@ def tangyuan(scene: Scene, surface: Surface) -> None:
     if scene.chance(0.5):
         strew(scene, surface, garnish.goji(scene, surface), 6, 0.85, inner=0.3)
     else:
-        strew(scene, surface, garnish.osmanthus(scene, surface), 14, 0.9)
+        strew(scene, surface, garnish.osmanthus(scene, surface), 14, 0.84)
 
 
 def zongzi(scene: Scene, surface: Surface) -> None:

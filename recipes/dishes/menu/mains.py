@@ -108,12 +108,23 @@ def steamed_fish(scene: Scene, surface: Surface) -> None:
         surface.unit * 0.26,
         8,
     )
-    lay(scene, surface, green, [(scene.rng.normal(0.02, 0.2), scene.rng.normal(-0.02, 0.09), 0.14) for _ in range(18)])
+    lay(
+        scene,
+        surface,
+        green,
+        [
+            (float(np.clip(scene.rng.normal(0.04, 0.18), -0.28, 0.36)), scene.rng.normal(-0.02, 0.09), 0.14)
+            for _ in range(18)
+        ],
+    )
     lay(
         scene,
         surface,
         garnish.chilli_shreds(scene, surface, 0.2),
-        [(scene.rng.normal(0.02, 0.2), scene.rng.normal(-0.02, 0.09), 0.16) for _ in range(7)],
+        [
+            (float(np.clip(scene.rng.normal(0.04, 0.18), -0.28, 0.36)), scene.rng.normal(-0.02, 0.09), 0.16)
+            for _ in range(7)
+        ],
     )
 
 
@@ -253,7 +264,7 @@ def roast_pork(scene: Scene, surface: Surface) -> None:
 def boiled_fish(scene: Scene, surface: Surface) -> None:
     broth(scene, surface, colour("cf3410"), "红油", edge=colour("8e1608"))
     sprouts = shreds(scene, surface, "豆芽", [colour("fbf3d8")], 0.2, 0.1)
-    strew(scene, surface, sprouts, 14, 0.86)
+    strew(scene, surface, sprouts, 14, 0.74)
     heap(scene, surface, [(seafood.fish_slices(scene, surface, 0.27), 17)], 0.62, 0.12, None, 0.2)
     oil(scene, surface, colour("e8501c"), 20, 0.05, 0.95)
     strew(scene, surface, garnish.dried_chillies(scene, surface, 0.17), 16, 0.66, 0.14)
