@@ -208,7 +208,11 @@ def ball(
     """A round ball of dough; `seeds`: sesame all over it."""
     piece = Piece(scene, size * 1.2)
     piece.lump(
-        disc(), Look(ink, gloss=gloss, dome=1.1, edge_ink=edge or mix(ink, SHADE, 0.6), edge_share=0.9), size, 0.0, 0.95
+        disc(),
+        Look(ink, gloss=gloss, dome=0.8, edge_ink=edge or mix(ink, SHADE, 0.45), edge_share=0.9),
+        size,
+        0.0,
+        0.95,
     )
     if seeds is not None:
         seed = Look(seeds, gloss=0.2, dome=0.8, contour=0.0, edge_ink=mix(seeds, (0.55, 0.3, 0.1), 0.4))

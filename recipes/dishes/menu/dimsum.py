@@ -126,7 +126,7 @@ def wontons(scene: Scene, surface: Surface) -> None:
 def tangyuan(scene: Scene, surface: Surface) -> None:
     broth(scene, surface, colour("f3dfae"), "甜汤", edge=colour("d2a95e"))
     size = surface.unit * 0.245
-    pieces = [dough.ball(scene, size, colour("fffaf2"), 0.8, colour("ead9c4")) for _ in range(2)]
+    pieces = [dough.ball(scene, size, colour("fffaf2"), 0.8, colour("f5eadb")) for _ in range(2)]
     stock = dough.stock_of("汤圆", pieces)
     lay(scene, surface, stock, [*circle(scene, 6, 0.55, scene.between(0.9, 1.2))])
     top(scene, surface, dough.cut_ball(scene, size * 1.1, colour("1d1714")).done(), "汤圆", 0.0, 0.05, 0.05)
