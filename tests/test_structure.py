@@ -316,8 +316,8 @@ def test_no_foreign_paths() -> None:
 
 
 def test_the_tracked_tree_stays_small() -> None:
-    """The whole project stays cloneable in a minute: 52 MiB, see CONTRIBUTING.md."""
-    assert sum(path.stat().st_size for path in tracked()) <= 52 * 2**20
+    """The whole project stays cloneable in a minute: 56 MiB, see CONTRIBUTING.md."""
+    assert sum(path.stat().st_size for path in tracked()) <= 56 * 2**20
 
 
 def test_the_wheel_carries_the_assets(tmp_path: Path) -> None:

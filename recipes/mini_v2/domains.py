@@ -1,5 +1,10 @@
-"""The domains of pictures that version 2 learns, each a way from a seed to a picture with captions."""
+"""The domains of pictures that version 2 learns, each a way from a seed to a picture with captions.
 
+A new domain is a function here and a line in `DOMAINS`.
+"""
+
+import json
+import lzma
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -10,6 +15,8 @@ from PIL import Image
 
 from pai_modelscope.data.render import render_svg
 from pai_modelscope.images.colors import NAMED_COLOURS
+from recipes.dishes.captions import captions as dish_captions
+from recipes.dishes.paint import paint as paint_dish
 from recipes.landscapes.captions import captions as landscape_captions
 from recipes.landscapes.paint import paint as paint_landscape
 from recipes.mini.data import SEEN_BY_TOWERS
@@ -17,13 +24,14 @@ from recipes.mini.dataset.build import read_records
 from recipes.mini.scenes import Record, weights
 from recipes.mini_v2.icon_captions import icon_captions
 
-_KINDS = ("first", "second", "third", "fourth")  # an icon's captions are all of one kind, in other words each time
-_COLOURED = 0.5  # share of icons that stand on a named colour; the others stand on white
+ICONS, COLLECTIONS = "pictures.jsonl.xz", "collections.jsonl.xz"  # in the recipe's folder
+_COLOURED = 0.5  # share of drawings that stand on a named colour; the others stand on white
+_WAYS = 4  # captions of a drawing
 
 
 @dataclass(frozen=True)
 class Drawn:
-    """`image`: (h, w, 3) uint8; `captions`: by kind."""
+    """`image`: (h, w, 3) uint8; `captions`: by kind, or by a number where all are of one kind."""
 
     image: np.ndarray
     captions: Mapping[str, str]
@@ -38,35 +46,84 @@ def landscape(work: Path, seed: int, size: tuple[int, int]) -> Drawn:
     return Drawn(painting.image, landscape_captions(painting, np.random.default_rng([seed, 2])))
 
 
+def dish(work: Path, seed: int, size: tuple[int, int]) -> Drawn:
+    """A painted dish, which towers and VAE may see, and the base UNet never."""
+    painting = paint_dish(seed, size)
+    return Drawn(painting.image, _numbered(dish_captions(painting, np.random.default_rng([seed, 2]))))
+
+
 def icon(work: Path, seed: int, size: tuple[int, int]) -> Drawn:
     """An emoji or an icon of version 1's pictures, on white or on a named colour."""
-    records, shares, root = _records(work / "pictures.jsonl.xz")
+    records, shares = _icons(work / ICONS)
     rng = np.random.default_rng(seed)
     record = records[int(rng.choice(len(records), p=shares))]
     side = int(min(size) * rng.choice([0.8, 0.92, 1.0]))
+    if record.get("svg"):
+        drawing = render_svg(record["svg"], side)
+    else:
+        with Image.open(work / record["raster"]) as raster:
+            drawing = raster.convert("RGBA").resize((side, side), Image.Resampling.LANCZOS)
+    image, colour = _on_ground(drawing, size, rng, bottom=False)
+    captions = [icon_captions(seed * _WAYS + way).write(record, None, colour) for way in range(_WAYS)]
+    return Drawn(image, _numbered(captions))
+
+
+def thing(work: Path, seed: int, size: tuple[int, int]) -> Drawn:
+    """A thing of another collection, on white or on a named colour."""
+    records = [record for record in _collected(work / COLLECTIONS) if not record["captions"]]
+    rng = np.random.default_rng(seed)
+    record = records[int(rng.integers(len(records)))]
+    image, colour = _on_ground(_collection_drawing(record, size, rng), size, rng, bottom=False)
+    writers = [icon_captions(seed * _WAYS + way, with_style=0.7 if record["bare"] else 1.0) for way in range(_WAYS)]
+    return Drawn(image, _numbered([writer.write(record, None, colour) for writer in writers]))
+
+
+def portrait(work: Path, seed: int, size: tuple[int, int]) -> Drawn:
+    """A portrait that stands on the lower edge, before white or a named colour."""
+    records = [record for record in _collected(work / COLLECTIONS) if record["captions"]]
+    rng = np.random.default_rng(seed)
+    record = records[int(rng.integers(len(records)))]
+    image, colour = _on_ground(_collection_drawing(record, size, rng), size, rng, bottom=True)
+    ground = f",{colour}背景" if colour else ""
+    return Drawn(image, _numbered([text + ground for text in record["captions"]]))
+
+
+def _collection_drawing(record: Record, size: tuple[int, int], rng: np.random.Generator) -> Image.Image:
+    return render_svg(record["svg"], int(min(size) * rng.choice([0.86, 0.94, 1.0])))
+
+
+def _on_ground(
+    drawing: Image.Image, size: tuple[int, int], rng: np.random.Generator, bottom: bool
+) -> tuple[np.ndarray, str | None]:
+    """A transparent drawing on white (no name) or on a named colour; on the lower edge where `bottom` is true."""
     name = str(rng.choice(list(NAMED_COLOURS))) if rng.random() < _COLOURED else "白色"
     canvas = Image.new("RGBA", size, (*NAMED_COLOURS[name], 255))
-    drawing = _drawing(record, root, side)
-    corner = tuple(int((free - side) / 2 * (1 + rng.uniform(-1, 1))) for free in size)
-    canvas.alpha_composite(drawing, (corner[0], corner[1]))
-    colour = None if name == "白色" else name
-    writers = {kind: icon_captions(seed * 8 + i) for i, kind in enumerate(_KINDS)}
-    captions = {kind: writer.write(record, None, colour) for kind, writer in writers.items()}
-    return Drawn(np.asarray(canvas.convert("RGB")), captions)
+    x, y = (int((free - drawing.width) / 2 * (1 + rng.uniform(-1, 1))) for free in size)
+    canvas.alpha_composite(drawing, (x, size[1] - drawing.height if bottom else y))
+    return np.asarray(canvas.convert("RGB")), None if name == "白色" else name
 
 
-def _drawing(record: Record, root: Path, side: int) -> Image.Image:
-    if record.get("svg"):
-        return render_svg(record["svg"], side)
-    with Image.open(root / record["raster"]) as raster:
-        return raster.convert("RGBA").resize((side, side), Image.Resampling.LANCZOS)
+def _numbered(texts: list[str]) -> dict[str, str]:
+    return {str(number): text for number, text in enumerate(dict.fromkeys(texts))}
 
 
 @cache
-def _records(path: Path) -> tuple[list[Record], np.ndarray, Path]:
+def _icons(path: Path) -> tuple[list[Record], np.ndarray]:
     """What towers and VAE may see of version 1's pictures, and how often each is drawn."""
     records = [record for record in read_records(path) if record["split"] in SEEN_BY_TOWERS and not record["food_test"]]
-    return records, weights(records), path.parent
+    return records, weights(records)
 
 
-DOMAINS: dict[str, Draw] = {"landscapes": landscape, "icons": icon}
+@cache
+def _collected(path: Path) -> list[Record]:
+    with lzma.open(path, "rt", encoding="utf-8") as lines:
+        return [json.loads(line) for line in lines]
+
+
+DOMAINS: dict[str, Draw] = {
+    "landscapes": landscape,
+    "icons": icon,
+    "things": thing,
+    "portraits": portrait,
+    "dishes": dish,
+}

@@ -13,6 +13,6 @@ MODIFIERS = (
 PLACES = ("在纸上", "在卡片上", "在屏幕上", "在书页上", "在贴纸上", "在徽章上", "在封面上", "在海报上")
 
 
-def icon_captions(seed: int) -> CaptionWriter:
-    """A writer of icons' captions."""
-    return CaptionWriter(seed, modifiers=MODIFIERS, places=PLACES)
+def icon_captions(seed: int, with_style: float = 0.7) -> CaptionWriter:
+    """A writer of icons' captions. `with_style`: the share that names the style."""
+    return CaptionWriter(seed, with_style, MODIFIERS, PLACES)

@@ -144,6 +144,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=192)
     parser.add_argument("--crop", type=int, default=128)
     parser.add_argument("--learning-rate", type=float, default=1e-3)
+    parser.add_argument("--lr-scheduler", default="constant_with_warmup")
     parser.add_argument("--shares", default="landscapes=0.55,icons=0.45", help="of the domains")
     parser.add_argument("--perceptual", type=float, default=0.3)
     parser.add_argument("--adversarial", type=float, default=0.03)
@@ -173,6 +174,7 @@ def main() -> None:
         max_train_steps=args.steps,
         train_batch_size=args.batch,
         learning_rate=args.learning_rate,
+        lr_scheduler=args.lr_scheduler,
         lr_warmup_steps=args.steps // 50,
         adam_weight_decay=1e-4,
         ema_decay=0.999,

@@ -1,0 +1,121 @@
+"""Stage 3, the latents: `python -m recipes.mini_v2.latents --work build/v2`.
+
+Every shard of the pool through the encoder, once, with the tokens of all its captions, so that a picture comes with
+another caption each time. `latents/DOMAIN/WIDTHxHEIGHT/NUMBER.safetensors`.
+"""
+
+import argparse
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import torch
+from diffusers import AutoencoderKL
+from safetensors.torch import load_file, save_file
+from tqdm.auto import tqdm
+
+from recipes.mini_v2.captioned import caption_tokens
+from recipes.mini_v2.clip import tokenizer_of
+from recipes.mini_v2.pool import Size, parse_size, shards
+
+_TOGETHER = 64
+LATENT = 8  # pixels of a latent's side
+
+
+@torch.no_grad()
+def encode(vae: AutoencoderKL, pictures: torch.Tensor) -> torch.Tensor:
+    """(n, 4, h/8, w/8) float16, scaled to unit variance, of pictures (n, h, w, 3) uint8: the posterior's means."""
+    parts = []
+    for part in pictures.split(_TOGETHER):
+        pixels = part.to(vae.device).permute(0, 3, 1, 2).float() / 127.5 - 1
+        with torch.autocast(vae.device.type, torch.bfloat16, enabled=vae.device.type == "cuda"):
+            mean = vae.encode(pixels.contiguous(memory_format=torch.channels_last)).latent_dist.mean
+        parts.append((mean.float() * vae.config.scaling_factor).half().cpu())
+    return torch.cat(parts)
+
+
+class LatentSource:
+    """Latents of the pool, on the device: a bucket a size, and in each the domains by their shares.
+
+    A batch holds `latents` (n, 4, h/8, w/8) float32 and `ids` (n, 32) int64 of one caption each, whose kind is drawn
+    evenly. What is drawn follows from the keys.
+    """
+
+    def __init__(self, work: Path, shares: Mapping[str, float], turns: Mapping[Size, int], device: torch.device):
+        """`turns`: of each size, how many of a cycle's steps show it. A size shows the domains that have it."""
+        self.device, self.lengths = device, [1_000_000] * len(turns)
+        self.buckets: list[list[dict[str, torch.Tensor]]] = []
+        self.shares: list[np.ndarray] = []
+        for size in turns:
+            found = {domain: _read(work / "latents" / domain / f"{size[0]}x{size[1]}", device) for domain in shares}
+            present = {domain: parts for domain, parts in found.items() if parts}
+            if not present:
+                raise FileNotFoundError(f"there are no latents of {size[0]}x{size[1]} in {work}: encode them first")
+            weights = np.array([shares[domain] for domain in present])
+            self.buckets.append(list(present.values()))
+            self.shares.append(weights / weights.sum())
+        self.cycle = _spread(list(turns.values()))
+
+    def batch(
+        self, bucket: int, indices: torch.Tensor, device: torch.device, keys: torch.Tensor
+    ) -> dict[str, torch.Tensor]:
+        rng = np.random.default_rng([int(key) & (2**63 - 1) for key in keys[:4]])
+        counts = rng.multinomial(len(keys), self.shares[bucket])
+        latents, ids = [], []
+        for stored, count in zip(self.buckets[bucket], counts, strict=True):
+            picked = torch.from_numpy(rng.integers(len(stored["latents"]), size=count)).to(self.device)
+            kinds = (torch.from_numpy(rng.random(count)).to(self.device) * stored["counts"][picked]).long()
+            latents.append(stored["latents"][picked])
+            ids.append(stored["ids"][picked, kinds])
+        joined = torch.cat(latents).float().contiguous(memory_format=torch.channels_last)
+        return {"latents": joined, "ids": torch.cat(ids).long()}
+
+
+def _read(folder: Path, device: torch.device) -> dict[str, torch.Tensor]:
+    """All shards of a folder as one; an empty mapping where there are none."""
+    shards_there = [load_file(path) for path in sorted(folder.glob("*.safetensors"))]
+    if not shards_there:
+        return {}
+    kinds = max(stored["ids"].shape[1] for stored in shards_there)
+    for stored in shards_there:  # pictures of a shard may all lack the rarest kind
+        missing = kinds - stored["ids"].shape[1]
+        stored["ids"] = torch.cat([stored["ids"], stored["ids"][:, :1].expand(-1, missing, -1)], 1)
+    return {name: torch.cat([stored[name] for stored in shards_there]).to(device) for name in shards_there[0]}
+
+
+def _spread(turns: list[int]) -> list[int]:
+    """The bucket of each step of a cycle: the first most often, the others spread between its turns."""
+    rare = [bucket for bucket, count in enumerate(turns) if bucket for _ in range(count)]
+    steps = [0] * sum(turns)
+    for turn, bucket in enumerate(rare):
+        steps[int((turn + 0.5) * len(steps) / len(rare))] = bucket
+    return steps
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m recipes.mini_v2.latents")
+    parser.add_argument("--work", type=Path, default=Path("build/v2"))
+    args = parser.parse_args()
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    vae = AutoencoderKL.from_pretrained(args.work / "stage" / "vae").to(device).eval()
+    tokenizer = tokenizer_of(args.work)
+    for folder in sorted((args.work / "pool").glob("*/*x*")):
+        domain, size = folder.parent.name, parse_size(folder.name)
+        for here in tqdm(list(shards(args.work, domain, size)), desc=f"{domain} {folder.name}"):
+            path = args.work / "latents" / domain / folder.name / f"{here.path.stem}.safetensors"
+            if path.exists():
+                continue
+            ids, counts = caption_tokens(tokenizer, here.captions())
+            path.parent.mkdir(parents=True, exist_ok=True)
+            stored = {
+                "latents": encode(vae, here.pictures()).contiguous(),
+                "ids": ids[:, :, 0].contiguous(),
+                "counts": counts,
+            }
+            partial_path = path.with_suffix(".partial")
+            save_file(stored, partial_path)
+            partial_path.rename(path)
+
+
+if __name__ == "__main__":
+    main()

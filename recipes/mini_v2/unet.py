@@ -1,0 +1,74 @@
+"""Stage 4, the UNet: `python -m recipes.mini_v2.unet --work build/v2`, trained as version 1's, on more pictures."""
+
+import argparse
+import ast
+from pathlib import Path
+
+import torch
+from accelerate import Accelerator
+from diffusers import UNet2DConditionModel
+from transformers import CLIPTextModel
+
+from pai_modelscope.config import TrainingConfig
+from pai_modelscope.methods import FullFineTuning
+from pai_modelscope.text import chunk_ids
+from pai_modelscope.training import train
+from recipes.mini.models import scheduler
+from recipes.mini_v2 import models
+from recipes.mini_v2.clip import tokenizer_of
+from recipes.mini_v2.latents import LatentSource
+from recipes.mini_v2.pool import parse_shares, parse_size
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m recipes.mini_v2.unet")
+    parser.add_argument("--work", type=Path, default=Path("build/v2"))
+    parser.add_argument("--name", default="unet", help="of the run's folder")
+    parser.add_argument("--init", type=Path, help="a UNet's folder to begin from")
+    parser.add_argument("--channels", default="(96, 192, 320)")
+    parser.add_argument("--steps", type=int, default=20_000)
+    parser.add_argument("--batch", type=int, default=768)
+    parser.add_argument("--learning-rate", type=float, default=2e-3)
+    parser.add_argument("--optimizer", default="muon")
+    parser.add_argument("--decay", type=float, default=0.9995, help="of the averaged weights")
+    parser.add_argument("--shares", default="landscapes=0.6,icons=0.4", help="of the domains")
+    parser.add_argument("--turns", default="256x256=1", help="of a cycle's steps, by size: 256x256=44,384x256=2,...")
+    parser.add_argument("--precision", choices=("no", "bf16"), default="no")
+    parser.add_argument("--compile", action="store_true")
+    parser.add_argument("--checkpointing-steps", type=int, default=2000)
+    parser.add_argument("--max-seconds", type=float, default=0)
+    args = parser.parse_args()
+    accelerator = Accelerator(mixed_precision=args.precision)
+    turns = {parse_size(size): int(count) for size, count in (part.split("=") for part in args.turns.split(","))}
+    source = LatentSource(args.work, parse_shares(args.shares), turns, accelerator.device)
+    torch.manual_seed(3)
+    network = (
+        UNet2DConditionModel.from_pretrained(args.init) if args.init else models.unet(ast.literal_eval(args.channels))
+    )
+    method = FullFineTuning(
+        network,
+        CLIPTextModel.from_pretrained(args.work / "clip/result/text_encoder"),
+        scheduler(),
+        chunk_ids(tokenizer_of(args.work), [""])[0, 0],
+    )
+    config = TrainingConfig(
+        output_dir=str(args.work / args.name),
+        max_train_steps=args.steps,
+        train_batch_size=args.batch,
+        optimizer=args.optimizer,
+        learning_rate=args.learning_rate,
+        lr_warmup_steps=min(500, args.steps // 10),
+        ema_decay=args.decay,
+        mixed_precision=args.precision,
+        compile=args.compile,
+        seed=3,
+        logging_steps=100,
+        checkpointing_steps=args.checkpointing_steps,
+        max_train_seconds=args.max_seconds,
+        resume_from_checkpoint="latest",
+    )
+    train(method, source, config, accelerator)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,159 @@
+"""The stages of version 2's recipe, on a pool of a few small pictures."""
+
+import json
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from diffusers import AutoencoderKL
+from safetensors.torch import save_file
+
+from pai_modelscope import model_dir
+from pai_modelscope.config import TrainingConfig
+from pai_modelscope.training import train
+from recipes.mini_v2 import pool
+from recipes.mini_v2.captioned import CaptionedSource, caption_tokens
+from recipes.mini_v2.clip import TaughtClip, TaughtSource, tokenizer_of
+from recipes.mini_v2.domains import DOMAINS
+from recipes.mini_v2.latents import LatentSource, encode
+from recipes.mini_v2.models import clip
+from recipes.mini_v2.pool import CropSource, paint_shards, parse_shares, shard, shards
+from recipes.mini_v2.vae import Features, SharpVaeTraining
+
+SIZE, CPU = (64, 64), torch.device("cpu")
+KEYS = torch.arange(6) * 7919
+
+
+@pytest.fixture(scope="module")
+def work(tmp_path_factory) -> Path:
+    """Two shards of eight landscapes."""
+    folder = tmp_path_factory.mktemp("v2")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pool, "SHARD", 8)
+        paint_shards(folder, "landscapes", 16, SIZE, 0, 1)
+    return folder
+
+
+def test_a_pool_holds_what_its_domain_draws_and_goes_on(work, monkeypatch):
+    monkeypatch.setattr(pool, "SHARD", 8)
+    first, second = shards(work, "landscapes", SIZE)
+    drawn = DOMAINS["landscapes"](work, 9, SIZE)
+    assert np.array_equal(second.pictures()[1].numpy(), drawn.image) and second.captions()[1] == dict(drawn.captions)
+    before = first.path.read_bytes()
+    first.path.write_bytes(before + b" ")
+    paint_shards(work, "landscapes", 16, SIZE, 0, 1)
+    assert first.path.read_bytes() == before + b" ", "what is there is not painted again"
+    first.path.write_bytes(before)
+    assert not shard(work, "landscapes", SIZE, 2).path.exists() and not list(work.rglob("*.partial*"))
+
+
+def test_crops_follow_from_keys_and_new_shards_join(work, monkeypatch):
+    monkeypatch.setattr(pool, "SHARD", 8)
+    source = CropSource(work, {"landscapes": 1.0}, 32, CPU, 8, SIZE)
+    batch = source.batch(0, KEYS, CPU, KEYS)["pictures"]
+    assert batch.shape == (6, 3, 32, 32) and -1 <= batch.min() < batch.max() <= 1
+    assert torch.equal(batch, source.batch(0, KEYS, CPU, KEYS)["pictures"])
+    assert len(source.pictures["landscapes"]) == 1, "the limit"
+    source.limit = 16
+    source.look()
+    assert len(source.pictures["landscapes"]) == 2
+
+
+def test_shares_add_up_to_one():
+    assert parse_shares("landscapes=3,icons=1") == {"landscapes": 0.75, "icons": 0.25}
+
+
+def test_a_picture_comes_with_each_of_its_captions(work, monkeypatch):
+    monkeypatch.setattr("recipes.mini_v2.captioned.SHARD", 8)
+    tokenizer = tokenizer_of(work)
+    ids, counts = caption_tokens(tokenizer, [{"a": "湖"}, {"a": "山", "b": "海"}])
+    assert ids.shape == (2, 2, 1, 32) and counts.tolist() == [1, 2] and torch.equal(ids[0, 0], ids[0, 1])
+    source = CaptionedSource(work, {"landscapes": 1.0}, 32, tokenizer, CPU, 16, SIZE)
+    keys = torch.arange(400)
+    batch = source.batch(0, keys, CPU, keys)
+    assert batch["pictures"].shape == (400, 3, 32, 32) and batch["ids"].shape == (400, 32)
+    texts = [
+        text for here in shards(work, "landscapes", SIZE) for written in here.captions() for text in written.values()
+    ]
+    known = {tuple(row.tolist()) for row in caption_tokens(tokenizer, [{"": text} for text in texts])[0][:, 0, 0]}
+    drawn = Counter(tuple(row.tolist()) for row in batch["ids"])
+    assert set(drawn) <= known and len(drawn) > 0.8 * len(known)
+    with pytest.raises(FileNotFoundError, match="has no icons of 64x64"):
+        CaptionedSource(work, {"icons": 1.0}, 32, tokenizer, CPU, 16, SIZE)
+
+
+def test_the_tower_learns_what_its_teacher_says_means_alike(work, monkeypatch):
+    """Six sentences in two groups; the teacher gives each group a vector."""
+    monkeypatch.setattr("recipes.mini_v2.captioned.SHARD", 8)
+    torch.manual_seed(0)
+    tokenizer, texts = tokenizer_of(work), ["雾气弥漫", "雾蒙蒙的", "薄雾笼罩", "大雪封山", "白雪皑皑", "雪花纷飞"]
+    vectors = np.repeat(np.eye(2, 384, dtype=np.float16), 3, 0)
+    pictures = CaptionedSource(work, {"landscapes": 1.0}, 32, tokenizer, CPU, 16, SIZE)
+    ids = caption_tokens(tokenizer, [{"": text} for text in texts])[0][:, 0, 0]
+    source = TaughtSource(pictures, ids, vectors, 12)
+    model = clip(len(tokenizer))
+    config = TrainingConfig(output_dir=str(work / "clip"), max_train_steps=20, train_batch_size=4, learning_rate=1e-3)
+    train(TaughtClip(model, 10.0), source, config)
+    with torch.no_grad():
+        pooled = model.text_model(input_ids=ids.long()).pooler_output
+        ours = torch.nn.functional.normalize(model.text_projection(pooled), dim=-1)
+    alike = ours @ ours.T
+    within = (alike[:3, :3].mean() + alike[3:, 3:].mean()) / 2
+    assert within - alike[:3, 3:].mean() > 0.5
+
+
+def test_vae_and_discriminator_train_in_turn(work, monkeypatch):
+    monkeypatch.setattr(pool, "SHARD", 8)
+    torch.manual_seed(0)
+    vae = AutoencoderKL.from_pretrained(model_dir("pai-diffusion-mini-zh") / "vae")
+    from transformers import VisionTextDualEncoderModel
+
+    tower = VisionTextDualEncoderModel.from_pretrained(Path(model_dir("pai-diffusion-mini-zh")).parent / "judge")
+    method = SharpVaeTraining(
+        vae, Features(tower.vision_model), perceptual=0.3, adversarial=0.03, adversarial_from=1, equivariance=0.5
+    )
+    before = {name: weight.clone() for name, weight in method.named_parameters()}
+    source = CropSource(work, {"landscapes": 1.0}, 64, CPU, 16, SIZE)
+    config = TrainingConfig(output_dir=str(work / "vae"), max_train_steps=2, train_batch_size=2, learning_rate=1e-3)
+    train(method, source, config)
+    changed = {
+        name.split(".")[0] for name, weight in method.named_parameters() if not torch.equal(weight, before[name])
+    }
+    assert changed == {"vae", "discriminator"}
+    assert int(method.steps) == 2
+    plain = SharpVaeTraining(
+        vae, Features(tower.vision_model), perceptual=0.3, adversarial=0.03, adversarial_from=-1, equivariance=0.0
+    )
+    assert len(plain.phases()) == 1 and not any(p.requires_grad for p in plain.discriminator.parameters())
+
+
+def test_latents_of_several_sizes_and_domains(work):
+    vae = AutoencoderKL.from_pretrained(model_dir("pai-diffusion-mini-zh") / "vae")
+    (first, _) = shards(work, "landscapes", SIZE)
+    latents = encode(vae, first.pictures())
+    assert latents.shape == (8, 4, 8, 8) and latents.dtype == torch.float16 and 0.2 < latents.float().std() < 3
+    for domain, size, value in (("a", "64x64", 1.0), ("b", "64x64", 2.0), ("a", "96x64", 3.0)):
+        path = work / "latents" / domain / size / "00000.safetensors"
+        path.parent.mkdir(parents=True)
+        width, height = (int(side) // 8 for side in size.split("x"))
+        ids = torch.full((5, 2, 32), int(value), dtype=torch.int16)
+        latents = torch.full((5, 4, height, width), value, dtype=torch.float16)
+        save_file({"latents": latents, "ids": ids, "counts": torch.tensor([2] * 5)}, path)
+    source = LatentSource(work, {"a": 0.75, "b": 0.25}, {(64, 64): 6, (96, 64): 2}, CPU)
+    assert Counter(source.cycle) == {0: 6, 1: 2} and source.cycle != sorted(source.cycle)
+    keys = torch.arange(4000)
+    batch = source.batch(0, keys, CPU, keys)
+    assert batch["latents"].shape == (4000, 4, 8, 8) and batch["ids"].shape == (4000, 32)
+    assert abs((batch["latents"][:, 0, 0, 0] == 1).float().mean() - 0.75) < 0.03
+    assert torch.equal(batch["latents"][:, 0, 0, 0], batch["ids"][:, 0].float())
+    assert source.batch(1, keys, CPU, keys)["latents"].shape == (4000, 4, 8, 12)
+    with pytest.raises(FileNotFoundError, match="no latents of 32x32"):
+        LatentSource(work, {"a": 1.0}, {(32, 32): 1}, CPU)
+
+
+def test_captions_are_stored_as_they_are_written(work):
+    (first, _) = shards(work, "landscapes", SIZE)
+    lines = first.path.with_suffix(".jsonl").read_text(encoding="utf-8").splitlines()
+    assert len(lines) == 8 and all(json.loads(line) for line in lines)
