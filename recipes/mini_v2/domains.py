@@ -53,8 +53,17 @@ def dish(work: Path, seed: int, size: tuple[int, int]) -> Drawn:
 
 
 def icon(work: Path, seed: int, size: tuple[int, int]) -> Drawn:
-    """An emoji or an icon of version 1's pictures, on white or on a named colour."""
-    records, shares = _icons(work / ICONS)
+    """An emoji of version 1's pictures that the base UNet may see, on white or on a named colour."""
+    return _icon(work, seed, size, _icons(work / ICONS, towers=False))
+
+
+def tower_icon(work: Path, seed: int, size: tuple[int, int]) -> Drawn:
+    """The same with food, held-out styles and concepts, and icons among them: for VAE, CLIP and judge alone."""
+    return _icon(work, seed, size, _icons(work / ICONS, towers=True))
+
+
+def _icon(work: Path, seed: int, size: tuple[int, int], choice: tuple[list[Record], np.ndarray]) -> Drawn:
+    records, shares = choice
     rng = np.random.default_rng(seed)
     record = records[int(rng.choice(len(records), p=shares))]
     side = int(min(size) * rng.choice([0.8, 0.92, 1.0]))
@@ -108,10 +117,14 @@ def _numbered(texts: list[str]) -> dict[str, str]:
 
 
 @cache
-def _icons(path: Path) -> tuple[list[Record], np.ndarray]:
-    """What towers and VAE may see of version 1's pictures, and how often each is drawn."""
-    records = [record for record in read_records(path) if record["split"] in SEEN_BY_TOWERS and not record["food_test"]]
-    return records, weights(records)
+def _icons(path: Path, towers: bool) -> tuple[list[Record], np.ndarray]:
+    """Version 1's pictures and how often each is drawn; what the base UNet may not see only where `towers` is true."""
+    records = read_records(path)
+    if towers:
+        seen = [record for record in records if record["split"] in SEEN_BY_TOWERS and not record["food_test"]]
+    else:
+        seen = [record for record in records if record["split"] == "train" and record["base"]]
+    return seen, weights(seen)
 
 
 @cache
@@ -123,6 +136,7 @@ def _collected(path: Path) -> list[Record]:
 DOMAINS: dict[str, Draw] = {
     "landscapes": landscape,
     "icons": icon,
+    "tower_icons": tower_icon,
     "things": thing,
     "portraits": portrait,
     "dishes": dish,

@@ -1,6 +1,7 @@
 """The stages of version 2's recipe, on a pool of a few small pictures."""
 
 import json
+import lzma
 from collections import Counter
 from pathlib import Path
 
@@ -157,3 +158,29 @@ def test_captions_are_stored_as_they_are_written(work):
     (first, _) = shards(work, "landscapes", SIZE)
     lines = first.path.with_suffix(".jsonl").read_text(encoding="utf-8").splitlines()
     assert len(lines) == 8 and all(json.loads(line) for line in lines)
+
+
+def test_the_base_unet_sees_no_icon_that_is_held_out(tmp_path):
+    svg = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 8 8"><rect width="8" height="8" fill="red"/></svg>'
+    common = {"svg": svg, "aliases": [], "keywords": [], "style": "扁平插画风格", "source": "twemoji"}
+    kinds = [
+        ("雨伞", "train", True, False),
+        ("齿轮", "train", False, False),
+        ("饺子", "food", True, False),
+        ("大象", "held_concept", True, False),
+        ("钟表", "held_style", True, False),
+        ("鞋子", "held_pair", True, False),
+        ("馒头", "food", True, True),
+    ]
+    records = [
+        {**common, "name": name, "split": split, "base": base, "food_test": test} for name, split, base, test in kinds
+    ]
+    lines = "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records)
+    (tmp_path / "pictures.jsonl.xz").write_bytes(lzma.compress(lines.encode()))
+
+    def names(domain: str) -> set[str]:
+        texts = [text for seed in range(80) for text in DOMAINS[domain](tmp_path, seed, (32, 32)).captions.values()]
+        return {name for name, *_ in kinds if any(name in text for text in texts)}
+
+    assert names("icons") == {"雨伞"}
+    assert names("tower_icons") == {"雨伞", "齿轮", "饺子", "大象", "钟表"}
