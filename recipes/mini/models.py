@@ -86,9 +86,8 @@ def judge(vocab_size: int) -> VisionTextDualEncoderModel:
     return VisionTextDualEncoderModel(config, tower, BertModel(text))
 
 
-def vae() -> AutoencoderKL:
+def vae(channels: tuple[int, int, int, int] = (48, 64, 96, 96)) -> AutoencoderKL:
     """8x, 4 latent channels; no attention in the middle, so that any picture size costs linear memory."""
-    channels = (48, 64, 96, 96)
     return AutoencoderKL(
         block_out_channels=channels,
         down_block_types=("DownEncoderBlock2D",) * 4,
