@@ -11,6 +11,7 @@ import os
 import pickle
 import signal
 import threading
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -77,6 +78,8 @@ class ProcessLoader:
             raise UserError(f"A daemonic process can't start worker processes: {_THREADS}.")
         content = _pickled(examples)
         self._pool = ProcessPoolExecutor(workers, get_context("spawn"), initializer=_begin, initargs=(content,))
+        # A pool that nobody waits for ends in threads of its own, whose pipe Python's end may still write to.
+        weakref.finalize(self, self._pool.shutdown).atexit = False
         try:
             problem = self._submit(_problem_at_begin).result()
         except (BrokenProcessPool, OSError):
