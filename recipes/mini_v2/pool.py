@@ -91,7 +91,7 @@ def parse_size(text: str) -> Size:
 class CropSource:
     """Crops of pooled pictures, held on the device.
 
-    A batch holds `pictures` (n, 3, crop, crop) in [-1, 1]. Each sample's key picks its domain by `shares`, its picture,
+    A batch holds `pictures` (n, 3, crop, crop) in [-1, 1]. The keys pick each sample's domain by `shares`, its picture,
     its corner and whether it is mirrored. Shards that appear while it is used join in; the same pool gives the same
     batches.
     """
@@ -108,8 +108,10 @@ class CropSource:
         size: Size = (256, 256),
     ):
         """`limit`: pictures of a domain that are held at most."""
-        self.work, self.crop, self.device, self.limit, self.size = work, crop, device, limit, size
-        self.pictures: dict[str, list[torch.Tensor]] = {domain: [] for domain in shares}
+        self.work, self.crop, self.device, self.size = work, crop, device, size
+        kept = (max(1, limit // SHARD) * SHARD, size[1], size[0], 3)
+        self.pictures = {domain: torch.empty(kept, dtype=torch.uint8, device=device) for domain in shares}
+        self.counts = dict.fromkeys(shares, 0)
         self.shares = np.array(list(shares.values()))
         self.lengths = [1_000_000]
         self.batches = 0
@@ -117,10 +119,12 @@ class CropSource:
     def look(self) -> None:
         """Take up the shards that have appeared."""
         for domain, pictures in self.pictures.items():
-            for here in shards(self.work, domain, self.size, len(pictures)):
-                if len(pictures) >= self.limit // SHARD:
+            for here in shards(self.work, domain, self.size, self.counts[domain] // SHARD):
+                count = self.counts[domain]
+                if count == len(pictures):
                     break
-                pictures.append(here.pictures().to(self.device))
+                pictures[count : count + SHARD] = here.pictures().to(self.device)
+                self.counts[domain] += SHARD
 
     def batch(
         self, bucket: int, indices: torch.Tensor, device: torch.device, keys: torch.Tensor
@@ -128,19 +132,21 @@ class CropSource:
         if self.batches % _LOOK == 0:
             self.look()
         self.batches += 1
-        crops = [self._crop(int(key)) for key in keys]
-        pictures = torch.stack(crops).permute(0, 3, 1, 2).float() / 127.5 - 1
+        rng = np.random.default_rng([int(key) & (2**63 - 1) for key in keys[:4]])
+        counts = rng.multinomial(len(keys), self.shares)
+        crops = [self._crops(rng, domain, count) for domain, count in zip(self.pictures, counts.tolist(), strict=True)]
+        pictures = torch.cat(crops).permute(0, 3, 1, 2).float() / 127.5 - 1
         return {"pictures": pictures.contiguous(memory_format=torch.channels_last)}
 
-    def _crop(self, key: int) -> torch.Tensor:
-        rng = np.random.default_rng(key & (2**63 - 1))
-        domains = list(self.pictures)
-        domain = domains[int(rng.choice(len(domains), p=self.shares))]
-        pictures = self.pictures[domain][int(rng.integers(len(self.pictures[domain])))]
-        picture = pictures[int(rng.integers(len(pictures)))]
-        y, x = (int(rng.integers(side - self.crop + 1)) for side in picture.shape[:2])
-        crop = picture[y : y + self.crop, x : x + self.crop]
-        return crop.flip(1) if rng.random() < 0.5 else crop
+    def _crops(self, rng: np.random.Generator, domain: str, count: int) -> torch.Tensor:
+        """(count, crop, crop, 3) uint8."""
+        height, width = self.pictures[domain].shape[1:3]
+        sides = [self.counts[domain], height - self.crop + 1, width - self.crop + 1]
+        picture, y, x = (torch.from_numpy(rng.integers(side, size=(count, 1, 1))).to(self.device) for side in sides)
+        line = torch.arange(self.crop, device=self.device)
+        mirrored = torch.from_numpy(rng.random((count, 1, 1)) < 0.5).to(self.device)
+        columns = torch.where(mirrored, line.flip(0), line)
+        return self.pictures[domain][picture, y + line[:, None], x + columns]
 
 
 def main() -> None:

@@ -14,7 +14,6 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from accelerate import Accelerator
 from diffusers import AutoencoderKL
 from torch import nn
 from transformers import VisionTextDualEncoderModel
@@ -23,6 +22,7 @@ from pai_modelscope.config import TrainingConfig
 from pai_modelscope.methods import Method
 from pai_modelscope.methods.base import MAIN, Batch, Losses, Phase
 from pai_modelscope.training import train
+from pai_modelscope.training.sharding import open_accelerator
 from recipes.mini.vae import VaeTraining, latent_statistics, normalise_latents, reconstruction_loss
 from recipes.mini_v2 import models
 from recipes.mini_v2.pool import CropSource, parse_shares
@@ -156,19 +156,6 @@ def main() -> None:
     parser.add_argument("--checkpointing-steps", type=int, default=2000)
     parser.add_argument("--max-seconds", type=float, default=0)
     args = parser.parse_args()
-    accelerator = Accelerator(mixed_precision=args.precision)
-    source = CropSource(args.work, parse_shares(args.shares), args.crop, accelerator.device, args.limit)
-    torch.manual_seed(1)
-    network = AutoencoderKL.from_pretrained(args.init) if args.init else models.vae()
-    tower = VisionTextDualEncoderModel.from_pretrained(JUDGE).vision_model
-    method = SharpVaeTraining(
-        network,
-        Features(tower),
-        perceptual=args.perceptual,
-        adversarial=args.adversarial,
-        adversarial_from=args.adversarial_from,
-        equivariance=args.equivariance,
-    )
     config = TrainingConfig(
         output_dir=str(args.work / "vae"),
         max_train_steps=args.steps,
@@ -185,10 +172,24 @@ def main() -> None:
         max_train_seconds=args.max_seconds,
         resume_from_checkpoint="latest",
     )
+    accelerator = open_accelerator(config)
+    source = CropSource(args.work, parse_shares(args.shares), args.crop, accelerator.device, args.limit)
+    torch.manual_seed(1)
+    network = AutoencoderKL.from_pretrained(args.init) if args.init else models.vae()
+    tower = VisionTextDualEncoderModel.from_pretrained(JUDGE).vision_model
+    method = SharpVaeTraining(
+        network,
+        Features(tower),
+        perceptual=args.perceptual,
+        adversarial=args.adversarial,
+        adversarial_from=args.adversarial_from,
+        equivariance=args.equivariance,
+    )
     train(method, source, config, accelerator)
-    trained = AutoencoderKL.from_pretrained(f"{config.output_dir}/result/vae").to(accelerator.device)
-    normalise_latents(trained, *latent_statistics(trained, source, 4096, accelerator.device))
-    trained.save_pretrained(args.work / "stage" / "vae", safe_serialization=True)
+    if accelerator.is_main_process:
+        trained = AutoencoderKL.from_pretrained(f"{config.output_dir}/result/vae").to(accelerator.device)
+        normalise_latents(trained, *latent_statistics(trained, source, 4096, accelerator.device))
+        trained.save_pretrained(args.work / "stage" / "vae", safe_serialization=True)
 
 
 if __name__ == "__main__":

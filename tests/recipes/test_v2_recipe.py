@@ -56,10 +56,14 @@ def test_crops_follow_from_keys_and_new_shards_join(work, monkeypatch):
     batch = source.batch(0, KEYS, CPU, KEYS)["pictures"]
     assert batch.shape == (6, 3, 32, 32) and -1 <= batch.min() < batch.max() <= 1
     assert torch.equal(batch, source.batch(0, KEYS, CPU, KEYS)["pictures"])
-    assert len(source.pictures["landscapes"]) == 1, "the limit"
-    source.limit = 16
-    source.look()
-    assert len(source.pictures["landscapes"]) == 2
+    assert source.counts == {"landscapes": 8}, "the limit"
+    large = CropSource(work, {"landscapes": 1.0}, 64, CPU, 64, SIZE)
+    large.look()
+    assert large.counts == {"landscapes": 16}, "what is there"
+    pictures = torch.cat([here.pictures() for here in shards(work, "landscapes", SIZE)])
+    drawn = ((large.batch(0, KEYS, CPU, KEYS)["pictures"] + 1) * 127.5).round().byte().permute(0, 2, 3, 1)
+    for crop in drawn:
+        assert any(torch.equal(crop, picture) or torch.equal(crop, picture.flip(1)) for picture in pictures)
 
 
 def test_shares_add_up_to_one():
