@@ -25,7 +25,7 @@ from pai_modelscope.training import train
 from pai_modelscope.training.sharding import open_accelerator
 from recipes.mini.vae import VaeTraining, latent_statistics, normalise_latents, reconstruction_loss
 from recipes.mini_v2 import models
-from recipes.mini_v2.pool import CropSource, parse_shares
+from recipes.mini_v2.pool import CropSource, parse_shares, parse_size
 
 JUDGE = Path("pai_modelscope/assets/judge")  # of version 1
 DISCRIMINATOR = "discriminator"
@@ -146,6 +146,7 @@ def main() -> None:
     parser.add_argument("--learning-rate", type=float, default=1e-3)
     parser.add_argument("--lr-scheduler", default="constant_with_warmup")
     parser.add_argument("--shares", default="landscapes=0.55,icons=0.45", help="of the domains")
+    parser.add_argument("--size", default="256x256", help="of the pool's pictures")
     parser.add_argument("--perceptual", type=float, default=0.3)
     parser.add_argument("--adversarial", type=float, default=0.03)
     parser.add_argument("--adversarial-from", type=int, default=-1, help="step; below 0: never")
@@ -173,7 +174,9 @@ def main() -> None:
         resume_from_checkpoint="latest",
     )
     accelerator = open_accelerator(config)
-    source = CropSource(args.work, parse_shares(args.shares), args.crop, accelerator.device, args.limit)
+    source = CropSource(
+        args.work, parse_shares(args.shares), args.crop, accelerator.device, args.limit, parse_size(args.size)
+    )
     torch.manual_seed(1)
     network = AutoencoderKL.from_pretrained(args.init) if args.init else models.vae()
     tower = VisionTextDualEncoderModel.from_pretrained(JUDGE).vision_model
