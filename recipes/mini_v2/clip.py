@@ -12,7 +12,6 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
-from accelerate import Accelerator
 from transformers import BertTokenizer, VisionTextDualEncoderModel
 
 from pai_modelscope.config import TrainingConfig
@@ -20,6 +19,7 @@ from pai_modelscope.methods import Method
 from pai_modelscope.methods.base import Batch, Losses
 from pai_modelscope.text import chunk_ids
 from pai_modelscope.training import train
+from pai_modelscope.training.sharding import open_accelerator
 from recipes.mini.clip import soft_cross_entropy
 from recipes.mini_v2 import models, sentences
 from recipes.mini_v2.captioned import CaptionedSource
@@ -107,13 +107,6 @@ def main() -> None:
     parser.add_argument("--checkpointing-steps", type=int, default=2000)
     parser.add_argument("--max-seconds", type=float, default=0)
     args = parser.parse_args()
-    accelerator, tokenizer = Accelerator(mixed_precision=args.precision), tokenizer_of(args.work)
-    shares = parse_shares(args.shares)
-    size = parse_size(args.size)
-    pictures = CaptionedSource(args.work, shares, models.CLIP_PIXELS, tokenizer, accelerator.device, args.limit, size)
-    texts, vectors = sentences.read(args.work / "sentences")
-    source = TaughtSource(pictures, chunk_ids(tokenizer, texts)[:, 0], vectors, args.sentences)
-    torch.manual_seed(2)
     config = TrainingConfig(
         output_dir=str(args.work / "clip"),
         max_train_steps=args.steps,
@@ -128,6 +121,13 @@ def main() -> None:
         max_train_seconds=args.max_seconds,
         resume_from_checkpoint="latest",
     )
+    accelerator, tokenizer = open_accelerator(config), tokenizer_of(args.work)
+    shares = parse_shares(args.shares)
+    size = parse_size(args.size)
+    pictures = CaptionedSource(args.work, shares, models.CLIP_PIXELS, tokenizer, accelerator.device, args.limit, size)
+    texts, vectors = sentences.read(args.work / "sentences")
+    source = TaughtSource(pictures, chunk_ids(tokenizer, texts)[:, 0], vectors, args.sentences)
+    torch.manual_seed(2)
     train(TaughtClip(models.clip(len(tokenizer)), args.teaching), source, config, accelerator)
 
 

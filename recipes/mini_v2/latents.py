@@ -1,25 +1,42 @@
 """Stage 3, the latents: `python -m recipes.mini_v2.latents --work build/v2`.
 
 Every shard of the pool through the encoder, once, with the tokens of all its captions, so that a picture comes with
-another caption each time. `latents/DOMAIN/WIDTHxHEIGHT/NUMBER.safetensors`.
+another caption each time; and with those of a long text, several captions in one, that spans two chunks.
+`latents/DOMAIN/WIDTHxHEIGHT/NUMBER.safetensors`. With `--watch`, shards are taken as the painters finish them.
 """
 
 import argparse
+import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from diffusers import AutoencoderKL
 from safetensors.torch import load_file, save_file
 from tqdm.auto import tqdm
+from transformers import BertTokenizer
 
-from recipes.mini_v2.captioned import caption_tokens
+from recipes.mini_v2.captioned import caption_tokens, long_tokens
 from recipes.mini_v2.clip import tokenizer_of
 from recipes.mini_v2.pool import Size, parse_size, shards
 
 _TOGETHER = 64
 LATENT = 8  # pixels of a latent's side
+LONG = 2  # chunks of a long text
+
+
+class Bucket(NamedTuple):
+    """What the samples of a batch have in common: their size in pixels, and whether their texts are long."""
+
+    size: Size
+    long: bool = False
+
+
+def parse_bucket(text: str) -> Bucket:
+    """'256x256', or '256x256+' with long texts."""
+    return Bucket(parse_size(text.removesuffix("+")), text.endswith("+"))
 
 
 @torch.no_grad()
@@ -35,24 +52,29 @@ def encode(vae: AutoencoderKL, pictures: torch.Tensor) -> torch.Tensor:
 
 
 class LatentSource:
-    """Latents of the pool, on the device: a bucket a size, and in each the domains by their shares.
+    """Latents of the pool, on the device: a bucket a size and length of text, and in each the domains by their shares.
 
-    A batch holds `latents` (n, 4, h/8, w/8) float32 and `ids` (n, 32) int64 of one caption each, whose kind is drawn
-    evenly. What is drawn follows from the keys.
+    A batch holds `latents` (n, 4, h/8, w/8) float32 and `ids` (n, chunks, 32) int64: of one caption each, whose kind is
+    drawn evenly, or of the long text. What is drawn follows from the keys.
     """
 
-    def __init__(self, work: Path, shares: Mapping[str, float], turns: Mapping[Size, int], device: torch.device):
-        """`turns`: of each size, how many of a cycle's steps show it. A size shows the domains that have it."""
+    def __init__(self, work: Path, shares: Mapping[str, float], turns: Mapping[Bucket, int], device: torch.device):
+        """`turns`: of each bucket, how many of a cycle's steps show it. A size shows the domains that have it."""
         self.device, self.lengths = device, [1_000_000] * len(turns)
-        self.buckets: list[list[dict[str, torch.Tensor]]] = []
+        read = {
+            size: {domain: _read(work / "latents" / domain / f"{size[0]}x{size[1]}", device) for domain in shares}
+            for size in {bucket.size for bucket in turns}
+        }
+        self.buckets = list(turns)
+        self.stored: list[list[dict[str, torch.Tensor]]] = []
         self.shares: list[np.ndarray] = []
-        for size in turns:
-            found = {domain: _read(work / "latents" / domain / f"{size[0]}x{size[1]}", device) for domain in shares}
-            present = {domain: parts for domain, parts in found.items() if parts}
+        for bucket in turns:
+            present = {domain: parts for domain, parts in read[bucket.size].items() if parts}
             if not present:
+                size = bucket.size
                 raise FileNotFoundError(f"there are no latents of {size[0]}x{size[1]} in {work}: encode them first")
             weights = np.array([shares[domain] for domain in present])
-            self.buckets.append(list(present.values()))
+            self.stored.append(list(present.values()))
             self.shares.append(weights / weights.sum())
         self.cycle = _spread(list(turns.values()))
 
@@ -62,11 +84,12 @@ class LatentSource:
         rng = np.random.default_rng([int(key) & (2**63 - 1) for key in keys[:4]])
         counts = rng.multinomial(len(keys), self.shares[bucket])
         latents, ids = [], []
-        for stored, count in zip(self.buckets[bucket], counts, strict=True):
+        for stored, count in zip(self.stored[bucket], counts, strict=True):
             picked = torch.from_numpy(rng.integers(len(stored["latents"]), size=count)).to(self.device)
             kinds = (torch.from_numpy(rng.random(count)).to(self.device) * stored["counts"][picked]).long()
             latents.append(stored["latents"][picked])
-            ids.append(stored["ids"][picked, kinds])
+            long = self.buckets[bucket].long
+            ids.append(stored["long_ids"][picked] if long else stored["ids"][picked, kinds][:, None])
         joined = torch.cat(latents).float().contiguous(memory_format=torch.channels_last)
         return {"latents": joined, "ids": torch.cat(ids).long()}
 
@@ -92,29 +115,47 @@ def _spread(turns: list[int]) -> list[int]:
     return steps
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m recipes.mini_v2.latents")
-    parser.add_argument("--work", type=Path, default=Path("build/v2"))
-    args = parser.parse_args()
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    vae = AutoencoderKL.from_pretrained(args.work / "stage" / "vae").to(device).eval()
-    tokenizer = tokenizer_of(args.work)
-    for folder in sorted((args.work / "pool").glob("*/*x*")):
+def encode_pool(work: Path, vae: AutoencoderKL, tokenizer: BertTokenizer, part: int = 0, parts: int = 1) -> int:
+    """Encode the shards of the pool that are not encoded yet, of `parts` processes those of the one numbered `part`.
+
+    Returns how many these were.
+    """
+    encoded = 0
+    for folder in sorted((work / "pool").glob("*/*x*")):
         domain, size = folder.parent.name, parse_size(folder.name)
-        for here in tqdm(list(shards(args.work, domain, size)), desc=f"{domain} {folder.name}"):
-            path = args.work / "latents" / domain / folder.name / f"{here.path.stem}.safetensors"
-            if path.exists():
+        for here in tqdm(list(shards(work, domain, size)), desc=f"{domain} {folder.name}", disable=None):
+            path = work / "latents" / domain / folder.name / f"{here.path.stem}.safetensors"
+            if path.exists() or int(path.stem) % parts != part:
                 continue
-            ids, counts = caption_tokens(tokenizer, here.captions())
+            captions = here.captions()
+            ids, counts = caption_tokens(tokenizer, captions)
             path.parent.mkdir(parents=True, exist_ok=True)
             stored = {
                 "latents": encode(vae, here.pictures()).contiguous(),
-                "ids": ids[:, :, 0].contiguous(),
+                "ids": ids,
                 "counts": counts,
+                "long_ids": long_tokens(tokenizer, captions, int(here.path.stem)),
             }
             partial_path = path.with_suffix(".partial")
             save_file(stored, partial_path)
             partial_path.rename(path)
+            encoded += 1
+    return encoded
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m recipes.mini_v2.latents")
+    parser.add_argument("--work", type=Path, default=Path("build/v2"))
+    parser.add_argument("--watch", action="store_true", help="go on as the pool grows, until stopped")
+    parser.add_argument("--part", default="0/1", help="of several processes: the number of this one/of all")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    args = parser.parse_args()
+    vae = AutoencoderKL.from_pretrained(args.work / "stage" / "vae").to(args.device).eval()
+    tokenizer = tokenizer_of(args.work)
+    part, parts = map(int, args.part.split("/"))
+    while encode_pool(args.work, vae, tokenizer, part, parts) or args.watch:
+        if args.watch:
+            time.sleep(2)
 
 
 if __name__ == "__main__":

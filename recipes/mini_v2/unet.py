@@ -5,7 +5,6 @@ import ast
 from pathlib import Path
 
 import torch
-from accelerate import Accelerator
 from diffusers import UNet2DConditionModel
 from transformers import CLIPTextModel
 
@@ -13,11 +12,12 @@ from pai_modelscope.config import TrainingConfig
 from pai_modelscope.methods import FullFineTuning
 from pai_modelscope.text import chunk_ids
 from pai_modelscope.training import train
+from pai_modelscope.training.sharding import open_accelerator
 from recipes.mini.models import scheduler
 from recipes.mini_v2 import models
 from recipes.mini_v2.clip import tokenizer_of
-from recipes.mini_v2.latents import LatentSource
-from recipes.mini_v2.pool import parse_shares, parse_size
+from recipes.mini_v2.latents import LatentSource, parse_bucket
+from recipes.mini_v2.pool import parse_shares
 
 
 def main() -> None:
@@ -32,25 +32,16 @@ def main() -> None:
     parser.add_argument("--optimizer", default="muon")
     parser.add_argument("--decay", type=float, default=0.9995, help="of the averaged weights")
     parser.add_argument("--shares", default="landscapes=0.6,icons=0.4", help="of the domains")
-    parser.add_argument("--turns", default="256x256=1", help="of a cycle's steps, by size: 256x256=44,384x256=2,...")
+    parser.add_argument(
+        "--turns",
+        default="256x256=1",
+        help="of a cycle's steps, by size; '+' for long texts: 256x256=44,256x256+=4,384x256=2",
+    )
     parser.add_argument("--precision", choices=("no", "bf16"), default="no")
     parser.add_argument("--compile", action="store_true")
     parser.add_argument("--checkpointing-steps", type=int, default=2000)
     parser.add_argument("--max-seconds", type=float, default=0)
     args = parser.parse_args()
-    accelerator = Accelerator(mixed_precision=args.precision)
-    turns = {parse_size(size): int(count) for size, count in (part.split("=") for part in args.turns.split(","))}
-    source = LatentSource(args.work, parse_shares(args.shares), turns, accelerator.device)
-    torch.manual_seed(3)
-    network = (
-        UNet2DConditionModel.from_pretrained(args.init) if args.init else models.unet(ast.literal_eval(args.channels))
-    )
-    method = FullFineTuning(
-        network,
-        CLIPTextModel.from_pretrained(args.work / "clip/result/text_encoder"),
-        scheduler(),
-        chunk_ids(tokenizer_of(args.work), [""])[0, 0],
-    )
     config = TrainingConfig(
         output_dir=str(args.work / args.name),
         max_train_steps=args.steps,
@@ -66,6 +57,19 @@ def main() -> None:
         checkpointing_steps=args.checkpointing_steps,
         max_train_seconds=args.max_seconds,
         resume_from_checkpoint="latest",
+    )
+    accelerator = open_accelerator(config)
+    turns = {parse_bucket(size): int(count) for size, count in (part.split("=") for part in args.turns.split(","))}
+    source = LatentSource(args.work, parse_shares(args.shares), turns, accelerator.device)
+    torch.manual_seed(3)
+    network = (
+        UNet2DConditionModel.from_pretrained(args.init) if args.init else models.unet(ast.literal_eval(args.channels))
+    )
+    method = FullFineTuning(
+        network,
+        CLIPTextModel.from_pretrained(args.work / "clip/result/text_encoder"),
+        scheduler(),
+        chunk_ids(tokenizer_of(args.work), [""])[0, 0],
     )
     train(method, source, config, accelerator)
 

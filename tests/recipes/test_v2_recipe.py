@@ -15,10 +15,10 @@ from pai_modelscope import model_dir
 from pai_modelscope.config import TrainingConfig
 from pai_modelscope.training import train
 from recipes.mini_v2 import pool
-from recipes.mini_v2.captioned import CaptionedSource, caption_tokens
+from recipes.mini_v2.captioned import CaptionedSource, caption_tokens, long_tokens
 from recipes.mini_v2.clip import TaughtClip, TaughtSource, tokenizer_of
 from recipes.mini_v2.domains import DOMAINS
-from recipes.mini_v2.latents import LatentSource, encode
+from recipes.mini_v2.latents import Bucket, LatentSource, encode, encode_pool, parse_bucket
 from recipes.mini_v2.models import clip
 from recipes.mini_v2.pool import CropSource, paint_shards, parse_shares, shard, shards
 from recipes.mini_v2.vae import Features, SharpVaeTraining
@@ -74,7 +74,10 @@ def test_a_picture_comes_with_each_of_its_captions(work, monkeypatch):
     monkeypatch.setattr("recipes.mini_v2.captioned.SHARD", 8)
     tokenizer = tokenizer_of(work)
     ids, counts = caption_tokens(tokenizer, [{"a": "湖"}, {"a": "山", "b": "海"}])
-    assert ids.shape == (2, 2, 1, 32) and counts.tolist() == [1, 2] and torch.equal(ids[0, 0], ids[0, 1])
+    assert ids.shape == (2, 2, 32) and counts.tolist() == [1, 2] and torch.equal(ids[0, 0], ids[0, 1])
+    ids, counts = caption_tokens(tokenizer, [{"a": "山" * 31, "b": "湖"}, {"a": "山" * 40, "b": "山" * 33}])
+    assert counts.tolist() == [1, 1] and (ids[0, 0] != 0).sum() == 3, "what is cut short is only kept where all are"
+    assert (ids[1, 0] != 0).sum() == 32
     source = CaptionedSource(work, {"landscapes": 1.0}, 32, tokenizer, CPU, 16, SIZE)
     keys = torch.arange(400)
     batch = source.batch(0, keys, CPU, keys)
@@ -82,7 +85,7 @@ def test_a_picture_comes_with_each_of_its_captions(work, monkeypatch):
     texts = [
         text for here in shards(work, "landscapes", SIZE) for written in here.captions() for text in written.values()
     ]
-    known = {tuple(row.tolist()) for row in caption_tokens(tokenizer, [{"": text} for text in texts])[0][:, 0, 0]}
+    known = {tuple(row.tolist()) for row in caption_tokens(tokenizer, [{"": text} for text in texts])[0][:, 0]}
     drawn = Counter(tuple(row.tolist()) for row in batch["ids"])
     assert set(drawn) <= known and len(drawn) > 0.8 * len(known)
     with pytest.raises(FileNotFoundError, match="has no icons of 64x64"):
@@ -96,7 +99,7 @@ def test_the_tower_learns_what_its_teacher_says_means_alike(work, monkeypatch):
     tokenizer, texts = tokenizer_of(work), ["雾气弥漫", "雾蒙蒙的", "薄雾笼罩", "大雪封山", "白雪皑皑", "雪花纷飞"]
     vectors = np.repeat(np.eye(2, 384, dtype=np.float16), 3, 0)
     pictures = CaptionedSource(work, {"landscapes": 1.0}, 32, tokenizer, CPU, 16, SIZE)
-    ids = caption_tokens(tokenizer, [{"": text} for text in texts])[0][:, 0, 0]
+    ids = caption_tokens(tokenizer, [{"": text} for text in texts])[0][:, 0]
     source = TaughtSource(pictures, ids, vectors, 12)
     model = clip(len(tokenizer))
     config = TrainingConfig(output_dir=str(work / "clip"), max_train_steps=20, train_batch_size=4, learning_rate=1e-3)
@@ -144,18 +147,46 @@ def test_latents_of_several_sizes_and_domains(work):
         path.parent.mkdir(parents=True)
         width, height = (int(side) // 8 for side in size.split("x"))
         ids = torch.full((5, 2, 32), int(value), dtype=torch.int16)
-        latents = torch.full((5, 4, height, width), value, dtype=torch.float16)
-        save_file({"latents": latents, "ids": ids, "counts": torch.tensor([2] * 5)}, path)
-    source = LatentSource(work, {"a": 0.75, "b": 0.25}, {(64, 64): 6, (96, 64): 2}, CPU)
-    assert Counter(source.cycle) == {0: 6, 1: 2} and source.cycle != sorted(source.cycle)
+        stored = {
+            "latents": torch.full((5, 4, height, width), value, dtype=torch.float16),
+            "ids": ids,
+            "counts": torch.tensor([2] * 5),
+            "long_ids": ids + 10,
+        }
+        save_file(stored, path)
+    turns = {parse_bucket("64x64"): 6, parse_bucket("96x64"): 2, parse_bucket("64x64+"): 1}
+    assert list(turns) == [Bucket((64, 64)), Bucket((96, 64)), Bucket((64, 64), long=True)]
+    source = LatentSource(work, {"a": 0.75, "b": 0.25}, turns, CPU)
+    assert Counter(source.cycle) == {0: 6, 1: 2, 2: 1} and source.cycle != sorted(source.cycle)
     keys = torch.arange(4000)
     batch = source.batch(0, keys, CPU, keys)
-    assert batch["latents"].shape == (4000, 4, 8, 8) and batch["ids"].shape == (4000, 32)
+    assert batch["latents"].shape == (4000, 4, 8, 8) and batch["ids"].shape == (4000, 1, 32)
     assert abs((batch["latents"][:, 0, 0, 0] == 1).float().mean() - 0.75) < 0.03
-    assert torch.equal(batch["latents"][:, 0, 0, 0], batch["ids"][:, 0].float())
+    assert torch.equal(batch["latents"][:, 0, 0, 0], batch["ids"][:, 0, 0].float())
+    assert source.batch(2, keys, CPU, keys)["ids"].shape == (4000, 2, 32)
     assert source.batch(1, keys, CPU, keys)["latents"].shape == (4000, 4, 8, 12)
     with pytest.raises(FileNotFoundError, match="no latents of 32x32"):
-        LatentSource(work, {"a": 1.0}, {(32, 32): 1}, CPU)
+        LatentSource(work, {"a": 1.0}, {Bucket((32, 32)): 1}, CPU)
+
+
+def test_a_long_text_holds_several_captions(work):
+    tokenizer = tokenizer_of(work)
+    captions = [{str(i): character * 13 + "。" for i, character in enumerate("山水云月风雪")}, {"0": "湖"}]
+    ids = long_tokens(tokenizer, captions, 0)
+    assert ids.shape == (2, 2, 32) and (ids[0] != 0).sum() > 40
+    text = tokenizer.decode(ids[0].flatten().long(), skip_special_tokens=True).replace(" ", "")
+    held = [character for character in "山水云月风雪" if character * 13 in text]
+    assert len(held) == 3 and "。" not in text
+    assert not torch.equal(ids, long_tokens(tokenizer, captions, 1))
+    assert (ids[1, 1] != 0).sum() == 2, "an empty chunk"
+
+
+def test_the_pool_is_encoded_by_parts(work):
+    vae, tokenizer = AutoencoderKL.from_pretrained(model_dir("pai-diffusion-mini-zh") / "vae"), tokenizer_of(work)
+    assert encode_pool(work, vae, tokenizer, 1, 2) == 1 and encode_pool(work, vae, tokenizer, 1, 2) == 0
+    assert encode_pool(work, vae, tokenizer) == 1
+    source = LatentSource(work, {"landscapes": 1.0}, {Bucket((64, 64)): 1}, CPU)
+    assert len(source.stored[0][0]["latents"]) == 16
 
 
 def test_captions_are_stored_as_they_are_written(work):
