@@ -15,6 +15,9 @@ from PIL import Image
 
 from pai_modelscope.data.render import render_svg
 from pai_modelscope.images.colors import NAMED_COLOURS
+from recipes.compositions.art import library
+from recipes.compositions.captions import captions as composition_captions
+from recipes.compositions.paint import paint as paint_composition
 from recipes.dishes.captions import captions as dish_captions
 from recipes.dishes.paint import paint as paint_dish
 from recipes.landscapes.captions import captions as landscape_captions
@@ -97,6 +100,12 @@ def portrait(work: Path, seed: int, size: tuple[int, int]) -> Drawn:
     return Drawn(image, _numbered([text + ground for text in record["captions"]]))
 
 
+def composition(work: Path, seed: int, size: tuple[int, int]) -> Drawn:
+    """Two to four things of the art that the base UNet may see, on plain grounds, on scenes, in surreal ones."""
+    made = paint_composition(seed, size, library(work))
+    return Drawn(made.image, composition_captions(made, np.random.default_rng([seed, 2])))
+
+
 def _collection_drawing(record: Record, size: tuple[int, int], rng: np.random.Generator) -> Image.Image:
     return render_svg(record["svg"], int(min(size) * rng.choice([0.86, 0.94, 1.0])))
 
@@ -139,5 +148,6 @@ DOMAINS: dict[str, Draw] = {
     "tower_icons": tower_icon,
     "things": thing,
     "portraits": portrait,
+    "compositions": composition,
     "dishes": dish,
 }

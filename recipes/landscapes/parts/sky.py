@@ -232,8 +232,9 @@ def birds(scene: Scene, x: float, y: float, count: int, size: float) -> None:
         scene.strokes(np.concatenate(ways), np.concatenate(widths), ink, 0.95)
 
 
-def heaven(scene: Scene, horizon: float, *, disc: float = 0.75, cloud: float | None = None) -> None:
-    """The whole sky down to a row: gradient, sun or moon in a share `disc` of the scenes, clouds, stars, birds."""
+def heaven(scene: Scene, horizon: float, *, disc: float = 0.75, cloud: float | None = None, flock: float = 0.4) -> None:
+    """The whole sky down to a row: gradient, clouds, stars, sun or moon in a share `disc` of the scenes, and a flock of
+    birds in a share `flock`."""
     facts, style = scene.facts, scene.style
     scene.horizon = horizon
     style.sky(scene)
@@ -261,7 +262,7 @@ def heaven(scene: Scene, horizon: float, *, disc: float = 0.75, cloud: float | N
             heaped_cloud(scene, x, horizon * scene.between(0.35, 0.95), size)
     elif amount > 0.25:
         layered_clouds(scene, amount)
-    if not facts.rain and not facts.night and scene.chance(0.4):
+    if not facts.rain and not facts.night and scene.chance(flock):
         size = scene.side * scene.between(0.016, 0.026)
         birds(
             scene,
