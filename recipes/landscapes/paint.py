@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from recipes.landscapes.facts import Facts, meets, narrowed, sample_facts, wished
+from recipes.landscapes.labels import LABELS
 from recipes.landscapes.parts import finish, weather
 from recipes.landscapes.places import PLACES
 from recipes.landscapes.scene import Scene
@@ -16,14 +17,13 @@ from recipes.landscapes.visible import Sight, sights
 @dataclass(frozen=True)
 class Painting:
     """`image`: (h, w, 3) uint8; `facts`: what was wished; `sights`: what is seen, by name; `air`: what fills the scene;
-    `labels`: (h, w) of the numbers of `label_names`."""
+    `labels`: (h, w) uint8, numbers of classes by their place in `LABELS`."""
 
     image: np.ndarray
     facts: Facts
     sights: dict[str, Sight]
     air: tuple[str, ...]
     labels: np.ndarray
-    label_names: tuple[str, ...]
 
 
 def facts_of(seed: int, **wishes: str) -> Facts:
@@ -48,8 +48,7 @@ def paint(seed: int, size: tuple[int, int] = (256, 256), **wishes: str) -> Paint
     weather.fall(scene)
     style.sign(scene)
     image = np.clip(style.finish(scene, finish.picture(scene)), 0, 1)
-    names = tuple(dict.fromkeys(["天", *(thing.label for thing in scene.things)]))
-    numbers = np.array([0, *(names.index(thing.label) for thing in scene.things)], np.uint8)
+    numbers = np.array([0, *(LABELS.index(thing.label) for thing in scene.things)], np.uint8)
     labels = numbers[scene.owner[::2, ::2]]
     pixels = (image * 255 + np.float32(0.5)).astype(np.uint8)
-    return Painting(pixels, facts, sights(scene, image), tuple(scene.says), labels, names)
+    return Painting(pixels, facts, sights(scene, image), tuple(scene.says), labels)

@@ -9,6 +9,8 @@ from recipes.drawing.noise import smoothstep
 from recipes.landscapes.parts import bars
 from recipes.landscapes.scene import Disc, Scene
 
+_MORE_LOW_SUNS = 0.5  # share of the sunrises and sunsets without a sun that get one all the same
+
 
 def gradient(scene: Scene, unevenness: float = 0.018) -> None:
     """The sky's colours from its top to the horizon; below it the last one goes on."""
@@ -228,7 +230,7 @@ def birds(scene: Scene, x: float, y: float, count: int, size: float) -> None:
             ways.append(np.stack([points[:-1], points[1:]], 1))
             widths.append(np.linspace(0.17, 0.06, 6) * size)
     ink = mix(scene.palette.near, scene.palette.haze, 0.12)
-    with scene.thing("飞鸟", "飞鸟"):
+    with scene.thing("飞鸟", "动物"):
         scene.strokes(np.concatenate(ways), np.concatenate(widths), ink, 0.95)
 
 
@@ -242,11 +244,12 @@ def heaven(scene: Scene, horizon: float, *, disc: float = 0.75, cloud: float | N
     clear_night = facts.night and not style.chinese and facts.weather in ("晴", "雪")
     if clear_night:
         stars(scene)
-    if scene.chance(disc):
+    # mountains and trees hide low suns, which would be rarer than the moon
+    if scene.chance(disc + (1 - disc) * _MORE_LOW_SUNS if facts.low_sun else disc):
         radius = scene.side * (0.045 if facts.time == "白天" else scene.between(0.05, 0.085))
         x = scene.width * (0.5 - scene.focus * scene.between(0.08, 0.3))
         # a low sun stands above most mountains, or it would be named and never seen
-        height = scene.between(0.2, 0.56) if facts.low_sun else scene.between(0.5, 0.75)
+        height = scene.between(0.32, 0.62) if facts.low_sun else scene.between(0.5, 0.75)
         sun_or_moon(scene, x, horizon - horizon * height, radius)
     amount = scene.between(0, 0.75) if cloud is None else cloud
     if clear_night and scene.chance(0.45 if facts.season == "冬" else 0.08):
