@@ -74,6 +74,7 @@ PATTERNS = 10_000  # of an adapter's configuration: names with a rank or an alph
 
 # Texts to draw and captions.
 PROMPT_CHARACTERS = 100_000
+VOCABULARY_BYTES = 16 * MIB  # the list of words that a model learned
 PROMPT_CHUNKS = 128  # of the text encoder's length: some 4,000 words
 PROMPT_BRACKETS = 64  # within each other
 PROMPT_PARTS = 32  # joined by AND; each is a row of the network at every step

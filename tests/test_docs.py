@@ -230,7 +230,7 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shipped: Any) -> 
 
     draw = pai_modelscope.Sampler.__call__
 
-    def draw_quickly(sampler: Any, texts: Any, **options: Any) -> Any:
+    def draw_quickly(sampler: Any, texts: Any = "", **options: Any) -> Any:
         return draw(sampler, texts, **{"num_inference_steps": 2, **options})
 
     monkeypatch.setattr(pai_modelscope.Sampler, "__call__", draw_quickly)

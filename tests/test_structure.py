@@ -33,6 +33,7 @@ LAYERS = [
     {"checkpoints", "compat"},
     {"adapters"},
     {"data"},
+    {"prompting"},
     {"text"},
     {"images"},
     {"diffusion"},

@@ -56,6 +56,8 @@ def run(args: argparse.Namespace) -> int:
     try:
         for picture in draw(sampler, texts, options):
             with undisturbed():
+                for line in how_prompted(picture):
+                    say(line)
                 show(folder.save(picture.image, f"seed{picture.seed}", picture.infotext))
                 pictures.append(picture)
     except KeyboardInterrupt:
@@ -65,6 +67,15 @@ def run(args: argparse.Namespace) -> int:
         labels = [picture.prompt for picture in pictures]
         show(folder.save_sheet([picture.image for picture in pictures], labels))
     return 0
+
+
+def how_prompted(picture: "Picture") -> list[str]:
+    """Lines that say what the prompt was made of, the words of a poem and words that were added; none for a plain
+    prompt."""
+    lines = [] if picture.reading is None else picture.reading.report().splitlines()
+    if picture.added:
+        lines.append(f"added: {','.join(picture.added)}")
+    return [f"prompt: {picture.prompt}", *lines] if lines else []
 
 
 def draw(sampler: "Sampler", texts: list[str], options: dict[str, object]) -> "Iterator[Picture]":
@@ -87,8 +98,10 @@ def read_request(args: argparse.Namespace) -> tuple[list[str], dict[str, object]
     texts = [*args.texts, *(read_texts(args.from_file) if args.from_file is not None else [])]
     remembered = remembered_options(args.like) if args.like is not None else {}
     texts = texts or [_text(remembered, "text") or ""][: len(remembered)]
+    if not texts and getattr(args, "poem", None) is not None:
+        texts = [""]  # the poem makes it
     if not texts:
-        raise UserError("no text: give one, as in pai-modelscope generate '熊猫', or use --from-file or --like")
+        raise UserError("no text: give one, as in pai-modelscope generate '熊猫', or use --poem, --from-file or --like")
     model = (_text(remembered, "model") or DEFAULT_MODEL) if args.model is None else args.model
     dtype = _text(remembered, "torch_dtype") if args.dtype is None else args.dtype
     options = {k: v for k, v in remembered.items() if k not in ("text", "model", "torch_dtype")}

@@ -103,6 +103,10 @@ class GenerationOptions:
     upscale_strength: float | None = option(
         None, help="how far hires goes from the picture, 0 to 1", absent=str(UPSCALE_STRENGTH), above=0, below=1
     )
+    poem: str | None = option(
+        None, help="lines of verse, from which the prompt is made where none is given", absent="none"
+    )
+    beautify: bool = option(False, help="add the style, season, light and composition that the prompt leaves open")
 
 
 Value = TypeVar("Value")
@@ -151,3 +155,5 @@ class GenerationRequest:
     upscale: int | None = _as_declared("upscale", None)
     upscaler: str | None = _as_declared("upscaler", None)
     upscale_strength: float | None = _as_declared("upscale_strength", None)
+    poem: str | None = _as_declared("poem", None)
+    beautify: bool | None = _as_declared("beautify", None)

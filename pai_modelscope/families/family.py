@@ -28,7 +28,8 @@ class ModelFacts:
 
     `height`, `width`: of its pictures, in pixels; `text_layers`: of the text encoder, which `clip_skip` counts;
     `embeds_guidance`: the network is told the guidance scale, as LCM's is; `inpaints_only`: it repaints parts of
-    pictures and draws none from text alone; `tasks`: what it can do; `controls`: whether ControlNets can steer it.
+    pictures and draws none from text alone; `tasks`: what it can do; `controls`: whether ControlNets can steer it;
+    `compares_phrases`: its text encoder was trained so that vectors of like meaning are near.
     """
 
     height: int
@@ -38,6 +39,7 @@ class ModelFacts:
     inpaints_only: bool = False
     tasks: frozenset[Task] = frozenset(("text",))
     controls: bool = False
+    compares_phrases: bool = False
 
 
 @dataclass(frozen=True)
@@ -113,6 +115,14 @@ class ModelFamily(ABC):
             UserError: a text that can't be encoded whole.
         """
         return tokenize(tokenizer, text)
+
+    def phrase_vectors(
+        self, pipe: "DiffusionPipeline", tokenizer: "PreTrainedTokenizerBase", phrases: Sequence[str]
+    ) -> torch.Tensor:
+        """Vectors (n, D) of length 1 whose cosines say how near the meanings of phrases are, of models whose facts say
+        `compares_phrases`. A phrase is cut to what the text encoder reads at once, and its vector is 0 where it
+        holds a character that the model does not know."""
+        raise NotImplementedError
 
     def pipeline_class(self, task: Task) -> "type[DiffusionPipeline]":
         """diffusers' pipeline for one of the other tasks that `facts` names. It takes the parts of the first."""

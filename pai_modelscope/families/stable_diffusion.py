@@ -43,6 +43,7 @@ CLASSES: Mapping[str, Classes] = {
     "text_encoder": {"transformers": ("CLIPTextModel", "BertModel")},
     "tokenizer": {"transformers": ("BertTokenizer", "BertTokenizerFast", "CLIPTokenizer", "CLIPTokenizerFast")},
 }
+_PHRASES = 256  # that are encoded together
 Residuals = tuple[Sequence[torch.Tensor], torch.Tensor]  # what ControlNets add: to the down blocks, to the middle
 
 
@@ -90,6 +91,7 @@ class StableDiffusionFamily(ModelFamily):
             inpaints_only=unet.in_channels != pipe.vae.config.latent_channels,
             tasks=frozenset(("text", "image", "mask")),
             controls=True,
+            compares_phrases=pipe.text_encoder.config.model_type == "clip_text_model",
         )
 
     def encode(
@@ -101,6 +103,22 @@ class StableDiffusionFamily(ModelFamily):
     ) -> list[States]:
         encoded = encode_texts(tokenizer, pipe.text_encoder, texts, clip_skip)
         return [{"encoder_hidden_states": states} for states in encoded]
+
+    def phrase_vectors(
+        self, pipe: DiffusionPipeline, tokenizer: PreTrainedTokenizerBase, phrases: Sequence[str]
+    ) -> torch.Tensor:
+        """The pooled states of a CLIP text encoder, whose training drew them to those of pictures."""
+        vectors = []
+        for start in range(0, len(phrases), _PHRASES):
+            some = list(phrases[start : start + _PHRASES])
+            ids = tokenizer(
+                some, padding="max_length", max_length=tokenizer.model_max_length, truncation=True, return_tensors="pt"
+            )["input_ids"].to(pipe.text_encoder.device)
+            with torch.no_grad():
+                pooled = pipe.text_encoder(ids).pooler_output.float()
+            unit = torch.nn.functional.normalize(pooled, dim=-1)
+            vectors.append(unit * (ids != tokenizer.unk_token_id).all(1, keepdim=True))
+        return torch.cat(vectors)
 
     def pipeline_class(self, task: Task) -> type[DiffusionPipeline]:
         classes: dict[Task, type[DiffusionPipeline]] = {

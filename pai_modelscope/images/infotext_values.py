@@ -211,6 +211,7 @@ _READERS: dict[str, Callable[[str], dict[str, object]]] = {
     "Mask padding": lambda text: {"mask_padding": whole(text)},
     "Hires upscale": lambda text: {"upscale": factor(text), "upscaler": "hires"},
     "Hires denoising strength": lambda text: {"upscale_strength": number(text)},
+    "Poem": lambda text: {"poem": text},
     "Postprocess upscale by": lambda text: {"upscale": factor(text), "upscaler": "realesrgan"},
 }
 READ = frozenset(_READERS)

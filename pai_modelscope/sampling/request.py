@@ -19,13 +19,17 @@ from pai_modelscope.config.option import bounds_of, fault, kind_of, plain_number
 from pai_modelscope.errors import Fault, UserError
 from pai_modelscope.families import Task
 from pai_modelscope.images.masks import How
+from pai_modelscope.prompting.beautify import beautify
+from pai_modelscope.prompting.learned_words import LearnedWords
+from pai_modelscope.prompting.poem import PhraseVectors, PoemReading, read_poem
 from pai_modelscope.sampling.adapter_session import AdapterUse, resolve_embeddings, resolve_loras
 from pai_modelscope.sampling.controls import Control, control_entries, resolve_controls
 from pai_modelscope.sampling.init_image import Images, InitImage, resolve_image
 from pai_modelscope.sampling.schedulers import scheduler_name
 from pai_modelscope.sampling.seeds import SeedSource, deal_seeds
 from pai_modelscope.sampling.upscale import Upscale, resolve_upscale
-from pai_modelscope.text.characters import problem_of_text
+from pai_modelscope.text.characters import problem_of_text, shorten
+from pai_modelscope.text.prompt_tags import split_loras
 
 Text = str | Mapping[str, object] | GenerationRequest
 OPTIONS = tuple(field.name for field in dataclasses.fields(GenerationOptions))
@@ -70,6 +74,8 @@ class ModelLimits:
     inpaints_only: bool = False  # its network wants a mask and the masked image beside the latents
     tasks: Set[Task] = frozenset(("text", "image", "mask"))  # what it can do
     controls: bool = True  # ControlNets can steer it
+    learned: LearnedWords | None = None  # the words that it is known to know
+    phrase_vectors: PhraseVectors | None = None  # of its text tower, where that can say how near phrases are
 
 
 @dataclass(frozen=True)
@@ -82,10 +88,13 @@ class DrawingPass:
 
 @dataclass(frozen=True)
 class ResolvedRequest:
-    """One picture to draw, everything decided. `index`: its place in the call."""
+    """One picture to draw, everything decided. `index`: its place in the call.
+
+    `prompt`: as the user wrote it, or as it was made of the poem, with what was `added` to beautify it.
+    """
 
     index: int
-    prompt: str  # as the user wrote it
+    prompt: str
     plain_prompt: str  # without the tags that name LoRAs
     negative_prompt: str
     seed: int
@@ -107,6 +116,9 @@ class ResolvedRequest:
     num_images_per_prompt: int
     output_type: str
     first: bool = True  # of the pictures of its text
+    poem: str | None = None
+    reading: PoemReading | None = None  # of the poem
+    added: tuple[str, ...] = ()  # to the prompt
 
     @property
     def steps_run(self) -> int:
@@ -134,7 +146,11 @@ class ResolvedRequest:
         return *(getattr(self, name) for name in _OF_A_BATCH), tuple(control.use for control in self.controls)
 
 
-_OF_ONE_PICTURE = {"index", "prompt", "plain_prompt", "negative_prompt", "seed", "first", "controls"}
+_OF_ONE_PICTURE = {"index", "prompt", "plain_prompt", "negative_prompt", "seed", "first", "controls"} | {
+    "poem",
+    "reading",
+    "added",
+}
 _OF_A_BATCH = [name for name in ResolvedRequest.__dataclass_fields__ if name not in _OF_ONE_PICTURE]
 
 
@@ -194,6 +210,8 @@ def _prompt_of(entry: object) -> tuple[str, dict[str, object], list[Fault]]:
         return "", {}, [Fault("prompt", message, "a string or a dict with 'text'")]
     own = dict(entry)
     prompt = own.pop("text", None)
+    if prompt is None and own.get("poem") is not None:
+        return "", own, []
     if prompt is None:
         return "", own, [Fault("prompt", "the dict has no 'text'", "a string")]
     if not isinstance(prompt, str):
@@ -285,6 +303,7 @@ class _Draft:
 
     prompt: str
     plain_prompt: str
+    reading: PoemReading | None
     values: GenerationRequest
     faults: list[Fault]
     init_image: InitImage | None
@@ -296,11 +315,16 @@ class _Draft:
 
     def picture(self, index: int, seed: int, limits: ModelLimits, first: bool) -> ResolvedRequest:
         """One picture of a draft without faults."""
-        values = self.values
+        values, prompt, plain_prompt = self.values, self.prompt, self.plain_prompt
+        added: tuple[str, ...] = ()
+        if values.beautify:
+            beautified = beautify(prompt, seed, limits.learned)
+            prompt, added = beautified.prompt, beautified.added
+            plain_prompt = split_loras(prompt)[0]
         return ResolvedRequest(
             index=index,
-            prompt=self.prompt,
-            plain_prompt=self.plain_prompt,
+            prompt=prompt,
+            plain_prompt=plain_prompt,
             negative_prompt=_there(values.negative_prompt),
             seed=seed,
             num_inference_steps=_there(values.num_inference_steps),
@@ -321,6 +345,9 @@ class _Draft:
             num_images_per_prompt=_there(values.num_images_per_prompt),
             output_type=_there(values.output_type),
             first=first,
+            poem=values.poem,
+            reading=self.reading,
+            added=added,
         )
 
 
@@ -331,12 +358,33 @@ def _draft(request: GenerationRequest, place: int, call: Call, limits: ModelLimi
     if not form and (problem := problem_of_text(prompt)):
         form, prompt = [Fault("prompt", f"the text {problem}")], ""
     faults = _value_faults(values, limits)
-    if not form and not prompt.strip() and values.mask is None:  # under a mask, the picture around it says enough
+    reading = None
+    if values.poem is not None and not form:
+        prompt, reading = _of_poem(prompt, values.poem, limits, faults)
+    elif not form and not prompt.strip() and values.mask is None:  # under a mask, the picture around it says enough
         faults.append(Fault("prompt", "the text is empty: say in Chinese what to draw"))
     asked = {name for name in OPTIONS if any(getattr(layer, name) is not None for layer in (request, call.shared))}
     controls, init_image, upscale, size = _images(values, asked, limits, images, faults)
     plain_prompt, loras, embeddings = _adapters(prompt, values, limits, faults)
-    return _Draft(prompt, plain_prompt, values, form + faults, init_image, controls, loras, embeddings, upscale, size)
+    form += faults
+    return _Draft(prompt, plain_prompt, reading, values, form, init_image, controls, loras, embeddings, upscale, size)
+
+
+def _of_poem(prompt: str, poem: str, limits: ModelLimits, faults: list[Fault]) -> tuple[str, PoemReading | None]:
+    """The prompt, or the one that the poem makes where there is none; and how the poem was read. What is wrong with it
+    is added to `faults`."""
+    if any(fault.field == "poem" for fault in faults):  # it is no text
+        return prompt, None
+    try:
+        reading = read_poem(poem, limits.phrase_vectors)
+    except UserError as error:
+        faults += _of_field("poem", error)
+        return prompt, None
+    prompt = prompt if prompt.strip() else reading.prompt(limits.learned)
+    if not prompt:
+        message = f"the poem {shorten(poem)!r} names nothing that can be drawn: give the prompt beside it"
+        faults.append(Fault("poem", message))
+    return prompt, reading
 
 
 def _merged(request: GenerationRequest, shared: GenerationRequest, limits: ModelLimits) -> GenerationRequest:

@@ -23,6 +23,8 @@ from pai_modelscope.config.option import short_repr
 from pai_modelscope.errors import UserError
 from pai_modelscope.families import NetworkControl
 from pai_modelscope.images import realesrgan
+from pai_modelscope.prompting.learned_words import LearnedWords, read_learned_words
+from pai_modelscope.prompting.poem import PhraseVectors, PoemReading
 from pai_modelscope.sampling.adapter_session import Adapters, AdapterSession, Vocabulary, remembered_loras
 from pai_modelscope.sampling.conditioning import CallTexts
 from pai_modelscope.sampling.denoiser import Denoiser, Guidance
@@ -46,7 +48,10 @@ _GPU_BATCH = 8
 
 @dataclass
 class Picture:
-    """`seed` and `infotext` make it again; `flagged`: the safety check objected; `index`: its place in the call."""
+    """`seed` and `infotext` make it again; `flagged`: the safety check objected; `index`: its place in the call.
+
+    `reading`: what was seen in the poem that the prompt comes from; `added`: the words that beautified the prompt.
+    """
 
     image: Image.Image
     seed: int
@@ -54,6 +59,8 @@ class Picture:
     prompt: str
     flagged: bool = False
     index: int = 0
+    reading: PoemReading | None = None
+    added: tuple[str, ...] = ()
 
 
 class Sampler:
@@ -67,15 +74,17 @@ class Sampler:
         recommended: Mapping[str, object] | None = None,
         safety: SafetyCheck | None = None,
         base: str = "",
+        learned: LearnedWords | None = None,
     ):
         """`pipe`: a text-to-image pipeline, or a LoadedModel that other samplers draw with, too; `recommended`: what
         the model's folder sets of the options; `name`: what its pictures call the model; `base`: what the zoo calls the
-        model that it was trained from."""
+        model that it was trained from; `learned`: the words that it is known to know."""
         check_types(name, base, recommended, safety)
         self.model = pipe if isinstance(pipe, LoadedModel) else LoadedModel(pipe)
         self.pipe = self.model.pipe
         self.name, self.base = name, base or name
         self.safety = safety
+        self.learned = learned
         self.recommended: dict[str, object] = dict(recommended or {})
         self._own = self.pipe.scheduler
         # Those that were added here, then those of the model, which other samplers share.
@@ -107,7 +116,14 @@ class Sampler:
         check = build_safety(own_safety if safety is None else safety)
         opened = LoadedModel.open(folder, picked, pick_dtype(torch_dtype, picked))
         base = lineage(folder) or ""
-        sampler = cls(opened, name=display_name(folder), recommended=recommended, safety=check, base=base)
+        sampler = cls(
+            opened,
+            name=display_name(folder),
+            recommended=recommended,
+            safety=check,
+            base=base,
+            learned=read_learned_words(folder),
+        )
         if tuned:
             sampler._adopt(tuned)
         return sampler
@@ -123,9 +139,10 @@ class Sampler:
         self._own_controlnets |= tuned.controlnets
 
     def __call__(
-        self, texts: Text | Sequence[Text], *, callback: Callback | None = None, **options: object
+        self, texts: Text | Sequence[Text] = "", *, callback: Callback | None = None, **options: object
     ) -> list[Picture]:
-        """Pictures for a text, a {'text': ..., options of its own}, or a list of either, in order.
+        """Pictures for a text, a {'text': ..., options of its own}, or a list of either, in order; with `poem`, the
+        text may be missing.
 
         `options`: fields of `GenerationOptions`, and `generator` (a torch.Generator, or one a picture) in place of
         `seed`. `callback(step, total, latents)`, or with two parameters, after every step: `step` counts the
@@ -157,7 +174,7 @@ class Sampler:
         self._own_controlnets[kind] = kind
 
     def stream(
-        self, texts: Text | Sequence[Text], *, callback: Callback | None = None, **options: object
+        self, texts: Text | Sequence[Text] = "", *, callback: Callback | None = None, **options: object
     ) -> Iterator[Picture]:
         """As the call, but each picture as soon as it is finished; `Picture.index` tells its place.
 
@@ -174,7 +191,7 @@ class Sampler:
         for name in dict.fromkeys(control.model for request in requests for control in request.controls):
             self._controlnets[name]
         call_texts = CallTexts(self.model.family, vocabulary)
-        call_texts.check([request for request in requests if request.first])
+        call_texts.check([request for request in requests if request.first or request.added])
         return self._run(self._batches(requests, call_texts), call_texts, callback)
 
     @property
@@ -198,7 +215,19 @@ class Sampler:
             inpaints_only=facts.inpaints_only,
             tasks=facts.tasks,
             controls=facts.controls,
+            learned=self.learned,
+            phrase_vectors=self.phrase_vectors,
         )
+
+    @property
+    def phrase_vectors(self) -> PhraseVectors | None:
+        """Vectors (n, D) of n phrases by the model's text tower; None where it can't say how near phrases are."""
+        return self._phrase_vectors if self.model.facts.compares_phrases else None
+
+    def _phrase_vectors(self, phrases: Sequence[str]) -> np.ndarray:
+        with self.model.active({}):  # without the LoRAs of whoever draws meanwhile
+            vectors = self.model.family.phrase_vectors(self.pipe, self.pipe.tokenizer, phrases)
+        return vectors.cpu().numpy()
 
     def _batches(self, requests: list[ResolvedRequest], texts: CallTexts) -> list[list[ResolvedRequest]]:
         """Requests share a batch that need as many chunks and rows, and differ in texts, seeds and control pictures
@@ -239,7 +268,8 @@ class Sampler:
             if self.safety:
                 image, flagged = self.safety(image)
             text = self._infotext(request, texts.vocabulary, len(rows), row)
-            yield Picture(image, request.seed, text, request.prompt, flagged, request.index)
+            made = (request.reading, request.added)
+            yield Picture(image, request.seed, text, request.prompt, flagged, request.index, *made)
 
     def _upscale(
         self, request: ResolvedRequest, image: Image.Image, texts: CallTexts, progress: Progress

@@ -34,6 +34,8 @@ VALID: dict[str, list[Any]] = {
     "upscale": [2, 4],
     "loras": [{"ink": 0.5}, {"a.safetensors": None}],
     "embeddings": ["e.pt", ["e.pt", "f.pt"]],
+    "poem": ["空山新雨后", "獨釣寒江雪"],
+    "beautify": [True, False],
 }
 INVALID: dict[str, list[Any]] = {
     "negative_prompt": [3],
@@ -50,6 +52,8 @@ INVALID: dict[str, list[Any]] = {
     "upscale": [3],
     "loras": [[1], {"ink": "much"}],
     "embeddings": [5],
+    "poem": [3, "", "spring", "月\ud800"],
+    "beautify": ["yes", 1],
 }
 
 
