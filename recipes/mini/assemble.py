@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from diffusers import AutoencoderKL, StableDiffusionPipeline, UNet2DConditionModel
 from safetensors.torch import load_file, save_file
-from transformers import CLIPTextModel, VisionTextDualEncoderModel
+from transformers import BertTokenizer, CLIPTextModel, VisionTextDualEncoderModel
 
 from recipes.mini import models
 from recipes.mini.data import Workspace
@@ -25,12 +25,18 @@ CONFIGURATION = {
 }
 
 
-def assemble_pipeline(work: Path, folder: Path, unet: str = "unet") -> None:
-    """The Stable Diffusion folder in fp16."""
+def assemble_pipeline(
+    work: Path,
+    folder: Path,
+    unet: str = "unet",
+    vae: str = "stage/vae-decoder",
+    text_encoder: str = "clip/result/text_encoder",
+) -> None:
+    """The Stable Diffusion folder in fp16, of what training left in `work`."""
     pipeline = StableDiffusionPipeline(
-        vae=AutoencoderKL.from_pretrained(work / "stage/vae-decoder", torch_dtype=torch.float16),
-        text_encoder=CLIPTextModel.from_pretrained(work / "clip/result/text_encoder", dtype=torch.float16),
-        tokenizer=Workspace(work).tokenizer(),
+        vae=AutoencoderKL.from_pretrained(work / vae, torch_dtype=torch.float16),
+        text_encoder=CLIPTextModel.from_pretrained(work / text_encoder, dtype=torch.float16),
+        tokenizer=BertTokenizer.from_pretrained(work / "tokenizer"),
         unet=UNet2DConditionModel.from_pretrained(work / unet / "result/unet", torch_dtype=torch.float16),
         scheduler=models.scheduler(),
         safety_checker=None,

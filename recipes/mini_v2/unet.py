@@ -67,7 +67,7 @@ def main() -> None:
     )
     method = FullFineTuning(
         network,
-        CLIPTextModel.from_pretrained(args.work / "clip/result/text_encoder"),
+        CLIPTextModel.from_pretrained(args.work / "stage/text_encoder"),
         scheduler(),
         chunk_ids(tokenizer_of(args.work), [""])[0, 0],
     )

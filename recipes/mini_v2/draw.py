@@ -1,0 +1,57 @@
+"""A sheet of pictures to look at: `python -m recipes.mini_v2.draw --model build/v2/model --out sheet.png`.
+
+Without `--prompts`, the 64 that were written before training, in their order.
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from pai_modelscope import Sampler
+from recipes.mini_v2.phrases import TEXTS
+
+
+def sheet(images: list[Image.Image], columns: int) -> Image.Image:
+    """Pictures of one size, row by row."""
+    width, height = images[0].size
+    joined = Image.new("RGB", (columns * width, -(-len(images) // columns) * height), "white")
+    for i, image in enumerate(images):
+        joined.paste(image, (i % columns * width, i // columns * height))
+    return joined
+
+
+def prompts_of(path: Path) -> list[str]:
+    """One a line: bare, or as JSON under `prompt` or `text`."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    if path.suffix != ".jsonl":
+        return lines
+    rows = [json.loads(line) for line in lines]
+    return [row.get("prompt") or row["text"] for row in rows]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m recipes.mini_v2.draw")
+    parser.add_argument("--model", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--prompts", type=Path, default=TEXTS / "prompts64.jsonl")
+    parser.add_argument("--columns", type=int, default=8)
+    parser.add_argument("--size", default="256x256")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--batch", type=int, default=16)
+    args = parser.parse_args()
+    width, height = map(int, args.size.split("x"))
+    prompts = prompts_of(args.prompts)
+    sampler = Sampler.from_pretrained(str(args.model))
+    images: list[Image.Image] = []
+    for start in range(0, len(prompts), args.batch):
+        drawn = sampler(prompts[start : start + args.batch], seed=args.seed + start, width=width, height=height)
+        images += [picture.image for picture in drawn]
+    sheet(images, args.columns).save(args.out)
+    print(f"{len(images)} pictures, mean {np.mean([np.asarray(image).mean() for image in images]):.0f}")
+
+
+if __name__ == "__main__":
+    main()
