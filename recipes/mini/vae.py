@@ -84,9 +84,8 @@ class VaeTraining(Method):
             posterior = self.vae.encode(pictures).latent_dist
         mean, logvar = posterior.mean.float(), posterior.logvar.float()
         latents = mean + (0.5 * logvar).exp() * torch.randn_like(mean)
-        if self.decoder:  # what a sampler leaves behind: noise of up to a tenth of the latents' deviation
-            level = 0.1 * mean.std() * torch.rand(len(mean), 1, 1, 1, device=mean.device)
-            latents = latents + level * torch.randn_like(mean)
+        if self.decoder:
+            latents = with_leftover_noise(latents)
         if self.batches > self.PLAIN_BATCHES and random.random() < self.equivariance:
             latents, pictures = self.transformed(latents, pictures)
         output = self.vae.decode(latents).sample.float()
@@ -128,6 +127,12 @@ def normalise_latents(vae: AutoencoderKL, mean: torch.Tensor, std: torch.Tensor)
 
 
 @torch.no_grad()
+def with_leftover_noise(latents: torch.Tensor) -> torch.Tensor:
+    """Latents (n, 4, h, w) as a sampler leaves them: with noise of up to a tenth of their deviation."""
+    level = 0.1 * latents.std() * torch.rand(len(latents), 1, 1, 1, device=latents.device)
+    return latents + level * torch.randn_like(latents)
+
+
 def latent_statistics(
     vae: AutoencoderKL, source: Source, count: int, device: torch.device
 ) -> tuple[torch.Tensor, torch.Tensor]:

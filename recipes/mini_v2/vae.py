@@ -23,7 +23,13 @@ from pai_modelscope.methods import Method
 from pai_modelscope.methods.base import MAIN, Batch, Losses, Phase
 from pai_modelscope.training import train
 from pai_modelscope.training.sharding import open_accelerator
-from recipes.mini.vae import VaeTraining, latent_statistics, normalise_latents, reconstruction_loss
+from recipes.mini.vae import (
+    VaeTraining,
+    latent_statistics,
+    normalise_latents,
+    reconstruction_loss,
+    with_leftover_noise,
+)
 from recipes.mini_v2 import models
 from recipes.mini_v2.pool import CropSource, parse_shares, parse_size
 
@@ -78,9 +84,15 @@ class SharpVaeTraining(Method):
         adversarial_from: int,
         equivariance: float,
         kl_weight: float = 1e-3,
+        decoder: bool = False,
     ):
-        """`perceptual`, `adversarial`: weights; `adversarial_from`: the step where the latter begins, below 0 never."""
+        """`perceptual`, `adversarial`: weights; `adversarial_from`: the step where the latter begins, below 0 never;
+        `decoder`: train the decoder alone, so that latents stay what they are."""
         super().__init__()
+        self.decoder = decoder
+        if decoder:
+            vae.encoder.requires_grad_(False)
+            vae.quant_conv.requires_grad_(False)
         self.vae, self.features, self.discriminator = vae, features, Discriminator()
         self.perceptual, self.adversarial, self.adversarial_from = perceptual, adversarial, adversarial_from
         self.equivariance, self.kl_weight = equivariance, kl_weight
@@ -91,7 +103,7 @@ class SharpVaeTraining(Method):
         self.decoded: tuple[torch.Tensor, torch.Tensor] | None = None
 
     def phases(self) -> list[Phase]:
-        phases = [Phase(MAIN, [{"params": list(self.vae.parameters())}])]
+        phases = [Phase(MAIN, [{"params": [p for p in self.vae.parameters() if p.requires_grad]}])]
         if self.adversarial_from >= 0:
             discriminator = [{"params": list(self.discriminator.parameters())}]
             phases.append(Phase(DISCRIMINATOR, discriminator, first=self.adversarial_from))  # type: ignore[arg-type]
@@ -106,9 +118,12 @@ class SharpVaeTraining(Method):
     def _generator(self, pictures: torch.Tensor) -> Losses:
         if self.counted < 0:
             self.counted = int(self.steps)
-        posterior = self.vae.encode(pictures).latent_dist
+        with torch.set_grad_enabled(not self.decoder):
+            posterior = self.vae.encode(pictures).latent_dist
         mean, logvar = posterior.mean.float(), posterior.logvar.float()
         latents = mean + (0.5 * logvar).exp() * torch.randn_like(mean)
+        if self.decoder:
+            latents = with_leftover_noise(latents)
         if self.counted > 4 and random.random() < self.equivariance:
             latents, pictures = VaeTraining.transformed(latents, pictures)
         output, target = self.vae.decode(latents).sample.float(), pictures.float()
@@ -146,6 +161,7 @@ def main() -> None:
     parser.add_argument("--learning-rate", type=float, default=1e-3)
     parser.add_argument("--lr-scheduler", default="constant_with_warmup")
     parser.add_argument("--shares", default="landscapes=0.55,icons=0.45", help="of the domains")
+    parser.add_argument("--part", choices=("both", "decoder"), default="both", help="what learns")
     parser.add_argument("--size", default="256x256", help="of the pool's pictures")
     parser.add_argument("--perceptual", type=float, default=0.3)
     parser.add_argument("--adversarial", type=float, default=0.03)
@@ -187,11 +203,13 @@ def main() -> None:
         adversarial=args.adversarial,
         adversarial_from=args.adversarial_from,
         equivariance=args.equivariance,
+        decoder=args.part == "decoder",
     )
     train(method, source, config, accelerator)
     if accelerator.is_main_process:
         trained = AutoencoderKL.from_pretrained(f"{config.output_dir}/result/vae").to(accelerator.device)
-        normalise_latents(trained, *latent_statistics(trained, source, 4096, accelerator.device))
+        if args.part == "both":
+            normalise_latents(trained, *latent_statistics(trained, source, 4096, accelerator.device))
         trained.save_pretrained(args.work / "stage" / "vae", safe_serialization=True)
 
 

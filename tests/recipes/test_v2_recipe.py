@@ -137,6 +137,29 @@ def test_vae_and_discriminator_train_in_turn(work, monkeypatch):
     assert len(plain.phases()) == 1 and not any(p.requires_grad for p in plain.discriminator.parameters())
 
 
+def test_a_decoder_learns_alone(work, monkeypatch):
+    monkeypatch.setattr(pool, "SHARD", 8)
+    vae = AutoencoderKL.from_pretrained(model_dir("pai-diffusion-mini-zh") / "vae")
+    from transformers import VisionTextDualEncoderModel
+
+    tower = VisionTextDualEncoderModel.from_pretrained(Path(model_dir("pai-diffusion-mini-zh")).parent / "judge")
+    method = SharpVaeTraining(
+        vae,
+        Features(tower.vision_model),
+        perceptual=0.3,
+        adversarial=0.03,
+        adversarial_from=-1,
+        equivariance=0.0,
+        decoder=True,
+    )
+    before = {name: weight.clone() for name, weight in vae.named_parameters()}
+    source = CropSource(work, {"landscapes": 1.0}, 64, CPU, 16, SIZE)
+    config = TrainingConfig(output_dir=str(work / "dec"), max_train_steps=1, train_batch_size=2, learning_rate=1e-3)
+    train(method, source, config)
+    changed = {name.split(".")[0] for name, weight in vae.named_parameters() if not torch.equal(weight, before[name])}
+    assert changed == {"decoder", "post_quant_conv"}
+
+
 def test_latents_of_several_sizes_and_domains(work):
     vae = AutoencoderKL.from_pretrained(model_dir("pai-diffusion-mini-zh") / "vae")
     (first, _) = shards(work, "landscapes", SIZE)
