@@ -42,8 +42,10 @@ class Writer:
         self.rng, self.facts, self.composition = rng, composition.facts, composition
 
     def write(self) -> dict[str, str]:
+        alone = len(self._all()) == 1 and self.facts.groups[0].count == 1
         return {
-            "short": self.grounded(self.short()),
+            # one thing, counted and no more, is told from an icon by its style
+            "short": self.in_style(self.grounded(self.short(), styled=False)) if alone else self.grounded(self.short()),
             "position": self.grounded(self.position()),
             "ground": self.styled(self.pick(_GROUNDS).format(text=self.listing(), ground=self.facts.ground)),
             "style": self.in_style(self.grounded(self.listing(), styled=False)),
@@ -209,7 +211,7 @@ class Writer:
         words = [self.phrase(group) if self.chance(0.6) or group.count > 1 else group.word for group in self._all()]
         if self.facts.ground != "白色" or self.chance(0.3):
             words.append(f"{self.facts.ground}背景")
-        if self.facts.style in MONOCHROME or self.chance(0.7):
+        if len(words) < 2 or self.facts.style in MONOCHROME or self.chance(0.7):
             words.append(self.facts.style)
         self.rng.shuffle(words)
         return self.pick((",", "、", " ")).join(words)

@@ -78,7 +78,13 @@ LEAST_TABLE = 0.06  # of the picture, for a caption to name the table
 def captions(painting: Painting, rng: np.random.Generator, count: int = 8) -> list[str]:
     """`count` captions, their kinds drawn evenly without repetition until all were drawn."""
     kinds = [KINDS[int(i)] for start in range(0, count, len(KINDS)) for i in rng.permutation(len(KINDS))][:count]
-    return [kind(_Words(painting, rng)) for kind in kinds]
+    return [_caption(kind, _Words(painting, rng)) for kind in kinds]
+
+
+def _caption(kind: "Callable[[_Words], str]", words: "_Words") -> str:
+    """A caption of one kind. A count and a name alone are an icon's caption: the style joins them."""
+    text = kind(words)
+    return _joined(text, words.style) if text == words.measured else text
 
 
 class _Words:

@@ -72,10 +72,11 @@ class CaptionWriter:
         with_style: float = 0.7,
         modifiers: tuple[str, ...] = MODIFIERS,
         places: tuple[str, ...] = PLACES,
+        openings: tuple[str, ...] = OPENINGS,
     ):
-        """`modifiers`, `places`: words around a subject that its picture does not show."""
+        """`modifiers`, `places`: words around a subject that its picture does not show; `openings`: words before it."""
         self.random = np.random.default_rng(seed)
-        self.with_style, self.modifiers, self.places = with_style, modifiers, places
+        self.with_style, self.modifiers, self.places, self.openings = with_style, modifiers, places, openings
 
     def _chance(self, probability: float) -> bool:
         return bool(self.random.random() < probability)
@@ -102,7 +103,7 @@ class CaptionWriter:
         place = self._pick(self.places) if self._chance(0.3) else ""
         text = f"{modifier}{subject}{place}"
         if self._chance(0.4):
-            text = self._pick(OPENINGS) + text
+            text = self._pick(self.openings) + text
         if self._chance(0.4):
             text = self._pick(FRAMES).format(text)
         if self._chance(0.25):

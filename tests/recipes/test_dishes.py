@@ -94,7 +94,7 @@ def test_kinds_of_captions_are_drawn_evenly() -> None:
     drawn = captions(painting, np.random.default_rng(0), 2 * len(wording.KINDS))
     assert len(drawn) == 20
     with_style = sum(any(word in caption for word in STYLES[painting.facts.style].words) for caption in drawn)
-    assert with_style == 10
+    assert with_style == 12, "ten of the twenty, and two that would be a count and a name alone"
 
 
 def _features(image: np.ndarray) -> np.ndarray:
