@@ -46,7 +46,7 @@ def says_more(text: str) -> bool:
 
 @pytest.fixture(scope="module")
 def work(tmp_path_factory) -> Path:
-    """A recipe's folder with all names that compositions know, things, and drafted portraits, all drawn as one shape."""
+    """A recipe folder with all names that compositions know, things, and drafted portraits, all of one shape."""
     folder, chance = tmp_path_factory.mktemp("leaks"), Random(0)
     words = [*NOUNS, *(noun for word in WORDS.values() for noun in word.nouns), "婴儿", "日出", "笑脸"]
     common = {"svg": SVG, "aliases": [], "keywords": ["东西"]}
