@@ -15,8 +15,14 @@ from tests.support import notebook_rules as rules
 
 SOURCES = build.sources()
 WITH_PAIRS = {"06_editing", "09_food"}
-# Of GPUs, and of the past: what they show, other tests show as well.
-RUN_APART = {"11_big_checkpoints", "12_how_the_model_was_made"}
+# Of GPUs, of the past, and the longest trainings: what they show, other tests show as well.
+RUN_APART = {
+    "04_textual_inversion",
+    "05_dreambooth",
+    "09_food",
+    "11_big_checkpoints",
+    "12_how_the_model_was_made",
+}
 each = pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.stem)
 
 

@@ -119,6 +119,7 @@ def _quarters(field: np.ndarray) -> list[np.ndarray]:
     return [field[y : y + half, x : x + half] for y in (0, half) for x in (0, half)]
 
 
+@pytest.mark.slow
 def test_dishes_are_told_apart_by_colour_and_edges() -> None:
     """By the nearest centroid of eight pictures a dish, over all vessels, views and tables; chance is 0.017."""
     style = "写实美食"

@@ -112,6 +112,7 @@ def test_styles_differ_from_each_other():
         assert np.abs(images[first] - images[second]).mean() > 0.03, (first, second)
 
 
+@pytest.mark.slow
 def test_a_third_of_chinese_paintings_bear_a_seal():
     for style in ("水墨画", "青绿山水", "版画"):
         sealed = sum("印章" in paint(seed, SIZE, style=style, place="lake").sights for seed in range(60))
