@@ -21,6 +21,7 @@ from recipes.compositions.paint import paint as paint_composition
 from recipes.dishes.captions import captions as dish_captions
 from recipes.dishes.paint import paint as paint_dish
 from recipes.landscapes.captions import captions as landscape_captions
+from recipes.landscapes.facts import Facts as SceneFacts
 from recipes.landscapes.paint import paint as paint_landscape
 from recipes.mini.data import SEEN_BY_TOWERS
 from recipes.mini.dataset.build import read_records
@@ -32,12 +33,17 @@ _COLOURED = 0.5  # share of drawings that stand on a named colour; the others st
 _WAYS = 4  # captions of a drawing
 
 
+Fact = str | list[str] | dict[str, int]
+
+
 @dataclass(frozen=True)
 class Drawn:
-    """`image`: (h, w, 3) uint8; `captions`: by kind, or by a number where all are of one kind."""
+    """`image`: (h, w, 3) uint8; `captions`: by kind, or by a number where all are of one kind; `facts`: what judges
+    learn to tell, such as style, time and things."""
 
     image: np.ndarray
     captions: Mapping[str, str]
+    facts: Mapping[str, Fact]
 
 
 Draw = Callable[[Path, int, tuple[int, int]], Drawn]  # of the recipe's folder, a seed, and width and height
@@ -46,13 +52,19 @@ Draw = Callable[[Path, int, tuple[int, int]], Drawn]  # of the recipe's folder, 
 def landscape(work: Path, seed: int, size: tuple[int, int]) -> Drawn:
     """A painted scene."""
     painting = paint_landscape(seed, size)
-    return Drawn(painting.image, landscape_captions(painting, np.random.default_rng([seed, 2])))
+    facts: dict[str, Fact] = {
+        **_scene(painting.facts),
+        "place": painting.facts.place,
+        "things": sorted(painting.sights),
+    }
+    return Drawn(painting.image, landscape_captions(painting, np.random.default_rng([seed, 2])), facts)
 
 
 def dish(work: Path, seed: int, size: tuple[int, int]) -> Drawn:
     """A painted dish, which towers and VAE may see, and the base UNet never."""
     painting = paint_dish(seed, size)
-    return Drawn(painting.image, _numbered(dish_captions(painting, np.random.default_rng([seed, 2]))))
+    captions = _numbered(dish_captions(painting, np.random.default_rng([seed, 2])))
+    return Drawn(painting.image, captions, {"dish": painting.facts.dish, "style": painting.facts.style})
 
 
 def icon(work: Path, seed: int, size: tuple[int, int]) -> Drawn:
@@ -77,7 +89,7 @@ def _icon(work: Path, seed: int, size: tuple[int, int], choice: tuple[list[Recor
             drawing = raster.convert("RGBA").resize((side, side), Image.Resampling.LANCZOS)
     image, colour = _on_ground(drawing, size, rng, bottom=False)
     captions = [icon_captions(seed * _WAYS + way).write(record, None, colour) for way in range(_WAYS)]
-    return Drawn(image, _numbered(captions))
+    return Drawn(image, _numbered(captions), _icon_facts(record, colour))
 
 
 def thing(work: Path, seed: int, size: tuple[int, int]) -> Drawn:
@@ -87,7 +99,8 @@ def thing(work: Path, seed: int, size: tuple[int, int]) -> Drawn:
     record = records[int(rng.integers(len(records)))]
     image, colour = _on_ground(_collection_drawing(record, size, rng), size, rng, bottom=False)
     writers = [icon_captions(seed * _WAYS + way, with_style=0.7 if record["bare"] else 1.0) for way in range(_WAYS)]
-    return Drawn(image, _numbered([writer.write(record, None, colour) for writer in writers]))
+    captions = _numbered([writer.write(record, None, colour) for writer in writers])
+    return Drawn(image, captions, _icon_facts(record, colour))
 
 
 def portrait(work: Path, seed: int, size: tuple[int, int]) -> Drawn:
@@ -97,13 +110,26 @@ def portrait(work: Path, seed: int, size: tuple[int, int]) -> Drawn:
     record = records[int(rng.integers(len(records)))]
     image, colour = _on_ground(_collection_drawing(record, size, rng), size, rng, bottom=True)
     ground = f",{colour}背景" if colour else ""
-    return Drawn(image, _numbered([text + ground for text in record["captions"]]))
+    facts = {"style": record["style"], **record.get("attributes", {}), "colour": colour or "白色"}
+    return Drawn(image, _numbered([text + ground for text in record["captions"]]), facts)
 
 
 def composition(work: Path, seed: int, size: tuple[int, int]) -> Drawn:
     """Two to four things of the art that the base UNet may see, on plain grounds, on scenes, in surreal ones."""
     made = paint_composition(seed, size, library(work))
-    return Drawn(made.image, composition_captions(made, np.random.default_rng([seed, 2])))
+    seen, scene = made.facts, made.facts.scene
+    things = {group.word: group.count for group in (*seen.groups, *([seen.holder] if seen.holder else []))}
+    facts: dict[str, Fact] = {"kind": seen.kind, "style": seen.style, "ground": seen.ground, "things": things}
+    facts |= {"relation": seen.relation, "design": seen.design, **({"scene": scene.style} if scene else {})}
+    return Drawn(made.image, composition_captions(made, np.random.default_rng([seed, 2])), facts)
+
+
+def _scene(facts: SceneFacts) -> dict[str, Fact]:
+    return {"style": facts.style, "time": facts.time, "season": facts.season, "weather": facts.weather}
+
+
+def _icon_facts(record: Record, colour: str | None) -> dict[str, Fact]:
+    return {"name": record["name"], "style": record["style"], "colour": colour or "白色"}
 
 
 def _collection_drawing(record: Record, size: tuple[int, int], rng: np.random.Generator) -> Image.Image:

@@ -2,8 +2,8 @@
 
     python -m recipes.mini_v2.pool --work build/v2 --domain landscapes --count 20000
 
-A shard is `pool/DOMAIN/WIDTHxHEIGHT/NUMBER.npy`, (256, h, w, 3) uint8, and beside it NUMBER.jsonl with the captions of
-each picture, by kind.
+A shard is `pool/DOMAIN/WIDTHxHEIGHT/NUMBER.npy`, (256, h, w, 3) uint8, and beside it NUMBER.jsonl with each picture's
+captions, by kind, and facts.
 """
 
 import argparse
@@ -14,11 +14,12 @@ from dataclasses import dataclass
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 
-from recipes.mini_v2.domains import DOMAINS, Drawn
+from recipes.mini_v2.domains import DOMAINS, Drawn, Fact
 
 SHARD = 256  # pictures
 _LOOK = 200  # batches between two looks for new shards
@@ -37,6 +38,13 @@ class Shard:
 
     def captions(self) -> list[dict[str, str]]:
         """Of each picture, by kind."""
+        return [row["captions"] for row in self._rows()]
+
+    def facts(self) -> list[dict[str, Fact]]:
+        """What each picture shows."""
+        return [row["facts"] for row in self._rows()]
+
+    def _rows(self) -> list[dict[str, Any]]:
         with self.path.with_suffix(".jsonl").open(encoding="utf-8") as lines:
             return [json.loads(line) for line in lines]
 
@@ -70,7 +78,8 @@ def paint_shards(work: Path, domain: str, count: int, size: Size, first_seed: in
             drawn = pool.map(draw, seeds, chunksize=8)
             with path.with_suffix(".jsonl").open("w", encoding="utf-8") as file:
                 for picture in drawn:
-                    file.write(json.dumps(dict(picture.captions), ensure_ascii=False) + "\n")
+                    row = {"captions": dict(picture.captions), "facts": dict(picture.facts)}
+                    file.write(json.dumps(row, ensure_ascii=False) + "\n")
             partial_path = path.with_suffix(".partial.npy")
             np.save(partial_path, np.stack([picture.image for picture in drawn]))
             partial_path.rename(path)

@@ -52,7 +52,7 @@ def main() -> None:
     texts: list[str] = []
     for path in sorted((args.work / "pool").rglob("*.jsonl")):
         for line in path.read_text(encoding="utf-8").splitlines():
-            texts += json.loads(line).values()
+            texts += json.loads(line)["captions"].values()
     for path in args.phrases:
         texts += path.read_text(encoding="utf-8").splitlines()
     write(args.work / "sentences", texts)

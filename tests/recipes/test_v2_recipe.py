@@ -42,6 +42,7 @@ def test_a_pool_holds_what_its_domain_draws_and_goes_on(work, monkeypatch):
     first, second = shards(work, "landscapes", SIZE)
     drawn = DOMAINS["landscapes"](work, 9, SIZE)
     assert np.array_equal(second.pictures()[1].numpy(), drawn.image) and second.captions()[1] == dict(drawn.captions)
+    assert second.facts()[1] == dict(drawn.facts) and {"style", "time", "things"} <= set(drawn.facts)
     before = first.path.read_bytes()
     first.path.write_bytes(before + b" ")
     paint_shards(work, "landscapes", 16, SIZE, 0, 1)
