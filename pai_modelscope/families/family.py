@@ -14,6 +14,7 @@ from pai_modelscope.text.encode import TokenizedText, tokenize
 
 if TYPE_CHECKING:
     from diffusers import DiffusionPipeline, ModelMixin
+    from diffusers.models.attention_processor import Attention
     from transformers import PreTrainedTokenizerBase
 
 States = Mapping[str, torch.Tensor]  # of one text, one row each, by the names of the network's arguments
@@ -121,8 +122,13 @@ class ModelFamily(ABC):
     ) -> torch.Tensor:
         """Vectors (n, D) of length 1 whose cosines say how near the meanings of phrases are, of models whose facts say
         `compares_phrases`. A phrase is cut to what the text encoder reads at once, and its vector is 0 where it
-        holds a character that the model does not know."""
+        holds a character that the model does not know. On the CPU."""
         raise NotImplementedError
+
+    def cross_attentions(self, pipe: "DiffusionPipeline") -> "list[Attention]":
+        """The layers of the denoising network that attend to text states alone, of diffusers' class; none where the
+        network has no such layers."""
+        return []
 
     def pipeline_class(self, task: Task) -> "type[DiffusionPipeline]":
         """diffusers' pipeline for one of the other tasks that `facts` names. It takes the parts of the first."""

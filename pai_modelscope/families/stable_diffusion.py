@@ -34,6 +34,7 @@ with quiet():  # the import alone tells of torchvision, which nothing here needs
         StableDiffusionInpaintPipeline,
         StableDiffusionPipeline,
     )
+    from diffusers.models.attention_processor import Attention
     from transformers import PreTrainedTokenizerBase
 
 # What model_index.json may name: classes that released models of this family have.
@@ -108,17 +109,27 @@ class StableDiffusionFamily(ModelFamily):
         self, pipe: DiffusionPipeline, tokenizer: PreTrainedTokenizerBase, phrases: Sequence[str]
     ) -> torch.Tensor:
         """The pooled states of a CLIP text encoder, whose training drew them to those of pictures."""
-        vectors = []
-        for start in range(0, len(phrases), _PHRASES):
-            some = list(phrases[start : start + _PHRASES])
+        # Attention is causal here: what stands after the last token changes nothing, so that no phrase need be padded
+        # beyond the longest that it is encoded with.
+        order = sorted(range(len(phrases)), key=lambda place: len(phrases[place]))
+        vectors = torch.zeros(len(phrases), pipe.text_encoder.config.hidden_size)
+        for start in range(0, len(order), _PHRASES):
+            places = order[start : start + _PHRASES]
             ids = tokenizer(
-                some, padding="max_length", max_length=tokenizer.model_max_length, truncation=True, return_tensors="pt"
-            )["input_ids"].to(pipe.text_encoder.device)
+                [phrases[place] for place in places],
+                padding=True,
+                max_length=tokenizer.model_max_length,
+                truncation=True,
+                return_tensors="pt",
+            )["input_ids"]
             with torch.no_grad():
-                pooled = pipe.text_encoder(ids).pooler_output.float()
+                pooled = pipe.text_encoder(ids.to(pipe.text_encoder.device)).pooler_output.float().cpu()
             unit = torch.nn.functional.normalize(pooled, dim=-1)
-            vectors.append(unit * (ids != tokenizer.unk_token_id).all(1, keepdim=True))
-        return torch.cat(vectors)
+            vectors[places] = unit * (ids != tokenizer.unk_token_id).all(1, keepdim=True)
+        return vectors
+
+    def cross_attentions(self, pipe: DiffusionPipeline) -> list[Attention]:
+        return [module for name, module in pipe.unet.named_modules() if name.endswith(".attn2")]
 
     def pipeline_class(self, task: Task) -> type[DiffusionPipeline]:
         classes: dict[Task, type[DiffusionPipeline]] = {

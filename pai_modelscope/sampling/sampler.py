@@ -28,10 +28,12 @@ from pai_modelscope.prompting.poem import PhraseVectors, PoemReading
 from pai_modelscope.sampling.adapter_session import Adapters, AdapterSession, Vocabulary, remembered_loras
 from pai_modelscope.sampling.conditioning import CallTexts
 from pai_modelscope.sampling.denoiser import Denoiser, Guidance
+from pai_modelscope.sampling.heat_map import HeatMap, draw_heat_map
 from pai_modelscope.sampling.loaded_model import LoadedModel
 from pai_modelscope.sampling.metadata import describe
 from pai_modelscope.sampling.pipeline_selection import no_picture, open_pipeline, out_of_memory, pipeline_inputs
 from pai_modelscope.sampling.progress import Callback, Progress
+from pai_modelscope.sampling.prompt_check import PromptCheck, WordFinder, check_prompt
 from pai_modelscope.sampling.request import DrawingPass, ModelLimits, ResolvedRequest, Text, read_call, resolve
 from pai_modelscope.sampling.safety import SafetyCheck, build_safety
 from pai_modelscope.sampling.schedulers import build_scheduler, own_name
@@ -91,6 +93,7 @@ class Sampler:
         self._controlnets: ChainMap[str, ModelMixin] = ChainMap({}, self.model.controlnets)
         self._own_controlnets: dict[str, str] = {}
         self._adapters = Adapters(self.model)
+        self._word_finder: WordFinder | None = None
 
     @classmethod
     def from_pretrained(
@@ -227,7 +230,27 @@ class Sampler:
     def _phrase_vectors(self, phrases: Sequence[str]) -> np.ndarray:
         with self.model.active({}):  # without the LoRAs of whoever draws meanwhile
             vectors = self.model.family.phrase_vectors(self.pipe, self.pipe.tokenizer, phrases)
-        return vectors.cpu().numpy()
+        return vectors.numpy()
+
+    def check_prompt(self, prompt: str) -> PromptCheck:
+        """What the model makes of a prompt before anything is drawn: characters and words that it does not know, with
+        the nearest that it does; words that show nothing; where a long prompt is cut into chunks.
+
+        Raises:
+            UserError: a prompt that can't be drawn, such as one with a weight that is no number.
+        """
+        if self._word_finder is None:
+            self._word_finder = WordFinder(self.learned, self.phrase_vectors)
+        return check_prompt(prompt, self.model.family, self.tokenizer, self._word_finder)
+
+    def heat_map(self, prompt: str, words: Sequence[str] | None = None, **options: object) -> HeatMap:
+        """Draw one picture, and tell of each word where in it the network attended to it.
+
+        `words`: stretches of the prompt, None for those that `check_prompt` finds; `options`: as for the call. The
+        picture has the same bits as without. Raises `UserError` for a prompt that changes over the steps or joins texts
+        by AND, for a word that is not in it, and for models that don't attend to words in layers of their own.
+        """
+        return draw_heat_map(self, prompt, words, options)
 
     def _batches(self, requests: list[ResolvedRequest], texts: CallTexts) -> list[list[ResolvedRequest]]:
         """Requests share a batch that need as many chunks and rows, and differ in texts, seeds and control pictures
