@@ -45,9 +45,9 @@ class PromptCheck:
     """What a model makes of a prompt.
 
     `chunks`: what is read together, in order; a program that cuts prompts off reads the first alone. `unknown`:
-    characters that the vocabulary lacks. `learned`, `unlearned`, `read_past`: words that the model knows, that it does not, and
-    that show nothing; of a model without a list of its words, all are in `learned`. `words`: all but those that show
-    nothing, in the prompt's order.
+    characters that the vocabulary lacks. `learned`, `unlearned`, `read_past`: words that the model knows, that it does
+    not, and that show nothing; of a model without a list of its words, all are in `learned`. `words`: all but those
+    that show nothing, in the prompt's order.
     """
 
     prompt: str
