@@ -7,6 +7,8 @@ from recipes.drawing.noise import smoothstep
 from recipes.landscapes.parts import bars
 from recipes.landscapes.scene import Scene
 
+_SOLID = ("房屋", "桥", "船", "人", "动物")
+
 
 def band(scene: Scene, y: float, height: float, strength: float, ink: Colour | None = None) -> None:
     """A band of mist around a row; `height` in pixels."""
@@ -14,12 +16,19 @@ def band(scene: Scene, y: float, height: float, strength: float, ink: Colour | N
     if bottom - top < 4 or strength <= 0:
         return
     if scene.style.flat:
-        scene.tint(bars.bank(scene, y, height) * np.float32(strength), ink or scene.palette.mist)
+        cover = bars.bank(scene, y, height) * _behind_things(scene)
+        scene.tint((cover * np.float32(strength)).astype(np.float32), ink or scene.palette.mist)
         return
     noise = scene.noise(bottom - top, scene.width, 0.55, 1.6)
     distance = np.abs((scene.rows[top:bottom] - y + noise * np.float32(height * 0.25)) * np.float32(1 / (height * 1.2)))
     cover = smoothstep(1 - distance, 0, 1) * np.clip(0.75 + 0.3 * noise, 0.1, 1) * np.float32(strength)
     scene.tint(cover.astype(np.float32), ink or scene.palette.mist, top)
+
+
+def _behind_things(scene: Scene) -> np.ndarray:
+    """(H, W) bool: where no house, bridge or boat stands, which a bar with clean edges would cross like a plank."""
+    open_air = np.array([True, *(thing.label not in _SOLID for thing in scene.things)])
+    return open_air[scene.owner]
 
 
 def patch(

@@ -13,11 +13,13 @@ from recipes.landscapes.things.bridge import bridge, long_bridge
 from recipes.landscapes.things.cottage import cottage, village
 from recipes.landscapes.things.duck import ducks
 from recipes.landscapes.things.farmyard import water_wheel
+from recipes.landscapes.things.islet import islet
 from recipes.landscapes.things.lamps import lamps_burn
 from recipes.landscapes.things.lantern import lantern_string
 from recipes.landscapes.things.near_tree import near_tree
 from recipes.landscapes.things.pagoda import pagoda
 from recipes.landscapes.things.pavilion import pavilion
+from recipes.landscapes.things.reeds import reeds
 from recipes.landscapes.things.willow import willow
 
 
@@ -71,12 +73,26 @@ def _stream(scene: Scene) -> None:
             height * scene.between(0.78, 0.86),
             unit * scene.between(0.11, 0.15),
         )
-    if scene.chance(0.5):
+    if tall > 1.5:
+        _down_the_water(scene, row)
+    if scene.chance(0.5) or tall > 1.5:
         side = 1.0 if x < width / 2 else -1.0
         bank = ground.corner(scene, side, unit * 0.11)
         at = unit * 0.13 if side < 0 else width - unit * 0.13
         tree = willow if scene.facts.season != "冬" and scene.chance(0.6) else near_tree
         tree(scene, at, scene.at(bank, at) + unit * 0.02, unit * scene.between(0.5, 0.66))
+
+
+def _down_the_water(scene: Scene, row: float) -> None:
+    """What fills the long water of a tall picture below a bridge: an island, reeds on a bank, ducks."""
+    width, height, unit = scene.width, scene.height, scene.side
+    below = height - row
+    side = scene.focus
+    islet(scene, width * 0.5 + side * unit * scene.between(0.16, 0.24), row + below * 0.34, unit * 0.2)
+    boat(scene, width * 0.5 - side * unit * scene.between(0.1, 0.24), row + below * 0.5, unit * 0.11)
+    if scene.facts.season != "冬":
+        ducks(scene, width * 0.5 + side * unit * scene.between(0.05, 0.2), row + below * 0.68, unit * 0.06)
+    reeds(scene, width * 0.5 - side * (width * 0.5 - unit * 0.1), height + unit * 0.02, unit * scene.between(0.3, 0.4))
 
 
 def _bank(scene: Scene, crest: np.ndarray, side: float, length: float) -> None:
@@ -164,7 +180,13 @@ def _water_town(scene: Scene) -> None:
         mist.veil(scene, horizon * 0.3, 0.4)
     row = horizon + unit * 0.01 + float(drop(bridge_at))
     bridge(scene, centre, row, bridge_at / 1.06, 1.0, "arch", reflected=True)
-    for i in range(int(scene.rng.integers(1, 3))):
+    if tall > 1.5:
+        _down_the_water(scene, row + unit * 0.2)
+        bank = ground.corner(scene, scene.focus, unit * 0.16)
+        at = width * 0.5 + scene.focus * (width * 0.5 - unit * 0.14)
+        tree = willow if scene.facts.season != "冬" else near_tree
+        tree(scene, at, scene.at(bank, at) + unit * 0.02, unit * scene.between(0.6, 0.75))
+    for i in range(int(scene.rng.integers(1, 3)) if tall < 1.5 else 0):
         y = row + (height - row) * (0.4 + 0.3 * i)
         x = centre + scene.between(-0.5, 0.5) * float(y - row) * 0.5
         boat(scene, x, y, unit * (0.07 + 0.06 * i) * scene.between(0.95, 1.15), design=scene.pick(("canopy", "rowing")))

@@ -1,6 +1,7 @@
 """What styles of flat shapes have in common: few tones, clean edges, nothing soft."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import ClassVar
 
 import cv2
@@ -20,6 +21,7 @@ _TONES = np.array([0.12, 0.52, 0.95], np.float32)
 _EDGES = (0.36, 0.66)  # of light, between the tones
 _VEILS = ((0.14, 0.28), (0.46, 0.34))  # of what is thin: from this cover on, so much more
 _SUNS = {"清晨": ("ff9a4a", 0.7), "白天": ("ffd24a", 0.6), "黄昏": ("fff0a0", 0.4), "夜晚": ("fff6d0", 0.4)}
+_RAINY_NIGHT: Colour = (0.56, 0.68, 0.86)
 _CUTS = ((0.2, 0.4), (0.5, 0.57))  # and of what is solid
 
 
@@ -109,6 +111,30 @@ def _steps(cover: np.ndarray, steps: Sequence[tuple[float, float]]) -> np.ndarra
     for least, share in steps:
         stepped += np.float32(share) * (cover > least)
     return cv2.blur(stepped, (3, 3)) if min(stepped.shape) > 2 else stepped
+
+
+def lifted(palette: Palette, facts: Facts) -> Palette:
+    """The palette with more light on rainy nights, when neither moon nor tones part flat things from each other."""
+    if not (facts.night and facts.rain):
+        return palette
+
+    def raised(ink: Colour) -> Colour:
+        return mix(ink, _RAINY_NIGHT, 0.2)
+
+    return replace(
+        palette,
+        sky=[mix(band, _RAINY_NIGHT, 0.1 + 0.08 * i) for i, band in enumerate(palette.sky)],
+        far=mix(palette.far, _RAINY_NIGHT, 0.22),
+        near=mix(palette.near, _RAINY_NIGHT, 0.1),
+        mist=raised(palette.mist),
+        water=mix(palette.water, _RAINY_NIGHT, 0.12),
+        grass_light=raised(palette.grass_light),
+        grass_dark=mix(palette.grass_dark, _RAINY_NIGHT, 0.1),
+        leaves=[raised(leaf) for leaf in palette.leaves],
+        evergreen=[raised(leaf) for leaf in palette.evergreen],
+        bark=mix(palette.bark, _RAINY_NIGHT, 0.12),
+        materials={name: raised(ink) for name, ink in palette.materials.items()},
+    )
 
 
 def clear_sun(palette: Palette, facts: Facts) -> Colour:

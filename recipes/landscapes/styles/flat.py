@@ -10,7 +10,7 @@ from recipes.drawing.colour import Colour
 from recipes.landscapes.facts import Facts
 from recipes.landscapes.palette import Palette, natural_palette
 from recipes.landscapes.scene import Scene
-from recipes.landscapes.styles.clean import CleanStyle, clear_sun
+from recipes.landscapes.styles.clean import CleanStyle, clear_sun, lifted
 
 
 class Flat(CleanStyle):
@@ -18,7 +18,7 @@ class Flat(CleanStyle):
     words: ClassVar[tuple[str, ...]] = ("扁平风景", "扁平风景插画", "极简扁平风景", "矢量风景")
 
     def palette(self, facts: Facts, rng: np.random.Generator) -> Palette:
-        palette = natural_palette(facts, rng)
+        palette = lifted(natural_palette(facts, rng), facts)
         return replace(
             palette,
             sky=[bold(band) for band in palette.sky],

@@ -14,7 +14,7 @@ from recipes.landscapes.parts.ground import Ground
 from recipes.landscapes.parts.mountains import Ridge
 from recipes.landscapes.parts.water import Surface
 from recipes.landscapes.scene import Scene
-from recipes.landscapes.styles.clean import CleanStyle, clear_sun, light_bars, ridge_tones, snow_cap, water_ink
+from recipes.landscapes.styles.clean import CleanStyle, clear_sun, lifted, light_bars, ridge_tones, snow_cap, water_ink
 
 _SHADOW: Colour = (0.30, 0.26, 0.36)
 
@@ -25,7 +25,7 @@ class Papercut(CleanStyle):
     reflection: ClassVar[float] = 0.0
 
     def palette(self, facts: Facts, rng: np.random.Generator) -> Palette:
-        palette = natural_palette(facts, rng)
+        palette = lifted(natural_palette(facts, rng), facts)
         return replace(
             palette,
             sky=[paper(band) for band in palette.sky],

@@ -11,6 +11,8 @@ from recipes.landscapes.things.shapes import polygon, rectangle, stripe
 
 NAMES = {"thatched": "茅屋", "white": "民居", "log": "木屋", "tiled": "民居"}
 
+ROW = 0.72  # between two rows of a village, in units of its size
+
 
 def cottage(
     scene: Scene, x: float, y: float, size: float, nearness: float = 1.0, design: str = "", face: float = 0.0
@@ -32,24 +34,35 @@ def _usual(scene: Scene) -> str:
     return scene.pick(tuple(NAMES), shares)
 
 
-def village(scene: Scene, x: float, y: float, size: float, nearness: float = 1.0, design: str = "") -> None:
-    """Three to five houses close together; `size`: half the length of the largest."""
+def village(
+    scene: Scene, x: float, y: float, size: float, nearness: float = 1.0, design: str = "", rows: int = 1
+) -> None:
+    """Three to five houses close together; `size`: half the length of the largest. Further `rows` stand behind, higher
+    up a slope, which is there already."""
     design = design or _usual(scene)
-    count = int(scene.rng.integers(3, 6))
+    count = int(scene.rng.integers(3, 6)) if rows == 1 else 3
     side = 1.0 if scene.chance(0.5) else -1.0
     with scene.thing("村庄", "房屋"):
-        for i in range(count):
-            across = (i - (count - 1) / 2) * size * 1.35 + scene.between(-0.15, 0.15) * size
-            back = (i % 2) * size * 0.12
-            part = size * scene.between(0.72, 1.0) * (0.88 if i % 2 else 1.0)
-            if i % 2:
-                _house(scene, x + across, y - back, part, nearness * 0.93, design, side)
-        for i in range(0, count, 2):
-            across = (i - (count - 1) / 2) * size * 1.35 + scene.between(-0.15, 0.15) * size
-            _house(scene, x + across, y, size * scene.between(0.78, 1.0), nearness, design, -side if i == 2 else side)
-        _bushes(scene, x, y, size * count * 0.62, size, nearness)
+        for row in range(rows - 1, -1, -1):
+            share = 1 - 0.13 * row
+            at = x + (0.6 if row % 2 else 0.0) * side * size
+            _row(scene, at, y - row * ROW * size, size * share, nearness * (1 - 0.06 * row), design, count, side)
     if not scene.facts.rain:
-        smoke(scene, x + scene.between(-0.5, 0.5) * size, y - size * 1.15, size * 1.7)
+        smoke(scene, x + scene.between(-0.5, 0.5) * size, y - size * (1.15 + ROW * (rows - 1)), size * 1.7)
+
+
+def _row(scene: Scene, x: float, y: float, size: float, nearness: float, design: str, count: int, side: float) -> None:
+    """Houses beside each other, every second one a little behind, with bushes between them."""
+    for i in range(count):
+        across = (i - (count - 1) / 2) * size * 1.35 + scene.between(-0.15, 0.15) * size
+        back = (i % 2) * size * 0.12
+        part = size * scene.between(0.72, 1.0) * (0.88 if i % 2 else 1.0)
+        if i % 2:
+            _house(scene, x + across, y - back, part, nearness * 0.93, design, side)
+    for i in range(0, count, 2):
+        across = (i - (count - 1) / 2) * size * 1.35 + scene.between(-0.15, 0.15) * size
+        _house(scene, x + across, y, size * scene.between(0.78, 1.0), nearness, design, -side if i == 2 else side)
+    _bushes(scene, x, y, size * count * 0.62, size, nearness)
 
 
 def _house(scene: Scene, x: float, y: float, size: float, nearness: float, design: str, face: float) -> None:

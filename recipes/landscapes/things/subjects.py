@@ -19,7 +19,7 @@ from recipes.landscapes.things.butterfly import butterflies_over_flowers
 from recipes.landscapes.things.camels import camel
 from recipes.landscapes.things.citywall import gate_tower
 from recipes.landscapes.things.cottage import NAMES as HOUSES
-from recipes.landscapes.things.cottage import cottage, village
+from recipes.landscapes.things.cottage import ROW, cottage, village
 from recipes.landscapes.things.crane import crane, cranes_in_flight
 from recipes.landscapes.things.dead_tree import dead_tree
 from recipes.landscapes.things.deer import deer
@@ -97,6 +97,15 @@ def _banks(scene: Scene, x: float, y: float, half: float, slope: float) -> None:
     ground.land(scene, crest.astype(np.float32), 0.9, grass=0.8)
 
 
+def _hillside_village(scene: Scene, x: float, y: float, size: float) -> None:
+    """Three rows of houses up a slope."""
+    columns = np.arange(scene.width)
+    rise = size * (2 * ROW + 0.2) * np.exp(-(((columns - x) / (3.4 * size)) ** 4))
+    crest = y - rise + scene.outline(0, scene.side * 0.02, "hill")
+    ground.land(scene, crest.astype(np.float32), 0.95, grass=0.6)
+    village(scene, x, y, size, rows=3)
+
+
 def _wheel(scene: Scene, x: float, y: float, size: float) -> None:
     """A water wheel whose channel reaches a bank."""
     columns = np.arange(scene.width)
@@ -164,7 +173,7 @@ SUBJECTS: dict[str, Subject] = {
     "长廊": Subject(_gallery, ("长廊",), 3.6, 1.0),
     "寺塔": Subject(pagoda, ("寺塔", "白塔"), 1.3, 2.9),
     "民居": Subject(cottage, tuple(dict.fromkeys(HOUSES.values())), 1.9, 1.15),
-    "村庄": Subject(village, ("村庄",), 6.2, 1.3),
+    "村庄": Subject(_hillside_village, ("村庄",), 4.6, 2.7),
     "小桥": Subject(_crossing, ("小桥", "木桥", "廊桥"), 2.8, 1.1, "water"),
     "长桥": Subject(_long_crossing, ("长桥",), 2.1, 0.4, "water"),
     "小船": Subject(boat, ("小船", "帆船", "龙舟", "竹筏"), 2.2, 1.5, "water"),
