@@ -28,6 +28,7 @@ class Wish:
     counts: tuple[int, ...]
     relation: str = ""
     design: str = ""
+    held: bool = False  # 上面 and 下面 are said of a table or the like, not of two things
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,7 @@ def sample_wish(rng: np.random.Generator, designs: Sequence[str], **wishes: str)
     design = designs[int(rng.integers(len(designs)))]
     more = int(rng.integers(1, 4)) if rng.random() < 0.3 else 1
     if kind == "relation":
-        return Wish(kind, (more, 1), wishes.get("relation") or relation)
+        return Wish(kind, (more, 1), wishes.get("relation") or relation, held=bool(rng.random() < 0.5))
     if kind == "size":
         return Wish(kind, (1, 1))
     if kind == "surreal":

@@ -85,7 +85,7 @@ def _one_over_the_other(things: list[Placed]) -> bool:
 def _holder(wish: Wish, rng: np.random.Generator) -> Holder | None:
     """Something that holds the first group; 上面 and 下面 may be said of two things, too."""
     designs = HOLDERS.get(wish.relation, ())
-    if not designs or (wish.relation != "里面" and rng.random() < 0.4):
+    if not designs or (wish.relation != "里面" and not wish.held):
         return None
     return designs[int(rng.integers(len(designs)))](rng)
 
@@ -157,7 +157,14 @@ def _layout(
     things: list[Placed] = []
     for number, (piece, count, box) in enumerate(zip(pieces, wish.counts, boxes, strict=True)):
         things += spread(piece, count, number, box, rng, low=wish.relation == "旁边")
+    if wish.relation == "旁边":
+        things = _lifted(things, round(min(placed.y for placed in things) * float(rng.uniform(0, 0.8))))
     return things, [""] * len(pieces)
+
+
+def _lifted(things: list[Placed], up: int) -> list[Placed]:
+    """The same, higher by `up` pixels."""
+    return [Placed(thing.drawing, thing.x, thing.y - up, thing.group) for thing in things]
 
 
 def _whole(size: tuple[int, int], rng: np.random.Generator) -> Box:
@@ -177,6 +184,9 @@ def _boxes(wish: Wish, size: tuple[int, int], rng: np.random.Generator) -> list[
     if wish.relation == "旁边":
         gap = 0.0
     if upright:
+        if wish.relation:  # the one over the other, not far to its side
+            spare = (right - left) * 0.16
+            left, right = left + spare, right - spare
         rows = top + edges * (bottom - top)
         boxes = [(left, float(a) + gap, right, float(b) - gap) for a, b in itertools.pairwise(rows)]
         return boxes[::-1] if wish.relation == "下面" else boxes
@@ -284,8 +294,7 @@ def _sized(pieces: list[Piece], size: tuple[int, int], rng: np.random.Generator)
     small_drawing = pieces[1].draw(longer)
     small = _put(small_drawing, (split, top, right, bottom), 1, rng, low=True)
     small = Placed(small.drawing, small.x, big.box[3] - small.drawing.shape[0], 1)
-    up = round((big.y - top) * float(rng.uniform(0, 0.7)))
-    things = [Placed(thing.drawing, thing.x, thing.y - up, thing.group) for thing in (big, small)]
+    things = _lifted([big, small], round((big.y - top) * float(rng.uniform(0, 0.7))))
     if rng.random() < 0.5:
         things = [Placed(thing.drawing, size[0] - thing.box[2], thing.y, thing.group) for thing in things]
     return things, words

@@ -23,7 +23,7 @@ from recipes.landscapes.styles import STYLES
 from recipes.landscapes.visible import sights
 
 _PAINTED = 0.35  # share of the scenes whose things are painted with them
-_WEATHERS = {"晴": 0.55, "雾": 0.15, "雨": 0.12, "雪": 0.18}
+_WEATHERS = {"晴": 0.55, "雾": 0.15, "雨": 0.12, "雪": 0.3}
 # Which scenes go with which hand: flat art on flat scenes, shaded art on painterly ones.
 _FLAT = ("twemoji", "fluent-emoji-flat", "emojione", "fxemoji", "openclipart")
 FLAT_STYLES, SHADED_STYLES = ("扁平风景",), ("动漫风景", "动漫风景", "水彩画")
@@ -199,6 +199,8 @@ def _stage(scene: Scene, cast: Sequence[Actor], counts: Sequence[int], rows: dic
         if place in rows
         for group, x, y, longer in _spots(scene, cast, counts, place, rows[place])
     ]
+    if _crossing(cast, plan):
+        return None
     for group, x, y, longer in sorted(plan, key=lambda spot: (cast[spot[0]].place != AIR, spot[2])):
         one = cast[group]
         spot = _free(scene, one, x, y, longer)
@@ -208,6 +210,17 @@ def _stage(scene: Scene, cast: Sequence[Actor], counts: Sequence[int], rows: dic
         one.draw(scene, spot[0], spot[1], longer)
         numbers[group] += [thing.number for thing in scene.things[before:] if thing.name in one.names]
     return numbers if [len(group) for group in numbers] == list(counts) else None
+
+
+def _crossing(cast: Sequence[Actor], plan: Sequence[tuple[int, float, float, float]]) -> bool:
+    """Whether something in the air would cross something below it."""
+    flying, others = [], []
+    for group, x, y, longer in plan:
+        width, height = (longer * share for share in cast[group].shape)
+        in_air = cast[group].place == AIR
+        bottom = y + height / 2 if in_air else y
+        (flying if in_air else others).append((x - width / 2, bottom - height, x + width / 2, bottom))
+    return any(min(a[2], b[2]) > max(a[0], b[0]) and min(a[3], b[3]) > max(a[1], b[1]) for a in flying for b in others)
 
 
 def _spots(

@@ -65,7 +65,7 @@ def set_down(
         _shadow(scene, x, y, width)
     lay(scene, drawing, left, round(y - height), word, label)
     if place == WATER:
-        _water_line(scene, drawing, left, round(y))
+        _cut_by_water(scene, drawing, left, round(y))
 
 
 def lit(scene: Scene, drawing: np.ndarray) -> np.ndarray:
@@ -131,12 +131,16 @@ def _mirror_image(scene: Scene, drawing: np.ndarray, left: int, line: int) -> No
     scene.glaze(part[..., 3] * fading * water, inks, y, x)
 
 
-def _water_line(scene: Scene, drawing: np.ndarray, left: int, line: int) -> None:
-    """Foam where something cuts the water, and a ripple beyond."""
+def _cut_by_water(scene: Scene, drawing: np.ndarray, left: int, line: int) -> None:
+    """Foam where a drawing meets the water."""
     wet = np.flatnonzero(drawing[-3:, :, 3].max(0) > 0.5)
-    if not len(wet):
-        return
-    start, end, pixel = left + float(wet[0]), left + float(wet[-1]), scene.pixel
+    if len(wet):
+        water_line(scene, left + float(wet[0]), left + float(wet[-1]), line)
+
+
+def water_line(scene: Scene, start: float, end: float, line: float) -> None:
+    """Foam along a row of water between two columns, and a ripple beyond."""
+    pixel = scene.pixel
     foam = mix(scene.palette.sky[3], WHITE, 0.5)
     for reach, below, cover in ((6, 0.0, 0.75), (16, 5.0, 0.35)):
         region = scene.region([start - reach * pixel, end + reach * pixel], [line - 4 * pixel, line + 12 * pixel], 0)

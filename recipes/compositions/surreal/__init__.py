@@ -59,6 +59,8 @@ def compose(wish: Wish, size: tuple[int, int], art: Library, rng: np.random.Gene
     if things is None or not needed <= set(shown):
         return None
     hand = pieces[0].style if pieces else ""
-    disc = disc_seen(scene, image) if "月" not in told.group.word else "明月"
+    disc = "明月" if "月" in told.group.word and facts.night else disc_seen(scene, image)
+    if disc in ("巨月", "月亮"):  # it does not tell an evening from a night
+        disc = ""
     made = Facts(wish.kind, hand, "", (told.group,), scene=facts, design=design.name, disc=disc, texts=told.texts)
     return Made(image, things, made)

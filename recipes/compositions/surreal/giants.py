@@ -6,7 +6,7 @@ from recipes.compositions.art import Piece
 from recipes.compositions.backdrops import desert, meadow, open_water, sea
 from recipes.compositions.facts import Group
 from recipes.compositions.nouns import AIR, LAND
-from recipes.compositions.staging import lay, lit, set_down
+from recipes.compositions.staging import lay, lit, set_down, water_line
 from recipes.compositions.surreal.base import Design, Told, clear_sky, counted, foreground, giant_moon, group, since
 from recipes.drawing.colour import WHITE, colour, mix
 from recipes.landscapes.paint import paint as paint_landscape
@@ -322,6 +322,9 @@ def _tree_in_water(scene: Scene, pieces: list[Piece]) -> Told | None:
     things = [thing for thing in scene.things[before:] if thing.label == "树"]
     if not things:
         return None
+    _, columns = np.nonzero(scene.owner[int(row - unit * 0.02) : int(row)] == things[0].number)
+    if len(columns):
+        water_line(scene, float(columns.min()), float(columns.max()), row)
     return Told(
         (
             "一棵大树长在湖水中央",
@@ -353,7 +356,7 @@ GIANTS = (
         _in_a_bottle,
         weathers=("晴",),
         seasons=("春", "夏", "秋"),
-        styles=("动漫风景", "水彩画", "扁平风景"),
+        styles=("动漫风景", "扁平风景"),
     ),
     Design("湖里的月亮", _moon_in_water, times=("夜晚", "黄昏"), weathers=("晴",)),
     Design("背着房子的乌龟", _house_on_turtle, (("龟", "犀牛", "河马"), ("房子", "教堂", "欧洲城堡", "帐篷"))),

@@ -24,6 +24,7 @@ from recipes.landscapes.parts import mist, mountains
 from recipes.landscapes.parts.clouds import cloud_sea
 from recipes.landscapes.parts.sky import stars
 from recipes.landscapes.scene import Part, Scene
+from recipes.landscapes.styles import STYLES
 from recipes.landscapes.things.boat import boat
 from recipes.landscapes.things.cottage import cottage
 from recipes.landscapes.things.near_tree import near_tree
@@ -369,6 +370,8 @@ def _stairs_to_moon(scene: Scene, pieces: list[Piece]) -> Told | None:
     )
 
 
+# Broad strokes would lose a city's towers.
+_CLEAR = tuple(name for name in STYLES if name != "油画")
 SKIES = (
     Design("云海游鱼", _swim_in_clouds, (_SWIMMERS,)),
     Design(
@@ -388,6 +391,6 @@ SKIES = (
     ),
     Design("云上列车", _train_on_clouds, (("蒸汽火车", "公交车", "拖拉机", "汽车", "出租车"),)),
     Design("气球带走的房子", _house_of_balloons, (("房子", "教堂", "欧洲城堡"), ("气球",)), weathers=("晴",)),
-    Design("倒悬之城", _hanging_city, times=("清晨", "白天", "黄昏"), weathers=("晴",)),
+    Design("倒悬之城", _hanging_city, times=("清晨", "白天", "黄昏"), weathers=("晴",), styles=_CLEAR),
     Design("通向月亮的阶梯", _stairs_to_moon, times=("夜晚", "黄昏"), weathers=("晴",)),
 )

@@ -245,7 +245,7 @@ def heaven(scene: Scene, horizon: float, *, disc: float = 0.75, cloud: float | N
     if clear_night:
         stars(scene)
     # mountains and trees hide low suns, which would be rarer than the moon
-    if scene.chance(disc + (1 - disc) * _MORE_LOW_SUNS if facts.low_sun else disc):
+    if scene.chance(disc + (1 - disc) * _MORE_LOW_SUNS if facts.low_sun and disc else disc):
         radius = scene.side * (0.045 if facts.time == "白天" else scene.between(0.05, 0.085))
         x = scene.width * (0.5 - scene.focus * scene.between(0.08, 0.3))
         # a low sun stands above most mountains, or it would be named and never seen
