@@ -214,7 +214,8 @@ def _stage(scene: Scene, cast: Sequence[Actor], counts: Sequence[int], rows: dic
 
 def _crossing(cast: Sequence[Actor], plan: Sequence[tuple[int, float, float, float]]) -> bool:
     """Whether something in the air would cross something below it."""
-    flying, others = [], []
+    flying: list[tuple[float, float, float, float]] = []
+    others: list[tuple[float, float, float, float]] = []
     for group, x, y, longer in plan:
         width, height = (longer * share for share in cast[group].shape)
         in_air = cast[group].place == AIR

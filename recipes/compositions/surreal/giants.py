@@ -316,9 +316,8 @@ def _tree_in_water(scene: Scene, pieces: list[Piece]) -> Told | None:
     open_water(scene)
     before = len(scene.things)
     row = scene.height * 0.78
-    near_tree(
-        scene, scene.width * 0.5 + scene.focus * unit * scene.between(0, 0.12), row, unit * scene.between(0.5, 0.58)
-    )
+    x = scene.width * 0.5 + scene.focus * unit * scene.between(0, 0.12)
+    near_tree(scene, x, row, unit * scene.between(0.5, 0.58), without=("banana", "bamboo"))
     things = [thing for thing in scene.things[before:] if thing.label == "树"]
     if not things:
         return None
