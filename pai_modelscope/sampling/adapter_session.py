@@ -2,7 +2,7 @@
 
 The networks, the tokenizer and the table of the text encoder are shared: what a batch needs is switched on by its
 session and off again after it. Words of embeddings are learned by a copy of the tokenizer, and their vectors stand in
-front of the table while the session encodes, as in the training of textual inversion.
+front of the table while texts are encoded, as in the training of textual inversion.
 """
 
 import copy
@@ -28,13 +28,10 @@ from pai_modelscope.adapters.embedding_loader import Words, add_words, check_wid
 from pai_modelscope.adapters.lora_io.locate import find_lora
 from pai_modelscope.config.option import Bounds, problem_of_number, short_repr
 from pai_modelscope.errors import UserError
-from pai_modelscope.families import States
 from pai_modelscope.images.infotext import RememberedFile
 from pai_modelscope.sampling.loaded_model import LoadedModel
 from pai_modelscope.tensor_files import PICKLES
-from pai_modelscope.text.encode import TokenizedText
 from pai_modelscope.text.placeholders import mentioned_tokens
-from pai_modelscope.text.prompt_tags import split_loras
 from pai_modelscope.untrusted import open_regular
 
 if TYPE_CHECKING:
@@ -57,15 +54,16 @@ class AdapterUse:
     digest: str = ""
 
 
-def resolve_loras(prompt: str, option: object, loaded: Mapping[str, str]) -> tuple[str, tuple[AdapterUse, ...]]:
-    """The prompt without its `<lora:name:weight>` tags, and the LoRAs of tags and of the option `loras` together.
+def resolve_loras(tags: Mapping[str, float], option: object, loaded: Mapping[str, str]) -> tuple[AdapterUse, ...]:
+    """The LoRAs of a prompt's tags and of the option `loras` together.
 
-    `option`: {name or source: weight}; a weight of None is 1, and a tag's weight goes first. `loaded`: name to source.
+    `tags`: name to weight; `option`: {name or source: weight}, where None is 1, and a tag's weight goes first;
+    `loaded`: name to source.
 
     Raises:
         UserError: a weight that is no number, a name that nothing or more than one thing is known by.
     """
-    text, tags = split_loras(prompt)
+    tags = dict(tags)
     if option is not None and not isinstance(option, Mapping):
         raise UserError(f"loras is {type(option).__name__}; give a dict such as {{'poem.safetensors': 0.4}}")
     uses: dict[str, AdapterUse] = {}
@@ -99,7 +97,7 @@ def resolve_loras(prompt: str, option: object, loaded: Mapping[str, str]) -> tup
                 "loras={FILE: weight}, or by --lora FILE"
             )
         uses[name] = AdapterUse(name, loaded.get(name, name), weight)
-    return text, tuple(uses.values())
+    return tuple(uses.values())
 
 
 def resolve_embeddings(option: object) -> tuple[str, ...]:
@@ -115,12 +113,6 @@ def lora_name(source: str | os.PathLike[str]) -> str:
     path = Path(source)
     name = path.stem if path.suffix in (".safetensors", *PICKLES) else path.name
     return re.sub(r"[:<>\s]+", lambda gap: " " if gap[0].isspace() else "_", name).strip()
-
-
-def tagged(prompt: str, uses: Sequence[AdapterUse]) -> str:
-    """The prompt with a tag for every LoRA, as the WebUI writes it."""
-    tags = "".join(f" <lora:{use.name}:{use.weight:g}>" for use in uses)
-    return split_loras(prompt)[0] + tags
 
 
 def remembered_loras(uses: Sequence[AdapterUse]) -> str | None:
@@ -389,8 +381,8 @@ class AdapterSession:
     It spans one batch and never a `yield`. After it, whatever happened inside, the networks are as they were.
     """
 
-    def __init__(self, adapters: Adapters, uses: Sequence[AdapterUse], vocabulary: Vocabulary):
-        self.model, self.vocabulary = adapters.model, vocabulary
+    def __init__(self, adapters: Adapters, uses: Sequence[AdapterUse]):
+        self.model = adapters.model
         self._adapters, self._uses = adapters, uses
         self._stack = ExitStack()
 
@@ -410,12 +402,6 @@ class AdapterSession:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._stack.__exit__(kind, error, trace)
-
-    def encode(self, texts: Sequence[TokenizedText], clip_skip: int | None) -> list[States]:
-        """The states of each text of a picture."""
-        pipe = self.model.pipe
-        with self.vocabulary.before(pipe.text_encoder):
-            return self.model.family.encode(pipe, self.vocabulary.tokenizer, texts, clip_skip)
 
 
 # Files.

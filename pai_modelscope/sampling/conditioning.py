@@ -1,79 +1,26 @@
-"""What pictures are denoised after: their texts, and weighted rows of text states that may change with the steps."""
+"""The texts of a call on their way to the denoiser: checked and cut into tokens once, encoded batch by batch."""
 
-from bisect import bisect_left
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-
-import torch
+from collections.abc import Sequence
 
 from pai_modelscope import limits
 from pai_modelscope.errors import UserError
-from pai_modelscope.families import ModelFamily, States
-from pai_modelscope.sampling.adapter_session import AdapterSession, Vocabulary
-from pai_modelscope.sampling.request import DrawingPass, ResolvedRequest
+from pai_modelscope.families import States
+from pai_modelscope.sampling.adapter_session import Vocabulary
+from pai_modelscope.sampling.denoiser import Conditioning
+from pai_modelscope.sampling.loaded_model import LoadedModel
+from pai_modelscope.sampling.request import ResolvedRequest
 from pai_modelscope.text.characters import shorten
 from pai_modelscope.text.encode import TokenizedText
-from pai_modelscope.text.prompt_schedule import PromptPart, composed_prompt, prompt_schedule
+from pai_modelscope.text.prompt import DrawingPass
 from pai_modelscope.text.syntax import warn_of_syntax
 from pai_modelscope.text.unknown_characters import warn_of_unknown
 
 
-@dataclass(frozen=True)
-class PromptTexts:
-    """The texts of a picture: those that AND joins in its prompt, and its negative prompt, which AND does not split."""
-
-    parts: tuple[PromptPart, ...]
-    negative: PromptPart
-
-    @classmethod
-    def of(cls, request: ResolvedRequest, drawing: DrawingPass) -> "PromptTexts":
-        """The texts of one pass over a picture.
-
-        Raises:
-            UserError: what `composed_prompt` and `prompt_schedule` refuse.
-        """
-        negative = PromptPart(prompt_schedule(request.negative_prompt, drawing.steps, drawing.before))
-        return cls(composed_prompt(request.plain_prompt, drawing.steps, drawing.before), negative)
-
-    def __iter__(self) -> Iterator[str]:
-        """Each text once."""
-        return iter(dict.fromkeys(text for part in (*self.parts, self.negative) for _, text in part.texts))
-
-    @property
-    def prompts(self) -> tuple[list[str], list[str]]:
-        """The texts of the prompt, and those of the negative prompt."""
-        return [text for part in self.parts for _, text in part.texts], [text for _, text in self.negative.texts]
-
-
-@dataclass(frozen=True)
-class StatesSchedule:
-    """States that change with the steps: each with its last step, counted from 1; and their weight."""
-
-    states: tuple[tuple[int, States], ...]
-    weight: float = 1.0
-
-    def at(self, step: int) -> States:
-        return self.states[bisect_left(self.states, step, key=lambda entry: entry[0])][1]
-
-
-@dataclass(frozen=True)
-class Conditioning:
-    """What one picture is denoised after, step by step."""
-
-    rows: tuple[StatesSchedule, ...]  # any number, each with its weight
-    negative: StatesSchedule
-
-    @property
-    def plain(self) -> bool:
-        """Whether it is a single row at weight 1, whose prediction needs no composition."""
-        return len(self.rows) == 1 and self.rows[0].weight == 1
-
-
 class CallTexts:
-    """The texts of a call: checked and cut into tokens once, encoded batch by batch."""
+    """The texts of a call, as a model and its vocabulary read them."""
 
-    def __init__(self, family: ModelFamily, vocabulary: Vocabulary):
-        self.family, self.vocabulary = family, vocabulary
+    def __init__(self, model: LoadedModel, vocabulary: Vocabulary):
+        self.model, self.vocabulary = model, vocabulary
         self._tokenized: dict[str, TokenizedText] = {}
         self._states: dict[tuple[object, ...], dict[str, States]] = {}  # of the pictures of the last batch
 
@@ -86,67 +33,60 @@ class CallTexts:
             UserError: a text that can't be encoded, or is too much to keep; named by its number where there are
                 several.
         """
-        pairs = [(request.plain_prompt, request.negative_prompt) for request in requests]
-        warn_of_syntax(self.vocabulary.tokenizer, pairs)
         for number, request in enumerate(requests, 1):
             try:
                 for drawing in request.passes:
-                    self._check_size(request.plain_prompt, self._tokens(PromptTexts.of(request, drawing)))
+                    texts = self._tokens(drawing)
+                    chunks = max(map(len, texts))  # each text is padded to as many as the longest has
+                    if len(texts) * chunks > limits.PROMPT_STATES:
+                        raise UserError(
+                            f"The text {shorten(request.plain_prompt)!r} becomes {len(texts)} texts over its steps, of "
+                            f"{chunks} chunks each; valid are up to {limits.PROMPT_STATES} chunks together: shorten "
+                            "it, or let less of it change."
+                        )
             except UserError as error:
                 raise UserError(f"text {number}: {error}" if len(requests) > 1 else str(error)) from None
+        pairs = [(request.plain_prompt, request.negative_prompt) for request in requests]
+        warn_of_syntax(self.vocabulary.tokenizer, pairs)
 
     def shape(self, request: ResolvedRequest) -> tuple[int, int]:
         """The chunks and the rows of a picture's conditioning; pictures that share a batch have the same."""
-        texts = PromptTexts.of(request, request.passes[0])
-        return max(map(len, self._tokens(texts))), len(texts.parts)
+        drawing = request.passes[0]
+        return max(map(len, self._tokens(drawing))), len(drawing.parts)
 
-    def condition(
-        self, rows: Sequence[ResolvedRequest], drawing: DrawingPass, session: AdapterSession
-    ) -> list[Conditioning]:
-        """The conditioning of each picture of a batch.
+    def condition(self, rows: Sequence[ResolvedRequest], number: int = 0) -> list[Conditioning]:
+        """The conditioning of each picture of a batch, inside its session; `number`: of the pass, from 0.
 
         Each text is encoded by itself, so that a picture does not depend on its neighbours' texts. Characters that the
         model does not know are warned of, in the first pass.
         """
+        pipe = self.model.pipe
+        tokenizer = self.vocabulary.tokenizer
         before, self._states = self._states, {}
         conditionings = []
         for row in rows:
-            texts = PromptTexts.of(row, drawing)
+            drawing = row.passes[number]
+            texts, tokens = _texts(drawing), self._tokens(drawing)
             key = (*texts, row.clip_skip, row.loras)  # a LoRA may change the text encoder
             states = before.get(key) or self._states.get(key)
             if states is None:
-                if drawing.before is None:
-                    warn_of_unknown(self.vocabulary.tokenizer, texts.prompts)
-                states = dict(zip(texts, session.encode(self._tokens(texts), row.clip_skip), strict=True))
+                with self.vocabulary.before(pipe.text_encoder):
+                    encoded = self.model.family.encode(pipe, tokenizer, tokens, row.clip_skip)
+                states = dict(zip(texts, encoded, strict=True))
+                if number == 0:
+                    prompt = [text for part in drawing.parts for _, text in part.texts]
+                    warn_of_unknown(tokenizer, [prompt, [text for _, text in drawing.negative.texts]])
             self._states[key] = states
-            conditionings.append(condition(texts, states))
+            conditionings.append(Conditioning.of(drawing, states))
         return conditionings
 
-    def _tokens(self, texts: PromptTexts) -> list[TokenizedText]:
-        for text in texts:
+    def _tokens(self, drawing: DrawingPass) -> list[TokenizedText]:
+        for text in _texts(drawing):
             if text not in self._tokenized:
-                self._tokenized[text] = self.family.tokenize(self.vocabulary.tokenizer, text)
-        return [self._tokenized[text] for text in texts]
-
-    def _check_size(self, prompt: str, texts: Sequence[TokenizedText]) -> None:
-        """Each text is padded to as many chunks as the longest has."""
-        chunks = max(map(len, texts))
-        if (needed := len(texts) * chunks) > limits.PROMPT_STATES:
-            raise UserError(
-                f"The text {shorten(prompt)!r} becomes {needed // chunks} texts over its steps, of {chunks} chunks "
-                f"each; valid are up to {limits.PROMPT_STATES} chunks together: shorten it, or let less of it change."
-            )
+                self._tokenized[text] = self.model.family.tokenize(self.vocabulary.tokenizer, text)
+        return [self._tokenized[text] for text in _texts(drawing)]
 
 
-def condition(texts: PromptTexts, states: Mapping[str, States]) -> Conditioning:
-    """The conditioning of a picture, by the states of each of its texts."""
-
-    def scheduled(part: PromptPart) -> StatesSchedule:
-        return StatesSchedule(tuple((last, states[text]) for last, text in part.texts), part.weight)
-
-    return Conditioning(tuple(map(scheduled, texts.parts)), scheduled(texts.negative))
-
-
-def stack(rows: Sequence[States]) -> dict[str, torch.Tensor]:
-    """Rows of several pictures, one after the other, as the network takes them."""
-    return {name: torch.cat([row[name] for row in rows]) for name in rows[0]}
+def _texts(drawing: DrawingPass) -> list[str]:
+    """Each text of a pass once."""
+    return list(dict.fromkeys(text for part in (*drawing.parts, drawing.negative) for _, text in part.texts))

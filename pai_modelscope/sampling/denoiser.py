@@ -5,15 +5,21 @@ guidance scale, as LCM's does, is told the scale by its pipeline, and has no unc
 """
 
 import functools
+from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 import torch
 
-from pai_modelscope.families import Inputs, NetworkControl
-from pai_modelscope.sampling.conditioning import Conditioning, stack
+from pai_modelscope.families import Inputs, NetworkControl, States
 from pai_modelscope.sampling.loaded_model import LoadedModel
+from pai_modelscope.text.prompt import DrawingPass
+from pai_modelscope.text.prompt_schedule import PromptPart
+
+if TYPE_CHECKING:
+    from diffusers import DiffusionPipeline
 
 
 @dataclass(frozen=True)
@@ -26,6 +32,41 @@ class Guidance:
 
     scale: float
     rescale: float = 0.0
+
+
+@dataclass(frozen=True)
+class StatesSchedule:
+    """States that change with the steps: each with its last step, counted from 1; and their weight."""
+
+    states: tuple[tuple[int, States], ...]
+    weight: float = 1.0
+
+    @classmethod
+    def of(cls, part: PromptPart, states: Mapping[str, States]) -> "StatesSchedule":
+        """By the states of each text of a prompt's part."""
+        return cls(tuple((last, states[text]) for last, text in part.texts), part.weight)
+
+    def at(self, step: int) -> States:
+        return self.states[bisect_left(self.states, step, key=lambda entry: entry[0])][1]
+
+
+@dataclass(frozen=True)
+class Conditioning:
+    """What one picture is denoised after, step by step."""
+
+    rows: tuple[StatesSchedule, ...]  # any number, each with its weight
+    negative: StatesSchedule
+
+    @classmethod
+    def of(cls, drawing: DrawingPass, states: Mapping[str, States]) -> "Conditioning":
+        """Of one pass over the picture, by the states of each of its texts."""
+        rows = tuple(StatesSchedule.of(part, states) for part in drawing.parts)
+        return cls(rows, StatesSchedule.of(drawing.negative, states))
+
+    @property
+    def plain(self) -> bool:
+        """Whether it is a single row at weight 1, whose prediction needs no composition."""
+        return len(self.rows) == 1 and self.rows[0].weight == 1
 
 
 class Denoiser(torch.nn.Module):
@@ -56,6 +97,11 @@ class Denoiser(torch.nn.Module):
         self.rescale = guidance.rescale if self.scale > 1 else 0.0
         self._evaluation = 0
 
+    def stand_in(self, pipe: "DiffusionPipeline") -> None:
+        """Take the network's place in a pipeline that nobody else calls."""
+        setattr(pipe, self.family.network, self)
+        self.evaluations = lambda: pipe.num_timesteps
+
     def __getattr__(self, name: str) -> torch.Tensor | torch.nn.Module:
         """What a pipeline asks its network for, such as the width of a transformer."""
         try:
@@ -81,7 +127,7 @@ class Denoiser(torch.nn.Module):
 
     def first_states(self) -> dict[str, torch.Tensor]:
         """What a pipeline is told of the pictures' texts: of each, the first row at the first step."""
-        return stack([conditioning.rows[0].at(1) for conditioning in self.conditionings])
+        return _stack([conditioning.rows[0].at(1) for conditioning in self.conditionings])
 
     def forward(self, sample: torch.Tensor, timestep: torch.Tensor, **arguments: object) -> tuple[torch.Tensor]:
         """The prediction for the pictures of the run, as diffusers' pipelines ask for it.
@@ -126,7 +172,7 @@ class Denoiser(torch.nn.Module):
 
         samples = spread(sample)
         timestep = self.family.timestep(timestep, len(samples))
-        inputs: Inputs = {**stack(rows), **self.family.network_inputs(arguments, spread)}
+        inputs: Inputs = {**_stack(rows), **self.family.network_inputs(arguments, spread)}
         if controls:
             added = self.family.control_inputs(controls, samples, timestep, inputs, unconditional, spread)
             inputs = {**inputs, **added}
@@ -172,3 +218,8 @@ def _weighted_sum(differences: torch.Tensor, conditioning: Conditioning) -> torc
     rows = zip(conditioning.rows, torch.split(differences, 1), strict=True)
     weighted = [difference * row.weight for row, difference in rows]
     return functools.reduce(torch.add, weighted)
+
+
+def _stack(rows: Sequence[States]) -> dict[str, torch.Tensor]:
+    """Rows of several pictures, one after the other, as the network takes them."""
+    return {name: torch.cat([row[name] for row in rows]) for name in rows[0]}

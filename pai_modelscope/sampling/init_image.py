@@ -100,6 +100,10 @@ class InitImage:
         image, mask = self.canvas
         return nearest_size(image.crop(self.box(mask)) if mask else image, around=around)
 
+    def steps_taken(self, steps: int) -> int:
+        """How many of the steps are taken from it: a share of them, as diffusers counts."""
+        return min(int(steps * self.strength), steps)
+
     def finished_size(self, drawing: tuple[int, int]) -> tuple[int, int]:
         """Width and height of the finished picture: under a mask, the image's own."""
         width, height = self.image.image.size

@@ -4,7 +4,6 @@ import json
 from collections.abc import Mapping
 
 from pai_modelscope.images.infotext import format_infotext
-from pai_modelscope.sampling.adapter_session import tagged
 from pai_modelscope.sampling.controls import remembered
 from pai_modelscope.sampling.init_image import infotext_values
 from pai_modelscope.sampling.request import ResolvedRequest
@@ -37,4 +36,6 @@ def describe(request: ResolvedRequest, recommended: Mapping[str, object], more: 
         **more,
         "Version": f"pai_modelscope {__version__}",
     }
-    return format_infotext(tagged(request.prompt, request.loras), request.negative_prompt, values)
+    # A tag for every LoRA, as the WebUI writes it, those of the option `loras` included.
+    tags = "".join(f" <lora:{use.name}:{use.weight:g}>" for use in request.loras)
+    return format_infotext(request.plain_prompt + tags, request.negative_prompt, values)

@@ -9,9 +9,7 @@ from diffusers import DiffusionPipeline, SchedulerMixin
 from diffusers.image_processor import VaeImageProcessor
 from PIL import Image
 
-from pai_modelscope.errors import UserError
 from pai_modelscope.sampling.controls import Control
-from pai_modelscope.sampling.denoiser import Denoiser
 from pai_modelscope.sampling.init_image import Canvas, canvas
 from pai_modelscope.sampling.loaded_model import LoadedModel
 from pai_modelscope.sampling.request import ResolvedRequest
@@ -55,23 +53,20 @@ def _control_pictures(rows: Sequence[ResolvedRequest], start: Canvas | None) -> 
     return [torch.cat([drawn[control] for control in controls]) for controls in several]
 
 
-def open_pipeline(
-    model: LoadedModel, request: ResolvedRequest, denoiser: Denoiser, scheduler: SchedulerMixin
-) -> DiffusionPipeline:
-    """A pipeline for the request's task, which nobody else calls, over the model's parts; the denoiser predicts for it.
+def open_pipeline(model: LoadedModel, request: ResolvedRequest, scheduler: SchedulerMixin) -> DiffusionPipeline:
+    """A pipeline for what the request starts from, which nobody else calls, over the model's parts.
 
     The scheduler is its own, too: it is told whether noise is all that the picture starts from.
     """
-    if request.task == "text":
+    start, steps = request.init_image, request.num_inference_steps
+    if start is None:
         pipe = copy.copy(model.pipe)
     else:
-        pipeline = model.family.pipeline_class(request.task)
+        pipeline = model.family.pipeline_class("image" if start.mask is None and start.outpaint is None else "mask")
         pipe = pipeline(**model.pipe.components, requires_safety_checker=False)
         pipe.set_progress_bar_config(disable=True)
-    scheduler.from_noise = request.steps_run >= request.num_inference_steps
+    scheduler.from_noise = start is None or start.steps_taken(steps) >= steps
     pipe.scheduler = scheduler
-    setattr(pipe, model.family.network, denoiser)
-    denoiser.evaluations = lambda: pipe.num_timesteps
     return pipe
 
 
@@ -85,23 +80,3 @@ def _as_tensor(picture: Image.Image) -> torch.Tensor:
 
 def _as_drawn(picture: Image.Image) -> Image.Image:
     return picture
-
-
-def out_of_memory(error: Exception, rows: int, request: ResolvedRequest) -> Exception:
-    """What to raise for an error of the drawing itself."""
-    if isinstance(error, torch.OutOfMemoryError) or "allocate memory" in str(error):
-        return UserError(
-            f"Not enough memory for {rows} pictures of {request.width}x{request.height} at once: choose a smaller size "
-            "or batch_size=1."
-        )
-    return error
-
-
-def no_picture(dtype: torch.dtype, request: ResolvedRequest) -> UserError:
-    """What to raise for numbers that are infinite or none."""
-    half = dtype != torch.float32
-    weights = f"overflow in {str(dtype).removeprefix('torch.')}: try float32" if half else "are damaged: get them again"
-    causes = [f"the model's weights {weights}"]
-    if names := ", ".join(use.name for use in request.loras):
-        causes.insert(0, f"a LoRA ({names}) is damaged or too strong: leave it out, or lower its weight")
-    return UserError(f"What was drawn is no picture, but numbers that are not finite: {'; or '.join(causes)}.")

@@ -29,7 +29,7 @@ from pai_modelscope.sampling.schedulers import scheduler_name
 from pai_modelscope.sampling.seeds import SeedSource, deal_seeds
 from pai_modelscope.sampling.upscale import Upscale, resolve_upscale
 from pai_modelscope.text.characters import problem_of_text, shorten
-from pai_modelscope.text.prompt_tags import split_loras
+from pai_modelscope.text.prompt import DrawingPass, Prompt, read_prompt
 
 Text = str | Mapping[str, object] | GenerationRequest
 OPTIONS = tuple(field.name for field in dataclasses.fields(GenerationOptions))
@@ -79,24 +79,18 @@ class ModelLimits:
 
 
 @dataclass(frozen=True)
-class DrawingPass:
-    """One pass over a picture: its steps, and those of the pass before it, which its prompts count on from."""
-
-    steps: int
-    before: int | None = None
-
-
-@dataclass(frozen=True)
 class ResolvedRequest:
     """One picture to draw, everything decided. `index`: its place in the call.
 
     `prompt`: as the user wrote it, or as it was made of the poem, with what was `added` to beautify it.
+    `passes`: those in which it is drawn: one, and another where it is drawn over at a larger size.
     """
 
     index: int
     prompt: str
     plain_prompt: str  # without the tags that name LoRAs
     negative_prompt: str
+    passes: tuple[DrawingPass, ...]
     seed: int
     num_inference_steps: int
     guidance_scale: float
@@ -119,39 +113,6 @@ class ResolvedRequest:
     poem: str | None = None
     reading: PoemReading | None = None  # of the poem
     added: tuple[str, ...] = ()  # to the prompt
-
-    @property
-    def steps_run(self) -> int:
-        """The steps that are taken: from an initial image, a share of them, as diffusers counts."""
-        steps = self.num_inference_steps
-        return steps if self.init_image is None else min(int(steps * self.init_image.strength), steps)
-
-    @property
-    def passes(self) -> tuple[DrawingPass, ...]:
-        """The passes in which it is drawn: one, and another where it is drawn over at a larger size."""
-        first = DrawingPass(self.steps_run)
-        if self.upscale is None or self.upscale.upscaler != "hires":
-            return (first,)
-        return first, DrawingPass(int(self.num_inference_steps * self.upscale.strength), first.steps)
-
-    @property
-    def task(self) -> Task:
-        """What it is made from, ControlNets aside."""
-        start = self.init_image
-        return "text" if start is None else "image" if start.mask is None and start.outpaint is None else "mask"
-
-    @property
-    def shared(self) -> tuple[object, ...]:
-        """What pictures of one batch have in common."""
-        return *(getattr(self, name) for name in _OF_A_BATCH), tuple(control.use for control in self.controls)
-
-
-_OF_ONE_PICTURE = {"index", "prompt", "plain_prompt", "negative_prompt", "seed", "first", "controls"} | {
-    "poem",
-    "reading",
-    "added",
-}
-_OF_A_BATCH = [name for name in ResolvedRequest.__dataclass_fields__ if name not in _OF_ONE_PICTURE]
 
 
 @dataclass(frozen=True)
@@ -273,15 +234,16 @@ def resolve(call: Call | Sequence[GenerationRequest], limits: ModelLimits) -> li
     """
     call = call if isinstance(call, Call) else Call(call)
     images = Images(call.images)
-    drafts = [_draft(request, place, call, limits, images) for place, request in enumerate(call.requests)]
     faults = [*call.faults.get(None, ()), *_value_faults(_merged(GenerationRequest(), call.shared, limits), limits)]
     shared = {fault.message for fault in faults}
+    drafts = [_draft(request, place, call, limits, images) for place, request in enumerate(call.requests)]
     for number, draft in enumerate(drafts, 1):
         of_this = [fault for fault in draft.faults if fault.message not in shared]
         faults += [_numbered(fault, number) for fault in of_this] if len(drafts) > 1 else of_this
     if faults:
         raise UserError.of(faults)
-    counts = [draft.values.num_images_per_prompt or 1 for draft in drafts]
+    drawn = [(draft.first, draft.beautify) for draft in drafts if draft.first is not None]
+    counts = [first.num_images_per_prompt for first, _ in drawn]
     if sum(counts) > bounds.PICTURES:
         message = f"{sum(counts)} pictures are asked for; valid are up to {bounds.PICTURES} in one call"
         raise UserError(message, [Fault("num_images_per_prompt", message, f"up to {bounds.PICTURES} in one call")])
@@ -290,84 +252,80 @@ def resolve(call: Call | Sequence[GenerationRequest], limits: ModelLimits) -> li
     ]
     seeds = deal_seeds(sources, counts, (call.shared.seed, call.generators.get(None)))
     indices = itertools.count()
-    return [
-        draft.picture(next(indices), seed, limits, first=number == 0)
-        for draft, own_seeds in zip(drafts, seeds, strict=True)
-        for number, seed in enumerate(own_seeds)
-    ]
+    pictures = []
+    for (first, beautified), dealt in zip(drawn, seeds, strict=True):
+        for number, seed in enumerate(dealt):
+            picture = dataclasses.replace(first, index=next(indices), seed=seed, first=number == 0)
+            pictures.append(_beautified(picture, limits) if beautified else picture)
+    return pictures
 
 
 @dataclass(frozen=True)
 class _Draft:
-    """A request with every default in its place, what follows from its values, and what is wrong with them."""
+    """What becomes of a request: what is wrong with it, and its first picture where nothing is."""
 
-    prompt: str
-    plain_prompt: str
-    reading: PoemReading | None
-    values: GenerationRequest
     faults: list[Fault]
-    init_image: InitImage | None
-    controls: tuple[Control, ...]
-    loras: tuple[AdapterUse, ...]
-    embeddings: tuple[str, ...]
-    upscale: Upscale | None
-    size: tuple[int, int]  # width and height
-
-    def picture(self, index: int, seed: int, limits: ModelLimits, first: bool) -> ResolvedRequest:
-        """One picture of a draft without faults."""
-        values, prompt, plain_prompt = self.values, self.prompt, self.plain_prompt
-        added: tuple[str, ...] = ()
-        if values.beautify:
-            beautified = beautify(prompt, seed, limits.learned)
-            prompt, added = beautified.prompt, beautified.added
-            plain_prompt = split_loras(prompt)[0]
-        return ResolvedRequest(
-            index=index,
-            prompt=prompt,
-            plain_prompt=plain_prompt,
-            negative_prompt=_there(values.negative_prompt),
-            seed=seed,
-            num_inference_steps=_there(values.num_inference_steps),
-            guidance_scale=float(_there(values.guidance_scale)),
-            guidance_rescale=float(_there(values.guidance_rescale)),
-            width=self.size[0],
-            height=self.size[1],
-            scheduler=_known_scheduler(values.scheduler, limits),
-            clip_skip=values.clip_skip,
-            batch_size=values.batch_size,
-            batch_pos=values.batch_pos,
-            init_image=self.init_image,
-            resize=cast(How, values.resize),
-            controls=self.controls,
-            loras=self.loras,
-            embeddings=self.embeddings,
-            upscale=self.upscale,
-            num_images_per_prompt=_there(values.num_images_per_prompt),
-            output_type=_there(values.output_type),
-            first=first,
-            poem=values.poem,
-            reading=self.reading,
-            added=added,
-        )
+    first: ResolvedRequest | None = None
+    beautify: bool = False
 
 
 def _draft(request: GenerationRequest, place: int, call: Call, limits: ModelLimits, images: Images) -> _Draft:
     values = _merged(request, call.shared, limits)
-    form = list(call.faults.get(place, ()))
-    prompt = request.prompt
-    if not form and (problem := problem_of_text(prompt)):
-        form, prompt = [Fault("prompt", f"the text {problem}")], ""
-    faults = _value_faults(values, limits)
-    reading = None
+    form = call.faults.get(place, ())
+    faults = [*form, *_value_faults(values, limits)]
+    prompt, reading = request.prompt, None
     if values.poem is not None and not form:
         prompt, reading = _of_poem(prompt, values.poem, limits, faults)
     elif not form and not prompt.strip() and values.mask is None:  # under a mask, the picture around it says enough
         faults.append(Fault("prompt", "the text is empty: say in Chinese what to draw"))
     asked = {name for name in OPTIONS if any(getattr(layer, name) is not None for layer in (request, call.shared))}
     controls, init_image, upscale, size = _images(values, asked, limits, images, faults)
-    plain_prompt, loras, embeddings = _adapters(prompt, values, limits, faults)
-    form += faults
-    return _Draft(prompt, plain_prompt, reading, values, form, init_image, controls, loras, embeddings, upscale, size)
+    steps = [] if faults else _steps(values, init_image, upscale)
+    read, loras = _texts(prompt, values, steps, limits, faults)
+    embeddings: tuple[str, ...] = ()
+    try:
+        embeddings = resolve_embeddings(values.embeddings or ())
+    except UserError as error:
+        faults += _of_field("embeddings", error)
+    if faults:
+        return _Draft(faults)
+    first = ResolvedRequest(
+        index=0,
+        prompt=prompt,
+        plain_prompt=read.plain,
+        negative_prompt=_there(values.negative_prompt),
+        passes=read.passes,
+        seed=0,
+        num_inference_steps=_there(values.num_inference_steps),
+        guidance_scale=float(_there(values.guidance_scale)),
+        guidance_rescale=float(_there(values.guidance_rescale)),
+        width=size[0],
+        height=size[1],
+        scheduler=_known_scheduler(values.scheduler, limits),
+        clip_skip=values.clip_skip,
+        batch_size=values.batch_size,
+        batch_pos=values.batch_pos,
+        init_image=init_image,
+        resize=cast(How, values.resize),
+        controls=controls,
+        loras=loras,
+        embeddings=embeddings,
+        upscale=upscale,
+        num_images_per_prompt=_there(values.num_images_per_prompt),
+        output_type=_there(values.output_type),
+        poem=values.poem,
+        reading=reading,
+    )
+    return _Draft([], first, bool(values.beautify))
+
+
+def _beautified(request: ResolvedRequest, limits: ModelLimits) -> ResolvedRequest:
+    """With what the prompt leaves open: its seed chooses, so that each picture of a text has words of its own."""
+    made = beautify(request.prompt, request.seed, limits.learned)
+    read = read_prompt(made.prompt, request.negative_prompt, [drawing.steps for drawing in request.passes])
+    return dataclasses.replace(
+        request, prompt=made.prompt, plain_prompt=read.plain, passes=read.passes, added=made.added
+    )
 
 
 def _of_poem(prompt: str, poem: str, limits: ModelLimits, faults: list[Fault]) -> tuple[str, PoemReading | None]:
@@ -388,7 +346,10 @@ def _of_poem(prompt: str, poem: str, limits: ModelLimits, faults: list[Fault]) -
 
 
 def _merged(request: GenerationRequest, shared: GenerationRequest, limits: ModelLimits) -> GenerationRequest:
-    """Every option at its value: the request's own, else the call's, else the model folder's, else the default."""
+    """Every option at its value: the request's own, else the call's, else the model folder's, else the default.
+
+    The prompt is no option and stays out.
+    """
     defaults = {field.name: field.default for field in _FIELDS}
     model = {"height": limits.height, "width": limits.width, "scheduler": limits.scheduler}
     merged: dict[str, object] = {}
@@ -396,7 +357,7 @@ def _merged(request: GenerationRequest, shared: GenerationRequest, limits: Model
         merged |= {name: value for name, value in layer.items() if value is not None}
     values = {field.name: _plain(field, merged.get(field.name)) for field in _FIELDS}
     make = cast(Callable[..., GenerationRequest], GenerationRequest)
-    return make(prompt=request.prompt, **values)
+    return make(**values)
 
 
 def _plain(field: "dataclasses.Field[object]", value: object) -> object:
@@ -466,23 +427,33 @@ def _task_faults(values: GenerationRequest, limits: ModelLimits) -> list[Fault]:
     return faults
 
 
-def _adapters(
-    prompt: str, values: GenerationRequest, limits: ModelLimits, faults: list[Fault]
-) -> tuple[str, tuple[AdapterUse, ...], tuple[str, ...]]:
-    """The prompt without the tags of its LoRAs, the LoRAs, and the embeddings. What is wrong is added to `faults`."""
-    plain_prompt = prompt
-    loras: tuple[AdapterUse, ...] = ()
-    embeddings: tuple[str, ...] = ()
+def _texts(
+    prompt: str,
+    values: GenerationRequest,
+    steps: Sequence[int],
+    limits: ModelLimits,
+    faults: list[Fault],
+) -> tuple[Prompt, tuple[AdapterUse, ...]]:
+    """The prompt as its passes of so many steps draw it, and the LoRAs. What is wrong is added to `faults`."""
     try:
-        plain_prompt, loras = resolve_loras(prompt, values.loras, limits.loras)
-        faults += _lcm_faults(values.scheduler, loras, limits)
+        read = read_prompt(prompt, _there(values.negative_prompt), steps)
+    except UserError as error:
+        faults += _of_field("prompt", error)
+        return Prompt(prompt, {}, ()), ()
+    try:
+        loras = resolve_loras(read.loras, values.loras, limits.loras)
     except UserError as error:
         faults += _of_field("loras", error)
-    try:
-        embeddings = resolve_embeddings(values.embeddings or ())
-    except UserError as error:
-        faults += _of_field("embeddings", error)
-    return plain_prompt, loras, embeddings
+        return read, ()
+    faults += _lcm_faults(values.scheduler, loras, limits)
+    return read, loras
+
+
+def _steps(values: GenerationRequest, init_image: InitImage | None, upscale: Upscale | None) -> list[int]:
+    """The steps of each pass over a picture: one, and another where it is drawn over at a larger size."""
+    steps = _there(values.num_inference_steps)
+    first = steps if init_image is None else init_image.steps_taken(steps)
+    return [first] if upscale is None or upscale.upscaler != "hires" else [first, int(steps * upscale.strength)]
 
 
 def _value_faults(values: GenerationRequest, limits: ModelLimits) -> list[Fault]:

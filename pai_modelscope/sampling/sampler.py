@@ -31,10 +31,10 @@ from pai_modelscope.sampling.denoiser import Denoiser, Guidance
 from pai_modelscope.sampling.heat_map import HeatMap, draw_heat_map
 from pai_modelscope.sampling.loaded_model import LoadedModel
 from pai_modelscope.sampling.metadata import describe
-from pai_modelscope.sampling.pipeline_selection import no_picture, open_pipeline, out_of_memory, pipeline_inputs
+from pai_modelscope.sampling.pipeline_selection import open_pipeline, pipeline_inputs
 from pai_modelscope.sampling.progress import Callback, Progress
 from pai_modelscope.sampling.prompt_check import PromptCheck, WordFinder, check_prompt
-from pai_modelscope.sampling.request import DrawingPass, ModelLimits, ResolvedRequest, Text, read_call, resolve
+from pai_modelscope.sampling.request import ModelLimits, ResolvedRequest, Text, read_call, resolve
 from pai_modelscope.sampling.safety import SafetyCheck, build_safety
 from pai_modelscope.sampling.schedulers import build_scheduler, own_name
 from pai_modelscope.sampling.settings import check_types, own_settings
@@ -186,16 +186,18 @@ class Sampler:
         """
         if callback is not None and not callable(callback):
             raise UserError(f"callback is {short_repr(callback)}; give a function of step and total")
-        requests = resolve(read_call(texts, options), self.limits)
+        call = read_call(texts, options)
+        requests = resolve(call, self.limits)
         # What can't be loaded is said before anything is drawn.
         requests = [replace(request, loras=self._adapters.open(request.loras)) for request in requests]
         uses = [use for request in requests for use in request.loras]
         vocabulary = self._adapters.vocabulary([file for request in requests for file in request.embeddings], uses)
         for name in dict.fromkeys(control.model for request in requests for control in request.controls):
             self._controlnets[name]
-        call_texts = CallTexts(self.model.family, vocabulary)
+        call_texts = CallTexts(self.model, vocabulary)
         call_texts.check([request for request in requests if request.first or request.added])
-        return self._run(self._batches(requests, call_texts), call_texts, callback)
+        batches = self._batches(requests, call_texts)
+        return self._run(batches, call_texts, callback)
 
     @property
     def limits(self) -> ModelLimits:
@@ -260,7 +262,7 @@ class Sampler:
         for request in requests:
             size = _size(request, usual)
             shape = texts.shape(request) if size > 1 else ()
-            groups.setdefault((shape, *request.shared), []).append(request)
+            groups.setdefault((shape, *_shared(request)), []).append(request)
         batches = []
         for group in groups.values():
             size = _size(group[0], usual)
@@ -305,25 +307,27 @@ class Sampler:
         start = enlarged(image, request.upscale)
         width, height = start.image.image.size
         second = replace(request, init_image=start, width=width, height=height)
-        return self._denoise([second], texts, progress, request.passes[1])[0]
+        return self._denoise([second], texts, progress, 1)[0]
 
     @torch.no_grad()
     def _denoise(
-        self, rows: list[ResolvedRequest], texts: CallTexts, progress: Progress, drawing: DrawingPass | None = None
+        self, rows: list[ResolvedRequest], texts: CallTexts, progress: Progress, number: int = 0
     ) -> list[Image.Image]:
-        """`drawing`: the pass, None for the first."""
-        request, drawing = rows[0], drawing or rows[0].passes[0]
-        with AdapterSession(self._adapters, request.loras, texts.vocabulary) as session:
-            conditionings = texts.condition(rows, drawing, session)
+        """One pass over the pictures of a batch; `number`: which, from 0."""
+        request = rows[0]
+        with AdapterSession(self._adapters, request.loras):
+            scheduler = build_scheduler(request.scheduler, self._own)
             prepared = pipeline_inputs(rows)
+            pipe = open_pipeline(self.model, request, scheduler)
+            conditionings = texts.condition(rows, number)
             controls = []
             for control, pictures in zip(request.controls, prepared.control_pictures, strict=True):
                 network = self._controlnets[control.model]
                 pictures = pictures.to(network.device, network.dtype)  # here, not again in every step
                 controls.append(NetworkControl(network, pictures, control.scale, control.start, control.end))
             guidance = Guidance(request.guidance_scale, request.guidance_rescale)
-            denoiser = Denoiser(self.model, conditionings, guidance, controls, steps=drawing.steps)
-            pipe = open_pipeline(self.model, request, denoiser, build_scheduler(request.scheduler, self._own))
+            denoiser = Denoiser(self.model, conditionings, guidance, controls, steps=request.passes[number].steps)
+            denoiser.stand_in(pipe)
             try:
                 images = pipe(
                     **self.model.family.prompt_arguments(denoiser.first_states()),
@@ -336,9 +340,9 @@ class Sampler:
                     **prepared.inputs,
                 ).images
             except (torch.OutOfMemoryError, RuntimeError) as error:
-                raise out_of_memory(error, len(rows), request) from error
+                raise _out_of_memory(error, len(rows), request) from error
         if not np.isfinite(images).all():
-            raise no_picture(self.pipe.dtype, request)
+            raise _no_picture(self.pipe.dtype, request)
         return [prepared.finish(picture) for picture in self.pipe.numpy_to_pil(images)]
 
     def _infotext(self, request: ResolvedRequest, vocabulary: Vocabulary, size: int, row: int) -> str:
@@ -354,6 +358,39 @@ class Sampler:
         return describe(request, self.recommended, values)
 
 
+_OF_ONE_PICTURE = {"index", "prompt", "plain_prompt", "negative_prompt", "passes", "seed", "first", "controls"} | {
+    "poem",
+    "reading",
+    "added",
+}
+_OF_A_BATCH = [name for name in ResolvedRequest.__dataclass_fields__ if name not in _OF_ONE_PICTURE]
+
+
+def _shared(request: ResolvedRequest) -> tuple[object, ...]:
+    """What pictures of one batch have in common."""
+    return *(getattr(request, name) for name in _OF_A_BATCH), tuple(control.use for control in request.controls)
+
+
 def _size(request: ResolvedRequest, usual: int) -> int:
     """How many pictures like this one are denoised at once."""
     return 1 if request.batch_pos is not None else request.batch_size or usual
+
+
+def _out_of_memory(error: Exception, rows: int, request: ResolvedRequest) -> Exception:
+    """What to raise for an error of the drawing itself."""
+    if isinstance(error, torch.OutOfMemoryError) or "allocate memory" in str(error):
+        return UserError(
+            f"Not enough memory for {rows} pictures of {request.width}x{request.height} at once: choose a smaller size "
+            "or batch_size=1."
+        )
+    return error
+
+
+def _no_picture(dtype: torch.dtype, request: ResolvedRequest) -> UserError:
+    """What to raise for numbers that are infinite or none."""
+    half = dtype != torch.float32
+    weights = f"overflow in {str(dtype).removeprefix('torch.')}: try float32" if half else "are damaged: get them again"
+    causes = [f"the model's weights {weights}"]
+    if names := ", ".join(use.name for use in request.loras):
+        causes.insert(0, f"a LoRA ({names}) is damaged or too strong: leave it out, or lower its weight")
+    return UserError(f"What was drawn is no picture, but numbers that are not finite: {'; or '.join(causes)}.")

@@ -1,7 +1,8 @@
 """What a text is made of: half characters and endless texts are refused, characters that nobody sees are left out."""
 
+import re
+
 from pai_modelscope import limits
-from pai_modelscope.config.option import half_characters
 from pai_modelscope.errors import UserError
 
 # Zero-width spaces and joiners, soft hyphens, marks of the writing's direction (Unicode's category Cf). They come with
@@ -10,12 +11,14 @@ _INVISIBLE = dict.fromkeys(
     [0x00AD, 0x061C, 0x180E, *range(0x200B, 0x2010), *range(0x202A, 0x202F), *range(0x2060, 0x2070), 0xFEFF]
 )
 
+_HALVES = re.compile("[\ud800-\udfff]")  # lone surrogates, which no encoding can write
+
 
 def problem_of_text(text: str) -> str | None:
     """Say in one phrase why no tokenizer can read a text: a half character, or too many; None if it can."""
     if len(text) > limits.PROMPT_CHARACTERS:
         return f"{shorten(text)!r} has {len(text)} characters; valid are up to {limits.PROMPT_CHARACTERS}: shorten it"
-    if half_characters(text):
+    if _HALVES.search(text):
         return f"{shorten(text)!r} holds half a character: give UTF-8"
     return None
 

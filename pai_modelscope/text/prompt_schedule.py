@@ -111,9 +111,8 @@ def prompt_schedule(prompt: str, steps: int, steps_before: int | None = None) ->
         UserError: more than `limits.PROMPT_BRACKETS` open at once, or so long and changing so often that all its
             texts together would be more than `limits.PROMPT_TEXTS_CHARACTERS`.
     """
-    nodes = _read(prompt)
-    constructs = list(_constructs(nodes or []))
-    if nodes is None or not constructs:
+    nodes, constructs = _read(prompt)
+    if not constructs:
         return ((steps, prompt),)
     before = steps_before or 0
     changes = sorted({_step(node.when, steps, before) for node in constructs if isinstance(node, _Editing)})
@@ -138,7 +137,7 @@ def prompt_schedule(prompt: str, steps: int, steps_before: int | None = None) ->
 
 def count_constructs(prompt: str) -> Constructs:
     """Count the constructs of a prompt that change over the steps."""
-    constructs = [node for text in AND.split(prompt) for node in _constructs(_read(text) or [])]
+    constructs = [node for text in AND.split(prompt) for node in _read(text)[1]]
     editing = sum(isinstance(node, _Editing) for node in constructs)
     return Constructs(editing, len(constructs) - editing)
 
@@ -193,12 +192,13 @@ class _Bracket:
         return [self.nodes[start:end] for start, end in zip(starts, [*self.separators, len(self.nodes)], strict=True)]
 
 
-def _read(prompt: str) -> list[_Node] | None:
-    """The prompt with its constructs; None where the grammar can't read it.
+def _read(prompt: str) -> tuple[list[_Node], list[_Editing | _Alternation]]:
+    """The prompt, and all in it that changes with the steps, nested or not; nothing where the grammar can't read it.
 
     A bracket holds only what is whole: one that holds a stray sign is stray itself, and so are all around it.
     """
     nodes: list[_Node] = []
+    constructs: list[_Editing | _Alternation] = []
     stack: list[_Bracket] = []
 
     def give_up() -> bool:
@@ -213,7 +213,7 @@ def _read(prompt: str) -> list[_Node] | None:
         token = match[0]
         sign = _SIGNS.get(token, "")
         if sign == "\\" or (sign == "|" and not (stack and _SIGNS[stack[-1].sign] == "[")):
-            return None
+            return [], []
         if sign and sign in "([":
             stack.append(_Bracket(token))
             if len(stack) > limits.PROMPT_BRACKETS:
@@ -222,16 +222,18 @@ def _read(prompt: str) -> list[_Node] | None:
             closed = stack[-1].closed(token) if stack else None
             if closed is None:
                 if not give_up():
-                    return None
+                    return [], []
                 nodes.append(token)
             else:
                 stack.pop()
+                if isinstance(closed, _Editing | _Alternation):
+                    constructs.append(closed)
                 (stack[-1].nodes if stack else nodes).append(closed)
         elif stack:
             stack[-1].add(token)
         else:
             nodes.append(token)
-    return nodes if give_up() else None
+    return (nodes, constructs) if give_up() else ([], [])
 
 
 def _number(nodes: Sequence[_Node]) -> str | None:
@@ -247,20 +249,6 @@ def _step(when: str, steps: int, before: int) -> int:
     number = float(when)
     number = (number - (1 if before else 0)) * steps if "." in when else number - before
     return math.trunc(max(-1.0, min(float(steps), number)))
-
-
-def _constructs(nodes: Sequence[_Node]) -> Iterator[_Editing | _Alternation]:
-    """All that change with the steps, nested ones included; nesting is bounded by `limits.PROMPT_BRACKETS`."""
-    for node in nodes:
-        if isinstance(node, _Editing):
-            yield node
-            yield from _constructs([*node.before, *node.after])
-        elif isinstance(node, _Alternation):
-            yield node
-            for option in node.options:
-                yield from _constructs(option)
-        elif isinstance(node, list):
-            yield from _constructs(node)
 
 
 def _pieces(nodes: Sequence[_Node], step: int, steps: int, before: int) -> Iterator[str]:

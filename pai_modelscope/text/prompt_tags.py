@@ -3,7 +3,7 @@
 import math
 import re
 
-from pai_modelscope.errors import UserError
+from pai_modelscope.errors import Fault, UserError
 from pai_modelscope.text.characters import visible
 
 _ANGLES = re.compile(r"<[^<>]*+>")
@@ -25,7 +25,7 @@ def split_loras(prompt: str) -> tuple[str, dict[str, float]]:
             continue
         name, weight = tag[1].strip(), _weight(tag)
         if name in weights:
-            raise UserError(f"the LoRA {name!r} is named twice in the prompt: give it once, with the weight you mean")
+            raise _wrong(f"the LoRA {name!r} is named twice in the prompt: give it once, with the weight you mean")
         weights[name] = weight
         pieces.append(prompt[end : match.start()].rstrip(" ,，"))
         end = match.end()
@@ -46,5 +46,9 @@ def _weight(tag: re.Match[str]) -> float:
     except ValueError:
         weight = math.nan
     if not math.isfinite(weight) or "_" in number:
-        raise UserError(f"{tag[0]} has no weight that is a number: write <lora:{tag[1].strip()}:0.8>")
+        raise _wrong(f"{tag[0]} has no weight that is a number: write <lora:{tag[1].strip()}:0.8>")
     return weight
+
+
+def _wrong(message: str) -> UserError:
+    return UserError(message, [Fault("loras", message)])

@@ -42,11 +42,11 @@ def foreign_syntax(text: str, known: Sequence[str] = (), *, negative: bool = Fal
     negative prompt.
     """
     plain = unicodedata.normalize("NFKC", visible(text))
-    counts = Counter(_in_brackets(plain))
+    counts, wildcards = Counter(_in_brackets(plain)), _wildcards(plain)
     drawn = count_constructs(text)
     counts.subtract({EDITING: drawn.editing, ALTERNATION: drawn.alternation})
     counts[AND] += len(_AND.findall(plain)) - (0 if negative else len(JOINED.findall(text)))
-    counts[WILDCARD] += _wildcards(plain)
+    counts[WILDCARD] += wildcards
     for tag in _TAG.finditer(plain):
         if tag[0] not in known and tag[1].lower() not in ("lora", "lyco"):
             counts[f"<{tag[1].lower()}:...>"] += 1

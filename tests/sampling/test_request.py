@@ -168,3 +168,9 @@ def test_one_picture_for_many_texts_is_opened_once():
     call = read_call([{"text": "猫", "image": picture}, {"text": "狗", "image": picture}], {"seed": 1})
     first, second = resolve(call, LIMITS)
     assert first.init_image and second.init_image and first.init_image.image is second.init_image.image
+
+
+def test_a_prompt_that_no_pass_can_draw_is_a_fault_of_its_text():
+    with pytest.raises(UserError, match=r"^text 2: The text .* joins 40 texts by AND; valid are up to 32") as caught:
+        resolve(read_call(["猫", " AND ".join("猫" * 40)], {}), LIMITS)
+    assert [fault.field for fault in caught.value.faults] == ["prompt"]
