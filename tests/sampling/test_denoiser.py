@@ -269,7 +269,8 @@ def test_rescale_reaches_a_changing_prompt(sampler, plain):
     assert np.array_equal(array(sampler("[熊猫:老虎:0.5]", **options)[0]), expected)
 
 
-@pytest.mark.parametrize("scheduler", ["Heun", "PNDM", "DPM2"])
+# Heun and DPM2 both evaluate twice a step.
+@pytest.mark.parametrize("scheduler", ["Heun", "PNDM", pytest.param("DPM2", marks=pytest.mark.slow)])
 def test_steps_count_whatever_the_scheduler_evaluates(sampler, scheduler):
     """A change after the last step is none, one before the last is one; both by number and by share."""
     options = {**QUICK, "scheduler": scheduler}
