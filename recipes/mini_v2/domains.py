@@ -118,7 +118,9 @@ def composition(work: Path, seed: int, size: tuple[int, int]) -> Drawn:
     """Two to four things of the art that the base UNet may see, on plain grounds, on scenes, in surreal ones."""
     made = paint_composition(seed, size, library(work))
     seen, scene = made.facts, made.facts.scene
-    things = {group.word: group.count for group in (*seen.groups, *([seen.holder] if seen.holder else []))}
+    things: dict[str, int] = {}
+    for group in (*seen.groups, *([seen.holder] if seen.holder else [])):
+        things[group.word] = things.get(group.word, 0) + group.count  # a large cat and a small one are two
     facts: dict[str, Fact] = {"kind": seen.kind, "style": seen.style, "ground": seen.ground, "things": things}
     facts |= {"relation": seen.relation, "design": seen.design, **({"scene": scene.style} if scene else {})}
     return Drawn(made.image, composition_captions(made, np.random.default_rng([seed, 2])), facts)

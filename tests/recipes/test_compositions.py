@@ -24,6 +24,7 @@ from recipes.compositions.surreal import DESIGNS
 from recipes.landscapes.scene import Scene
 from recipes.landscapes.styles import STYLES
 from recipes.mini.dataset.splits import HELD_CONCEPTS
+from recipes.mini_v2 import domains
 
 SIZE = (128, 128)
 NAMES = (
@@ -257,6 +258,18 @@ def test_a_surreal_design_is_painted_and_captioned_in_several_ways(art, design):
     for seed in range(4):
         for text in texts(one, seed).values():
             assert any(told in text for told in one.facts.texts), text
+
+
+def test_facts_of_the_domain_count_all_things(tmp_path, art, monkeypatch):
+    monkeypatch.setattr(domains, "library", lambda work: art)
+    for seed in range(40):
+        if wish_of(seed).kind == "size":
+            drawn = domains.DOMAINS["compositions"](tmp_path, seed, SIZE)
+            assert sum(drawn.facts["things"].values()) == 2
+    one = paint(1, SIZE, art, kind="surreal", design="气球带走的房子")
+    words = {group.word: group.count for group in one.facts.groups}
+    assert words["房子"] == 1 and words["气球"] in (3, 4)
+    assert any(NUMBERS[words["气球"]] + "个气球" in text for text in one.facts.texts)
 
 
 def test_there_are_ten_surreal_designs_and_more():

@@ -62,5 +62,7 @@ def compose(wish: Wish, size: tuple[int, int], art: Library, rng: np.random.Gene
     disc = "明月" if "月" in told.group.word and facts.night else disc_seen(scene, image)
     if disc in ("巨月", "月亮"):  # it does not tell an evening from a night
         disc = ""
-    made = Facts(wish.kind, hand, "", (told.group,), scene=facts, design=design.name, disc=disc, texts=told.texts)
+    made = Facts(
+        wish.kind, hand, "", (told.group, *told.others), scene=facts, design=design.name, disc=disc, texts=told.texts
+    )
     return Made(image, things, made)

@@ -25,6 +25,7 @@ class Told:
     most: float = 0.15
     names: tuple[str, ...] = ()
     cut: bool = False  # it may go on beyond the picture
+    others: tuple[Group, ...] = ()  # what is there beside the group that the design is of
 
 
 @dataclass(frozen=True)

@@ -89,6 +89,7 @@ def _giant_flower(scene: Scene, pieces: list[Piece]) -> Told | None:
         ),
         since(scene, before, flower.noun.word) + since(scene, before, house.noun.word),
         group(flower),
+        others=(group(house),),
     )
 
 
@@ -121,6 +122,7 @@ def _giant_on_meadow(scene: Scene, pieces: list[Piece]) -> Told | None:
         ),
         since(scene, before, giant.noun.word) + since(scene, before, small.noun.word),
         group(giant),
+        others=(group(small),),
     )
 
 
@@ -196,6 +198,7 @@ def _in_a_bottle(scene: Scene, pieces: list[Piece]) -> Told | None:
         ),
         since(scene, before, "玻璃瓶"),
         Group("玻璃瓶", ("个",), 1),
+        others=(Group(word, (whole[1],), 1),),
     )
 
 
@@ -295,6 +298,7 @@ def _house_on_turtle(scene: Scene, pieces: list[Piece]) -> Told | None:
         since(scene, before, back.noun.word) + since(scene, before, house.noun.word),
         group(back),
         0.2,
+        others=(group(house),),
     )
 
 

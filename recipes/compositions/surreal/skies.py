@@ -131,6 +131,7 @@ def _moon_over_city(scene: Scene, pieces: list[Piece]) -> Told | None:
         Group("月亮", ("轮",), 1),
         0.42,
         names,
+        others=(Group(below, ("片" if below == "群山" else "座",), 1),),
     )
 
 
@@ -285,6 +286,7 @@ def _house_of_balloons(scene: Scene, pieces: list[Piece]) -> Told | None:
         ),
         since(scene, before, balloon.noun.word) + since(scene, before, house.noun.word),
         group(house),
+        others=(group(balloon, count),),
     )
 
 
@@ -367,6 +369,7 @@ def _stairs_to_moon(scene: Scene, pieces: list[Piece]) -> Told | None:
         [moon, stairs.number],
         Group("阶梯", ("道",), 1),
         0.3,
+        others=(Group("月亮", ("轮",), 1),),
     )
 
 
