@@ -1,12 +1,15 @@
 """The styles of landscapes: all paint every time and weather, repeatably, and each unlike the others."""
 
+from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
 import pytest
 
+from recipes.drawing.colour import brightness
 from recipes.landscapes.facts import TIMES, WEATHERS
 from recipes.landscapes.paint import paint
+from recipes.landscapes.parts import mist
 from recipes.landscapes.parts.ground import land
 from recipes.landscapes.parts.mountains import ridge
 from recipes.landscapes.scene import Scene
@@ -129,3 +132,25 @@ def test_a_seal_is_red_and_lies_in_a_corner():
     red, green = scene.rgb[0][scene.owner > 0], scene.rgb[1][scene.owner > 0]
     assert (red - green).mean() > 0.2
     assert all(np.ptp(at) < 0.1 * scene.side and not 0.2 < at.mean() / scene.side < 0.8 for at in (rows, columns))
+
+
+@pytest.mark.parametrize("style", ["扁平风景", "剪纸", "油画"])
+def test_bars_of_mist_pass_behind_houses_where_nothing_is_soft(style):
+    scene = Scene(paint(0, SIZE, style=style, place="lake").facts, SIZE, STYLES[style], np.random.default_rng(0))
+    scene.rgb[:] = 0.2
+    with scene.thing("民居", "房屋"):
+        scene.claim(np.ones((scene.height, scene.width // 2), np.float32))
+    for row in (0.3, 0.5, 0.7):
+        mist.band(scene, scene.height * row, scene.side * 0.2, 0.8, ink=(1.0, 1.0, 1.0))
+    house, beside = scene.rgb[:, :, : scene.width // 2], scene.rgb[:, :, scene.width // 2 :]
+    assert beside.max() > 0.5
+    assert (house.max() > 0.5) == (not STYLES[style].flat)
+
+
+def test_flat_rainy_nights_are_not_black():
+    facts = paint(0, SIZE, style="扁平风景", time="夜晚", weather="雨", place="lake").facts
+    for seed in range(6):
+        palette = STYLES["扁平风景"].palette(facts, np.random.default_rng(seed))
+        dry = STYLES["扁平风景"].palette(replace(facts, weather="晴"), np.random.default_rng(seed))
+        assert brightness(palette.grass_light) > brightness(dry.grass_light)
+        assert brightness(palette.sky[3]) - brightness(palette.near) > 0.12, "what is near stands before the sky"
