@@ -59,6 +59,8 @@ def run(args: argparse.Namespace) -> int:
                 for line in how_prompted(picture):
                     say(line)
                 show(folder.save(picture.image, f"seed{picture.seed}", picture.infotext))
+                if picture.scroll is not None:
+                    show(folder.save(picture.scroll, f"seed{picture.seed}-scroll", picture.infotext))
                 pictures.append(picture)
     except KeyboardInterrupt:
         say(f"stopped; {len(pictures)} finished pictures are kept in {folder.path}")

@@ -107,6 +107,11 @@ class GenerationOptions:
         None, help="lines of verse, from which the prompt is made where none is given", absent="none"
     )
     beautify: bool = option(False, help="add the style, season, light and composition that the prompt leaves open")
+    scroll: bool = option(False, help="mount the picture, with the poem, as a scroll of 3:1, beside the picture itself")
+    scroll_date: str | None = option(
+        None, help="what the scroll's signature says, up to 12 Chinese characters", absent="year and season of today"
+    )
+    scroll_seal: str | None = option(None, help="one to four Chinese characters on the scroll's seal", absent="派")
 
 
 Value = TypeVar("Value")
@@ -157,3 +162,6 @@ class GenerationRequest:
     upscale_strength: float | None = _as_declared("upscale_strength", None)
     poem: str | None = _as_declared("poem", None)
     beautify: bool | None = _as_declared("beautify", None)
+    scroll: bool | None = _as_declared("scroll", None)
+    scroll_date: str | None = _as_declared("scroll_date", None)
+    scroll_seal: str | None = _as_declared("scroll_seal", None)

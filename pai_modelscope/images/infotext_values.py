@@ -212,6 +212,8 @@ _READERS: dict[str, Callable[[str], dict[str, object]]] = {
     "Hires upscale": lambda text: {"upscale": factor(text), "upscaler": "hires"},
     "Hires denoising strength": lambda text: {"upscale_strength": number(text)},
     "Poem": lambda text: {"poem": text},
+    "Scroll date": lambda text: {"scroll": True, "scroll_date": text},
+    "Scroll seal": lambda text: {"scroll_seal": text},
     "Postprocess upscale by": lambda text: {"upscale": factor(text), "upscaler": "realesrgan"},
 }
 READ = frozenset(_READERS)

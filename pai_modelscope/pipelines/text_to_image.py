@@ -89,9 +89,9 @@ class PaiDiffusionPipeline(Pipeline):
 
         Returns {'output_imgs': [...], 'seeds': [...], 'infotext': [...], 'flagged': [...]}, each with one item a
         picture: BGR uint8 arrays of (height, width, 3), or PIL pictures for `output_type='pil'`; the seed that draws
-        it again; its parameters in A1111's form; whether the safety check objected to it. 'output' is what ModelScope's
-        contract of the task asks for, here 'output_imgs' again. For a list, one such dict a text, in order: as every
-        ModelScope pipeline does. An MsDataset gives a generator of them.
+        it again; its parameters in A1111's form; whether the safety check objected to it; with `scroll` also
+        'scrolls'. 'output' is what ModelScope's contract of the task asks for, here 'output_imgs' again. For a list,
+        one such dict a text, in order: as every ModelScope pipeline does. An MsDataset gives a generator of them.
         """
         if isinstance(input, MsDataset):
             return (self(text, **options) for text in input)
@@ -127,12 +127,15 @@ def _option(name: str, *sources: Mapping[str, object]) -> Any:
 
 def _result(pictures: "list[Picture]", output_type: str) -> Result:
     images = [picture.image if output_type == "pil" else _bgr(picture.image) for picture in pictures]
+    scrolls = [picture.scroll for picture in pictures if picture.scroll is not None]
+    mounted = {"scrolls": [scroll if output_type == "pil" else _bgr(scroll) for scroll in scrolls]} if scrolls else {}
     return {
         OutputKeys.OUTPUT_IMGS: images,
         OutputKeys.OUTPUT: images,
         "seeds": [picture.seed for picture in pictures],
         "infotext": [picture.infotext for picture in pictures],
         "flagged": [picture.flagged for picture in pictures],
+        **mounted,
     }
 
 

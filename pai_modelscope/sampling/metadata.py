@@ -32,6 +32,8 @@ def describe(request: ResolvedRequest, recommended: Mapping[str, object], more: 
         **upscale_values(request.upscale, request.num_inference_steps, from_text=request.init_image is None),
         "Controls": json.dumps(remembered(request.controls), ensure_ascii=False) if request.controls else None,
         "Poem": request.poem,
+        "Scroll date": request.scroll.date if request.scroll else None,
+        "Scroll seal": request.scroll.seal if request.scroll else None,
         "Beautified": "、".join(request.added) or None,
         **more,
         "Version": f"pai_modelscope {__version__}",

@@ -19,6 +19,7 @@ from pai_modelscope.config.option import bounds_of, fault, kind_of, plain_number
 from pai_modelscope.errors import Fault, UserError
 from pai_modelscope.families import Task
 from pai_modelscope.images.masks import How
+from pai_modelscope.images.scroll import ScrollText
 from pai_modelscope.prompting.beautify import beautify
 from pai_modelscope.prompting.learned_words import LearnedWords
 from pai_modelscope.prompting.poem import PhraseVectors, PoemReading, read_poem
@@ -26,6 +27,7 @@ from pai_modelscope.sampling.adapter_session import AdapterUse, resolve_embeddin
 from pai_modelscope.sampling.controls import Control, control_entries, resolve_controls
 from pai_modelscope.sampling.init_image import Images, InitImage, resolve_image
 from pai_modelscope.sampling.schedulers import scheduler_name
+from pai_modelscope.sampling.scrolls import resolve_scroll
 from pai_modelscope.sampling.seeds import SeedSource, deal_seeds
 from pai_modelscope.sampling.upscale import Upscale, resolve_upscale
 from pai_modelscope.text.characters import problem_of_text, shorten
@@ -113,6 +115,7 @@ class ResolvedRequest:
     poem: str | None = None
     reading: PoemReading | None = None  # of the poem
     added: tuple[str, ...] = ()  # to the prompt
+    scroll: ScrollText | None = None
 
 
 @dataclass(frozen=True)
@@ -278,6 +281,7 @@ def _draft(request: GenerationRequest, place: int, call: Call, limits: ModelLimi
         prompt, reading = _of_poem(prompt, values.poem, limits, faults)
     elif not form and not prompt.strip() and values.mask is None:  # under a mask, the picture around it says enough
         faults.append(Fault("prompt", "the text is empty: say in Chinese what to draw"))
+    scroll = resolve_scroll(values, faults)
     asked = {name for name in OPTIONS if any(getattr(layer, name) is not None for layer in (request, call.shared))}
     controls, init_image, upscale, size = _images(values, asked, limits, images, faults)
     steps = [] if faults else _steps(values, init_image, upscale)
@@ -315,6 +319,7 @@ def _draft(request: GenerationRequest, place: int, call: Call, limits: ModelLimi
         output_type=_there(values.output_type),
         poem=values.poem,
         reading=reading,
+        scroll=scroll,
     )
     return _Draft([], first, bool(values.beautify))
 

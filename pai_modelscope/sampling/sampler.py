@@ -23,6 +23,7 @@ from pai_modelscope.config.option import short_repr
 from pai_modelscope.errors import UserError
 from pai_modelscope.families import NetworkControl
 from pai_modelscope.images import realesrgan
+from pai_modelscope.images.scroll import scroll as mount
 from pai_modelscope.prompting.learned_words import LearnedWords, read_learned_words
 from pai_modelscope.prompting.poem import PhraseVectors, PoemReading
 from pai_modelscope.sampling.adapter_session import Adapters, AdapterSession, Vocabulary, remembered_loras
@@ -52,7 +53,8 @@ _GPU_BATCH = 8
 class Picture:
     """`seed` and `infotext` make it again; `flagged`: the safety check objected; `index`: its place in the call.
 
-    `reading`: what was seen in the poem that the prompt comes from; `added`: the words that beautified the prompt.
+    `reading`: what was seen in the poem that the prompt comes from; `added`: the words that beautified the prompt;
+    `scroll`: the picture mounted, where that was asked for.
     """
 
     image: Image.Image
@@ -63,6 +65,7 @@ class Picture:
     index: int = 0
     reading: PoemReading | None = None
     added: tuple[str, ...] = ()
+    scroll: Image.Image | None = None
 
 
 class Sampler:
@@ -293,7 +296,8 @@ class Sampler:
             if self.safety:
                 image, flagged = self.safety(image)
             text = self._infotext(request, texts.vocabulary, len(rows), row)
-            made = (request.reading, request.added)
+            mounted = mount(image, request.scroll) if request.scroll else None
+            made = (request.reading, request.added, mounted)
             yield Picture(image, request.seed, text, request.prompt, flagged, request.index, *made)
 
     def _upscale(

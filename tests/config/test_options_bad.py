@@ -50,7 +50,7 @@ def refused(call: Any, *given: Any, **options: Any) -> str:
 
 @pytest.mark.parametrize("name", NUMBERS)
 def test_what_no_option_takes(sampler: Any, name: str) -> None:
-    values = [*NEVER, True] if name not in ("mask_only", "beautify") else NEVER
+    values = [*NEVER, True] if name not in ("mask_only", "beautify", "scroll") else NEVER
     for value in values:
         said = refused(sampler, "猫", **{**BESIDE.get(name, {}), name: value})
         assert name in said, value

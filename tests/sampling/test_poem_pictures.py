@@ -83,3 +83,29 @@ def test_the_command_says_what_it_draws(tmp_path: Path, capsys: pytest.CaptureFi
         assert same(pixels(again), pixels(picture))
         if picture == poem:
             assert again.read_bytes() == picture.read_bytes()
+
+
+def test_a_scroll_comes_beside_the_picture(sampler: Sampler, tmp_path: Path):
+    options = {"poem": POEM, "scroll_date": "丙午冬", "scroll_seal": "王维"}
+    (picture,) = sampler(scroll=True, **options, **QUICK)
+    assert picture.scroll and picture.scroll.size == (768, 2304) and picture.image.size == (64, 64)
+    remembered = parse_infotext(picture.infotext)
+    assert remembered["scroll"] and remembered["scroll_date"] == "丙午冬" and remembered["scroll_seal"] == "王维"
+    assert sampler(**options, **QUICK)[0].scroll is None
+    flags = ["--size", "64", "--steps", "1", "--seed", "1"]
+    assert main(["generate", "--poem", POEM, "--scroll", *flags, "--output", str(tmp_path / "a")]) == 0
+    first, second = sorted((tmp_path / "a").iterdir())
+    assert second.name == "00002-seed1-scroll.png"
+    assert main(["generate", "--like", str(first), "--output", str(tmp_path / "b")]) == 0
+    assert [file.read_bytes() for file in sorted((tmp_path / "b").iterdir())] == [
+        file.read_bytes() for file in (first, second)
+    ]
+
+
+def test_what_no_scroll_can_say_is_said_at_once(sampler: Sampler):
+    with pytest.raises(UserError, match="no poem to write"):
+        sampler("山", scroll=True)
+    with pytest.raises(UserError) as caught:
+        sampler(poem="明月\U00020000", scroll=True, scroll_seal="五个字的印", scroll_date="2026")
+    assert [fault.field for fault in caught.value.faults] == ["poem", "scroll_date", "scroll_seal"]
+    assert "font lacks \U00020000" in str(caught.value)

@@ -36,6 +36,8 @@ VALID: dict[str, list[Any]] = {
     "embeddings": ["e.pt", ["e.pt", "f.pt"]],
     "poem": ["空山新雨后", "獨釣寒江雪"],
     "beautify": [True, False],
+    "scroll_date": ["丙午冬"],
+    "scroll_seal": ["印"],
 }
 INVALID: dict[str, list[Any]] = {
     "negative_prompt": [3],
@@ -54,6 +56,9 @@ INVALID: dict[str, list[Any]] = {
     "embeddings": [5],
     "poem": [3, "", "spring", "月\ud800"],
     "beautify": ["yes", 1],
+    "scroll": ["yes", 1],
+    "scroll_date": [3],
+    "scroll_seal": [3],
 }
 
 
