@@ -20,7 +20,7 @@ _SEAL = "派"
 
 def resolve_scroll(values: GenerationRequest, faults: list[Fault]) -> ScrollText | None:
     """What is written on the scroll, None where none is asked for. What is wrong is added to `faults`."""
-    if not values.scroll or any(fault.field.startswith(("scroll", "poem")) for fault in faults):
+    if any(fault.field.startswith(("scroll", "poem")) for fault in faults) or not values.scroll:
         return None
     if values.poem is None:
         faults.append(Fault("scroll", "scroll is given, but no poem to write on it: give poem"))
