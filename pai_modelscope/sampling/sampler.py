@@ -366,6 +366,7 @@ _OF_ONE_PICTURE = {"index", "prompt", "plain_prompt", "negative_prompt", "passes
     "poem",
     "reading",
     "added",
+    "scroll",
 }
 _OF_A_BATCH = [name for name in ResolvedRequest.__dataclass_fields__ if name not in _OF_ONE_PICTURE]
 
