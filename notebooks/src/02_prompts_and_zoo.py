@@ -7,7 +7,7 @@
 #
 # 同一个模型，怎样写提示词、怎样选采样器和种子，画出来的图大不一样。本 Notebook 依次介绍：
 #
-# 1. 画风、权重、长提示词、模型不认识的字、负向提示词；
+# 1. 画风、权重、长提示词、模型不认识的字、提示词体检与热力图、负向提示词；
 # 2. 采样器与步数；
 # 3. 种子，以及怎样再次画出同一张图；
 # 4. 提示词里的 embedding 与 LoRA：当场各做几个，再用 `<词>` 与 `<lora:名字:权重>` 调用；
@@ -123,6 +123,25 @@ from pai_modelscope.text import unknown_characters
 unknown_characters(sampler.pipe.tokenizer, "熊貓和竹子")
 
 # %% [markdown]
+# ### 提示词体检
+#
+# 模型只会画它学过的词。`check_prompt` 在画图之前说明一条提示词里有什么它不认识：没有的字，没学过的词与它知道的相近的词，
+# 以及不起作用的词。学过哪些词，写在模型目录的 `vocabulary.json` 里。
+
+# %%
+check = sampler.check_prompt("雾蒙蒙的日出,骏马,水墨画")
+print(check.report())
+
+# %% [markdown]
+# `heat_map` 画出提示词，并标出每个词在图中哪里起了作用：交叉注意力对所有步、层与头取平均（Tang 等 2022，arXiv:2210.04885）。
+
+# %%
+heat = sampler.heat_map("左边是熊猫,右边是自行车,蓝色背景", seed=3, **size)
+heat.sheet()
+
+# %% [markdown]
+# 命令行里是 `pai-modelscope check-prompt '...' --heat-map`。
+#
 # ### 负向提示词
 #
 # `negative_prompt` 写不希望出现的内容，长度同样不限。下面是同一个种子的蝴蝶，右边的一张不要黑白剪影。
@@ -308,14 +327,15 @@ print(zoo.show("pai-diffusion-artist-large-zh"))
 # %% [markdown]
 # ## 结果与检验
 #
-# 五个说法，每个都用数字检验：
+# 六个说法，每个都用数字检验：
 #
 # 1. 背景颜色听从提示词：数一数有多少张图的背景是写明的颜色；
 # 2. 长提示词一个字也没有丢：把各段解码后拼起来，与原文比较；
 # 3. 由 `infotext` 再画一次，得到逐位相同的图；换一个种子则不同；
 # 4. 写 embedding 的词与写出原来的六个字，逐位相同；
 # 5. 权重为 0 的 LoRA、用过又关掉的 LoRA，与没有 LoRA 逐位相同；“剪影”去掉颜色（饱和度降到三分之一以下），“黄底”换掉背景，
-#    两个同时用时两件事都发生。
+#    两个同时用时两件事都发生；
+# 6. 体检认出没学过的词；热力图里，“熊猫”多在左边起作用，“自行车”多在右边，而画热力图不改变图的任何一位。
 
 # %%
 import numpy as np
@@ -359,6 +379,12 @@ yellow = [sum(background_colour(image) == "黄色" for image in images) for imag
 print(f"embedding 的词与原文逐位相同：{word}；权重 0、用后关掉与没有 LoRA 相同：{off}")
 print(f"“剪影”去掉颜色：{colourless} / {len(things)}；背景为黄色的张数：{dict(zip(uses, yellow, strict=True))}")
 
+# %%
+half = heat.picture.image.width // 2
+sides = {word: (heat.words[word][:, :half].mean(), heat.words[word][:, half:].mean()) for word in ("熊猫", "自行车")}
+plain = sampler(heat.picture.prompt, seed=3, **size)[0].image
+print("左半边与右半边的热度：", {word: tuple(round(float(value), 2) for value in both) for word, both in sides.items()})
+
 # %% tags=["figures"]
 {
     "背景颜色正确的比例": round(hits / len(asked), 3),
@@ -371,6 +397,10 @@ print(f"“剪影”去掉颜色：{colourless} / {len(things)}；背景为黄�
 # %%
 assert hits >= 0.8 * len(asked) and kept == long_prompt and same == [True, False]
 assert word and all(off)
+assert [unlearned.text for unlearned in check.unlearned] == ["骏马", "水墨画"] and check.read_past == ("雾蒙蒙的",)
+assert (
+    sides["熊猫"][0] > sides["熊猫"][1] and sides["自行车"][1] > sides["自行车"][0] and equal(plain, heat.picture.image)
+)
 assert min(colourless, colourless_both) >= 0.6 * len(things), "the silhouette takes the colours away"
 assert min(yellow[2:]) >= 0.6 * len(things) > max(yellow[:2]), "the ground turns yellow"
 

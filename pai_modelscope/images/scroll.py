@@ -138,7 +138,6 @@ def _lying(picture: Image.Image, short: int, text: ScrollText) -> tuple[Box, Box
 def _write(page: Image.Image, panel: Box, text: ScrollText, unit: float) -> None:
     """The verse in columns from right to left, then the date in a narrow column, then the seal under it."""
     columns, size = _columns(text.verse, panel, unit)
-    draw = ImageDraw.Draw(page)
     step, pitch = 1.14 * size, 1.42 * size
     small = max(12, round(0.5 * size))
     breadth = len(columns) * pitch + 1.9 * small
@@ -147,24 +146,27 @@ def _write(page: Image.Image, panel: Box, text: ScrollText, unit: float) -> None
     top = panel.top + (panel.height - length) / 2
     for number, column in enumerate(columns):
         for place, character in enumerate(column):
-            _character(draw, (right - (number + 0.5) * pitch, top + (place + 0.5) * step), character, size)
+            _character(page, (right - (number + 0.5) * pitch, top + (place + 0.5) * step), character, size)
     middle = right - len(columns) * pitch - small
     seal = round(1.5 * small)
     signature = len(text.date) * 1.1 * small
     start = max(panel.top + 3 * unit, min(top + 0.3 * length, top + length - signature - 1.3 * seal))
     for place, character in enumerate(text.date):
-        _character(draw, (middle, start + (place + 0.5) * 1.1 * small), character, small)
+        _character(page, (middle, start + (place + 0.5) * 1.1 * small), character, small)
     stamp = _stamp(text.seal, seal)
     page.paste(stamp, (round(middle - seal / 2), round(start + signature + 0.3 * small)), stamp)
 
 
-def _character(draw: ImageDraw.ImageDraw, middle: tuple[float, float], character: str, size: int) -> None:
+def _character(page: Image.Image, middle: tuple[float, float], character: str, size: int) -> None:
     if character != _NOUGHT:
-        draw.text(middle, character, _INK, _font(size), anchor="mm")
+        ImageDraw.Draw(page).text(middle, character, _INK, _font(size), anchor="mm")
         return
-    radius = 0.24 * size
-    box = (middle[0] - radius, middle[1] - 0.85 * radius, middle[0] + radius, middle[1] + 0.85 * radius)
-    draw.ellipse(box, None, _INK, max(1, round(0.09 * size)))
+    big = 4 * size  # drawn large, for smooth edges
+    ring = Image.new("L", (big, big), 0)
+    edge = (0.26 * big, 0.3 * big)
+    ImageDraw.Draw(ring).ellipse((*edge, big - edge[0], big - edge[1]), None, 255, round(0.09 * big))
+    ring = ring.resize((size, size), Image.Resampling.LANCZOS)
+    page.paste(Image.new("RGB", ring.size, _INK), (round(middle[0] - size / 2), round(middle[1] - size / 2)), ring)
 
 
 def _columns(verse: Sequence[str], panel: Box, unit: float) -> tuple[list[str], int]:

@@ -16,7 +16,7 @@ from pai_modelscope.prompting.simplified import simplified
 
 OUT = Path("pai_modelscope/assets/fonts/ZhiMangXing-Regular-subset.ttf.xz")
 _ALWAYS = "零一二三四五六七八九十年月日春夏秋冬派印章画诗书甲乙丙丁戊己庚辛壬癸子丑寅卯辰巳午未申酉戌亥"
-_UNITS = 256  # of an em: finer than a scroll shows
+_UNITS = 160  # of an em: finer than a scroll shows
 _DROPPED = "GSUB GPOS GDEF BASE VORG DSIG STAT gasp meta vhea vmtx"
 
 
@@ -59,7 +59,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m recipes.mini_v2.brush_font")
     parser.add_argument("--poems", type=Path, required=True)
     parser.add_argument("--font", type=Path, required=True)
-    parser.add_argument("--count", type=int, default=2700)
+    parser.add_argument("--count", type=int, default=3000)
     args = parser.parse_args()
     content = cut(args.font, commonest(args.poems), args.count)
     OUT.write_bytes(lzma.compress(content, preset=9 | lzma.PRESET_EXTREME))

@@ -90,6 +90,6 @@ def test_the_date_is_year_and_season(day: date, text: str):
 
 
 def test_what_the_font_lacks_is_known():
-    assert missing_characters("空山〇派二〇二六年春夏秋冬") == []
+    assert missing_characters("空山〇派二〇二六年春夏秋冬甲乙丙丁戊己庚辛壬癸子丑寅卯辰巳午未申酉戌亥零") == []
     assert missing_characters("山𠀀山𠀁") == ["𠀀", "𠀁"]
     assert phrases("月落，乌啼。霜满天!") == ("月落", "乌啼", "霜满天")
