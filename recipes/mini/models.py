@@ -55,18 +55,7 @@ def clip(vocab_size: int) -> VisionTextDualEncoderModel:
 
 def judge(vocab_size: int) -> VisionTextDualEncoderModel:
     """The judge: another image architecture (EfficientNet), another text architecture (BERT), another seed."""
-    # `hidden_dim` must be the width of the last convolution, 1280 x width_coefficient; the dual encoder reads
-    # the same number as `hidden_size`.
-    vision = EfficientNetConfig(
-        image_size=CLIP_PIXELS,
-        width_coefficient=0.6,
-        depth_coefficient=0.6,
-        hidden_dim=768,
-        hidden_size=768,
-        # The library's default of 0.99 is TensorFlow's convention; in torch it would forget all but the last batch.
-        batch_norm_momentum=0.05,
-        batch_norm_eps=1e-5,
-    )
+    tower = judge_tower(CLIP_PIXELS)
     text = BertConfig(
         vocab_size=vocab_size,
         hidden_size=128,
@@ -75,15 +64,32 @@ def judge(vocab_size: int) -> VisionTextDualEncoderModel:
         intermediate_size=384,
         max_position_embeddings=PROMPT_TOKENS,
     )
-    config = VisionTextDualEncoderConfig.from_vision_text_configs(vision, text, projection_dim=192)
-    tower = EfficientNetModel(vision)
+    config = VisionTextDualEncoderConfig.from_vision_text_configs(tower.config, text, projection_dim=192)
+    return VisionTextDualEncoderModel(config, tower, BertModel(text))
+
+
+def judge_tower(pixels: int) -> EfficientNetModel:
+    """The judge's image tower, for pictures of `pixels` a side; it says 768 numbers."""
+    # `hidden_dim` must be the width of the last convolution, 1280 x width_coefficient; the dual encoder reads
+    # the same number as `hidden_size`.
+    config = EfficientNetConfig(
+        image_size=pixels,
+        width_coefficient=0.6,
+        depth_coefficient=0.6,
+        hidden_dim=768,
+        hidden_size=768,
+        # The library's default of 0.99 is TensorFlow's convention; in torch it would forget all but the last batch.
+        batch_norm_momentum=0.05,
+        batch_norm_eps=1e-5,
+    )
+    tower = EfficientNetModel(config)
     # The library draws every weight, even the gains of batch norm, around 0: the signal would die out in the tower.
     for module in tower.modules():
         if isinstance(module, nn.Conv2d):
             nn.init.kaiming_normal_(module.weight)
         elif isinstance(module, nn.BatchNorm2d):
             nn.init.ones_(module.weight)
-    return VisionTextDualEncoderModel(config, tower, BertModel(text))
+    return tower
 
 
 def vae(channels: tuple[int, int, int, int] = (48, 64, 96, 96)) -> AutoencoderKL:
