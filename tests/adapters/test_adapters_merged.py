@@ -162,6 +162,7 @@ def test_a_copy_is_the_model_without_its_card_and_what_is_left_out(tmp_path: Pat
         *(f"made/text_encoder/{name}" for name in ("config.json", "model.safetensors")),
         *(f"made/tokenizer/{name}.json" for name in ("tokenizer", "tokenizer_config")),
         *(f"made/unet/{name}" for name in ("config.json", "diffusion_pytorch_model.safetensors")),
+        "made/vocabulary.json",
     ]
     assert (made / "LICENSE").exists() and not (made / "unet").is_symlink()
     with pytest.raises(UserError, match=r"is no model: it has no model_index\.json"):

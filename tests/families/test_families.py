@@ -300,6 +300,7 @@ def test_an_installed_family_draws_from_the_command_line(folder, tmp_path):
     assert np.array_equal(np.asarray(Image.open(file)), plain(folder, "一只红色的猫"))
 
 
+@pytest.mark.slow
 def test_an_installed_family_converts_from_the_command_line(folder, tmp_path):
     env = installed(tmp_path / "site", ENTRY)
     for source, target in ((folder, tmp_path / "tiny.safetensors"), (tmp_path / "tiny.safetensors", tmp_path / "back")):
@@ -310,6 +311,7 @@ def test_an_installed_family_converts_from_the_command_line(folder, tmp_path):
     assert (tmp_path / "back/model_index.json").read_bytes() == (folder / "model_index.json").read_bytes()
 
 
+@pytest.mark.slow
 def test_an_installed_family_opens_through_modelscope(folder, tmp_path):
     code = f"""
 import numpy, pai_modelscope

@@ -241,7 +241,7 @@ def test_bounds_of_options_are_told_with_the_file_and_flags_stand_for_them(tmp_p
     ("name", "value", "flag"),
     [
         ("Model", "some/model", "--model"),
-        ("Lora files", json.dumps([f"some/model#{DIGEST}"]), "--lora"),
+        pytest.param("Lora files", json.dumps([f"some/model#{DIGEST}"]), "--lora", marks=pytest.mark.slow),
         ("Controls", json.dumps([{"kind": "canny", "model": "some/model", "image": f"a#{DIGEST}"}]), "--control"),
     ],
 )

@@ -15,14 +15,9 @@ from tests.support import notebook_rules as rules
 
 SOURCES = build.sources()
 WITH_PAIRS = {"06_editing", "09_food"}
-# Of GPUs, of the past, and the longest trainings: what they show, other tests show as well.
-RUN_APART = {
-    "04_textual_inversion",
-    "05_dreambooth",
-    "09_food",
-    "11_big_checkpoints",
-    "12_how_the_model_was_made",
-}
+# Every notebook runs by `make notebooks`, and in its quick form by `make test-slow`; of these, the quickest two stand for
+# all in `make test`: one that draws and one that edits.
+ALWAYS_RUN = {"01_first_picture", "06_editing"}
 each = pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.stem)
 
 
@@ -58,7 +53,7 @@ def test_pictures_before_and_after() -> None:
 
 @pytest.mark.parametrize(
     "source",
-    [pytest.param(path, marks=[pytest.mark.slow] if path.stem in RUN_APART else []) for path in SOURCES],
+    [pytest.param(path, marks=[] if path.stem in ALWAYS_RUN else [pytest.mark.slow]) for path in SOURCES],
     ids=lambda path: path.stem,
 )
 def test_runs(source: Path, tmp_path: Path) -> None:

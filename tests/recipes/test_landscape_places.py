@@ -34,6 +34,7 @@ def painting(place: str, seed: int, size: tuple[int, int] = SQUARE) -> Painting:
     return paint(seed, size, place=place)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("style", STYLES)
 @pytest.mark.parametrize("place", MAKES)
 def test_a_place_is_painted_in_every_style_and_format(place, style):

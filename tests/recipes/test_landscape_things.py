@@ -97,6 +97,7 @@ def test_the_same_seed_draws_the_same_subject(name):
     assert not np.array_equal(first.image, paint(12, (64, 64), place="study", subject=name).image)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", ["bamboo", "plum", "lotus", "flower_field", "grassland", "terraces", "forest"])
 @pytest.mark.parametrize("size", [(96, 96), (192, 64), (64, 192)])
 def test_places_of_nature_show_what_they_are_called_by(place, size):
