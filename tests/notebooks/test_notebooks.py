@@ -15,8 +15,8 @@ from tests.support import notebook_rules as rules
 
 SOURCES = build.sources()
 WITH_PAIRS = {"06_editing", "09_food"}
-# Every notebook runs by `make notebooks`, and in its quick form by `make test-slow`; of these, the quickest two stand for
-# all in `make test`: one that draws and one that edits.
+# All run whole by `make notebooks`, and in their quick form by `make test-slow`. In `make test`, two stand for all: one
+# that draws and one that edits.
 ALWAYS_RUN = {"01_first_picture", "06_editing"}
 each = pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.stem)
 
