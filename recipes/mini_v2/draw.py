@@ -8,19 +8,12 @@ import json
 from pathlib import Path
 
 import numpy as np
+from diffusers.utils import make_image_grid
 from PIL import Image
 
 from pai_modelscope import Sampler
 from recipes.mini_v2.phrases import TEXTS
-
-
-def sheet(images: list[Image.Image], columns: int) -> Image.Image:
-    """Pictures of one size, row by row."""
-    width, height = images[0].size
-    joined = Image.new("RGB", (columns * width, -(-len(images) // columns) * height), "white")
-    for i, image in enumerate(images):
-        joined.paste(image, (i % columns * width, i // columns * height))
-    return joined
+from recipes.mini_v2.pool import parse_size
 
 
 def prompts_of(path: Path) -> list[str]:
@@ -42,14 +35,16 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--batch", type=int, default=16)
     args = parser.parse_args()
-    width, height = map(int, args.size.split("x"))
+    width, height = parse_size(args.size)
     prompts = prompts_of(args.prompts)
     sampler = Sampler.from_pretrained(str(args.model))
     images: list[Image.Image] = []
     for start in range(0, len(prompts), args.batch):
         drawn = sampler(prompts[start : start + args.batch], seed=args.seed + start, width=width, height=height)
         images += [picture.image for picture in drawn]
-    sheet(images, args.columns).save(args.out)
+    rows = -(-len(images) // args.columns)
+    empty = [Image.new("RGB", (width, height), "white")] * (rows * args.columns - len(images))
+    make_image_grid([*images, *empty], rows, args.columns).save(args.out)
     print(f"{len(images)} pictures, mean {np.mean([np.asarray(image).mean() for image in images]):.0f}")
 
 

@@ -25,7 +25,7 @@ from pai_modelscope.training import train
 from pai_modelscope.training.sharding import open_accelerator
 from recipes.mini.models import judge_tower
 from recipes.mini_v2 import questions
-from recipes.mini_v2.pool import SHARD, Size, parse_shares, shards
+from recipes.mini_v2.pool import SHARD, Size, parse_shares, parse_size, shards
 from recipes.mini_v2.questions import Question
 
 PIXELS = 192  # side of the pictures that the judge sees
@@ -232,13 +232,12 @@ def main() -> None:
         resume_from_checkpoint="latest",
     )
     accelerator = open_accelerator(config)
-    width, height = map(int, args.size.split("x"))
-    shares = parse_shares(args.shares)
+    size, shares = parse_size(args.size), parse_shares(args.shares)
     asked: list[Question] = []
     for domain in shares:
-        facts = [picture for here in shards(args.work, domain, (width, height)) for picture in here.facts()]
+        facts = [picture for here in shards(args.work, domain, size) for picture in here.facts()]
         asked += questions.questions_of(domain, facts)
-    source = FactSource(args.work, asked, shares, accelerator.device, args.limit, (width, height))
+    source = FactSource(args.work, asked, shares, accelerator.device, args.limit, size)
     torch.manual_seed(5)
     vae = AutoencoderKL.from_pretrained(args.work / "stage/vae")
     train(FactTraining(FactJudge(asked), vae), source, config, accelerator)

@@ -6,8 +6,7 @@ What the teacher reads of them, the text tower learns, see `recipes.mini_v2.sent
     pip download --no-deps jieba && tar xzf jieba-*.tar.gz            (MIT)
     python -m recipes.mini_v2.phrases --poetry package --dictionary jieba-*/jieba/dict.txt --out build/v2/phrases.txt
 
-Needs `pip install opencc-python-reimplemented`: the verse stands in traditional characters. The texts of evaluation are
-left out.
+The texts of evaluation are left out.
 """
 
 import argparse
@@ -16,6 +15,8 @@ import random
 import re
 from collections.abc import Iterator
 from pathlib import Path
+
+from pai_modelscope.prompting.simplified import simplified
 
 TEXTS = Path(__file__).with_name("texts")
 NATURE = frozenset(
@@ -45,13 +46,10 @@ def bare(text: str) -> str:
 
 def couplets(folder: Path) -> Iterator[str]:
     """Couplets of npm's `chinese-poetry`, in simplified characters, file by file: 床前明月光，疑是地上霜。"""
-    from opencc import OpenCC
-
-    simplified = OpenCC("t2s")
     for path in sorted(folder.rglob("poet.*.json")):
         for poem in json.loads(path.read_text(encoding="utf-8")):
             for paragraph in poem["paragraphs"]:
-                text = simplified.convert(paragraph)
+                text = simplified(paragraph)
                 if 10 <= len(bare(text)) <= 14 and "□" not in text:
                     yield text
 
