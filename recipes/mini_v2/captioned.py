@@ -11,7 +11,7 @@ from transformers import PreTrainedTokenizerBase
 from pai_modelscope.text import chunk_ids
 from recipes.mini_v2.pool import SHARD, Size, shards
 
-_LOOK = 500  # batches between two looks for new shards
+LOOK = 500  # batches between two looks for new shards
 CHUNK = 30  # tokens of a chunk's content
 _MARGIN = 6  # tokens of a long text that are kept free, for a chunk that ends early at a comma
 
@@ -115,7 +115,7 @@ class CaptionedSource:
     def batch(
         self, bucket: int, indices: torch.Tensor, device: torch.device, keys: torch.Tensor
     ) -> dict[str, torch.Tensor]:
-        if self.batches and self.batches % _LOOK == 0:
+        if self.batches and self.batches % LOOK == 0:
             self.look()
         self.batches += 1
         rng = np.random.default_rng([int(key) & (2**63 - 1) for key in keys[:4]])

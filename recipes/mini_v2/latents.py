@@ -18,13 +18,15 @@ from safetensors.torch import load_file, save_file
 from tqdm.auto import tqdm
 from transformers import BertTokenizer
 
-from recipes.mini_v2.captioned import caption_tokens, long_tokens
+from recipes.mini_v2.captioned import LOOK, caption_tokens, long_tokens
 from recipes.mini_v2.clip import tokenizer_of
 from recipes.mini_v2.pool import Size, parse_size, shards
 
 _TOGETHER = 64
 LATENT = 8  # pixels of a latent's side
 LONG = 2  # chunks of a long text
+
+Stored = dict[str, torch.Tensor]  # what a shard holds, by name
 
 
 class Bucket(NamedTuple):
@@ -55,36 +57,45 @@ class LatentSource:
     """Latents of the pool, on the device: a bucket a size and length of text, and in each the domains by their shares.
 
     A batch holds `latents` (n, 4, h/8, w/8) float32 and `ids` (n, chunks, 32) int64: of one caption each, whose kind is
-    drawn evenly, or of the long text. What is drawn follows from the keys.
+    drawn evenly, or of the long text. What is drawn follows from the keys. Shards that appear while it is used join in.
     """
 
     def __init__(self, work: Path, shares: Mapping[str, float], turns: Mapping[Bucket, int], device: torch.device):
         """`turns`: of each bucket, how many of a cycle's steps show it. A size shows the domains that have it."""
-        self.device, self.lengths = device, [1_000_000] * len(turns)
-        read = {
-            size: {domain: _read(work / "latents" / domain / f"{size[0]}x{size[1]}", device) for domain in shares}
-            for size in {bucket.size for bucket in turns}
-        }
-        self.buckets = list(turns)
-        self.stored: list[list[dict[str, torch.Tensor]]] = []
-        self.shares: list[np.ndarray] = []
-        for bucket in turns:
-            present = {domain: parts for domain, parts in read[bucket.size].items() if parts}
+        self.work, self.device, self.lengths, self.batches = work, device, [1_000_000] * len(turns), 0
+        self.buckets, self.domains = list(turns), dict(shares)
+        self.stored: dict[Size, dict[str, Stored]] = {bucket.size: {} for bucket in turns}
+        self.read: set[Path] = set()
+        self.look()
+        for size, present in self.stored.items():
             if not present:
-                size = bucket.size
                 raise FileNotFoundError(f"there are no latents of {size[0]}x{size[1]} in {work}: encode them first")
-            weights = np.array([shares[domain] for domain in present])
-            self.stored.append(list(present.values()))
-            self.shares.append(weights / weights.sum())
         self.cycle = _spread(list(turns.values()))
+
+    def look(self) -> None:
+        """Take up the shards that have appeared."""
+        for size, present in self.stored.items():
+            for domain in self.domains:
+                folder = self.work / "latents" / domain / f"{size[0]}x{size[1]}"
+                paths = [path for path in sorted(folder.glob("*.safetensors")) if path not in self.read]
+                new = [{name: value.to(self.device) for name, value in load_file(path).items()} for path in paths]
+                if new:
+                    present[domain] = _all_of([present[domain], *new] if domain in present else new)
+                    self.read.update(paths)
 
     def batch(
         self, bucket: int, indices: torch.Tensor, device: torch.device, keys: torch.Tensor
     ) -> dict[str, torch.Tensor]:
+        if self.batches and self.batches % LOOK == 0:
+            self.look()
+        self.batches += 1
         rng = np.random.default_rng([int(key) & (2**63 - 1) for key in keys[:4]])
-        counts = rng.multinomial(len(keys), self.shares[bucket])
+        stored_here = self.stored[self.buckets[bucket].size]
+        present = {domain: stored_here[domain] for domain in self.domains if domain in stored_here}
+        weights = np.array([self.domains[domain] for domain in present])
+        counts = rng.multinomial(len(keys), weights / weights.sum())
         latents, ids = [], []
-        for stored, count in zip(self.stored[bucket], counts, strict=True):
+        for stored, count in zip(present.values(), counts, strict=True):
             picked = torch.from_numpy(rng.integers(len(stored["latents"]), size=count)).to(self.device)
             kinds = (torch.from_numpy(rng.random(count)).to(self.device) * stored["counts"][picked]).long()
             latents.append(stored["latents"][picked])
@@ -94,16 +105,13 @@ class LatentSource:
         return {"latents": joined, "ids": torch.cat(ids).long()}
 
 
-def _read(folder: Path, device: torch.device) -> dict[str, torch.Tensor]:
-    """All shards of a folder as one; an empty mapping where there are none."""
-    shards_there = [load_file(path) for path in sorted(folder.glob("*.safetensors"))]
-    if not shards_there:
-        return {}
+def _all_of(shards_there: list[Stored]) -> Stored:
+    """Shards as one."""
     kinds = max(stored["ids"].shape[1] for stored in shards_there)
     for stored in shards_there:  # pictures of a shard may all lack the rarest kind
         missing = kinds - stored["ids"].shape[1]
         stored["ids"] = torch.cat([stored["ids"], stored["ids"][:, :1].expand(-1, missing, -1)], 1)
-    return {name: torch.cat([stored[name] for stored in shards_there]).to(device) for name in shards_there[0]}
+    return {name: torch.cat([stored[name] for stored in shards_there]) for name in shards_there[0]}
 
 
 def _spread(turns: list[int]) -> list[int]:

@@ -161,23 +161,28 @@ def test_a_decoder_learns_alone(work, monkeypatch):
     assert changed == {"decoder", "post_quant_conv"}
 
 
+def store_latents(work, domain, size, number, value):
+    path = work / "latents" / domain / size / f"{number:05d}.safetensors"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    width, height = (int(side) // 8 for side in size.split("x"))
+    ids = torch.full((5, 2, 32), int(value), dtype=torch.int16)
+    stored = {
+        "latents": torch.full((5, 4, height, width), value, dtype=torch.float16),
+        "ids": ids,
+        "counts": torch.tensor([2] * 5),
+        "long_ids": ids + 10,
+    }
+    save_file(stored, path)
+
+
 def test_latents_of_several_sizes_and_domains(work):
     vae = AutoencoderKL.from_pretrained(model_dir("pai-diffusion-mini-zh") / "vae")
     (first, _) = shards(work, "landscapes", SIZE)
     latents = encode(vae, first.pictures())
     assert latents.shape == (8, 4, 8, 8) and latents.dtype == torch.float16 and 0.2 < latents.float().std() < 3
-    for domain, size, value in (("a", "64x64", 1.0), ("b", "64x64", 2.0), ("a", "96x64", 3.0)):
-        path = work / "latents" / domain / size / "00000.safetensors"
-        path.parent.mkdir(parents=True)
-        width, height = (int(side) // 8 for side in size.split("x"))
-        ids = torch.full((5, 2, 32), int(value), dtype=torch.int16)
-        stored = {
-            "latents": torch.full((5, 4, height, width), value, dtype=torch.float16),
-            "ids": ids,
-            "counts": torch.tensor([2] * 5),
-            "long_ids": ids + 10,
-        }
-        save_file(stored, path)
+    store_latents(work, "a", "64x64", 0, 1.0)
+    store_latents(work, "b", "64x64", 0, 2.0)
+    store_latents(work, "a", "96x64", 0, 3.0)
     turns = {parse_bucket("64x64"): 6, parse_bucket("96x64"): 2, parse_bucket("64x64+"): 1}
     assert list(turns) == [Bucket((64, 64)), Bucket((96, 64)), Bucket((64, 64), long=True)]
     source = LatentSource(work, {"a": 0.75, "b": 0.25}, turns, CPU)
@@ -191,6 +196,20 @@ def test_latents_of_several_sizes_and_domains(work):
     assert source.batch(1, keys, CPU, keys)["latents"].shape == (4000, 4, 8, 12)
     with pytest.raises(FileNotFoundError, match="no latents of 32x32"):
         LatentSource(work, {"a": 1.0}, {Bucket((32, 32)): 1}, CPU)
+
+
+def test_latents_that_appear_join_in(tmp_path, monkeypatch):
+    monkeypatch.setattr("recipes.mini_v2.latents.LOOK", 2)
+    store_latents(tmp_path, "b", "64x64", 0, 1.0)
+    source = LatentSource(tmp_path, {"a": 0.5, "b": 0.5}, {Bucket((64, 64)): 1}, CPU)
+    keys = torch.arange(400)
+    seen = []
+    for _ in range(3):
+        seen.append(source.batch(0, keys, CPU, keys)["latents"].unique().tolist())
+        store_latents(tmp_path, "b", "64x64", 1, 2.0)
+        store_latents(tmp_path, "a", "64x64", 0, 3.0)
+    assert seen == [[1.0], [1.0], [1.0, 2.0, 3.0]]
+    assert len(source.stored[64, 64]["b"]["latents"]) == 10
 
 
 def test_a_long_text_holds_several_captions(work):
@@ -210,7 +229,7 @@ def test_the_pool_is_encoded_by_parts(work):
     assert encode_pool(work, vae, tokenizer, 1, 2) == 1 and encode_pool(work, vae, tokenizer, 1, 2) == 0
     assert encode_pool(work, vae, tokenizer) == 1
     source = LatentSource(work, {"landscapes": 1.0}, {Bucket((64, 64)): 1}, CPU)
-    assert len(source.stored[0][0]["latents"]) == 16
+    assert len(source.stored[64, 64]["landscapes"]["latents"]) == 16
 
 
 def test_captions_are_stored_as_they_are_written(work):
