@@ -4,6 +4,7 @@ After Tang et al. 2022, "What the DAAM: Interpreting Stable Diffusion Using Cros
 """
 
 import math
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
@@ -132,17 +133,23 @@ def draw_heat_map(
         raise UserError(f"a heat map is of a whole picture as it is first drawn: leave {', '.join(resized)} out")
     model, tokenizer = sampler.model, sampler.tokenizer
     tokens = model.family.tokenize(tokenizer, text)
-    words = sampler.check_prompt(prompt).words if words is None else words
-    places = {word: token_places(tokens, token_ids(tokenizer, [word])[0], tokenizer.model_max_length) for word in words}
+    chosen = sampler.check_prompt(prompt).words if words is None else words
+    length = tokenizer.model_max_length
+    places = {word: token_places(tokens, token_ids(tokenizer, [word])[0], length) for word in chosen}
     if missing := [word for word, found in places.items() if not found]:
-        raise UserError(f"the prompt {short_repr(prompt)} has no {', '.join(missing)}: give words that stand in it")
+        if words is not None:
+            raise UserError(f"the prompt {short_repr(prompt)} has no {', '.join(missing)}: give words that stand in it")
+        # Words are cut by a dictionary, tokens by the vocabulary: they need not end at the same places.
+        warnings.warn(f"no heat map of {', '.join(missing)}: tokens are cut elsewhere there", stacklevel=3)
     with model.lock, AttentionRecord(model) as record:
         pictures = sampler(prompt, **{**options, "batch_size": 1})  # type: ignore[arg-type]  # it checks the callback
     if len(pictures) != 1:
         raise UserError(f"a heat map is of one picture, not of {len(pictures)}: leave num_images_per_prompt out")
     width, height = pictures[0].image.size
     attention = record.mean(height, width)
-    return HeatMap(pictures[0], {word: _from_0_to_1(attention[found].mean(0)) for word, found in places.items()})
+    return HeatMap(
+        pictures[0], {word: _from_0_to_1(attention[found].mean(0)) for word, found in places.items() if found}
+    )
 
 
 def token_places(text: TokenizedText, word: Sequence[int], length: int) -> list[int]:

@@ -251,9 +251,11 @@ class Sampler:
     def heat_map(self, prompt: str, words: Sequence[str] | None = None, **options: object) -> HeatMap:
         """Draw one picture, and tell of each word where in it the network attended to it.
 
-        `words`: stretches of the prompt, None for those that `check_prompt` finds; `options`: as for the call. The
-        picture has the same bits as without. Raises `UserError` for a prompt that changes over the steps or joins texts
-        by AND, for a word that is not in it, and for models that don't attend to words in layers of their own.
+        `words`: stretches of the prompt, None for those that `check_prompt` finds, of which a warning names the ones
+        that stand in no token; `options`: as for the call. The picture has the same bits as without.
+
+        Raises `UserError` for a prompt that changes over the steps or joins texts by AND, for a word that is not in
+        it, and for models that don't attend to words in layers of their own.
         """
         return draw_heat_map(self, prompt, words, options)
 

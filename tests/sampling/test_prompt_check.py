@@ -103,6 +103,12 @@ def test_what_has_no_heat_map(sampler: Sampler, arguments: Any, said: str):
         sampler.heat_map("熊猫", upscale=2, **QUICK)
 
 
+def test_a_word_that_no_token_holds_is_named_and_left_out(sampler: Sampler):
+    with pytest.warns(UserWarning, match="no heat map of e99"):
+        heat = sampler.heat_map("(猫:1e99", **QUICK)
+    assert "猫" in heat.words and "e99" not in heat.words
+
+
 def test_a_map_is_laid_over_its_picture(sampler: Sampler):
     picture = sampler("熊猫", **QUICK)[0].image
     heat = np.zeros((64, 96), np.float32)
