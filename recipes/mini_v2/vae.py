@@ -1,10 +1,8 @@
 """Stage 1, the VAE: `python -m recipes.mini_v2.vae --work build/v2`.
 
-Pixels and gradients over three scales, as in version 1; distances between features of version 1's judge, which see what
-a mean of pixels does not (after Zhang et al. 2018, arXiv:1801.03924); and, from `--adversarial-from` on, a small
-discriminator of patches (Isola et al. 2017, arXiv:1611.07004; hinge loss, Lim and Ye 2017, arXiv:1705.02894), its own
-phase. Some steps turn and shrink latents (EQ-VAE), see `recipes.mini.vae`. Crops of 128 pixels see four times as many
-pictures a second as whole ones.
+Pixels and gradients over three scales, as in version 1; distances between features, and, from `--adversarial-from` on,
+a contest with a discriminator, see `recipes.mini_v2.sharpness`. Some steps turn and shrink latents (EQ-VAE), see
+`recipes.mini.vae`. Crops of 128 pixels see four times as many pictures a second as whole ones.
 """
 
 import argparse
@@ -16,7 +14,6 @@ import torch
 import torch.nn.functional as F
 from diffusers import AutoencoderKL
 from torch import nn
-from transformers import VisionTextDualEncoderModel
 
 from pai_modelscope.config import TrainingConfig
 from pai_modelscope.methods import Method
@@ -32,43 +29,7 @@ from recipes.mini.vae import (
 )
 from recipes.mini_v2 import models
 from recipes.mini_v2.pool import CropSource, parse_shares, parse_size
-
-JUDGE = Path("pai_modelscope/assets/judge")  # of version 1
-DISCRIMINATOR = "discriminator"
-
-
-class Features(nn.Module):
-    """How differently a trained image tower sees two pictures."""
-
-    def __init__(self, tower: nn.Module):
-        super().__init__()
-        self.tower = tower.eval().requires_grad_(False)
-
-    def train(self, mode: bool = True) -> "Features":
-        """Stays as it is: its batch norm must not learn."""
-        return self
-
-    def forward(self, output: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-        """The mean squared distance of features, each of length 1, of (n, 3, h, w) in [-1, 1]; a mean over blocks."""
-        both = torch.cat([output, target])
-        hidden = self.tower(both, output_hidden_states=True).hidden_states
-        distances = []
-        for features in hidden[1 : 1 + len(hidden) // 2]:  # the later ones are too coarse to place an edge
-            a, b = F.normalize(features.float(), dim=1).chunk(2)
-            distances.append((a - b).square().sum(1).mean())
-        return torch.stack(distances).mean()
-
-
-class Discriminator(nn.Sequential):
-    """Says of every patch of about 34 pixels whether it is real: above 0, or decoded: below 0."""
-
-    def __init__(self, width: int = 48):
-        def block(before: int, after: int, stride: int) -> list[nn.Module]:
-            convolution = nn.utils.parametrizations.spectral_norm(nn.Conv2d(before, after, 4, stride, 1))
-            return [convolution, nn.LeakyReLU(0.2)]
-
-        layers = [*block(3, width, 2), *block(width, 2 * width, 2), *block(2 * width, 4 * width, 1)]
-        super().__init__(*layers, nn.Conv2d(4 * width, 1, 4, 1, 1))
+from recipes.mini_v2.sharpness import Contest, Features
 
 
 class SharpVaeTraining(Method):
@@ -93,27 +54,25 @@ class SharpVaeTraining(Method):
         if decoder:
             vae.encoder.requires_grad_(False)
             vae.quant_conv.requires_grad_(False)
-        self.vae, self.features, self.discriminator = vae, features, Discriminator()
+        self.vae, self.features, self.contest = vae, features, Contest()
         self.perceptual, self.adversarial, self.adversarial_from = perceptual, adversarial, adversarial_from
         self.equivariance, self.kl_weight = equivariance, kl_weight
-        self.discriminator.requires_grad_(adversarial_from >= 0)
+        self.contest.requires_grad_(adversarial_from >= 0)
         self.steps: torch.Tensor
         self.register_buffer("steps", torch.zeros((), dtype=torch.long))
         self.counted = -1  # as `steps`, without waiting for the device
-        self.decoded: tuple[torch.Tensor, torch.Tensor] | None = None
 
     def phases(self) -> list[Phase]:
         phases = [Phase(MAIN, [{"params": [p for p in self.vae.parameters() if p.requires_grad]}])]
         if self.adversarial_from >= 0:
-            discriminator = [{"params": list(self.discriminator.parameters())}]
-            phases.append(Phase(DISCRIMINATOR, discriminator, first=self.adversarial_from))  # type: ignore[arg-type]
+            phases.append(self.contest.phase(self.adversarial_from))
         return phases
 
     def compilable_modules(self) -> list[nn.Module]:
         return [self.vae.encoder, self.vae.decoder]
 
     def training_step(self, batch: Batch, phase: str) -> Losses:
-        return self._generator(batch["pictures"]) if phase == MAIN else self._discriminator()
+        return self._generator(batch["pictures"]) if phase == MAIN else self.contest.losses()
 
     def _generator(self, pictures: torch.Tensor) -> Losses:
         if self.counted < 0:
@@ -131,21 +90,13 @@ class SharpVaeTraining(Method):
         losses = {"kl": kl, "features": self.features(output, target)}
         loss = reconstruction_loss(output, target) + self.kl_weight * kl + self.perceptual * losses["features"]
         if 0 <= self.adversarial_from <= self.counted:
-            losses["adversarial"] = -self.discriminator(output).mean()
+            losses["adversarial"] = self.contest.caught(output, target)
             loss = loss + self.adversarial * losses["adversarial"]
-            self.decoded = output.detach(), target
         self.steps += 1
         self.counted += 1
         with torch.no_grad():
             losses["psnr"] = -10 / math.log(10) * (F.mse_loss(output, target) / 4).log()
         return {"loss": loss, **losses}
-
-    def _discriminator(self) -> Losses:
-        """On what the generator's turn has just decoded."""
-        assert self.decoded is not None
-        output, target = self.decoded
-        fake, real = self.discriminator(output), self.discriminator(target)
-        return {"loss": (F.relu(1 - real) + F.relu(1 + fake)).mean()}
 
     def save(self, folder: Path) -> None:
         self.vae.save_pretrained(folder / "vae", safe_serialization=True)
@@ -195,10 +146,9 @@ def main() -> None:
     )
     torch.manual_seed(1)
     network = AutoencoderKL.from_pretrained(args.init) if args.init else models.vae()
-    tower = VisionTextDualEncoderModel.from_pretrained(JUDGE).vision_model
     method = SharpVaeTraining(
         network,
-        Features(tower),
+        Features.of_judge(),
         perceptual=args.perceptual,
         adversarial=args.adversarial,
         adversarial_from=args.adversarial_from,
