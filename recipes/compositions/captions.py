@@ -17,7 +17,7 @@ _GROUNDS = (
 )
 _STYLE_SHARE = 0.5
 _OPPOSITE = {"左边": "右边", "右边": "左边", "上面": "下面", "下面": "上面"}
-_OTHER_WORDS = {
+OTHER_WORDS = {  # of relations
     "上面": ("上方", "上边"),
     "下面": ("下方", "下边"),
     "里面": ("里",),
@@ -115,7 +115,7 @@ class Writer:
         """What the picture was made for: 猫在狗左边, 桌子上有两只猫."""
         first, relation = self.facts.groups[0], self.facts.relation
         second = self.facts.holder or self.facts.groups[1]
-        where = self.pick((relation, *_OTHER_WORDS.get(relation, ())))
+        where = self.pick((relation, *OTHER_WORDS.get(relation, ())))
         of = self.name(second)
         ways = [
             f"{self.name(first)}在{of}{self.pick(('的', ''))}{where}",

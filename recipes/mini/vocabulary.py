@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from pai_modelscope.data import shipped_records
+from pai_modelscope.data.shipped import Record as ShippedRecord
 from pai_modelscope.images.colors import NAMED_COLOURS
 from pai_modelscope.prompting.learned_words import LearnedWords, write_learned_words
 from recipes.mini import captions
@@ -24,17 +25,19 @@ _NOT_WORDS = re.compile(r"\{\w*\}|[^\u4e00-\u9fff]+")
 
 def learned_words() -> LearnedWords:
     """The lists, each in the order of its source."""
-    words = [
-        captions.clean(word)
-        for record in shipped_records()
-        if record["base"] and record["split"] in _TRAINED
-        for word in (record["name"], *record["aliases"], *record["keywords"])
-    ]
+    records = [record for record in shipped_records() if record["base"] and record["split"] in _TRAINED]
     return LearnedWords(
-        words=distinct(words),
+        words=names(records),
         styles=distinct(source.style for source in SOURCES if source.base and source.name != _HELD_STYLE),
         backgrounds=tuple(NAMED_COLOURS),
         read_past=read_past(captions.MODIFIERS, captions.PLACES),
+    )
+
+
+def names(records: Iterable[captions.Record | ShippedRecord]) -> tuple[str, ...]:
+    """Names, other names and keywords of drawings."""
+    return distinct(
+        captions.clean(word) for record in records for word in (record["name"], *record["aliases"], *record["keywords"])
     )
 
 

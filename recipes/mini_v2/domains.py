@@ -69,12 +69,12 @@ def dish(work: Path, seed: int, size: tuple[int, int]) -> Drawn:
 
 def icon(work: Path, seed: int, size: tuple[int, int]) -> Drawn:
     """An emoji of version 1's pictures that the base UNet may see, on white or on a named colour."""
-    return _icon(work, seed, size, _icons(work / ICONS, towers=False))
+    return _icon(work, seed, size, icon_records(work, towers=False))
 
 
 def tower_icon(work: Path, seed: int, size: tuple[int, int]) -> Drawn:
     """The same with food, held-out styles and concepts, and icons among them: for VAE, CLIP and judge alone."""
-    return _icon(work, seed, size, _icons(work / ICONS, towers=True))
+    return _icon(work, seed, size, icon_records(work, towers=True))
 
 
 def _icon(work: Path, seed: int, size: tuple[int, int], choice: tuple[list[Record], np.ndarray]) -> Drawn:
@@ -94,7 +94,7 @@ def _icon(work: Path, seed: int, size: tuple[int, int], choice: tuple[list[Recor
 
 def thing(work: Path, seed: int, size: tuple[int, int]) -> Drawn:
     """A thing of another collection, on white or on a named colour."""
-    records = [record for record in _collected(work / COLLECTIONS) if not record["captions"]]
+    records = [record for record in collected_records(work) if not record["captions"]]
     rng = np.random.default_rng(seed)
     record = records[int(rng.integers(len(records)))]
     image, colour = _on_ground(_collection_drawing(record, size, rng), size, rng, bottom=False)
@@ -105,7 +105,7 @@ def thing(work: Path, seed: int, size: tuple[int, int]) -> Drawn:
 
 def portrait(work: Path, seed: int, size: tuple[int, int]) -> Drawn:
     """A portrait that stands on the lower edge, before white or a named colour."""
-    records = [record for record in _collected(work / COLLECTIONS) if record["captions"]]
+    records = [record for record in collected_records(work) if record["captions"]]
     rng = np.random.default_rng(seed)
     record = records[int(rng.integers(len(records)))]
     image, colour = _on_ground(_collection_drawing(record, size, rng), size, rng, bottom=True)
@@ -154,9 +154,9 @@ def _numbered(texts: list[str]) -> dict[str, str]:
 
 
 @cache
-def _icons(path: Path, towers: bool) -> tuple[list[Record], np.ndarray]:
+def icon_records(work: Path, towers: bool) -> tuple[list[Record], np.ndarray]:
     """Version 1's pictures and how often each is drawn; what the base UNet may not see only where `towers` is true."""
-    records = read_records(path)
+    records = read_records(work / ICONS)
     if towers:
         seen = [record for record in records if record["split"] in SEEN_BY_TOWERS and not record["food_test"]]
     else:
@@ -165,8 +165,9 @@ def _icons(path: Path, towers: bool) -> tuple[list[Record], np.ndarray]:
 
 
 @cache
-def _collected(path: Path) -> list[Record]:
-    with lzma.open(path, "rt", encoding="utf-8") as lines:
+def collected_records(work: Path) -> list[Record]:
+    """The drawings of other collections; portraits are those that bring captions."""
+    with lzma.open(work / COLLECTIONS, "rt", encoding="utf-8") as lines:
         return [json.loads(line) for line in lines]
 
 

@@ -1,6 +1,6 @@
-"""The words that version 2 learns, as `vocabulary.json`: those of the painter's captions, and version 1's names.
+"""The words that version 2 learns, as `vocabulary.json`: those that the captions of its pictures say of what they show.
 
-    python -m recipes.mini_v2.vocabulary --out FOLDER
+    python -m recipes.mini_v2.vocabulary --work build/v2 --out FOLDER
 
 Dishes are not among them: the base UNet never sees one.
 """
@@ -10,33 +10,56 @@ from pathlib import Path
 
 from pai_modelscope.images.colors import NAMED_COLOURS
 from pai_modelscope.prompting.learned_words import LearnedWords, write_learned_words
+from recipes.collections.portrait_captions import PORTRAIT_WORDS, person
+from recipes.compositions.captions import OTHER_WORDS
+from recipes.compositions.facts import NUMBERS, RELATIONS
+from recipes.compositions.nouns import NOUNS
 from recipes.landscapes.captions.lexicon import AIR, FALLING, SEASONS, TIMES, WORDS
 from recipes.landscapes.places import PLACES
 from recipes.landscapes.styles import STYLES
-from recipes.mini import vocabulary as version_1
+from recipes.mini.scenes import Record
+from recipes.mini.vocabulary import distinct, names, read_past
 from recipes.mini_v2 import icon_captions
+from recipes.mini_v2.domains import collected_records, icon_records
 
 
-def learned_words() -> LearnedWords:
-    """The lists, the painter's words first."""
-    icons = version_1.learned_words()
+def learned_words(work: Path) -> LearnedWords:
+    """The lists, the painter's words first. `work`: the recipe's folder, with the drawings that are learned."""
+    icons, collected = icon_records(work, towers=False)[0], collected_records(work)
+    things = [record for record in collected if not record["captions"]]
+    portraits = [record for record in collected if record["captions"]]
+    return LearnedWords(
+        words=distinct((*_scenes(), *_compositions(), *_portraits(portraits), *names([*icons, *things]))),
+        styles=distinct(record["style"] for record in (*icons, *collected)),
+        scene_styles=distinct(word for style in STYLES.values() for word in (style.name, *style.words)),
+        backgrounds=tuple(NAMED_COLOURS),
+        read_past=read_past(icon_captions.MODIFIERS, icon_captions.PLACES),
+    )
+
+
+def _scenes() -> list[str]:
     things = [noun for words in (WORDS, AIR, FALLING) for name, word in words.items() for noun in (name, *word.nouns)]
     times = [word for words in (*TIMES.values(), *SEASONS.values()) for word in words]
-    places = [word for place in PLACES.values() for word in (place.name, *place.words)]
-    return LearnedWords(
-        words=version_1.distinct((*things, *places, *times, *icons.words)),
-        styles=icons.styles,
-        scene_styles=version_1.distinct(word for style in STYLES.values() for word in (style.name, *style.words)),
-        backgrounds=tuple(NAMED_COLOURS),
-        read_past=version_1.read_past(icon_captions.MODIFIERS, icon_captions.PLACES),
-    )
+    return [*things, *(word for place in PLACES.values() for word in (place.name, *place.words)), *times]
+
+
+def _compositions() -> list[str]:
+    relations = [*RELATIONS, *(word for words in OTHER_WORDS.values() for word in words)]
+    measures = dict.fromkeys(measure for noun in NOUNS.values() for measure in noun.measures)
+    return [*relations, *(number + measure for number in NUMBERS.values() for measure in measures)]
+
+
+def _portraits(portraits: list[Record]) -> list[str]:
+    seen = [word for record in portraits for word in record["attributes"].values()]
+    return [*PORTRAIT_WORDS, *(noun for record in portraits for noun in person(record["attributes"])), *seen]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m recipes.mini_v2.vocabulary")
+    parser.add_argument("--work", type=Path, default=Path("build/v2"))
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
-    write_learned_words(args.out, learned_words())
+    write_learned_words(args.out, learned_words(args.work))
 
 
 if __name__ == "__main__":

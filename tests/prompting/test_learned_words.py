@@ -1,6 +1,7 @@
 """The list of words in a model's folder: read, written, refused; and text cut into words."""
 
 import json
+import lzma
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from pai_modelscope.prompting.learned_words import FILE, LearnedWords, pieces, r
 from recipes.landscapes.captions.lexicon import SEASONS, TIMES, WORDS
 from recipes.mini import vocabulary
 from recipes.mini_v2 import vocabulary as vocabulary_2
+from recipes.mini_v2.domains import COLLECTIONS, ICONS
 
 
 def test_it_comes_back_as_it_was_written(tmp_path: Path):
@@ -37,9 +39,25 @@ def test_the_shipped_list_is_the_recipe_s():
     )
 
 
-def test_version_2_lists_the_words_of_its_painter():
-    learned = vocabulary_2.learned_words()
-    assert {"水墨画", "青绿山水", "小船", "清晨", "秋天", "细雨", "熊猫", "荷塘"} <= learned.shown
+def test_version_2_lists_the_words_of_all_that_it_learns(tmp_path: Path):
+    drawing = {"aliases": ["大熊猫"], "keywords": [], "style": "扁平插画风格", "split": "train", "source": "twemoji"}
+    icons = [
+        {**drawing, "name": "熊猫", "family": "1F43C", "base": True},
+        {**drawing, "name": "饺子", "family": "1F95F", "base": False},
+    ]
+    portrait = {"name": "女人头像", "attributes": {"person": "女", "hair": "马尾辫"}, "captions": ["马尾辫女孩头像"]}
+    collected = [
+        {**drawing, "name": "沙发", "captions": [], "attributes": {}, "style": "三维模型风格"},
+        {**drawing, **portrait, "style": "像素头像风格"},
+    ]
+    for file, records in ((ICONS, icons), (COLLECTIONS, collected)):
+        with lzma.open(tmp_path / file, "wt", encoding="utf-8") as lines:
+            lines.writelines(json.dumps(record, ensure_ascii=False) + "\n" for record in records)
+    learned = vocabulary_2.learned_words(tmp_path)
+    assert {"水墨画", "青绿山水", "小船", "清晨", "秋天", "细雨", "荷塘"} <= learned.shown, "scenes"
+    assert {"熊猫", "大熊猫", "沙发", "三维模型风格"} <= learned.shown, "things"
+    assert {"女孩", "头像", "马尾辫", "像素头像风格"} <= learned.shown, "portraits"
+    assert {"左边", "上方", "两只"} <= learned.shown, "compositions"
     assert not {"牛肉面", "饺子"} & learned.shown
 
 
