@@ -18,6 +18,8 @@ ASKED: Mapping[str, Sequence[str]] = {
     "dishes": ("dish", "style"),
 }
 RAREST = 20  # an answer must be right for so many pictures of the pool
+# Of two things side by side, each is on a side of the other.
+_EITHER_WAY = {"左边": "左右", "右边": "左右", "上面": "上下", "下面": "上下"}
 NONE = ""  # the answer where a picture lacks what is asked
 
 
@@ -42,6 +44,8 @@ def answers(facts: Mapping[str, Fact], fact: str) -> set[str]:
         things = facts.get("things")
         return {str(sum(things.values()))} if facts.get("kind") == "count" and isinstance(things, dict) else set()
     value = facts.get(fact, NONE)
+    if fact == "relation" and isinstance(value, str):
+        return {_EITHER_WAY.get(value, value)}
     return {value} if isinstance(value, str) else set(value)
 
 
