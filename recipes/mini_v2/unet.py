@@ -25,7 +25,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=Path("build/v2"))
     parser.add_argument("--name", default="unet", help="of the run's folder")
     parser.add_argument("--init", type=Path, help="a UNet's folder to begin from")
-    parser.add_argument("--channels", default="(96, 192, 320)")
+    parser.add_argument("--channels", default="(96, 192, 288)")
     parser.add_argument("--steps", type=int, default=20_000)
     parser.add_argument("--batch", type=int, default=768)
     parser.add_argument("--learning-rate", type=float, default=2e-3)

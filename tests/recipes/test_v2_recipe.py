@@ -2,6 +2,7 @@
 
 import json
 import lzma
+import shutil
 from collections import Counter
 from pathlib import Path
 
@@ -11,12 +12,13 @@ import torch
 from diffusers import AutoencoderKL
 from safetensors.torch import load_file, save_file
 
-from pai_modelscope import model_dir
+from pai_modelscope import Sampler, model_dir
 from pai_modelscope.config import TrainingConfig
 from pai_modelscope.images.painter_upscaler import PainterUpscaler
 from pai_modelscope.training import train
 from recipes.mini.vae import reconstruction_loss
 from recipes.mini_v2 import pool
+from recipes.mini_v2.assemble import FLOAT8_PARTS, to_float8
 from recipes.mini_v2.captioned import CaptionedSource, caption_tokens, long_tokens
 from recipes.mini_v2.clip import TaughtClip, TaughtSource, tokenizer_of
 from recipes.mini_v2.domains import DOMAINS
@@ -291,3 +293,19 @@ def test_the_base_unet_sees_no_icon_that_is_held_out(tmp_path):
 
     assert names("icons") == {"雨伞"}
     assert names("tower_icons") == {"雨伞", "齿轮", "饺子", "大象", "钟表"}
+
+
+def test_weights_of_a_byte_draw_nearly_the_same(tmp_path, sampler):
+    folder = tmp_path / "model"
+    shutil.copytree(model_dir("pai-diffusion-mini-zh"), folder)
+    before = sum(file.stat().st_size for file in folder.rglob("*.safetensors"))
+    for part in FLOAT8_PARTS:
+        for file in (folder / part).glob("*.safetensors"):
+            to_float8(file)
+    assert sum(file.stat().st_size for file in folder.rglob("*.safetensors")) < 0.6 * before
+    small = {"seed": 1, "num_inference_steps": 6, "width": 128, "height": 128}
+    rounded, exact = (
+        np.asarray(drawer("熊猫,蓝色背景", **small)[0].image, float)
+        for drawer in (Sampler.from_pretrained(str(folder)), sampler)
+    )
+    assert 0 < np.square(rounded - exact).mean() < 255**2 / 10**2.0, "20 dB"
