@@ -39,11 +39,12 @@ Fact = str | list[str] | dict[str, int]
 @dataclass(frozen=True)
 class Drawn:
     """`image`: (h, w, 3) uint8; `captions`: by kind, or by a number where all are of one kind; `facts`: what judges
-    learn to tell, such as style, time and things."""
+    learn to tell, such as style, time and things; `labels`: (h, w) uint8, classes of landscapes.labels, of scenes."""
 
     image: np.ndarray
     captions: Mapping[str, str]
     facts: Mapping[str, Fact]
+    labels: np.ndarray | None = None
 
 
 Draw = Callable[[Path, int, tuple[int, int]], Drawn]  # of the recipe's folder, a seed, and width and height
@@ -57,7 +58,8 @@ def landscape(work: Path, seed: int, size: tuple[int, int]) -> Drawn:
         "place": painting.facts.place,
         "things": sorted(painting.sights),
     }
-    return Drawn(painting.image, landscape_captions(painting, np.random.default_rng([seed, 2])), facts)
+    captions = landscape_captions(painting, np.random.default_rng([seed, 2]))
+    return Drawn(painting.image, captions, facts, painting.labels)
 
 
 def dish(work: Path, seed: int, size: tuple[int, int]) -> Drawn:

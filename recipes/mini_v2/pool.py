@@ -3,13 +3,13 @@
     python -m recipes.mini_v2.pool --work build/v2 --domain landscapes --count 20000
 
 A shard is `pool/DOMAIN/WIDTHxHEIGHT/NUMBER.npy`, (256, h, w, 3) uint8, and beside it NUMBER.jsonl with each picture's
-captions, by kind, and facts.
+captions, by kind, and facts. With `--labels`, for `landscapes`, NUMBER.labels.npy holds (256, h, w) uint8 classes.
 """
 
 import argparse
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing import get_context
@@ -35,6 +35,16 @@ class Shard:
     def pictures(self) -> torch.Tensor:
         """(256, h, w, 3) uint8."""
         return torch.from_numpy(np.load(self.path))
+
+    def labels(self) -> np.ndarray | None:
+        """(256, h, w) uint8 classes of each pixel; None where the shard keeps none."""
+        path = self.labels_path
+        return np.load(path) if path.exists() else None
+
+    @property
+    def labels_path(self) -> Path:
+        """Of its label maps, which may not be there."""
+        return self.path.with_suffix(".labels.npy")
 
     def captions(self) -> list[dict[str, str]]:
         """Of each picture, by kind."""
@@ -65,8 +75,10 @@ def _one(seed: int, work: Path, domain: str, size: Size) -> Drawn:
     return DOMAINS[domain](work, seed, size)
 
 
-def paint_shards(work: Path, domain: str, count: int, size: Size, first_seed: int, workers: int) -> None:
-    """Paint `count` pictures from `first_seed` on. Shards that are there already are left as they are."""
+def paint_shards(
+    work: Path, domain: str, count: int, size: Size, first_seed: int, workers: int, labels: bool = False
+) -> None:
+    """Paint `count` pictures from `first_seed` on, and with `labels` keep label maps. Shards that are there stay so."""
     draw = partial(_one, work=work, domain=domain, size=size)
     with get_context("spawn").Pool(workers) as pool:
         for number in range(-(-count // SHARD)):
@@ -80,9 +92,18 @@ def paint_shards(work: Path, domain: str, count: int, size: Size, first_seed: in
                 for picture in drawn:
                     row = {"captions": dict(picture.captions), "facts": dict(picture.facts)}
                     file.write(json.dumps(row, ensure_ascii=False) + "\n")
-            partial_path = path.with_suffix(".partial.npy")
-            np.save(partial_path, np.stack([picture.image for picture in drawn]))
-            partial_path.rename(path)
+            if labels:
+                _save(Shard(path).labels_path, [picture.labels for picture in drawn])
+            _save(path, [picture.image for picture in drawn])  # the last: with it, the shard is whole
+
+
+def _save(path: Path, pictures: Sequence[np.ndarray | None]) -> None:
+    there = [picture for picture in pictures if picture is not None]
+    if len(there) < len(pictures):
+        raise ValueError(f"{path.parent} is of a domain without label maps: leave --labels out")
+    partial_path = path.with_suffix(".partial.npy")
+    np.save(partial_path, np.stack(there))
+    partial_path.rename(path)
 
 
 def parse_shares(text: str) -> dict[str, float]:
@@ -166,8 +187,10 @@ def main() -> None:
     parser.add_argument("--size", default="256x256", help="width x height")
     parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--workers", type=int, default=os.cpu_count())
+    parser.add_argument("--labels", action="store_true", help="keep the label maps, too")
     args = parser.parse_args()
-    paint_shards(args.work, args.domain, args.count, parse_size(args.size), args.first_seed, args.workers)
+    size = parse_size(args.size)
+    paint_shards(args.work, args.domain, args.count, size, args.first_seed, args.workers, args.labels)
 
 
 if __name__ == "__main__":
