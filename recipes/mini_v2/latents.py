@@ -60,6 +60,8 @@ class LatentSource:
     drawn evenly, or of the long text. What is drawn follows from the keys. Shards that appear while it is used join in.
     """
 
+    what = "latents"  # what errors say is missing
+
     def __init__(self, work: Path, shares: Mapping[str, float], turns: Mapping[Bucket, int], device: torch.device):
         """`turns`: of each bucket, how many of a cycle's steps show it. A size shows the domains that have it."""
         self.work, self.device, self.lengths, self.batches = work, device, [1_000_000] * len(turns), 0
@@ -69,7 +71,7 @@ class LatentSource:
         self.look()
         for size, present in self.stored.items():
             if not present:
-                raise FileNotFoundError(f"there are no latents of {size[0]}x{size[1]} in {work}: encode them first")
+                raise FileNotFoundError(f"there are no {self.what} of {size[0]}x{size[1]} in {work}: make them first")
         self.cycle = _spread(list(turns.values()))
 
     def look(self) -> None:
@@ -77,11 +79,20 @@ class LatentSource:
         for size, present in self.stored.items():
             for domain in self.domains:
                 folder = self.work / "latents" / domain / f"{size[0]}x{size[1]}"
-                paths = [path for path in sorted(folder.glob("*.safetensors")) if path not in self.read]
-                new = [{name: value.to(self.device) for name, value in load_file(path).items()} for path in paths]
+                paths = [path for path in sorted(folder.glob("*.safetensors")) if self.is_new(path)]
+                new = [{name: value.to(self.device) for name, value in self.load(path).items()} for path in paths]
                 if new:
                     present[domain] = _all_of([present[domain], *new] if domain in present else new)
                     self.read.update(paths)
+
+    def is_new(self, path: Path) -> bool:
+        """Whether a shard of latents can be read, and was not yet."""
+        return path not in self.read
+
+    def load(self, path: Path) -> Stored:
+        """Everything that is kept of a shard."""
+        stored: Stored = load_file(path)
+        return stored
 
     def batch(
         self, bucket: int, indices: torch.Tensor, device: torch.device, keys: torch.Tensor
@@ -94,15 +105,20 @@ class LatentSource:
         present = {domain: stored_here[domain] for domain in self.domains if domain in stored_here}
         weights = np.array([self.domains[domain] for domain in present])
         counts = rng.multinomial(len(keys), weights / weights.sum())
-        latents, ids = [], []
+        parts: list[dict[str, torch.Tensor]] = []
         for stored, count in zip(present.values(), counts, strict=True):
             picked = torch.from_numpy(rng.integers(len(stored["latents"]), size=count)).to(self.device)
             kinds = (torch.from_numpy(rng.random(count)).to(self.device) * stored["counts"][picked]).long()
-            latents.append(stored["latents"][picked])
             long = self.buckets[bucket].long
-            ids.append(stored["long_ids"][picked] if long else stored["ids"][picked, kinds][:, None])
-        joined = torch.cat(latents).float().contiguous(memory_format=torch.channels_last)
-        return {"latents": joined, "ids": torch.cat(ids).long()}
+            ids = stored["long_ids"][picked] if long else stored["ids"][picked, kinds][:, None]
+            parts.append({"latents": stored["latents"][picked], "ids": ids, **self.beside(stored, picked, rng)})
+        joined = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
+        latents = joined["latents"].float().contiguous(memory_format=torch.channels_last)
+        return {**joined, "latents": latents, "ids": joined["ids"].long()}
+
+    def beside(self, stored: Stored, picked: torch.Tensor, rng: np.random.Generator) -> dict[str, torch.Tensor]:
+        """What a batch holds beside latents and ids, of the samples `picked` (n,)."""
+        return {}
 
 
 def _all_of(shards_there: list[Stored]) -> Stored:
