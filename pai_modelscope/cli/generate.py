@@ -97,6 +97,8 @@ def draw(sampler: "Sampler", texts: list[str], options: dict[str, object]) -> "I
 
 def read_request(args: argparse.Namespace) -> tuple[list[str], dict[str, object], str, str | None]:
     """Texts, options, model and dtype: what the flags say, else what the `--like` picture remembers."""
+    from pai_modelscope.images.upscalers.registry import UPSCALERS
+
     texts = [*args.texts, *(read_texts(args.from_file) if args.from_file is not None else [])]
     remembered = remembered_options(args.like) if args.like is not None else {}
     texts = texts or [_text(remembered, "text") or ""][: len(remembered)]
@@ -112,7 +114,7 @@ def read_request(args: argparse.Namespace) -> tuple[list[str], dict[str, object]
         _check(args.like, {name: value for name, value in options.items() if name not in flags})
     if (scheduler := _text(options, "scheduler")) is not None and "scheduler" not in flags:
         options["scheduler"] = _nearest(scheduler)
-    if flags.get("upscaler", "hires") != "hires":  # another way to enlarge has no use for how this one did
+    if flags.get("upscaler") in UPSCALERS:  # another way to enlarge has no use for how this one did
         options.pop("upscale_strength", None)
     return texts, _used(options, flags), model, dtype
 

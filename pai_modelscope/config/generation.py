@@ -98,7 +98,6 @@ class GenerationOptions:
         None,
         help="hires (drawn over at the large size) or realesrgan (where installed)",
         absent=UPSCALER,
-        choices=("hires", "realesrgan"),
     )
     upscale_strength: float | None = option(
         None, help="how far hires goes from the picture, 0 to 1", absent=str(UPSCALE_STRENGTH), above=0, below=1

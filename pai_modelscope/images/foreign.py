@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from pai_modelscope.errors import first_few
 from pai_modelscope.images.infotext_values import READ, number, size, unreadable
+from pai_modelscope.images.upscalers.registry import INFOTEXT_NAMES
 
 # Spellings of one schedule. 'Uniform' and 'Normal' are a sampler without one; diffusers' documentation has
 # 'SGM Uniform' and 'Simple' as one, and the polyexponential one with its usual rho of 1 is the exponential one.
@@ -59,7 +60,6 @@ _NEUTRAL = {
     "Masked content": "original",
     "NGMS": "0",
     "Noise multiplier": "1",
-    "Postprocess upscaler": "R-ESRGAN 4x+",
     "RNG": "CPU",  # where noise is drawn here, too
     "Schedule rho": "0",
     "Token merging ratio": "0",
@@ -178,6 +178,8 @@ def _changes(name: str, value: str, values: Mapping[str, str]) -> bool:
     if name == "Variation seed":
         strength = values.get("Variation seed strength", values.get("Variation strength", "0"))
         return not _equal(strength, "0")
+    if name == "Postprocess upscaler" and value in INFOTEXT_NAMES:
+        return False
     if name == "Hires steps":  # 0: as many as the first pass
         return value not in ("0", values.get("Steps"))
     if name in ("Hires sampler", "Hires schedule type", "Hires checkpoint"):

@@ -12,9 +12,11 @@ from pai_modelscope.config import GenerationOptions
 from pai_modelscope.config.option import Bounds, kind_of, problem, problem_of_number
 from pai_modelscope.errors import UserError
 from pai_modelscope.images.remembered import RememberedFile
+from pai_modelscope.images.upscalers.registry import upscaler_of_infotext
 from pai_modelscope.untrusted import Json, parse_json
 
 _LONGEST_NUMBER = 40  # characters
+_POSTPROCESSED = "Postprocess upscale by"
 # Bounds beyond which nobody's value is honest. Options' own are compared where flags may stand for a picture's values.
 _HONEST = {
     "batch_size": Bounds(minimum=1, maximum=limits.BATCH),
@@ -44,6 +46,8 @@ def options_of(values: Mapping[str, str]) -> dict[str, object]:
             if wrong:
                 raise unreadable(name, values[name], wrong)
             options |= parsed
+    if _POSTPROCESSED in values:
+        options["upscaler"] = upscaler_of_infotext(values.get("Postprocess upscaler", "")).name
     return options
 
 
@@ -214,6 +218,6 @@ _READERS: dict[str, Callable[[str], dict[str, object]]] = {
     "Poem": lambda text: {"poem": text},
     "Scroll date": lambda text: {"scroll": True, "scroll_date": text},
     "Scroll seal": lambda text: {"scroll_seal": text},
-    "Postprocess upscale by": lambda text: {"upscale": factor(text), "upscaler": "realesrgan"},
+    _POSTPROCESSED: lambda text: {"upscale": factor(text)},
 }
 READ = frozenset(_READERS)

@@ -14,7 +14,7 @@ from typing import TypeVar, cast
 
 from pai_modelscope import limits as bounds
 from pai_modelscope.adapters.lora_metadata import made_for_lcm
-from pai_modelscope.config import GENERATION_FALLBACKS, GenerationOptions, GenerationRequest
+from pai_modelscope.config import GENERATION_FALLBACKS, UPSCALER, GenerationOptions, GenerationRequest
 from pai_modelscope.config.option import bounds_of, fault, kind_of, plain_number, short_repr
 from pai_modelscope.errors import Fault, UserError
 from pai_modelscope.families import Task
@@ -29,7 +29,7 @@ from pai_modelscope.sampling.init_image import Images, InitImage, resolve_image
 from pai_modelscope.sampling.schedulers import scheduler_name
 from pai_modelscope.sampling.scrolls import resolve_scroll
 from pai_modelscope.sampling.seeds import SeedSource, deal_seeds
-from pai_modelscope.sampling.upscale import Upscale, resolve_upscale
+from pai_modelscope.sampling.upscale import HIRES, Upscale, other_upscalers, resolve_upscale, upscaler_faults
 from pai_modelscope.text.characters import problem_of_text, shorten
 from pai_modelscope.text.prompt import DrawingPass, Prompt, read_prompt
 
@@ -382,7 +382,8 @@ def _images(
     """The pictures to be steered by and to start from, how the finished one is enlarged, and the drawing size. What is
     wrong with them is added to `faults`; nothing is opened where a value that says how is wrong."""
     size = _there(values.width), _there(values.height)
-    if any(fault(field, getattr(values, field.name)) for field in _FIELDS if field.name in _OF_IMAGES):
+    wrong = any(fault(field, getattr(values, field.name)) for field in _FIELDS if field.name in _OF_IMAGES)
+    if wrong or upscaler_faults(values.upscaler):
         return (), None, None, size
     if limits.inpaints_only and values.mask is None and values.outpaint is None:
         message = "this model repaints parts of pictures and nothing else: give image and mask"
@@ -426,9 +427,10 @@ def _task_faults(values: GenerationRequest, limits: ModelLimits) -> list[Fault]:
     if values.control is not None and not limits.controls:
         message = "control is given, but no ControlNet can steer models of this kind: leave it out"
         faults.append(Fault("control", message))
-    if values.upscale is not None and values.upscaler in (None, "hires") and "image" not in limits.tasks:
-        message = "upscaler 'hires' starts from an image, which models of this kind can't: choose 'realesrgan'"
-        faults.append(Fault("upscaler", message, "'realesrgan'"))
+    if values.upscale is not None and (values.upscaler or UPSCALER) == HIRES and "image" not in limits.tasks:
+        others = other_upscalers()
+        message = f"upscaler '{HIRES}' starts from an image, which models of this kind can't: choose {others}"
+        faults.append(Fault("upscaler", message, others))
     return faults
 
 
@@ -458,13 +460,15 @@ def _steps(values: GenerationRequest, init_image: InitImage | None, upscale: Ups
     """The steps of each pass over a picture: one, and another where it is drawn over at a larger size."""
     steps = _there(values.num_inference_steps)
     first = steps if init_image is None else init_image.steps_taken(steps)
-    return [first] if upscale is None or upscale.upscaler != "hires" else [first, int(steps * upscale.strength)]
+    return [first, int(steps * upscale.strength)] if upscale and upscale.draws_over else [first]
 
 
 def _value_faults(values: GenerationRequest, limits: ModelLimits) -> list[Fault]:
     """What of the merged values can't work."""
     checked = (field for field in _FIELDS if field.name not in _ELSEWHERE)
     faults = [wrong for field in checked if (wrong := fault(field, getattr(values, field.name)))]
+    if not any(wrong.field == "upscaler" for wrong in faults):
+        faults += upscaler_faults(values.upscaler)
     negative = values.negative_prompt
     if not isinstance(negative, str):
         faults.append(Fault("negative_prompt", "negative_prompt must be a string", "a string"))

@@ -22,8 +22,8 @@ from pai_modelscope.checkpoints.load import display_name, pick_device, pick_dtyp
 from pai_modelscope.config.option import short_repr
 from pai_modelscope.errors import UserError
 from pai_modelscope.families import NetworkControl
-from pai_modelscope.images import realesrgan
 from pai_modelscope.images.scroll import scroll as mount
+from pai_modelscope.images.upscalers.registry import UPSCALERS
 from pai_modelscope.prompting.learned_words import LearnedWords, read_learned_words
 from pai_modelscope.prompting.poem import PhraseVectors, PoemReading
 from pai_modelscope.sampling.adapter_session import Adapters, AdapterSession, Vocabulary, remembered_loras
@@ -308,8 +308,8 @@ class Sampler:
         """One at a time, whatever the batch: a picture has four or sixteen times the pixels then."""
         if request.upscale is None:
             return image
-        if request.upscale.upscaler == "realesrgan":
-            return realesrgan.enlarge(image, request.upscale.factor)
+        if not request.upscale.draws_over:
+            return UPSCALERS[request.upscale.upscaler].enlarge(image, request.upscale.factor, self.pipe.device)
         start = enlarged(image, request.upscale)
         width, height = start.image.image.size
         second = replace(request, init_image=start, width=width, height=height)

@@ -9,6 +9,7 @@ from pai_modelscope.config import GenerationOptions
 from pai_modelscope.config.option import problem, short_repr
 from pai_modelscope.errors import UserError
 from pai_modelscope.model_layout import read_json
+from pai_modelscope.sampling.upscale import upscaler_faults
 
 # Files and numbers of one picture: those are the user's to name, not a folder's.
 _OF_THE_USER = ("image", "mask", "control", "embeddings", "outpaint", "seed", "batch_pos", "output_type")
@@ -34,6 +35,7 @@ def own_settings(folder: Path) -> tuple[object, dict[str, object]]:
         value = recommended.get(field.name)
         if field.name not in _OF_THE_USER and value is not None and (said := problem(field, value)):
             faults.append(said)
+    faults += [fault.message for fault in upscaler_faults(recommended.get("upscaler"))]
     if faults:
         raise UserError(f"{file}: generation: {'; '.join(faults)}")
     options: dict[str, object] = {**recommended}

@@ -1,4 +1,4 @@
-"""A finished picture made larger: drawn over at the large size, as the WebUI's hires fix does, or by Real-ESRGAN."""
+"""A finished picture made larger: drawn over at the large size, as the WebUI's hires fix does, or by an upscaler."""
 
 from collections.abc import Set
 from dataclasses import dataclass
@@ -6,9 +6,12 @@ from dataclasses import dataclass
 from PIL import Image
 
 from pai_modelscope.config import UPSCALE_STRENGTH, UPSCALER, GenerationRequest
+from pai_modelscope.config.option import short_repr
 from pai_modelscope.errors import Fault, UserError
-from pai_modelscope.images import realesrgan
+from pai_modelscope.images.upscalers.registry import UPSCALERS, offered
 from pai_modelscope.sampling.init_image import InitImage, opened
+
+HIRES = "hires"  # the upscaler that draws over; the others are in the registry
 
 
 @dataclass(frozen=True)
@@ -16,8 +19,26 @@ class Upscale:
     """How a finished picture becomes `factor` times larger per side; `strength`: how far 'hires' goes from it."""
 
     factor: int
-    upscaler: str  # 'hires' or 'realesrgan'
+    upscaler: str  # 'hires', or a name of the registry
     strength: float = 0.0
+
+    @property
+    def draws_over(self) -> bool:
+        """Whether the model draws the picture a second time, at the large size."""
+        return self.upscaler == HIRES
+
+
+def upscaler_faults(name: object) -> list[Fault]:
+    """That no upscaler has the name; what is no text has a fault already."""
+    if not isinstance(name, str) or name == HIRES or name in UPSCALERS:
+        return []
+    valid = ", ".join(map(repr, (HIRES, *offered())))
+    return [Fault("upscaler", f"upscaler is {short_repr(name)}; valid are {valid}", valid)]
+
+
+def other_upscalers() -> str:
+    """What can be chosen in place of 'hires', as a message says it."""
+    return " or ".join(map(repr, offered()))
 
 
 def resolve_upscale(
@@ -40,10 +61,11 @@ def resolve_upscale(
     upscaler = UPSCALER if values.upscaler is None else values.upscaler
     strength = UPSCALE_STRENGTH if values.upscale_strength is None else values.upscale_strength
     faults = _size_faults(values.upscale, size, most)
-    faults += _hires_faults(values, strength) if upscaler == "hires" else _realesrgan_faults(asked)
+    draws_over = upscaler == HIRES
+    faults += _hires_faults(values, strength) if draws_over else _plain_faults(upscaler, asked)
     if faults:
         raise UserError.of(faults)
-    return Upscale(values.upscale, upscaler, float(strength) if upscaler == "hires" else 0.0)
+    return Upscale(values.upscale, upscaler, float(strength) if draws_over else 0.0)
 
 
 def _size_faults(factor: int, size: tuple[int, int] | None, most: int) -> list[Fault]:
@@ -54,12 +76,13 @@ def _size_faults(factor: int, size: tuple[int, int] | None, most: int) -> list[F
     return [Fault("upscale", message, f"at most {most} pixels a side")]
 
 
-def _realesrgan_faults(asked: Set[str]) -> list[Fault]:
+def _plain_faults(upscaler: str, asked: Set[str]) -> list[Fault]:
+    """Of an upscaler that draws nothing over."""
     if "upscale_strength" in asked:
-        message = "upscale_strength is given, and upscaler 'realesrgan' draws nothing over: leave one of them out"
+        message = f"upscale_strength is given, and upscaler '{upscaler}' draws nothing over: leave one of them out"
         return [Fault("upscale_strength", message)]
     try:
-        realesrgan.check_installed()
+        UPSCALERS[upscaler].check()
     except UserError as error:
         return [Fault("upscaler", str(error))]
     return []
@@ -67,11 +90,12 @@ def _realesrgan_faults(asked: Set[str]) -> list[Fault]:
 
 def _hires_faults(values: GenerationRequest, strength: float) -> list[Fault]:
     if values.mask is not None or values.outpaint is not None:
+        others = other_upscalers()
         message = (
-            "upscaler 'hires' would draw over what the mask keeps of the image: choose upscaler 'realesrgan', or "
+            f"upscaler '{HIRES}' would draw over what the mask keeps of the image: choose upscaler {others}, or "
             "enlarge the finished picture by image and strength"
         )
-        return [Fault("upscaler", message, "'realesrgan'")]
+        return [Fault("upscaler", message, others)]
     steps = values.num_inference_steps or 0
     if int(steps * strength) < 1:
         message = f"upscale_strength {strength} of {steps} steps is no step at all: give more of one"
@@ -81,7 +105,7 @@ def _hires_faults(values: GenerationRequest, strength: float) -> list[Fault]:
 
 def passes(upscale: Upscale | None, pictures: int) -> int:
     """How often the model draws for a batch: once for all of it, and for every picture that is drawn over."""
-    return 1 + pictures * (upscale is not None and upscale.upscaler == "hires")
+    return 1 + pictures * (upscale is not None and upscale.draws_over)
 
 
 def enlarged(picture: Image.Image, upscale: Upscale) -> InitImage:
@@ -91,11 +115,12 @@ def enlarged(picture: Image.Image, upscale: Upscale) -> InitImage:
 
 
 def upscale_values(upscale: Upscale | None, steps: int, from_text: bool) -> dict[str, object]:
-    """What an infotext must say, in A1111's names: there, Real-ESRGAN without a second pass is postprocessing."""
+    """What an infotext must say, in A1111's names: there, an upscaler without a second pass is postprocessing."""
     if upscale is None:
         return {}
-    if upscale.upscaler == "realesrgan":
-        return {"Postprocess upscale by": upscale.factor, "Postprocess upscaler": realesrgan.NAME}
+    if not upscale.draws_over:
+        name = UPSCALERS[upscale.upscaler].infotext_name
+        return {"Postprocess upscale by": upscale.factor, "Postprocess upscaler": name}
     # Drawn from text, the picture has no other strength; else that name is taken by the first pass.
     return {
         "Denoising strength" if from_text else "Hires denoising strength": upscale.strength,

@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from pai_modelscope.config import TrainingConfig
-from pai_modelscope.images.painter_upscaler import PainterUpscaler
+from pai_modelscope.images.upscalers.painter_network import PainterUpscaler
 from pai_modelscope.methods import Method
 from pai_modelscope.methods.base import MAIN, Batch, Losses, Phase
 from pai_modelscope.training import train

@@ -207,7 +207,7 @@ except UserError as error:
             ["mediapipe"],
             "mediapipe",
         ),
-        ("from pai_modelscope.images.realesrgan import check_installed; check_installed()", ["ncnn"], "ncnn"),
+        ("from pai_modelscope.images.upscalers.realesrgan import check_installed; check_installed()", ["ncnn"], "ncnn"),
         (
             "import os; os.environ['ACCELERATE_USE_DEEPSPEED'] = 'true'; "
             "from pai_modelscope.training.sharding import open_accelerator; "

@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 
 from pai_modelscope import Sampler, model_dir
 from pai_modelscope.config import TrainingConfig
-from pai_modelscope.images.painter_upscaler import PainterUpscaler
+from pai_modelscope.images.upscalers.painter_network import PainterUpscaler
 from pai_modelscope.training import train
 from recipes.mini.vae import reconstruction_loss
 from recipes.mini_v2 import pool

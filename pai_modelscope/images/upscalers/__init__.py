@@ -1,0 +1,1 @@
+"""Finished pictures made larger by networks that draw nothing over: one file each, and a registry."""
