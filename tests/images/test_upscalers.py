@@ -94,6 +94,13 @@ def test_missing_and_damaged_weights_are_one_sentence(tmp_path, monkeypatch):
         painter.enlarge(Image.new("RGB", (8, 8)), 2, CPU)
 
 
+def test_at_the_start_of_training_the_last_layer_sees_the_picture():
+    network, pixels = random_upscaler(), noise(40, 40)
+    with torch.no_grad():
+        seen = network.layers[:-2](pixels)
+    assert 0.1 < seen.std((2, 3)).mean() < 2
+
+
 def test_float16_weights_take_less_than_a_mebibyte(tmp_path):
     assert write_weights(PainterUpscaler(), tmp_path / "model.safetensors").stat().st_size <= 2**20
 

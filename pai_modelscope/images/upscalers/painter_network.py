@@ -18,14 +18,16 @@ class PainterUpscaler(nn.Module):
 
     def __init__(self, channels: int = _CHANNELS, layers: int = _LAYERS):
         super().__init__()
-        between: list[nn.Module] = []
-        for _ in range(layers):
-            between += [nn.Conv2d(channels, channels, 3, 1, 1), nn.PReLU(channels)]
-        first = [nn.Conv2d(3, channels, 3, 1, 1), nn.PReLU(channels)]
+        before: list[nn.Module] = []
+        for width in (3, *[channels] * layers):
+            conv = nn.Conv2d(width, channels, 3, 1, 1)
+            # As He et al. 2015 (arXiv:1502.01852): from PyTorch's own start, the last layer sees next to nothing.
+            nn.init.kaiming_normal_(conv.weight, a=0.25)
+            before += [conv, nn.PReLU(channels)]
         last = nn.Conv2d(channels, 3 * SCALE**2, 3, 1, 1)
         for weight in last.parameters():
             nn.init.zeros_(weight)  # training begins with the nearest pixel
-        self.layers = nn.Sequential(*first, *between, last, nn.PixelShuffle(SCALE))
+        self.layers = nn.Sequential(*before, last, nn.PixelShuffle(SCALE))
 
     def forward(self, pictures: torch.Tensor) -> torch.Tensor:
         details: torch.Tensor = self.layers(pictures)
