@@ -25,7 +25,7 @@ from recipes.mini_v2.latents import parse_bucket
 from recipes.mini_v2.pool import parse_shares
 
 HINT_CHANNELS = (16, 24, 32, 48)  # channels of the layers that read the picture: edges and flat colours need few
-RANK = 12  # 2.2 MB in float16
+RANK = 15  # 2.4 MB in float16
 _SHARES = {"canny": "landscapes=0.5,icons=0.2,compositions=0.2,portraits=0.1", "sketch": "landscapes=1"}
 
 
