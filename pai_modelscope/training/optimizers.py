@@ -185,7 +185,8 @@ class Muon(torch.optim.Optimizer):
 
     def _orthogonal_step(self, weights: list[torch.Tensor], gradients: list[torch.Tensor], group: Group) -> None:
         for weight in weights:
-            self.state[weight].setdefault("momentum_buffer", torch.zeros_like(weight))
+            if "momentum_buffer" not in self.state[weight]:
+                self.state[weight]["momentum_buffer"] = torch.zeros_like(weight)
         momenta = [self.state[weight]["momentum_buffer"] for weight in weights]
         torch._foreach_lerp_(momenta, gradients, 1 - group["momentum"])
         torch._foreach_mul_(weights, 1 - group["lr"] * group["weight_decay"])
@@ -193,11 +194,11 @@ class Muon(torch.optim.Optimizer):
         for i, weight in enumerate(weights):
             shapes[len(weight), weight[0].numel()].append(i)
         for shape, members in shapes.items():
-            gradient = torch.stack([gradients[i].flatten(1) for i in members])
-            momentum = torch.stack([momenta[i].flatten(1) for i in members])
+            gradient = torch.stack([as_matrix(gradients[i], weights[i]) for i in members])
+            momentum = torch.stack([as_matrix(momenta[i], weights[i]) for i in members])
             # Nesterov: look ahead by one step of momentum.
             updates = orthogonal(gradient.lerp(momentum, group["momentum"]))
-            turned = [update.view_as(weights[i]) for update, i in zip(updates, members, strict=True)]
+            turned = [as_weight(update, weights[i]) for update, i in zip(updates, members, strict=True)]
             torch._foreach_add_([weights[i] for i in members], turned, alpha=-group["lr"] * 0.2 * max(shape) ** 0.5)
 
     def _adamw_step(self, weights: list[torch.Tensor], gradients: list[torch.Tensor], group: Group) -> None:
@@ -225,6 +226,27 @@ class Muon(torch.optim.Optimizer):
         )
 
 
+def as_matrix(value: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    """(out, all others) of a value that lies as `weight` does, without a copy.
+
+    Of a convolution in `channels_last` the columns come in another order, which the orthogonal factor only follows.
+    """
+    return (value.permute(0, 2, 3, 1) if _last(weight) else value).flatten(1)
+
+
+def as_weight(matrix: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    """What `as_matrix` made a matrix of, in the shape and the memory format of `weight`."""
+    if not _last(weight):
+        return matrix.view_as(weight)
+    out, channels, height, width = weight.shape
+    return matrix.view(out, height, width, channels).permute(0, 3, 1, 2)
+
+
+def _last(weight: torch.Tensor) -> bool:
+    last = weight.ndim == 4 and weight.is_contiguous(memory_format=torch.channels_last)
+    return last and not weight.is_contiguous()
+
+
 def orthogonal(matrices: torch.Tensor, rounds: int = 5) -> torch.Tensor:
     """The nearest (semi-)orthogonal matrices to (n, rows, columns), their singular values within about 0.7 to 1.2."""
     wide = matrices.shape[1] <= matrices.shape[2]
@@ -233,6 +255,6 @@ def orthogonal(matrices: torch.Tensor, rounds: int = 5) -> torch.Tensor:
     if x.is_cuda:
         x = x.bfloat16()
     for _ in range(rounds):
-        gram = x @ x.mT
+        gram = torch.bmm(x, x.mT)
         x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=_B, alpha=_C), x, beta=_A)
     return (x if wide else x.mT).to(matrices.dtype)

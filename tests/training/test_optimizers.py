@@ -104,6 +104,19 @@ def test_weights_in_channels_last_take_the_same_step():
     assert torch.allclose(plain, turned, atol=1e-6)
 
 
+def test_a_gradient_may_lie_otherwise_than_its_weight():
+    torch.manual_seed(2)
+    plain = nn.Parameter(torch.randn(64, 64, 3, 3))
+    turned = nn.Parameter(plain.detach().clone().contiguous(memory_format=torch.channels_last))
+    for weight in (plain, turned):
+        optimizer = Muon([weight], [], lr=0.1, betas=(0.9, 0.99), weight_decay=0.1)
+        for seed in range(2):
+            gradient = torch.randn(64, 64, 3, 3, generator=torch.Generator().manual_seed(seed))
+            with torch.no_grad():
+                optimizer._orthogonal_step([weight], [gradient], optimizer.param_groups[0])
+    assert torch.allclose(plain, turned, atol=1e-6)
+
+
 def test_the_rest_moves_as_under_torch_adamw():
     torch.manual_seed(3)
     ours = [nn.Parameter(torch.randn(5)), nn.Parameter(torch.randn(4, 4))]
