@@ -64,6 +64,10 @@ SHOWN = {
         "R@5，真实的图": "right name in the first five, real pictures",
         "VAE 的平均 PSNR": "mean PSNR of the VAE, dB",
     },
+    "13_poem_to_picture": {
+        "读出的景物": "share of the things named in six lines that is read",
+        "立轴的高宽比": "height of the scroll to its width",
+    },
 }
 
 
