@@ -80,6 +80,17 @@ def read_sketch(rgb: np.ndarray) -> np.ndarray:
     return _settled(classes, trust.astype(np.float32), (distance < 1) | ((distance < _SURE) & ~border), line)
 
 
+def fill_holes(classes: np.ndarray, holes: np.ndarray) -> np.ndarray:
+    """A map (h, w) whose holes (h, w), which are not all of it, have the class of the nearest pixel outside them."""
+    import cv2
+
+    _, place = cv2.distanceTransformWithLabels(
+        holes.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5, labelType=cv2.DIST_LABEL_PIXEL
+    )
+    filled: np.ndarray = classes[~holes][place - 1]
+    return filled
+
+
 def _lab(rgb: np.ndarray) -> np.ndarray:
     import cv2
 
@@ -106,12 +117,9 @@ def _settled(classes: np.ndarray, trust: np.ndarray, sure: np.ndarray, line: np.
 
     if not (line | ~sure).any():
         return classes
-    filled = classes.copy()
+    filled = classes
     if line.any() and not line.all():
-        _, place = cv2.distanceTransformWithLabels(
-            line.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5, labelType=cv2.DIST_LABEL_PIXEL
-        )
-        filled[line] = classes[~line][place[line] - 1]
+        filled = fill_holes(classes, line)
         trust = np.where(line, np.float32(0.1), trust)
     side = 2 * max(2, round(min(classes.shape) / 128)) + 1
     present = np.unique(filled)

@@ -47,6 +47,11 @@ def reconstruction_loss(output: torch.Tensor, target: torch.Tensor, scales: int 
     return loss
 
 
+def decibels(output: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+    """Peak signal to noise ratio of pictures in [-1, 1]."""
+    return -10 / math.log(10) * (F.mse_loss(output, target) / 4).log()
+
+
 # Tried beside each other; what each gives is in recipes/mini/README.md.
 LOSSES: dict[str, Callable[..., torch.Tensor]] = {"edges": reconstruction_loss, "l1": F.l1_loss, "mse": F.mse_loss}
 
@@ -93,7 +98,7 @@ class VaeTraining(Method):
         # KL to the unit Gaussian (Kingma & Welling 2014, arXiv:1312.6114, app. B), a mean over latent values.
         kl = 0.5 * (mean.square() + logvar.exp() - 1 - logvar).mean()
         with torch.no_grad():
-            psnr = -10 / math.log(10) * (F.mse_loss(output, pictures.float()) / 4).log()
+            psnr = decibels(output, pictures.float())
         return {"loss": reconstruction + self.kl_weight * kl, "kl": kl, "psnr": psnr}
 
     @staticmethod

@@ -21,7 +21,7 @@ from pai_modelscope.training.sharding import open_accelerator
 from recipes.mini.models import scheduler
 from recipes.mini_v2.clip import tokenizer_of
 from recipes.mini_v2.controls import KINDS, ControlSource
-from recipes.mini_v2.latents import parse_bucket
+from recipes.mini_v2.latents import parse_turns
 from recipes.mini_v2.pool import parse_shares
 
 HINT_CHANNELS = (16, 24, 32, 48)  # channels of the layers that read the picture: edges and flat colours need few
@@ -79,9 +79,8 @@ def main() -> None:
         resume_from_checkpoint="latest",
     )
     accelerator = open_accelerator(config)
-    turns = {parse_bucket(size): int(count) for size, count in (part.split("=") for part in args.turns.split(","))}
     shares = parse_shares(args.shares or _SHARES[args.kind])
-    source = ControlSource(args.kind, args.work, shares, turns, accelerator.device)
+    source = ControlSource(args.kind, args.work, shares, parse_turns(args.turns), accelerator.device)
     method = method_of(
         UNet2DConditionModel.from_pretrained(args.unet or args.work / "unet/result/unet", torch_dtype=torch.float32),
         CLIPTextModel.from_pretrained(args.work / "stage/text_encoder"),

@@ -10,10 +10,11 @@ from pathlib import Path
 import numpy as np
 from diffusers.utils import make_image_grid
 from PIL import Image
+from tqdm.auto import tqdm
 
 from pai_modelscope import Sampler
 from recipes.mini_v2.phrases import TEXTS
-from recipes.mini_v2.pool import parse_size
+from recipes.mini_v2.pool import Size, parse_size
 
 
 def prompts_of(path: Path) -> list[str]:
@@ -23,6 +24,16 @@ def prompts_of(path: Path) -> list[str]:
         return lines
     rows = [json.loads(line) for line in lines]
     return [row.get("prompt") or row["text"] for row in rows]
+
+
+def draw(sampler: Sampler, prompts: list[str], batch: int, size: Size, seed: int = 0) -> list[Image.Image]:
+    """A picture of each prompt; the seeds of a batch begin at `seed` and its place."""
+    width, height = size
+    images: list[Image.Image] = []
+    for start in tqdm(range(0, len(prompts), batch), desc="drawing", disable=None):
+        drawn = sampler(prompts[start : start + batch], seed=seed + start, width=width, height=height)
+        images += [picture.image for picture in drawn]
+    return images
 
 
 def main() -> None:
@@ -38,10 +49,7 @@ def main() -> None:
     width, height = parse_size(args.size)
     prompts = prompts_of(args.prompts)
     sampler = Sampler.from_pretrained(str(args.model))
-    images: list[Image.Image] = []
-    for start in range(0, len(prompts), args.batch):
-        drawn = sampler(prompts[start : start + args.batch], seed=args.seed + start, width=width, height=height)
-        images += [picture.image for picture in drawn]
+    images = draw(sampler, prompts, args.batch, (width, height), args.seed)
     rows = -(-len(images) // args.columns)
     empty = [Image.new("RGB", (width, height), "white")] * (rows * args.columns - len(images))
     make_image_grid([*images, *empty], rows, args.columns).save(args.out)

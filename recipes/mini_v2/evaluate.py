@@ -16,15 +16,14 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from diffusers import AutoencoderKL
-from tqdm.auto import tqdm
 
 from pai_modelscope import Sampler
 from recipes.mini_v2.domains import DOMAINS, Drawn
+from recipes.mini_v2.draw import draw
 from recipes.mini_v2.judge import FactJudge, open_judge, told
 from recipes.mini_v2.stated import STATED
+from recipes.mini_v2.vae_report import HELD_OUT_SEED, reconstructed
 
-FIRST_SEED = 900_000_000  # no training paints from here on
 _SURE = 0.5  # how likely one of several things must be
 
 
@@ -57,7 +56,7 @@ class Asked:
 def ask(work: Path, domain: str, number: int, size: tuple[int, int] = (256, 256)) -> list[Asked]:
     """`number` held-out pictures of a domain with a caption each that states something."""
     asked: list[Asked] = []
-    for seed in range(FIRST_SEED, FIRST_SEED + 4 * number):
+    for seed in range(HELD_OUT_SEED, HELD_OUT_SEED + 4 * number):
         drawn = DOMAINS[domain](work, seed, size)
         captions = list(drawn.captions.values())
         caption = captions[int(np.random.default_rng(seed).integers(len(captions)))]
@@ -99,27 +98,6 @@ def _right(judge: FactJudge, domain: str, asked: list[Asked], images: np.ndarray
     return dict(right)
 
 
-@torch.no_grad()
-def decoded(vae: AutoencoderKL, images: np.ndarray, together: int = 16) -> np.ndarray:
-    """Pictures (n, h, w, 3) uint8 after encoder and decoder."""
-    parts = []
-    for start in range(0, len(images), together):
-        pixels = torch.from_numpy(images[start : start + together]).to(vae.device, vae.dtype).permute(0, 3, 1, 2)
-        output = vae.decode(vae.encode(pixels / 127.5 - 1).latent_dist.mean).sample
-        parts.append(((output.float().clamp(-1, 1) + 1) * 127.5).round().byte().permute(0, 2, 3, 1).cpu().numpy())
-    return np.concatenate(parts)
-
-
-def draw(sampler: Sampler, captions: list[str], batch: int, size: tuple[int, int] = (256, 256)) -> np.ndarray:
-    """(n, h, w, 3) uint8."""
-    images = []
-    for start in tqdm(range(0, len(captions), batch), desc="drawing", disable=None):
-        width, height = size
-        drawn = sampler(captions[start : start + batch], seed=start, width=width, height=height)
-        images += [np.asarray(picture.image) for picture in drawn]
-    return np.stack(images)
-
-
 def table(scores: Iterable[Score]) -> str:
     """Markdown."""
     lines = ["| domain | fact | answers | drawn | real | share |", "| --- | --- | ---: | ---: | ---: | ---: |"]
@@ -144,8 +122,9 @@ def main() -> None:
     scores: list[Score] = []
     for domain in args.domains.split(","):
         asked = ask(args.work, domain, args.count)
-        real = decoded(sampler.pipe.vae, np.stack([picture.drawn.image for picture in asked]))
-        scores += score(judge, domain, asked, draw(sampler, [picture.caption for picture in asked], args.batch), real)
+        real = reconstructed(sampler.pipe.vae, np.stack([picture.drawn.image for picture in asked]))
+        images = draw(sampler, [picture.caption for picture in asked], args.batch, (256, 256))
+        scores += score(judge, domain, asked, np.stack([np.asarray(image) for image in images]), real)
     print(table(scores))
     if args.out:
         args.out.write_text(json.dumps([asdict(row) for row in scores], ensure_ascii=False, indent=1) + "\n")

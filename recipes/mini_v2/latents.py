@@ -41,6 +41,11 @@ def parse_bucket(text: str) -> Bucket:
     return Bucket(parse_size(text.removesuffix("+")), text.endswith("+"))
 
 
+def parse_turns(text: str) -> dict[Bucket, int]:
+    """'256x256=44,256x256+=4' as a cycle's steps by bucket."""
+    return {parse_bucket(size): int(count) for size, count in (part.split("=") for part in text.split(","))}
+
+
 @torch.no_grad()
 def encode(vae: AutoencoderKL, pictures: torch.Tensor) -> torch.Tensor:
     """(n, 4, h/8, w/8) float16, scaled to unit variance, of pictures (n, h, w, 3) uint8: the posterior's means."""

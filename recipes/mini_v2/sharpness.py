@@ -68,13 +68,13 @@ class Contest(nn.Module):
         """Its training, from step `first` on."""
         return Phase(DISCRIMINATOR, [{"params": list(self.discriminator.parameters())}], first=first)
 
-    def caught(self, output: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+    def generator_loss(self, output: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
         """The loss of what drew `output` (n, 3, h, w) in [-1, 1]."""
         self.drawn = output.detach(), target
         return -self.discriminator(output).mean()
 
-    def losses(self) -> Losses:
-        """Of the discriminator, on what was drawn last."""
+    def discriminator_losses(self) -> Losses:
+        """On what was drawn last."""
         assert self.drawn is not None
         output, target = self.drawn
         fake, real = self.discriminator(output), self.discriminator(target)

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from pai_modelscope.images.sketch_palette import BLANK, SKETCH_COLOURS, paint_classes
+from pai_modelscope.images.sketch_palette import BLANK, SKETCH_COLOURS, fill_holes, paint_classes
 from recipes.landscapes.paint import paint
 
 _BACKDROP = ("天", "山", "水", "地", "沙", "路")  # what things stand before; the others are drawn on top
@@ -56,10 +56,7 @@ def _filled(labels: np.ndarray, holes: np.ndarray) -> np.ndarray:
         return labels.copy()
     if holes.all():
         return np.full_like(labels, BLANK)
-    _, place = cv2.distanceTransformWithLabels(
-        holes.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5, labelType=cv2.DIST_LABEL_PIXEL
-    )
-    return labels[~holes][place - 1]
+    return fill_holes(labels, holes)
 
 
 def _backdrop(labels: np.ndarray, rng: np.random.Generator, roughness: float) -> np.ndarray:

@@ -16,7 +16,7 @@ from pai_modelscope.training.sharding import open_accelerator
 from recipes.mini.models import scheduler
 from recipes.mini_v2 import models
 from recipes.mini_v2.clip import tokenizer_of
-from recipes.mini_v2.latents import LatentSource, parse_bucket
+from recipes.mini_v2.latents import LatentSource, parse_turns
 from recipes.mini_v2.pool import parse_shares
 
 
@@ -59,8 +59,7 @@ def main() -> None:
         resume_from_checkpoint="latest",
     )
     accelerator = open_accelerator(config)
-    turns = {parse_bucket(size): int(count) for size, count in (part.split("=") for part in args.turns.split(","))}
-    source = LatentSource(args.work, parse_shares(args.shares), turns, accelerator.device)
+    source = LatentSource(args.work, parse_shares(args.shares), parse_turns(args.turns), accelerator.device)
     torch.manual_seed(3)
     network = (
         UNet2DConditionModel.from_pretrained(args.init) if args.init else models.unet(ast.literal_eval(args.channels))

@@ -5,7 +5,6 @@ sampler leaves: what the decoder blurs or rings at, the upscaler learns to mend.
 """
 
 import argparse
-import math
 from pathlib import Path
 
 import torch
@@ -20,7 +19,7 @@ from pai_modelscope.methods import Method
 from pai_modelscope.methods.base import MAIN, Batch, Losses, Phase
 from pai_modelscope.training import train
 from pai_modelscope.training.sharding import open_accelerator
-from recipes.mini.vae import reconstruction_loss, with_leftover_noise
+from recipes.mini.vae import decibels, reconstruction_loss, with_leftover_noise
 from recipes.mini_v2.pool import CropSource, parse_shares, parse_size
 from recipes.mini_v2.sharpness import Contest, Features
 
@@ -52,12 +51,12 @@ class UpscalerTraining(Method):
 
     def training_step(self, batch: Batch, phase: str) -> Losses:
         if phase != MAIN:
-            return self.contest.losses()
+            return self.contest.discriminator_losses()
         target = batch["pictures"].float()
         output = self.network((self.halves(target) + 1) / 2).float() * 2 - 1
-        losses = {"features": self.features(output, target), "adversarial": self.contest.caught(output, target)}
+        losses = {"features": self.features(output, target), "adversarial": self.contest.generator_loss(output, target)}
         loss = reconstruction_loss(output, target) + self.perceptual * losses["features"]
-        losses["psnr"] = -10 / math.log(10) * (F.mse_loss(output.detach(), target) / 4).log()
+        losses["psnr"] = decibels(output.detach(), target)
         return {"loss": loss + self.adversarial * losses["adversarial"], **losses}
 
     @torch.no_grad()

@@ -6,12 +6,10 @@ a contest with a discriminator, see `recipes.mini_v2.sharpness`. Some steps turn
 """
 
 import argparse
-import math
 import random
 from pathlib import Path
 
 import torch
-import torch.nn.functional as F
 from diffusers import AutoencoderKL
 from torch import nn
 
@@ -22,6 +20,7 @@ from pai_modelscope.training import train
 from pai_modelscope.training.sharding import open_accelerator
 from recipes.mini.vae import (
     VaeTraining,
+    decibels,
     latent_statistics,
     normalise_latents,
     reconstruction_loss,
@@ -72,7 +71,7 @@ class SharpVaeTraining(Method):
         return [self.vae.encoder, self.vae.decoder]
 
     def training_step(self, batch: Batch, phase: str) -> Losses:
-        return self._generator(batch["pictures"]) if phase == MAIN else self.contest.losses()
+        return self._generator(batch["pictures"]) if phase == MAIN else self.contest.discriminator_losses()
 
     def _generator(self, pictures: torch.Tensor) -> Losses:
         if self.counted < 0:
@@ -90,12 +89,12 @@ class SharpVaeTraining(Method):
         losses = {"kl": kl, "features": self.features(output, target)}
         loss = reconstruction_loss(output, target) + self.kl_weight * kl + self.perceptual * losses["features"]
         if 0 <= self.adversarial_from <= self.counted:
-            losses["adversarial"] = self.contest.caught(output, target)
+            losses["adversarial"] = self.contest.generator_loss(output, target)
             loss = loss + self.adversarial * losses["adversarial"]
         self.steps += 1
         self.counted += 1
         with torch.no_grad():
-            losses["psnr"] = -10 / math.log(10) * (F.mse_loss(output, target) / 4).log()
+            losses["psnr"] = decibels(output, target)
         return {"loss": loss, **losses}
 
     def save(self, folder: Path) -> None:

@@ -7,10 +7,11 @@ from diffusers import AutoencoderKL
 
 from pai_modelscope import model_dir
 from recipes.mini_v2.domains import Drawn
-from recipes.mini_v2.evaluate import Asked, ask, decoded, score, table
+from recipes.mini_v2.evaluate import Asked, ask, score, table
 from recipes.mini_v2.judge import FactJudge
 from recipes.mini_v2.questions import Question, answers
 from recipes.mini_v2.stated import STATED
+from recipes.mini_v2.vae_report import reconstructed
 
 SCENE = {"style": "油画", "time": "夜晚", "season": "夏", "weather": "雾", "place": "lake", "things": ["弯月", "小船"]}
 WOMAN = {"style": "像素头像风格", "person": "女", "hair": "马尾辫", "hair_color": "红色", "glasses": "眼镜"}
@@ -64,8 +65,9 @@ def test_drawings_are_scored_beside_real_pictures():
     assert "| landscapes | style | 3 | 0.333 ± 0.272 | 0.333 | 1.000 |" in table([style, thing])
 
 
-def test_real_pictures_go_through_the_vae():
+def test_real_pictures_go_through_the_vae(monkeypatch):
+    monkeypatch.setattr("recipes.mini_v2.vae_report._TOGETHER", 2)
     vae = AutoencoderKL.from_pretrained(model_dir("pai-diffusion-mini-zh") / "vae", torch_dtype=torch.float32)
     pictures = np.full((3, 64, 64, 3), 200, np.uint8)
-    again = decoded(vae, pictures, 2)
+    again = reconstructed(vae, pictures)
     assert again.shape == pictures.shape and again.dtype == np.uint8 and abs(int(again.mean()) - 200) < 12
