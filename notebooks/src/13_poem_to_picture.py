@@ -89,7 +89,7 @@ first.image
 # 提示词是给人读、给人改的。把自己的话写在诗旁边，它排在前面；或者干脆改写。下面换成月夜：
 
 # %%
-edited = first.prompt.replace("傍晚", "夜晚,明月")
+edited = first.prompt.replace("傍晚", "黄昏").replace("黄昏", "夜晚,明月")  # 各个模型说法不一
 second = sampler(edited, seed=SEED, **size)[0]
 contact_sheet([first.image, second.image], [first.prompt, edited])
 
@@ -182,6 +182,7 @@ print(f"繁简同一：{same_prompt}；装裱不改画、重画逐位相同：{s
 # %%
 assert found == wanted and not drawn_though_absent
 assert same_prompt and all(same_bits)
+assert edited != first.prompt
 assert aspect >= 2.9 and better.prompt != plain.prompt == "湖面上的小船"
 
 # %% [markdown]
