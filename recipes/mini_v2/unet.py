@@ -9,13 +9,13 @@ from diffusers import UNet2DConditionModel
 from transformers import CLIPTextModel
 
 from pai_modelscope.config import TrainingConfig
-from pai_modelscope.methods import FullFineTuning
 from pai_modelscope.text import chunk_ids
 from pai_modelscope.training import train
 from pai_modelscope.training.sharding import open_accelerator
 from recipes.mini.models import scheduler
 from recipes.mini_v2 import models
 from recipes.mini_v2.clip import tokenizer_of
+from recipes.mini_v2.float8 import RoundedFineTuning
 from recipes.mini_v2.latents import LatentSource, parse_turns
 from recipes.mini_v2.pool import parse_shares
 
@@ -36,6 +36,9 @@ def main() -> None:
         "--turns",
         default="256x256=1",
         help="of a cycle's steps, by size; '+' for long texts: 256x256=44,256x256+=4,384x256=2",
+    )
+    parser.add_argument(
+        "--rounded", type=float, default=0.0, help="share of the steps, the last, that see float8 weights"
     )
     parser.add_argument("--precision", choices=("no", "bf16"), default="no")
     parser.add_argument("--compile", action="store_true")
@@ -64,11 +67,12 @@ def main() -> None:
     network = (
         UNet2DConditionModel.from_pretrained(args.init) if args.init else models.unet(ast.literal_eval(args.channels))
     )
-    method = FullFineTuning(
+    method = RoundedFineTuning(
         network,
         CLIPTextModel.from_pretrained(args.work / "stage/text_encoder"),
         scheduler(),
         chunk_ids(tokenizer_of(args.work), [""])[0, 0],
+        first_rounded=round(args.steps * (1 - args.rounded)),
     )
     train(method, source, config, accelerator)
 

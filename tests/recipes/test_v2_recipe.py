@@ -9,19 +9,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from diffusers import AutoencoderKL
+from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
 from safetensors.torch import load_file, save_file
 
 from pai_modelscope import Sampler, model_dir
 from pai_modelscope.config import TrainingConfig
 from pai_modelscope.images.upscalers.painter_network import PainterUpscaler
+from pai_modelscope.text import chunk_ids
 from pai_modelscope.training import train
 from recipes.mini.vae import reconstruction_loss
 from recipes.mini_v2 import pool
-from recipes.mini_v2.assemble import FLOAT8_PARTS, to_float8
+from recipes.mini_v2.assemble import FLOAT8_PARTS
 from recipes.mini_v2.captioned import CaptionedSource, caption_tokens, long_tokens
 from recipes.mini_v2.clip import TaughtClip, TaughtSource, tokenizer_of
 from recipes.mini_v2.domains import DOMAINS
+from recipes.mini_v2.float8 import RoundedFineTuning, rounded, takes_a_byte, to_float8
 from recipes.mini_v2.latents import Bucket, LatentSource, encode, encode_pool, parse_bucket
 from recipes.mini_v2.models import clip
 from recipes.mini_v2.pool import CropSource, paint_shards, parse_shares, shard, shards
@@ -304,8 +306,37 @@ def test_weights_of_a_byte_draw_nearly_the_same(tmp_path, sampler):
             to_float8(file)
     assert sum(file.stat().st_size for file in folder.rglob("*.safetensors")) < 0.6 * before
     small = {"seed": 1, "num_inference_steps": 6, "width": 128, "height": 128}
-    rounded, exact = (
+    small_files, exact = (
         np.asarray(drawer("熊猫,蓝色背景", **small)[0].image, float)
         for drawer in (Sampler.from_pretrained(str(folder)), sampler)
     )
-    assert 0 < np.square(rounded - exact).mean() < 255**2 / 10**2.0, "20 dB"
+    assert 0 < np.square(small_files - exact).mean() < 255**2 / 10**2.0, "20 dB"
+
+
+def test_rounding_is_in_the_forward_pass_alone(sampler):
+    def method(first_rounded: int, weights: dict[str, torch.Tensor]) -> RoundedFineTuning:
+        pipe = sampler.pipe
+        unet = UNet2DConditionModel.from_config(pipe.unet.config)
+        unet.load_state_dict(weights)
+        empty = chunk_ids(pipe.tokenizer, [""])[0, 0]
+        return RoundedFineTuning(
+            unet, pipe.text_encoder, DDIMScheduler.from_config(pipe.scheduler.config), empty, first_rounded
+        )
+
+    def gradients(method: RoundedFineTuning) -> dict[str, torch.Tensor]:
+        ids = chunk_ids(sampler.pipe.tokenizer, ["熊猫", "太阳"])
+        batch = {"latents": torch.ones(2, 4, 8, 8), "ids": ids, "keys": torch.arange(2)}
+        method.training_step(batch, "main")["loss"].backward()
+        return {name: weight.grad for name, weight in method.unet.named_parameters()}
+
+    weights = {name: value.float().clone() for name, value in sampler.pipe.unet.state_dict().items()}
+    in_a_byte = {n: rounded(value) if takes_a_byte(n, value) else value for n, value in weights.items()}
+    assert any(not torch.equal(in_a_byte[name], value) for name, value in weights.items())
+
+    rounding, plain = method(0, weights), method(1, in_a_byte)
+    there, wanted = gradients(rounding), gradients(plain)
+    assert all(torch.equal(there[name], wanted[name]) for name in wanted)
+    assert all(torch.equal(weight, weights[name]) for name, weight in rounding.unet.named_parameters())
+
+    later = gradients(method(1, weights))
+    assert not all(torch.equal(there[name], later[name]) for name in later)
