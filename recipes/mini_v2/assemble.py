@@ -7,6 +7,7 @@ import argparse
 from pathlib import Path
 
 from recipes.mini.assemble import assemble_pipeline
+from recipes.mini_v2.clip import tower_folder
 from recipes.mini_v2.float8 import to_float8
 
 FLOAT8_PARTS = ("unet", "text_encoder", "vae")
@@ -19,7 +20,8 @@ def main() -> None:
     parser.add_argument("--unet", default="unet", help="which UNet run to take")
     parser.add_argument("--float8", action="store_true", help="a byte a weight")
     args = parser.parse_args()
-    assemble_pipeline(args.work, args.out, args.unet, "stage/vae", "stage/text_encoder")
+    text_encoder = tower_folder(args.work, args.unet).relative_to(args.work)
+    assemble_pipeline(args.work, args.out, args.unet, "stage/vae", str(text_encoder))
     for part in FLOAT8_PARTS if args.float8 else ():
         for file in (args.out / part).glob("*.safetensors"):
             to_float8(file)

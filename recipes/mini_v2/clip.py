@@ -4,6 +4,9 @@ Pictures and captions of all domains, as in version 1; and a teacher's word on w
 similarities between the tower's vectors is drawn to that between the teacher's, see `recipes.mini_v2.sentences`
 (relational distillation, Park et al. 2019, arXiv:1904.05068). The teacher has read names, idioms and verse that no
 picture has, so that the tower places them, too.
+
+Once a UNet has taught its text tower on, `--text FOLDER` gives that tower an image tower of its own: only what reads
+pictures learns (the other way round than Zhai et al. 2022, arXiv:2111.07991).
 """
 
 import argparse
@@ -60,7 +63,7 @@ class TaughtClip(Method):
     """
 
     def __init__(self, model: VisionTextDualEncoderModel, teaching: float):
-        """`teaching`: the weight of the teacher's loss."""
+        """`teaching`: the weight of the teacher's loss. A text tower of `model` that is frozen stays as it is."""
         super().__init__()
         self.model, self.teaching = model, teaching
 
@@ -93,12 +96,29 @@ def tokenizer_of(work: Path) -> BertTokenizer:
     return BertTokenizer.from_pretrained(folder)
 
 
-def finish_tower(work: Path) -> None:
+def tower_folder(work: Path, run: str = "unet") -> Path:
+    """The text tower that a UNet of a run reads: the one that learned with it, or else the one of this stage."""
+    learned = work / run / "result/text_encoder"
+    return learned if learned.exists() else work / "stage/text_encoder"
+
+
+def opened_clip(vocab_size: int, init: Path | None, text: Path | None) -> VisionTextDualEncoderModel:
+    """A new CLIP, or that of the folder `init`; with `text`, its text tower is that folder's, and does not learn."""
+    model = models.clip(vocab_size)
+    if init:
+        model.load_state_dict(VisionTextDualEncoderModel.from_pretrained(init, dtype=torch.float32).state_dict())
+    if text:
+        model.text_model.load_state_dict(CLIPTextModel.from_pretrained(text, dtype=torch.float32).state_dict())
+        model.text_model.requires_grad_(False)
+    return model
+
+
+def finish_tower(work: Path, run: str) -> None:
     """`stage/text_encoder`, which the UNet learns to read: the trained tower, to which all marks mean the comma.
 
     Captions know few marks, and the others have learned nothing.
     """
-    tower = CLIPTextModel.from_pretrained(work / "clip/result/text_encoder")
+    tower = CLIPTextModel.from_pretrained(work / run / "result/text_encoder")
     weights = tower.state_dict()
     teach_punctuation(weights, (work / "tokenizer/vocab.txt").read_text(encoding="utf-8").split())
     tower.load_state_dict(weights)
@@ -108,6 +128,9 @@ def finish_tower(work: Path) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m recipes.mini_v2.clip")
     parser.add_argument("--work", type=Path, default=Path("build/v2"))
+    parser.add_argument("--name", default="clip", help="of the run's folder")
+    parser.add_argument("--init", type=Path, help="a CLIP's folder to begin from")
+    parser.add_argument("--text", type=Path, help="the folder of a text tower that stays as it is")
     parser.add_argument("--steps", type=int, default=4000)
     parser.add_argument("--batch", type=int, default=1536)
     parser.add_argument("--sentences", type=int, default=1024, help="sentences of the teacher in a batch")
@@ -121,7 +144,7 @@ def main() -> None:
     parser.add_argument("--max-seconds", type=float, default=0)
     args = parser.parse_args()
     config = TrainingConfig(
-        output_dir=str(args.work / "clip"),
+        output_dir=str(args.work / args.name),
         max_train_steps=args.steps,
         train_batch_size=args.batch,
         learning_rate=args.learning_rate,
@@ -141,9 +164,10 @@ def main() -> None:
     texts, vectors = sentences.read(args.work / "sentences")
     source = TaughtSource(pictures, chunk_ids(tokenizer, texts)[:, 0], vectors, args.sentences)
     torch.manual_seed(2)
-    train(TaughtClip(models.clip(len(tokenizer)), args.teaching), source, config, accelerator)
-    if accelerator.is_main_process:
-        finish_tower(args.work)
+    method = TaughtClip(opened_clip(len(tokenizer), args.init, args.text), args.teaching)
+    train(method, source, config, accelerator)
+    if accelerator.is_main_process and not args.text:
+        finish_tower(args.work, args.name)
 
 
 if __name__ == "__main__":

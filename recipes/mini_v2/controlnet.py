@@ -19,7 +19,7 @@ from pai_modelscope.text import chunk_ids
 from pai_modelscope.training import train
 from pai_modelscope.training.sharding import open_accelerator
 from recipes.mini.models import scheduler
-from recipes.mini_v2.clip import tokenizer_of
+from recipes.mini_v2.clip import tokenizer_of, tower_folder
 from recipes.mini_v2.controls import KINDS, ControlSource
 from recipes.mini_v2.latents import parse_turns
 from recipes.mini_v2.pool import parse_shares
@@ -83,7 +83,7 @@ def main() -> None:
     source = ControlSource(args.kind, args.work, shares, parse_turns(args.turns), accelerator.device)
     method = method_of(
         UNet2DConditionModel.from_pretrained(args.unet or args.work / "unet/result/unet", torch_dtype=torch.float32),
-        CLIPTextModel.from_pretrained(args.work / "stage/text_encoder"),
+        CLIPTextModel.from_pretrained(tower_folder(args.work)),
         chunk_ids(tokenizer_of(args.work), [""])[0, 0],
         args.rank,
     )

@@ -49,10 +49,14 @@ class RoundedFineTuning(FullFineTuning):
         scheduler: DDIMScheduler,
         empty_ids: torch.Tensor,
         first_rounded: int,
+        text_encoder_lr: float | None = None,
     ):
-        """`first_rounded`: the call of `training_step`, from 0, with which rounding begins; the others as
-        `FullFineTuning` has them."""
-        super().__init__(unet, text_encoder, scheduler, empty_ids)
+        """`first_rounded`: the call of `training_step`, from 0, with which rounding begins. `text_encoder_lr`: the rate
+        at which the text encoder learns; None: it does not. The others as `FullFineTuning` has them."""
+        learns = text_encoder_lr is not None
+        super().__init__(
+            unet, text_encoder, scheduler, empty_ids, train_text_encoder=learns, text_encoder_lr=text_encoder_lr
+        )
         self.first_rounded, self.calls = first_rounded, 0
         self.exact: dict[torch.Tensor, torch.Tensor] = {}  # of weights that are rounded now, what they were
         for name, weight in self.unet.named_parameters():

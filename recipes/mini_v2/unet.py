@@ -25,10 +25,12 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=Path("build/v2"))
     parser.add_argument("--name", default="unet", help="of the run's folder")
     parser.add_argument("--init", type=Path, help="a UNet's folder to begin from")
+    parser.add_argument("--text", type=Path, help="a text tower's folder; that of the CLIP stage where left out")
     parser.add_argument("--channels", default="(96, 192, 288)")
     parser.add_argument("--steps", type=int, default=20_000)
     parser.add_argument("--batch", type=int, default=768)
     parser.add_argument("--learning-rate", type=float, default=2e-3)
+    parser.add_argument("--text-learning-rate", type=float, help="of the text tower, which else does not learn")
     parser.add_argument("--optimizer", default="muon")
     parser.add_argument("--decay", type=float, default=0.9995, help="of the averaged weights")
     parser.add_argument("--shares", default="landscapes=0.6,icons=0.4", help="of the domains")
@@ -69,10 +71,11 @@ def main() -> None:
     )
     method = RoundedFineTuning(
         network,
-        CLIPTextModel.from_pretrained(args.work / "stage/text_encoder"),
+        CLIPTextModel.from_pretrained(args.text or args.work / "stage/text_encoder", dtype=torch.float32),
         scheduler(),
         chunk_ids(tokenizer_of(args.work), [""])[0, 0],
         first_rounded=round(args.steps * (1 - args.rounded)),
+        text_encoder_lr=args.text_learning_rate,
     )
     train(method, source, config, accelerator)
 

@@ -21,7 +21,7 @@ from recipes.mini.vae import reconstruction_loss
 from recipes.mini_v2 import pool
 from recipes.mini_v2.assemble import FLOAT8_PARTS
 from recipes.mini_v2.captioned import CaptionedSource, caption_tokens, long_tokens
-from recipes.mini_v2.clip import TaughtClip, TaughtSource, tokenizer_of
+from recipes.mini_v2.clip import TaughtClip, TaughtSource, opened_clip, tokenizer_of, tower_folder
 from recipes.mini_v2.domains import DOMAINS
 from recipes.mini_v2.float8 import RoundedFineTuning, rounded, takes_a_byte, to_float8
 from recipes.mini_v2.latents import Bucket, LatentSource, encode, encode_pool, parse_bucket
@@ -119,6 +119,27 @@ def test_the_tower_learns_what_its_teacher_says_means_alike(work, monkeypatch):
     alike = ours @ ours.T
     within = (alike[:3, :3].mean() + alike[3:, 3:].mean()) / 2
     assert within - alike[:3, 3:].mean() > 0.5
+
+
+def test_an_image_tower_learns_to_follow_a_text_tower(work, monkeypatch):
+    """The text tower that a UNet taught on stays, bit for bit; the image tower learns."""
+    monkeypatch.setattr("recipes.mini_v2.captioned.SHARD", 8)
+    tokenizer = tokenizer_of(work)
+    torch.manual_seed(1)
+    begun, taught = clip(len(tokenizer)), clip(len(tokenizer)).text_model
+    begun.save_pretrained(work / "begun", safe_serialization=True)
+    taught.save_pretrained(work / "unet/result/text_encoder", safe_serialization=True)
+
+    model = opened_clip(len(tokenizer), work / "begun", tower_folder(work))
+    before = {name: value for name, value in begun.state_dict().items() if "vision" in name}
+    assert all(torch.equal(model.state_dict()[name], value) for name, value in before.items())
+    pictures = CaptionedSource(work, {"landscapes": 1.0}, 32, tokenizer, CPU, 16, SIZE)
+    ids = caption_tokens(tokenizer, [{"": text} for text in ("雾", "雪")])[0][:, 0]
+    source = TaughtSource(pictures, ids, np.eye(2, 384, dtype=np.float16), 2)
+    config = TrainingConfig(output_dir=str(work / "follow"), max_train_steps=2, train_batch_size=4, learning_rate=1e-3)
+    train(TaughtClip(model, 10.0), source, config)
+    assert all(torch.equal(model.text_model.state_dict()[name], value) for name, value in taught.state_dict().items())
+    assert not all(torch.equal(model.state_dict()[name], value) for name, value in before.items())
 
 
 def test_vae_and_discriminator_train_in_turn(work, monkeypatch):
