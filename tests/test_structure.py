@@ -346,6 +346,7 @@ def test_notice_names_every_author_and_licence() -> None:
     credits = {(record["author"], record["license"]) for record in shipped_records()}
     assert credits
     assert [credit for credit in credits if not all(part in notice for part in credit)] == []
+    assert (ROOT / "recipes/collections/NOTICE.part").read_text(encoding="utf-8") in notice
     fonts = [path for path in (PACKAGE / "assets" / "fonts").iterdir() if path.suffix in (".otf", ".ttf", ".xz")]
     assert len(fonts) == 2 and all(font.name in notice for font in fonts)
 

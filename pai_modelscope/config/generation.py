@@ -96,7 +96,8 @@ class GenerationOptions:
     )
     upscaler: str | None = option(
         None,
-        help="hires (drawn over at the large size) or realesrgan (where installed)",
+        help="hires (drawn over at the large size), painter (drawn sharp, by a small network that ships) or realesrgan "
+        "(drawn sharp, where installed)",
         absent=UPSCALER,
     )
     upscale_strength: float | None = option(

@@ -1,4 +1,5 @@
-"""Control pictures: the edges, lines, depth or pose of a picture, as ControlNets are trained on; white on black.
+"""Control pictures: the edges, lines, depth or pose of a picture, as ControlNets are trained on; white on black. And a
+rough drawing in colours, in those of the palette.
 
 All are deterministic. Those without a network need nothing but OpenCV; packages and models that others need are named
 in `ANNOTATORS` and loaded when they are used.
@@ -20,6 +21,7 @@ from pai_modelscope.errors import UserError
 from pai_modelscope.images.open_images import Source, open_image
 from pai_modelscope.images.opencv import warn_of_several
 from pai_modelscope.images.skeleton import draw_skeleton, openpose_points
+from pai_modelscope.images.sketch_palette import paint_classes, read_sketch
 
 if TYPE_CHECKING:
     from transformers import DepthEstimationPipeline
@@ -93,6 +95,7 @@ def _annotator(
     return enter
 
 
+_SKETCH_SIDE = 1024  # pixels
 _METHOD = Words("auto", ("auto", "hed", "gradient"))  # auto: HED, which is learned, where it is installed
 
 
@@ -237,6 +240,22 @@ def _scribble(rgb: np.ndarray, method: str, threshold: float, thickness: int) ->
     pen = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (width, width))
     strokes = cv2.dilate(np.where(long[labels], 255, 0).astype(np.uint8), pen)
     return np.where(cv2.GaussianBlur(strokes, (0, 0), max(0.5, width / 4)) > 127, 255, 0).astype(np.uint8)
+
+
+@_annotator("sketch", "彩色草图（涂鸦成山水）", "colour sketch")
+def _sketch(rgb: np.ndarray) -> np.ndarray:
+    """A drawing whose colours say what is where, such as green for trees: cleaned, in the colours of `SKETCH_COLOURS`.
+
+    Thin black lines are outlines and vanish; white stays white, where a ControlNet decides. Read at `_SKETCH_SIDE` at
+    most, since a sketch has no more to say.
+    """
+    import cv2
+
+    height, width = rgb.shape[:2]
+    part = min(1.0, _SKETCH_SIDE / max(height, width))
+    small = (max(1, round(width * part)), max(1, round(height * part)))
+    classes = read_sketch(cv2.resize(rgb, small, interpolation=cv2.INTER_NEAREST))
+    return cv2.resize(paint_classes(classes), (width, height), interpolation=cv2.INTER_NEAREST)
 
 
 @_annotator("depth", "深度", "depth", offline=False, model=Words(""))

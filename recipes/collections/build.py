@@ -96,7 +96,7 @@ def notice(pictures: list[Picture]) -> str:
 
     Names stand for whom a licence asks to be named; who dedicated a work to the public is named in the records.
     """
-    lines = ["Pictures of other hands, from which pai-diffusion-mini-zh learned besides:", ""]
+    lines = ["Pictures of other hands, from which weights that ship learned, too:", ""]
     works: dict[tuple[str, str, str], set[str]] = {}
     for picture in pictures:
         works.setdefault((picture.source, picture.license, picture.url), set()).add(picture.author)

@@ -1,23 +1,25 @@
 """Control pictures; masks, boxes around them, pasting and larger canvases."""
 
+import io
 import sys
 from math import erf
 
 import cv2
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from pai_modelscope import UserError
 from pai_modelscope.data import open_dataset
 from pai_modelscope.images import nearest_size, resize
 from pai_modelscope.images.annotators import ANNOTATORS, annotate, draw_skeleton, openpose_points
 from pai_modelscope.images.masks import blur, box_of, grow, outpaint, paste
+from pai_modelscope.images.sketch_palette import SKETCH_COLOURS
 
 RNG = np.random.default_rng(0)
 NOISE = Image.fromarray(RNG.integers(0, 256, (48, 64, 3), dtype=np.uint8))
 PLANE = open_dataset("control_test", size=256)[0]["image"]
-OFFLINE = [name for name, entry in ANNOTATORS.items() if entry.offline]
+LINES = [name for name, entry in ANNOTATORS.items() if entry.offline and name != "sketch"]
 GRADIENT = {"softedge": {"method": "gradient"}, "scribble": {"method": "gradient"}}
 
 
@@ -47,7 +49,7 @@ def test_canny_is_opencvs_with_the_thresholds_of_easynlp():
     assert np.array_equal(other, cv2.Canny(np.asarray(NOISE), 500, 900.5)) and other.any()
 
 
-@pytest.mark.parametrize("name", OFFLINE)
+@pytest.mark.parametrize("name", LINES)
 def test_control_pictures_are_white_on_black_and_the_same_each_time(name):
     first = drawn(name, PLANE)
     assert first.shape == (256, 256) and np.array_equal(first, drawn(name, PLANE))
@@ -58,7 +60,7 @@ def test_control_pictures_are_white_on_black_and_the_same_each_time(name):
         assert drawn(name, Image.new("RGB", size)).shape == size[::-1]
 
 
-@pytest.mark.parametrize("name", OFFLINE)
+@pytest.mark.parametrize("name", LINES)
 @pytest.mark.parametrize(("ground", "colour"), [("white", "black"), ("black", "white"), ((255, 0, 0), (0, 130, 0))])
 def test_lines_lie_on_the_border_of_what_is_drawn(name, ground, colour):
     """Also between red and green of about one brightness, which a gray picture would not tell apart."""
@@ -89,6 +91,27 @@ def test_a_scribble_is_a_line_of_its_thickness():
     dot = Image.new("RGB", (512, 512))
     dot.paste("white", (251, 251, 254, 254))
     assert not drawn("scribble", dot).any()
+
+
+@pytest.mark.parametrize("side", [300, 2500])
+def test_a_sketch_has_the_palettes_colours(side):
+    """Of a photographed drawing: blue sky, green crown, a black outline, paper left white."""
+    colours = {name: SKETCH_COLOURS[name] for name in ("天", "树", "地", "留白")}
+    exact = Image.new("RGB", (side, side), colours["天"])
+    exact.paste(colours["地"], (0, side * 2 // 3, side, side))
+    exact.paste(colours["树"], (side // 4, side // 4, side // 2, side * 2 // 3))
+    exact.paste(colours["留白"], (side * 3 // 4, 0, side, side // 4))
+    sketch = exact.copy()
+    ImageDraw.Draw(sketch).rectangle(
+        (side // 4, side // 4, side // 2, side * 2 // 3), outline="black", width=side // 100
+    )
+    file = io.BytesIO()
+    sketch.save(file, "JPEG", quality=70)
+    cleaned = np.asarray(annotate("sketch", Image.open(file)))
+    assert {tuple(map(int, colour)) for colour in np.unique(cleaned.reshape(-1, 3), axis=0)} == set(colours.values())
+    assert (cleaned == np.asarray(exact)).all(2).mean() > 0.97
+    for size in ((1, 1), (1, 9), (9, 1), (2, 3)):
+        assert annotate("sketch", Image.new("RGB", size)).size == size
 
 
 @pytest.fixture(scope="module")
@@ -148,7 +171,7 @@ def test_a_skeleton_is_openposes():
 @pytest.mark.parametrize(
     ("name", "options", "words"),
     [
-        ("sketch", {}, "no annotator 'sketch'; valid are canny, lineart, softedge, scribble, depth, pose"),
+        ("crayon", {}, "no annotator 'crayon'; valid are canny, lineart, softedge, scribble, sketch, depth, pose"),
         ("canny", {"low": 3}, "canny has no option low; valid are low_threshold, high_threshold"),
         ("canny", {"low_threshold": "a"}, "low_threshold is 'a'; valid: 0 to 2040"),
         ("canny", {"low_threshold": 300}, "low_threshold 300 is above high_threshold 200"),
