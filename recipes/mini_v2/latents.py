@@ -7,7 +7,7 @@ another caption each time; and with those of a long text, several captions in on
 
 import argparse
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -144,14 +144,23 @@ def _spread(turns: list[int]) -> list[int]:
     return steps
 
 
-def encode_pool(work: Path, vae: AutoencoderKL, tokenizer: BertTokenizer, part: int = 0, parts: int = 1) -> int:
+def encode_pool(
+    work: Path,
+    vae: AutoencoderKL,
+    tokenizer: BertTokenizer,
+    part: int = 0,
+    parts: int = 1,
+    but: Collection[str] = (),
+) -> int:
     """Encode the shards of the pool that are not encoded yet, of `parts` processes those of the one numbered `part`.
 
-    Returns how many these were.
+    `but`: domains that are left out. Returns how many shards were encoded.
     """
     encoded = 0
     for folder in sorted((work / "pool").glob("*/*x*")):
         domain, size = folder.parent.name, parse_size(folder.name)
+        if domain in but:
+            continue
         for here in tqdm(list(shards(work, domain, size)), desc=f"{domain} {folder.name}", disable=None):
             path = work / "latents" / domain / folder.name / f"{here.path.stem}.safetensors"
             if path.exists() or int(path.stem) % parts != part:
@@ -177,12 +186,13 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=Path("build/v2"))
     parser.add_argument("--watch", action="store_true", help="go on as the pool grows, until stopped")
     parser.add_argument("--part", default="0/1", help="of several processes: the number of this one/of all")
+    parser.add_argument("--but", default="dishes,tower_icons", help="domains that no UNet sees, which are left out")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     args = parser.parse_args()
     vae = AutoencoderKL.from_pretrained(args.work / "stage" / "vae").to(args.device).eval()
     tokenizer = tokenizer_of(args.work)
     part, parts = map(int, args.part.split("/"))
-    while encode_pool(args.work, vae, tokenizer, part, parts) or args.watch:
+    while encode_pool(args.work, vae, tokenizer, part, parts, args.but.split(",")) or args.watch:
         if args.watch:
             time.sleep(2)
 

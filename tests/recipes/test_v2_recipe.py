@@ -280,6 +280,7 @@ def test_a_long_text_holds_several_captions(work):
 
 def test_the_pool_is_encoded_by_parts(work):
     vae, tokenizer = AutoencoderKL.from_pretrained(model_dir("pai-diffusion-mini-zh") / "vae"), tokenizer_of(work)
+    assert encode_pool(work, vae, tokenizer, but=["landscapes"]) == 0
     assert encode_pool(work, vae, tokenizer, 1, 2) == 1 and encode_pool(work, vae, tokenizer, 1, 2) == 0
     assert encode_pool(work, vae, tokenizer) == 1
     source = LatentSource(work, {"landscapes": 1.0}, {Bucket((64, 64)): 1}, CPU)
