@@ -2,14 +2,12 @@
 
 import math
 from collections.abc import Sequence
-from functools import cache
-from importlib.resources import as_file, files
 
 from PIL import Image, ImageDraw, ImageFont
 
 from pai_modelscope.errors import UserError
+from pai_modelscope.images.fonts import PLAIN, shipped_font
 
-_FONT = "assets/fonts/NotoSansCJKsc-Regular-subset.otf"
 _MARGIN, _LINES, _LARGEST = 8, 2, 512  # pixels, lines of a label, pixels
 _NOT_FIRST = tuple("，。、；：！？,.;:!?)）】》")  # no line begins with these
 _PAPER, _INK = (255, 255, 255), (32, 32, 32)
@@ -29,7 +27,7 @@ def contact_sheet(images: Sequence[Image.Image], labels: Sequence[str], columns:
     pictures = [_fit(image) for image in images]
     columns = min(columns, len(pictures))
     width, height = (max(picture.size[axis] for picture in pictures) for axis in (0, 1))
-    font = _font(max(12, min(24, width // 14)))
+    font = shipped_font(PLAIN, max(12, min(24, width // 14)))
     line = sum(font.getmetrics())
     cell = (width + _MARGIN, height + _LINES * line + 2 * _MARGIN)
     rows = math.ceil(len(pictures) / columns)
@@ -67,9 +65,3 @@ def _wrap(label: str, font: ImageFont.FreeTypeFont, width: int) -> list[str]:
         lines.append(rest[:fitting].strip())
         rest = rest[fitting:].strip()
     return lines
-
-
-@cache
-def _font(size: int) -> ImageFont.FreeTypeFont:
-    with as_file(files("pai_modelscope") / _FONT) as path:
-        return ImageFont.truetype(str(path), size)

@@ -4,20 +4,17 @@ A picture wider than high becomes a handscroll, read from right to left; any oth
 The same input gives the same bits.
 """
 
-import io
-import lzma
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
-from functools import cache
-from importlib.resources import files
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFilter, ImageFont
+from PIL import Image, ImageDraw, ImageFilter
 
-_FONT = "assets/fonts/ZhiMangXing-Regular-subset.ttf.xz"
+from pai_modelscope.images.fonts import BRUSH, shipped_font
+
 LONGEST, LONGEST_DATE, LONGEST_SEAL = 120, 12, 4  # characters
 _SHORT = 768  # pixels of the short side, at least
 _WIDE = 1.15  # of width to height, from which on a scroll lies
@@ -68,7 +65,7 @@ def season_date(day: date) -> str:
 
 def missing_characters(text: str) -> list[str]:
     """Which characters the font lacks, each once."""
-    font = _font(32)
+    font = shipped_font(BRUSH, 32)
     drawn = (character for character in dict.fromkeys(text) if character != _NOUGHT)
     return [character for character in drawn if font.getmask(character).getbbox() is None]
 
@@ -159,7 +156,7 @@ def _write(page: Image.Image, panel: Box, text: ScrollText, unit: float) -> None
 
 def _character(page: Image.Image, middle: tuple[float, float], character: str, size: int) -> None:
     if character != _NOUGHT:
-        ImageDraw.Draw(page).text(middle, character, _INK, _font(size), anchor="mm")
+        ImageDraw.Draw(page).text(middle, character, _INK, shipped_font(BRUSH, size), anchor="mm")
         return
     big = 4 * size  # drawn large, for smooth edges
     ring = Image.new("L", (big, big), 0)
@@ -191,7 +188,7 @@ def _stamp(characters: str, size: int) -> Image.Image:
     rows = 1 if len(characters) == 1 else 2
     columns = -(-len(characters) // rows)
     cell = 0.84 * big / max(rows, columns)
-    font = _font(round(0.98 * cell))
+    font = shipped_font(BRUSH, round(0.98 * cell))
     for number, character in enumerate(characters):
         column, row = divmod(number, rows)
         x = big / 2 + ((columns - 1) / 2 - column) * cell
@@ -275,13 +272,3 @@ def _rod(page: Image.Image, box: Box, lying: bool) -> None:
     shade = (np.array(_WOOD, np.float32) * light[:, None]).clip(0, 255).astype(np.uint8)
     strip = np.broadcast_to(shade[:, None] if lying else shade[None], (box.height, box.width, 3))
     page.paste(Image.fromarray(np.ascontiguousarray(strip)), box[:2])
-
-
-@cache
-def _font_bytes() -> bytes:
-    return lzma.decompress((files("pai_modelscope") / _FONT).read_bytes())
-
-
-@cache
-def _font(size: int) -> ImageFont.FreeTypeFont:
-    return ImageFont.truetype(io.BytesIO(_font_bytes()), size)
