@@ -10,11 +10,11 @@ from pathlib import Path
 
 from pai_modelscope.images.colors import NAMED_COLOURS
 from pai_modelscope.prompting.learned_words import LearnedWords, write_learned_words
-from recipes.collections.portrait_captions import PORTRAIT_WORDS, person
+from recipes.collections.portrait_captions import PORTRAIT_VERBS, PORTRAIT_WORDS, person
 from recipes.compositions.captions import OTHER_WORDS
 from recipes.compositions.facts import NUMBERS, RELATIONS
 from recipes.compositions.nouns import NOUNS
-from recipes.landscapes.captions.lexicon import AIR, FALLING, SEASONS, TIMES, WORDS
+from recipes.landscapes.captions.lexicon import ADJECTIVES, AIR, FALLING, SEASONS, TIMES, WORDS
 from recipes.landscapes.places import PLACES
 from recipes.landscapes.styles import STYLES
 from recipes.mini.scenes import Record
@@ -40,7 +40,9 @@ def learned_words(work: Path) -> LearnedWords:
 def _scenes() -> list[str]:
     things = [noun for words in (WORDS, AIR, FALLING) for name, word in words.items() for noun in (name, *word.nouns)]
     times = [word for words in (*TIMES.values(), *SEASONS.values()) for word in words]
-    return [*things, *(word for place in PLACES.values() for word in (place.name, *place.words)), *times]
+    said = [*ADJECTIVES.values(), *(word.attributes for words in (WORDS, AIR) for word in words.values())]
+    moods = [word.removesuffix("的") for words in said for word in words]  # 雾蒙蒙 of a misty scene
+    return [*things, *(word for place in PLACES.values() for word in (place.name, *place.words)), *times, *moods]
 
 
 def _compositions() -> list[str]:
@@ -51,7 +53,8 @@ def _compositions() -> list[str]:
 
 def _portraits(portraits: list[Record]) -> list[str]:
     seen = [word for record in portraits for word in record["attributes"].values()]
-    return [*PORTRAIT_WORDS, *(noun for record in portraits for noun in person(record["attributes"])), *seen]
+    people = [noun for record in portraits for noun in person(record["attributes"])]
+    return [*PORTRAIT_WORDS, *PORTRAIT_VERBS, *people, *seen]
 
 
 def main() -> None:

@@ -54,9 +54,9 @@ def test_version_2_lists_the_words_of_all_that_it_learns(tmp_path: Path):
         with lzma.open(tmp_path / file, "wt", encoding="utf-8") as lines:
             lines.writelines(json.dumps(record, ensure_ascii=False) + "\n" for record in records)
     learned = vocabulary_2.learned_words(tmp_path)
-    assert {"水墨画", "青绿山水", "小船", "清晨", "秋天", "细雨", "荷塘"} <= learned.shown, "scenes"
+    assert {"水墨画", "青绿山水", "小船", "清晨", "秋天", "细雨", "荷塘", "雾蒙蒙"} <= learned.shown, "scenes"
     assert {"熊猫", "大熊猫", "沙发", "三维模型风格"} <= learned.shown, "things"
-    assert {"女孩", "头像", "马尾辫", "像素头像风格"} <= learned.shown, "portraits"
+    assert {"女孩", "头像", "戴", "马尾辫", "像素头像风格"} <= learned.shown, "portraits"
     assert {"左边", "上方", "两只"} <= learned.shown, "compositions"
     assert not {"牛肉面", "饺子"} & learned.shown
 
