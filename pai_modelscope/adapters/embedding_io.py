@@ -12,7 +12,7 @@ from pai_modelscope.adapters.embedding_pictures import PICTURES, read_picture
 from pai_modelscope.adapters.kinds import State
 from pai_modelscope.adapters.lora_io.read import is_embedding
 from pai_modelscope.errors import UserError
-from pai_modelscope.tensor_files import PICKLES, read_tensors, save_safetensors, write_new
+from pai_modelscope.tensor_files import PICKLES, all_finite, read_tensors, save_safetensors, widened, write_new
 from pai_modelscope.text.characters import shorten
 from pai_modelscope.untrusted import check_regular
 
@@ -115,13 +115,11 @@ def _checked(vectors: object, word: str, file: str | Path) -> torch.Tensor:
         raise UserError(
             f"{file} has {len(vectors)} vectors for {shorten(word)!r}; valid are up to {limits.EMBEDDING_VECTORS}."
         )
-    if vectors.is_floating_point() and vectors.element_size() == 1:  # PyTorch counts in float8, and no more
-        vectors = vectors.float()
-    if not vectors.is_floating_point() or not bool(vectors.isfinite().all()):
+    if not vectors.is_floating_point() or not all_finite(vectors):
         raise UserError(
             f"{file} holds values that are no numbers (NaN or infinite) for {shorten(word)!r}: the file is damaged."
         )
-    return vectors.detach()
+    return widened(vectors).detach()
 
 
 def _joined(words: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:

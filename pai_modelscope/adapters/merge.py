@@ -11,7 +11,7 @@ from pai_modelscope.adapters.lora_io.file import PARTS
 from pai_modelscope.adapters.lora_loader import loaded_loras
 from pai_modelscope.errors import UserError
 from pai_modelscope.model_layout import weight_stem
-from pai_modelscope.tensor_files import read_part, save_safetensors, write_new
+from pai_modelscope.tensor_files import all_finite, read_part, save_safetensors, takes_a_byte, widened, write_new
 from pai_modelscope.zoo.folders import WEIGHTS, copy_model
 
 if TYPE_CHECKING:
@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 def save_merged(pipe: "DiffusionPipeline", source: Path, folder: str | os.PathLike[str]) -> Path:
     """Write the model in the folder `source` again, with the weights that `pipe` has of it after `merge_lora`.
 
-    Each tensor keeps its dtype, and those that no LoRA changed their every bit; the card stays behind. Raises
-    `UserError` if the folder exists, and for weights that are no numbers in that dtype; nothing is left behind then.
+    Tensors that no LoRA changed keep their every bit, and the others their dtype; but float8 becomes float16, as
+    rounding to a byte would lose what the LoRA taught. The card stays behind. Raises `UserError` if the folder exists,
+    and for weights that are no numbers in that dtype; nothing is left behind then.
     """
     if loaded := loaded_loras(pipe):
         raise UserError(f"LoRAs are loaded ({', '.join(loaded)}): unload them, only merged ones can be saved.")
@@ -44,7 +45,16 @@ def _changed(stored: State, state: State, part: str) -> State:
     for name, tensor in stored.items():
         bare = name.removeprefix("text_model.")
         value = next((state[key] for key in (name, bare, f"text_model.{bare}") if key in state), tensor)
-        changed[name] = value.detach().cpu().to(tensor.dtype)
-        if not bool(torch.isfinite(changed[name]).all()):
-            raise UserError(f"{part}.{name} is beyond {tensor.dtype} after merging: give the LoRA a smaller weight.")
+        changed[name] = _stored_as(tensor, value.detach().cpu())
+        if not all_finite(changed[name]):
+            raise UserError(
+                f"{part}.{name} is beyond {changed[name].dtype} after merging: give the LoRA a smaller weight."
+            )
     return changed
+
+
+def _stored_as(stored: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
+    """`value` in the dtype of the tensor that it replaces; for float8 in float16, unless it is what is stored."""
+    if not takes_a_byte(stored):
+        return value.to(stored.dtype)
+    return stored if torch.equal(value.float(), widened(stored)) else value.to(torch.float16)

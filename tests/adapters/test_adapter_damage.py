@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 from pai_modelscope import adapters
 from pai_modelscope.adapters.lora_io.patterns import Patterns
 from pai_modelscope.errors import UserError
-from tests.support.adapter_files import ATTENTION, CONV, Q, State, drawn_with, make_peft, random_lora, same
+from tests.support.adapter_files import ATTENTION, CONV, WIDTH, Q, State, drawn_with, make_peft, random_lora, same
 from tests.support.command_line import generate
 
 FLAT = "lora_unet_" + Q.replace(".", "_")
@@ -21,7 +21,7 @@ NAN, INFINITE = float("nan"), float("inf")
 
 
 def matrices() -> State:
-    return {f"{FLAT}.lora_down.weight": torch.ones(4, 128), f"{FLAT}.lora_up.weight": torch.ones(128, 4)}
+    return {f"{FLAT}.lora_down.weight": torch.ones(4, WIDTH), f"{FLAT}.lora_up.weight": torch.ones(WIDTH, 4)}
 
 
 # Types of one byte.
@@ -57,11 +57,11 @@ DAMAGED: dict[str, tuple[State, str]] = {
     "complex alpha": ({f"{FLAT}.alpha": torch.tensor(1j)}, "no single finite number"),
     "scalar": ({f"{FLAT}.scalar": torch.tensor(NAN)}, r"to_q\.scalar is \[nan\]"),
     "scale": ({f"{FLAT}.scale": torch.tensor(NAN)}, r"to_q\.scale is \[nan\]"),
-    "dora_scale": ({f"{FLAT}.dora_scale": torch.full((128, 1), INFINITE)}, r"attn1\.to_q holds values that are no num"),
-    "dora_scale of inputs": ({f"{FLAT}.dora_scale": torch.full((1, 128), NAN)}, r"dora_scale holds values that are no"),
-    "bias": ({f"{FLAT}.diff_b": torch.full((128,), NAN)}, r"to_q\.diff_b holds values that are no numbers"),
+    "dora_scale": ({f"{FLAT}.dora_scale": torch.full((WIDTH, 1), INFINITE)}, r"attn1\.to_q holds values that are no"),
+    "dora_scale of inputs": ({f"{FLAT}.dora_scale": torch.full((1, WIDTH), NAN)}, "dora_scale holds values that are"),
+    "bias": ({f"{FLAT}.diff_b": torch.full((WIDTH,), NAN)}, r"to_q\.diff_b holds values that are no numbers"),
     "embedding": ({"bundle_emb.x.emb_params": torch.full((1, 256), NAN)}, "embedding 'x' holds values that are no num"),
-    "complex weights": ({f"{FLAT}.lora_up.weight": torch.ones(128, 4) * 1j}, "no numbers"),
+    "complex weights": ({f"{FLAT}.lora_up.weight": torch.ones(WIDTH, 4) * 1j}, "no numbers"),
     "nothing": ({f"{FLAT}.diff_b": torch.ones(0)}, r"diff_b holds nothing"),
 }
 

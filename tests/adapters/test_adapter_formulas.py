@@ -13,7 +13,7 @@ from pai_modelscope import adapters
 from pai_modelscope.adapters.kinds import Change
 from pai_modelscope.errors import UserError
 from tests.adapters.test_adapter_kinds import file_of, given_by
-from tests.support.adapter_files import Q, same_state
+from tests.support.adapter_files import WIDTH, Q, same_state
 
 
 def test_several_stages_of_pefts_boft() -> None:
@@ -57,22 +57,23 @@ def test_numbers_that_scale_and_sparse_remainders(pipe: Any, tmp_path: Path) -> 
     """`scale` goes before alpha, `scalar` multiplies, and a remainder is added before both, as the WebUI reads them."""
     flat, layer = "lora_unet_" + Q.replace(".", "_"), pipe.unet.get_submodule(Q)
     weight = layer.weight.clone()
-    down, up = torch.ones(4, 128), torch.full((128, 4), 0.01)
+    down, up = torch.ones(4, WIDTH), torch.full((WIDTH, 4), 0.01)
     state = {f"{flat}.lora_down.weight": down, f"{flat}.lora_up.weight": up, f"{flat}.alpha": torch.tensor(2.0)}
     state |= {f"{flat}.scale": torch.tensor(3.0), f"{flat}.scalar": torch.tensor(0.5)}
     save_file(state, tmp_path / "a.safetensors")
     adapters.merge_lora(pipe, adapters.read_lora(tmp_path / "a.safetensors"))
     torch.testing.assert_close(layer.weight, weight + 1.5 * (up @ down))
     layer.weight.copy_(weight)
-    remainder = {"indices": torch.tensor([[0, 127], [5, 6]]), "values": torch.tensor([1.0, 2.0])}
-    state |= {f"{flat}.bias_{key}": t for key, t in remainder.items()} | {f"{flat}.bias_size": torch.tensor([128, 128])}
+    remainder = {"indices": torch.tensor([[0, WIDTH - 1], [5, 6]]), "values": torch.tensor([1.0, 2.0])}
+    state |= {f"{flat}.bias_{key}": t for key, t in remainder.items()}
+    state |= {f"{flat}.bias_size": torch.tensor([WIDTH, WIDTH])}
     save_file(state, tmp_path / "b.safetensors")
     adapters.merge_lora(pipe, adapters.read_lora(tmp_path / "b.safetensors"))
     wanted = weight + 1.5 * (up @ down)
     wanted[0, 5] += 1.5
-    wanted[127, 6] += 3.0
+    wanted[WIDTH - 1, 6] += 3.0
     torch.testing.assert_close(layer.weight, wanted)
-    save_file(state | {f"{flat}.bias_indices": torch.tensor([[0, 128], [5, 6]])}, tmp_path / "c.safetensors")
+    save_file(state | {f"{flat}.bias_indices": torch.tensor([[0, WIDTH], [5, 6]])}, tmp_path / "c.safetensors")
     with pytest.raises(UserError, match="does not fit the model"):
         adapters.merge_lora(pipe, adapters.read_lora(tmp_path / "c.safetensors"))
 

@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 from pai_modelscope import adapters, limits
 from pai_modelscope.errors import UserError
 from pai_modelscope.tensor_files import read_tensors
-from tests.support.adapter_files import Q, State
+from tests.support.adapter_files import WIDTH, Q, State
 from tests.support.command_line import generate
 from tests.support.limited import answers_within
 
@@ -22,7 +22,7 @@ FLAT = "lora_unet_" + Q.replace(".", "_")
 
 
 def matrices() -> State:
-    return {f"{FLAT}.lora_down.weight": torch.ones(4, 128), f"{FLAT}.lora_up.weight": torch.ones(128, 4)}
+    return {f"{FLAT}.lora_down.weight": torch.ones(4, WIDTH), f"{FLAT}.lora_up.weight": torch.ones(WIDTH, 4)}
 
 
 def header(text: bytes, body: bytes = b"") -> bytes:

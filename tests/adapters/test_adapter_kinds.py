@@ -105,7 +105,7 @@ def given_by(layer: Any) -> torch.Tensor:
     elif isinstance(base, torch.nn.GroupNorm):
         shape = (2, base.num_channels, 6, 6)
     else:
-        shape = (5, getattr(base, "in_features", 128))
+        shape = (5, base.in_features if isinstance(base, torch.nn.Linear) else base.normalized_shape[0])
     with torch.no_grad():
         return layer(torch.randn(shape, generator=random))
 

@@ -13,7 +13,17 @@ from safetensors.torch import load_file, save_file
 from pai_modelscope import Sampler, adapters
 from pai_modelscope.adapters.lora_io.file import LoraFile
 from pai_modelscope.errors import UserError
-from tests.support.adapter_files import ATTENTION, MODEL, Q, State, make_kohya, random_lora, rows_read, same_state
+from tests.support.adapter_files import (
+    ATTENTION,
+    MODEL,
+    WIDTH,
+    Q,
+    State,
+    make_kohya,
+    random_lora,
+    rows_read,
+    same_state,
+)
 from tests.support.command_line import generate, names, pixels
 
 TO_K = "down_blocks.1.attentions.0.transformer_blocks.0.attn2.to_k"
@@ -122,7 +132,7 @@ def test_dotted_names(words: tuple[str, str], prefix: str, pipe: Any, tmp_path: 
 def test_lora_and_dora_in_one_file(pipe: Any, tmp_path: Path) -> None:
     """Each module as what it is; kohya's form holds both, the others say that they don't."""
     plain = LoraFile("PEFT", random_lora(pipe.unet, ATTENTION))
-    mixed = LoraFile("PEFT", {**plain.unet, f"{Q}.lora_magnitude_vector": torch.full((128,), 2.0)})
+    mixed = LoraFile("PEFT", {**plain.unet, f"{Q}.lora_magnitude_vector": torch.full((WIDTH,), 2.0)})
     with pytest.warns(UserWarning, match=r"holds DoRA \(1 modules"):
         file = adapters.write_lora(mixed, tmp_path / "a.safetensors", "kohya")
     lora = adapters.read_lora(file)

@@ -14,6 +14,7 @@ from pai_modelscope import adapters
 from pai_modelscope.errors import UserError
 from tests.support.adapter_files import (
     CAT,
+    WIDTH,
     Q,
     make_kohya,
     make_legacy,
@@ -113,22 +114,22 @@ def test_numbers_and_rows_are_no_matrices(names: tuple[str, str], shape: tuple[i
         adapters.read_lora(tmp_path / "a.safetensors")
 
 
-LOHA = {"hada_w1_a": (128, 4), "hada_w1_b": (4, 128), "hada_w2_a": (128, 4), "hada_w2_b": (4, 128)}
-TUCKER = dict.fromkeys(LOHA, (4, 128)) | {"hada_t1": (4, 4, 1, 1), "hada_t2": (4, 4, 1, 1)}
+LOHA = {"hada_w1_a": (WIDTH, 4), "hada_w1_b": (4, WIDTH), "hada_w2_a": (WIDTH, 4), "hada_w2_b": (4, WIDTH)}
+TUCKER = dict.fromkeys(LOHA, (4, WIDTH)) | {"hada_t1": (4, 4, 1, 1), "hada_t2": (4, 4, 1, 1)}
 
 
 @pytest.mark.parametrize(
     "shapes",
     [
         LOHA | {"hada_w2_a": (1, 4)},
-        TUCKER | {"hada_w1_b": (1, 128)},
-        {"oft_blocks": (4, 32, 1)},
+        TUCKER | {"hada_w1_b": (1, WIDTH)},
+        {"oft_blocks": (WIDTH // 32, 32, 1)},
         {"oft_blocks": (2, 1, 32, 32)},
-        {"oft_blocks": (4, 32, 32), "rescale": (1, 1)},
+        {"oft_blocks": (WIDTH // 32, 32, 32), "rescale": (1, 1)},
         {"ia3_l": (1, 1)},
-        {"boft_R": (1, 16, 8, 1), "boft_s": (128, 1)},
-        {"boft_R": (1, 16, 8, 8), "boft_s": (1, 1)},
-        {"a1.weight": (1, 4), "a2.weight": (4, 128), "b1.weight": (128, 4), "b2.weight": (4, 128)},
+        {"boft_R": (1, WIDTH // 8, 8, 1), "boft_s": (WIDTH, 1)},
+        {"boft_R": (1, WIDTH // 8, 8, 8), "boft_s": (1, 1)},
+        {"a1.weight": (1, 4), "a2.weight": (4, WIDTH), "b1.weight": (WIDTH, 4), "b2.weight": (4, WIDTH)},
     ],
     ids=str,
 )
@@ -144,20 +145,22 @@ REMAINDER = {"bias_indices": torch.zeros(2, 1), "bias_values": torch.ones(1)}
 
 @pytest.mark.parametrize(
     "size",
-    [torch.full((800_000,), 9e18), torch.tensor([128 + 0j, 128]), torch.tensor([float("inf"), 1]), torch.zeros(0)],
+    [torch.full((800_000,), 9e18), torch.tensor([WIDTH + 0j, WIDTH]), torch.tensor([float("inf"), 1]), torch.zeros(0)],
     ids=["long", "complex", "infinite", "empty"],
 )
 def test_a_sparse_remainder_of_no_size_is_refused(size: torch.Tensor, pipe: Any, tmp_path: Path) -> None:
     """LyCORIS' remainder of an extracted LoRA: the sizes of what it belongs to."""
-    content = {"lora_down.weight": torch.ones(4, 128), "lora_up.weight": torch.ones(128, 4), **REMAINDER}
+    content = {"lora_down.weight": torch.ones(4, WIDTH), "lora_up.weight": torch.ones(WIDTH, 4), **REMAINDER}
     save_file({f"unet.{Q}.{name}": t for name, t in {**content, "bias_size": size}.items()}, tmp_path / "a.safetensors")
     with pytest.raises(UserError, match=re.escape(Q)):
         adapters.load_lora(pipe, adapters.read_lora(tmp_path / "a.safetensors"), "a")
 
 
-@pytest.mark.parametrize("shape", [(40, 16, 8, 8), (3, 128, 1, 1), (8, 1, 128, 128), (0, 16, 8, 8)])
+@pytest.mark.parametrize(
+    "shape", [(40, WIDTH // 8, 8, 8), (3, WIDTH, 1, 1), (8, 1, WIDTH, WIDTH), (0, WIDTH // 8, 8, 8)]
+)
 def test_butterflies_of_impossible_shapes_are_refused(shape: tuple[int, ...], pipe: Any, tmp_path: Path) -> None:
-    content = {"boft_R": torch.zeros(shape), "boft_s": torch.ones(128, 1)}
+    content = {"boft_R": torch.zeros(shape), "boft_s": torch.ones(WIDTH, 1)}
     save_file(
         {f"base_model.model.{Q}.{name}": t for name, t in content.items()}, tmp_path / "adapter_model.safetensors"
     )
@@ -218,8 +221,8 @@ def test_peft_configurations_that_are_refused(config: str, message: str, pipe: A
 @pytest.mark.parametrize(
     "content",
     [
-        {"lora_down.weight": torch.ones(4, 128), "lora_up.weight": torch.ones(128, 4), "alpha": torch.tensor(0.0)},
-        {"lora_down.weight": torch.ones(4, 128), "lora_up.weight": torch.zeros(128, 4)},
+        {"lora_down.weight": torch.ones(4, WIDTH), "lora_up.weight": torch.ones(WIDTH, 4), "alpha": torch.tensor(0.0)},
+        {"lora_down.weight": torch.ones(4, WIDTH), "lora_up.weight": torch.zeros(WIDTH, 4)},
         {"lokr_w1": torch.ones(8, 8), "lokr_w2_a": torch.ones(16, 2), "lokr_w2_b": torch.ones(2, 16), "alpha": 0},
     ],
     ids=["alpha", "not trained", "another kind"],

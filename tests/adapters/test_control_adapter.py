@@ -91,7 +91,7 @@ def damaged(tmp_path: Path, change) -> Path:
 
 def test_an_adapter_for_another_model_or_with_a_part_missing_is_refused(sampler, tmp_path):
     name = "conv_in.lora_A.weight"
-    wide = damaged(tmp_path / "a", lambda tensors: tensors.update({name: torch.zeros(24, 9, 3, 3)}))
+    wide = damaged(tmp_path / "a", lambda tensors: tensors.update({name: torch.zeros(len(tensors[name]), 9, 3, 3)}))
     lost = damaged(tmp_path / "b", lambda tensors: tensors.pop("controlnet_mid_block.weight"))
     half = damaged(tmp_path / "c", lambda tensors: tensors.pop("conv_in.lora_B.weight"))
     odd = damaged(tmp_path / "d", lambda tensors: tensors.update({"mid_block.odd": torch.zeros(1)}))

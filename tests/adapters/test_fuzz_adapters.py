@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 from pai_modelscope import adapters
 from pai_modelscope.adapters.lora_io.key_formats import _KOHYA_WORDS
 from pai_modelscope.adapters.lora_io.patterns import Patterns
-from tests.support.adapter_files import Q
+from tests.support.adapter_files import WIDTH, Q
 from tests.support.fuzzing import fuzz, texts, value_or_error, values
 
 pytestmark = pytest.mark.fuzz
@@ -43,7 +43,7 @@ def states(draw: Any) -> dict[str, torch.Tensor]:
     state = {}
     for key in keys:
         shape = draw(
-            st.lists(st.sampled_from([0, 1, 2, 4, 128]), max_size=4).filter(lambda s: len(s) < 4 or 128 not in s)
+            st.lists(st.sampled_from([0, 1, 2, 4, WIDTH]), max_size=4).filter(lambda s: len(s) < 4 or WIDTH not in s)
         )
         fill = draw(st.sampled_from([0.0, 1.0, -1.0, float("nan"), float("inf"), 3e38]))
         state[key.encode("utf-8", "replace").decode()] = torch.full(shape, fill, dtype=torch.float32).to(
@@ -69,10 +69,10 @@ SETTINGS = ["peft_type", "lora_alpha", "alpha", "r", "alpha_pattern", "rank_patt
 SETTINGS += ["feedforward_modules", "num_cayley_neumann_terms", "init_lora_weights"]
 KINDS = st.sampled_from(["LORA", "LOHA", "LOKR", "IA3", "OFT", "BOFT"])
 SHAPES: list[dict[str, tuple[int, ...]]] = [
-    {"lora_A.weight": (4, 128), "lora_B.weight": (128, 4)},
+    {"lora_A.weight": (4, WIDTH), "lora_B.weight": (WIDTH, 4)},
     {"lokr_w1": (8, 8), "lokr_w2": (16, 16)},
     {f"hada_w{i}_{side}": (4, 4) for i in (1, 2) for side in "ab"},
-    {"ia3_l": (128, 1)},
+    {"ia3_l": (WIDTH, 1)},
     {"oft_R.weight": (16, 28)},
 ]
 

@@ -16,7 +16,19 @@ from safetensors.torch import load_file, save_file
 from pai_modelscope.checkpoints.single_file import from_single_file, to_single_file
 from pai_modelscope.cli import main
 from tests.support.adapter_files import MODEL
-from tests.support.single_files import QUICK, TEXT, UNET, VAE, WEIGHTS, control, picture, rewrite, same_bits, weights
+from tests.support.single_files import (
+    QUICK,
+    TEXT,
+    UNET,
+    VAE,
+    WEIGHTS,
+    control,
+    dtypes,
+    picture,
+    rewrite,
+    same_bits,
+    weights,
+)
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +66,7 @@ def test_a_model_comes_back_bit_for_bit(tmp_path: Path) -> None:
 def test_the_file_has_the_original_layout_and_says_what_it_is(single: Path) -> None:
     tensors = load_file(single)
     assert {name.split(".")[0] for name in tensors} == {"model", "first_stage_model", "cond_stage_model"}
-    assert {tensor.dtype for tensor in tensors.values()} == {torch.float16}
+    assert dtypes(tensors) == dtypes(weights(MODEL))
     stored = load_file(MODEL / "unet" / WEIGHTS["unet"])
     name = "transformer_blocks.0.attn2.to_k.weight"
     assert torch.equal(tensors[f"{UNET}input_blocks.3.1.{name}"], stored[f"down_blocks.1.attentions.0.{name}"])

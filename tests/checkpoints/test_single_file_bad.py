@@ -19,9 +19,9 @@ from pai_modelscope.checkpoints.single_file import from_single_file, to_single_f
 from pai_modelscope.cli import main
 from pai_modelscope.errors import UserError
 from tests.adapters.test_adapters_bad import Trap
-from tests.support.adapter_files import MODEL, State
+from tests.support.adapter_files import MODEL, VOCABULARY, WIDTH, State
 from tests.support.command_line import COMMAND, names
-from tests.support.single_files import TEXT, UNET, WEIGHTS, control, copied, rewrite
+from tests.support.single_files import TEXT, UNET, WEIGHTS, control, copied, rewrite, weights
 
 ATTENTION = f"{UNET}input_blocks.3.1.transformer_blocks.0.attn2.to_k.weight"
 TOKENS, PLACES = (f"{TEXT}text_model.embeddings.{name}_embedding.weight" for name in ("token", "position"))
@@ -79,20 +79,21 @@ def test_damaged_files(message: str, single: Path, tmp_path: Path) -> None:
     assert names(tmp_path) == before
 
 
+ALL, OF_VAE = len(weights(MODEL)), len(load_file(MODEL / "vae" / WEIGHTS["vae"]))
 MISFITS: dict[str, Callable[[State], State]] = {
     # The English original over a Chinese base: its UNet fits one of 768, its text tower none.
-    r"542 tensors that it needs, 2 are wrong or missing; .*token_embedding.weight is 49408x256, not 4040x256, .*"
-    r"position_embedding.weight is 77x256, not 32x256. .*49408 tokens \(English Stable Diffusion's text tower\)": (
+    rf"{ALL} tensors that it needs, 2 are wrong or missing; .*token_embedding.weight is 49408x256, "
+    rf"not {VOCABULARY}x256, .*position_embedding.weight is 77x256, not 32x256. .*49408 tokens \(English Stable Diffusion's text tower\)": (
         lambda t: t | {TOKENS: torch.ones(49408, 256), PLACES: torch.ones(77, 256)}
     ),
-    r", 1 are wrong .*attn2.to_k.weight is 128x768, not 128x256.* made for SD 1.x or PAI-Diffusion "
-    r"\(cross_attention_dim 768\), 96 channels, 4040 tokens: give a base of that kind. Nothing was written": (
-        lambda t: t | {ATTENTION: torch.ones(128, 768)}
+    rf", 1 are wrong .*attn2.to_k.weight is {WIDTH}x768, not {WIDTH}x256.* made for SD 1.x or PAI-Diffusion "
+    rf"\(cross_attention_dim 768\), 96 channels, {VOCABULARY} tokens: give a base of that kind. Nothing was written": (
+        lambda t: t | {ATTENTION: torch.ones(WIDTH, 768)}
     ),
     f", 1 are wrong .*{UNET}out.2.bias is missing": (
         lambda t: {name: tensor for name, tensor in t.items() if name != f"{UNET}out.2.bias"}
     ),
-    r", 164 are wrong or missing; first_stage_model.*and 161 more": (
+    rf", {OF_VAE} are wrong or missing; first_stage_model.*and {OF_VAE - 3} more": (
         lambda t: {name: tensor for name, tensor in t.items() if not name.startswith("first_stage_model.")}
     ),
     # A deeper model of the same widths: dropping what is more would leave another model.
@@ -123,7 +124,7 @@ def test_bases_that_are_none(tensors: State, shipped: Any, tmp_path: Path) -> No
     # A ControlNet for a wider model.
     canny = to_single_file(tmp_path / "canny", tmp_path / "canny.safetensors")
     key = f"control_model.{ATTENTION.removeprefix(UNET)}"
-    save_file(load_file(canny) | {key: torch.ones(128, 768)}, tmp_path / "wide.safetensors")
+    save_file(load_file(canny) | {key: torch.ones(WIDTH, 768)}, tmp_path / "wide.safetensors")
     with pytest.raises(UserError, match=r"1 are wrong .*SD 1.x or PAI-Diffusion .*96 channels: give"):
         from_single_file(tmp_path / "wide.safetensors", tmp_path / "out", base="pai-diffusion-mini-zh")
     assert names(tmp_path) == ["a.safetensors", "canny", "canny.safetensors", "wide.safetensors"]
@@ -173,7 +174,7 @@ def test_folders_that_have_no_single_file(shipped: Any, tmp_path: Path) -> None:
     shutil.copytree(MODEL / "unet", folder / "unet")
     rewrite(folder / "model_index.json", text_encoder=["transformers", "CLIPTextModel"])
     rewrite(folder / "unet" / "config.json", cross_attention_dim=768)
-    with pytest.raises(UserError, match=r"don't fit its config.json: .* is 128x256, not 128x768"):
+    with pytest.raises(UserError, match=rf"don't fit its config.json: .* is {WIDTH}x256, not {WIDTH}x768"):
         to_single_file(folder, tmp_path / "a.safetensors")
     (tmp_path / "lora").mkdir()
     save_file(ONE, tmp_path / "lora" / "pytorch_lora_weights.safetensors")

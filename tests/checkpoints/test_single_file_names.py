@@ -16,7 +16,7 @@ from transformers import BertConfig, BertModel
 
 from pai_modelscope.checkpoints.single_file import from_single_file, to_single_file
 from pai_modelscope.checkpoints.single_file.names import slots
-from tests.support.adapter_files import MODEL, same_state
+from tests.support.adapter_files import MODEL, VOCABULARY, same_state
 from tests.support.single_files import TEXT, UNET, VAE, WEIGHTS, control, copied, picture, same_bits, weights
 
 # Sorted and joined by line ends: the names in the rename tables of modelscope/DiffSynth-Studio (commit e3f8a576), which
@@ -121,8 +121,8 @@ def test_a_unet_of_stable_diffusions_shape(linear: bool, shipped: Any, tmp_path:
     theirs = single_file_utils.convert_ldm_unet_checkpoint(load_file(file), config=config)
     assert same_bits(theirs, load_file(folder / "unet" / WEIGHTS["unet"]))
     back = from_single_file(file, tmp_path / "back")
-    assert same_bits(weights(back), weights(folder))  # bfloat16 here, float16 beside it
-    assert {tensor.dtype for tensor in weights(back).values()} == {torch.bfloat16, torch.float16}
+    assert same_bits(weights(back), weights(folder))  # bfloat16 here, another type beside it
+    assert {tensor.dtype for tensor in weights(back).values()} > {torch.bfloat16}
 
 
 @pytest.mark.parametrize("old", [False, True], ids=["today", "2022"])
@@ -150,7 +150,7 @@ def test_an_autoencoder_with_attention(old: bool, tmp_path: Path) -> None:
 def test_a_bert_text_tower(tmp_path: Path) -> None:
     torch.manual_seed(0)
     sizes = {"hidden_size": 256, "num_hidden_layers": 1, "num_attention_heads": 4, "intermediate_size": 32}
-    bert = BertModel(BertConfig(vocab_size=4040, max_position_embeddings=32, **sizes))
+    bert = BertModel(BertConfig(vocab_size=VOCABULARY, max_position_embeddings=32, **sizes))
     folder = copied(tmp_path / "model", "text_encoder", bert, text_encoder=["transformers", "BertModel"])
     file = to_single_file(folder, tmp_path / "a.safetensors")
     tensors = load_file(file)

@@ -319,20 +319,28 @@ def test_the_base_unet_sees_no_icon_that_is_held_out(tmp_path):
     assert names("tower_icons") == {"雨伞", "齿轮", "饺子", "大象", "钟表"}
 
 
-def test_weights_of_a_byte_draw_nearly_the_same(tmp_path, sampler):
-    folder = tmp_path / "model"
-    shutil.copytree(model_dir("pai-diffusion-mini-zh"), folder)
-    before = sum(file.stat().st_size for file in folder.rglob("*.safetensors"))
-    for part in FLOAT8_PARTS:
-        for file in (folder / part).glob("*.safetensors"):
-            to_float8(file)
-    assert sum(file.stat().st_size for file in folder.rglob("*.safetensors")) < 0.6 * before
+def test_weights_of_a_byte_draw_nearly_the_same(tmp_path):
+    """The model that ships may be rounded already: here its weights are a little off, as training would leave them."""
+    exact, folder = tmp_path / "exact", tmp_path / "model"
+    shutil.copytree(model_dir("pai-diffusion-mini-zh"), exact)
+    files = [file for part in FLOAT8_PARTS for file in (exact / part).glob("*.safetensors")]
+    random = torch.Generator().manual_seed(0)
+    for file in files:
+        weights = {name: value.float() for name, value in load_file(file).items()}
+        for value in weights.values():
+            value *= 1 + 0.02 * torch.randn(value.shape, generator=random)
+        save_file({name: value.half() for name, value in weights.items()}, file, {"format": "pt"})
+    shutil.copytree(exact, folder)
+    for file in files:
+        to_float8(folder / file.relative_to(exact))
+    sizes = [sum(file.stat().st_size for file in path.rglob("*.safetensors")) for path in (folder, exact)]
+    assert sizes[0] < 0.6 * sizes[1]
     small = {"seed": 1, "num_inference_steps": 6, "width": 128, "height": 128}
-    small_files, exact = (
-        np.asarray(drawer("熊猫,蓝色背景", **small)[0].image, float)
-        for drawer in (Sampler.from_pretrained(str(folder)), sampler)
+    rounded_picture, exact_picture = (
+        np.asarray(Sampler.from_pretrained(path, device="cpu")("熊猫,蓝色背景", **small)[0].image, float)
+        for path in (folder, exact)
     )
-    assert 0 < np.square(small_files - exact).mean() < 255**2 / 10**2.0, "20 dB"
+    assert 0 < np.square(rounded_picture - exact_picture).mean() < 255**2 / 10**2.0, "20 dB"
 
 
 def test_rounding_is_in_the_forward_pass_alone(sampler):

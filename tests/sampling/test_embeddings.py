@@ -14,6 +14,7 @@ from pai_modelscope.text import expand
 from tests.support.adapter_files import (
     ATTENTION,
     CAT,
+    VOCABULARY,
     make_embedding,
     random_lora,
     vectors,
@@ -122,10 +123,10 @@ def test_embeddings_that_do_not_fit_change_nothing(pipe: Any) -> None:
 
 
 def test_spare_rows_of_the_encoder_are_used(pipe: Any) -> None:
-    pipe.text_encoder.resize_token_embeddings(4100, mean_resizing=False)
+    pipe.text_encoder.resize_token_embeddings(VOCABULARY + 60, mean_resizing=False)
     adapters.load_embedding(pipe, adapters.Embedding(CAT, vectors(2)))
     table = pipe.text_encoder.get_input_embeddings().weight
-    assert len(table) == 4100 and torch.equal(table[4040:4042], vectors(2))
+    assert len(table) == VOCABULARY + 60 and torch.equal(table[VOCABULARY : VOCABULARY + 2], vectors(2))
 
 
 def test_bad_embeddings_are_refused(pipe: Any, tmp_path: Path) -> None:

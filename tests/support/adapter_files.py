@@ -25,6 +25,8 @@ ATTENTION = r".*attn[12]\.(to_q|to_k|to_v|to_out\.0)"
 TEXT = r".*(q_proj|v_proj|fc1)"
 Q = "down_blocks.1.attentions.0.transformer_blocks.0.attn1.to_q"
 CONV = "down_blocks.0.resnets.0.conv1"
+WIDTH = json.loads((MODEL / "unet/config.json").read_text())["block_out_channels"][1]  # inputs and outputs of Q
+VOCABULARY = json.loads((MODEL / "text_encoder/config.json").read_text())["vocab_size"]
 CAT = "<小奶猫>"
 State = dict[str, torch.Tensor]
 

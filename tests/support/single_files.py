@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,11 @@ def rewrite(path: Path, **values: Any) -> None:
 
 def weights(folder: Path) -> State:
     return {f"{part}.{k}": t for part, name in WEIGHTS.items() for k, t in load_file(folder / part / name).items()}
+
+
+def dtypes(tensors: State) -> Counter[torch.dtype]:
+    """How many tensors there are of each type."""
+    return Counter(tensor.dtype for tensor in tensors.values())
 
 
 def same_bits(left: State, right: State) -> bool:

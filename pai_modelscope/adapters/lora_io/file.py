@@ -9,6 +9,7 @@ import torch
 
 from pai_modelscope.adapters.kinds import Change, State
 from pai_modelscope.errors import UserError
+from pai_modelscope.tensor_files import all_finite
 
 if TYPE_CHECKING:
     from peft import LoraConfig
@@ -140,7 +141,7 @@ def check_tensors(lora: LoraFile, where: str) -> LoraFile:
 
 def check_numbers(tensor: torch.Tensor, name: str) -> None:
     """Raise `UserError` for a tensor that is empty, of another type than floating point, or not finite."""
-    if not tensor.is_floating_point() or not bool(tensor.isfinite().all()):
+    if not tensor.is_floating_point() or not all_finite(tensor):
         raise UserError(f"{name} holds values that are no numbers (NaN or infinite): the file is damaged.")
     if not tensor.numel():
         raise UserError(f"{name} holds nothing: the file is damaged.")

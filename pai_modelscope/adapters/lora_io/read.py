@@ -18,7 +18,7 @@ from pai_modelscope.adapters.lora_io.locate import CONFIG, config_of, find_lora,
 from pai_modelscope.adapters.lora_io.modules import add_module, names_a_module
 from pai_modelscope.adapters.lora_io.peft_config import PeftConfig, strength
 from pai_modelscope.errors import UserError, first_few
-from pai_modelscope.tensor_files import read_tensors
+from pai_modelscope.tensor_files import read_tensors, widened
 from pai_modelscope.untrusted import Json, parse_json
 
 # Names that give away what a file was made for.
@@ -107,7 +107,7 @@ def _lora(
 ) -> LoraFile:
     if is_embedding(content):
         raise UserError(f"{file} is a textual-inversion embedding, no LoRA: load it as an embedding.")
-    tensors = {_renamed(key, network_prefixes): _plain(tensor) for key, tensor in _tensors(content, file).items()}
+    tensors = {_renamed(key, network_prefixes): widened(tensor) for key, tensor in _tensors(content, file).items()}
     if pti.is_pti(tensors):
         return check_tensors(pti.read(tensors, metadata, file), str(file))
     named = canonical(tensors)
@@ -142,15 +142,6 @@ def _changes_something(lora: LoraFile) -> bool:
             if works or MAGNITUDE in key:
                 return True
     return False
-
-
-def _plain(tensor: torch.Tensor) -> torch.Tensor:
-    """Types of one byte, which PyTorch does not calculate with, as float32: every value of theirs is one of it."""
-    return tensor.float() if tensor.is_floating_point() and tensor.element_size() == 1 and _widens(tensor) else tensor
-
-
-def _widens(tensor: torch.Tensor) -> bool:
-    return tensor.dtype not in (getattr(torch, "float4_e2m1fn_x2", None),)
 
 
 def _tensors(content: object, file: Path) -> State:
