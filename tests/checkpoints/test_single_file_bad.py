@@ -83,7 +83,8 @@ ALL, OF_VAE = len(weights(MODEL)), len(load_file(MODEL / "vae" / WEIGHTS["vae"])
 MISFITS: dict[str, Callable[[State], State]] = {
     # The English original over a Chinese base: its UNet fits one of 768, its text tower none.
     rf"{ALL} tensors that it needs, 2 are wrong or missing; .*token_embedding.weight is 49408x256, "
-    rf"not {VOCABULARY}x256, .*position_embedding.weight is 77x256, not 32x256. .*49408 tokens \(English Stable Diffusion's text tower\)": (
+    rf"not {VOCABULARY}x256, .*position_embedding.weight is 77x256, not 32x256. "
+    r".*49408 tokens \(English Stable Diffusion's text tower\)": (
         lambda t: t | {TOKENS: torch.ones(49408, 256), PLACES: torch.ones(77, 256)}
     ),
     rf", 1 are wrong .*attn2.to_k.weight is {WIDTH}x768, not {WIDTH}x256.* made for SD 1.x or PAI-Diffusion "
