@@ -134,7 +134,7 @@ def test_the_saved_pipeline_is_whole_and_draws_the_word(pipe, tmp_path):
 
 
 def test_the_loss_falls_on_a_picture(pipe, shipped, tmp_path):
-    """A picture that the model drew itself, from a word that begins as a dog; measured over other noise than it trains with."""
+    """A picture that the model drew itself, from a word that begins as a dog; measured over other noise."""
     options = {"seed": 1, "num_inference_steps": 8, "height": 64, "width": 64}
     picture = Sampler.from_pretrained(MODEL, device="cpu")("日出", **options)[0].image.convert("RGB")
     pixels = torch.tensor(list(picture.tobytes())).view(1, 64, 64, 3).permute(0, 3, 1, 2) / 127.5 - 1
