@@ -57,8 +57,14 @@ DAMAGED: dict[str, tuple[State, str]] = {
     "complex alpha": ({f"{FLAT}.alpha": torch.tensor(1j)}, "no single finite number"),
     "scalar": ({f"{FLAT}.scalar": torch.tensor(NAN)}, r"to_q\.scalar is \[nan\]"),
     "scale": ({f"{FLAT}.scale": torch.tensor(NAN)}, r"to_q\.scale is \[nan\]"),
-    "dora_scale": ({f"{FLAT}.dora_scale": torch.full((WIDTH, 1), INFINITE)}, r"attn1\.to_q holds values that are no"),
-    "dora_scale of inputs": ({f"{FLAT}.dora_scale": torch.full((1, WIDTH), NAN)}, "dora_scale holds values that are"),
+    "dora_scale": (
+        {f"{FLAT}.dora_scale": torch.full((WIDTH, 1), INFINITE)},
+        r"attn1\.to_q holds values that are no num",
+    ),
+    "dora_scale of inputs": (
+        {f"{FLAT}.dora_scale": torch.full((1, WIDTH), NAN)},
+        r"dora_scale holds values that are no",
+    ),
     "bias": ({f"{FLAT}.diff_b": torch.full((WIDTH,), NAN)}, r"to_q\.diff_b holds values that are no numbers"),
     "embedding": ({"bundle_emb.x.emb_params": torch.full((1, 256), NAN)}, "embedding 'x' holds values that are no num"),
     "complex weights": ({f"{FLAT}.lora_up.weight": torch.ones(WIDTH, 4) * 1j}, "no numbers"),

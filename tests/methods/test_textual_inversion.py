@@ -10,7 +10,7 @@ from PIL import Image
 
 from pai_modelscope import adapters
 from pai_modelscope.config import TrainingConfig
-from pai_modelscope.data import Example, Geometry
+from pai_modelscope.data import Example, Geometry, open_dataset
 from pai_modelscope.data.augmentation import CaptionSettings
 from pai_modelscope.data.batches import PictureSource
 from pai_modelscope.diffusion.randomness import scramble
@@ -134,9 +134,8 @@ def test_the_saved_pipeline_is_whole_and_draws_the_word(pipe, tmp_path):
 
 
 def test_the_loss_falls_on_a_picture(pipe, shipped, tmp_path):
-    """A picture that the model drew itself, from a word that begins as a dog; measured over other noise."""
-    options = {"seed": 1, "num_inference_steps": 8, "height": 64, "width": 64}
-    picture = Sampler.from_pretrained(MODEL, device="cpu")("日出", **options)[0].image.convert("RGB")
+    """A gold medal, from a word that begins as a dog; measured over other noise than it trains with."""
+    picture = open_dataset("base")[0]["image"].convert("RGB").resize((64, 64))
     pixels = torch.tensor(list(picture.tobytes())).view(1, 64, 64, 3).permute(0, 3, 1, 2) / 127.5 - 1
     with torch.no_grad():
         latents = shipped.vae.encode(pixels).latent_dist.mean * shipped.vae.config.scaling_factor
@@ -144,7 +143,7 @@ def test_the_loss_falls_on_a_picture(pipe, shipped, tmp_path):
     source, keys = TwoCaptioned(method, latents), scramble(torch.arange(16))
     batch = source.batch(0, torch.tensor([0, 1] * 8), torch.device("cpu"), keys) | {"keys": keys}
     before = method(batch)["loss"].item()
-    learn(method, tmp_path, source, steps=30, learning_rate=5e-2, train_batch_size=4)
+    learn(method, tmp_path, source, steps=20, learning_rate=2e-2, train_batch_size=4)
     assert method(batch)["loss"].item() < 0.75 * before
 
 
