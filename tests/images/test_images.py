@@ -219,7 +219,7 @@ def test_sheets_that_cannot_be(how):
 def test_the_font_is_small_and_carries_its_licence():
     fonts = files("pai_modelscope") / "assets" / "fonts"
     assert "SIL OPEN FONT LICENSE Version 1.1" in (fonts / "OFL.txt").read_text("utf-8")
-    assert sum(len(file.read_bytes()) for file in fonts.iterdir()) < 1.7 * 2**20
+    assert sum(len(file.read_bytes()) for file in fonts.iterdir()) < 1.55 * 2**20
 
 
 def test_the_font_has_every_character_that_the_model_reads():
