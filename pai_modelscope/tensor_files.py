@@ -16,7 +16,7 @@ from pai_modelscope.pickles import asks_for_more, check_pickle, check_sizes
 from pai_modelscope.untrusted import open_regular
 
 PICKLES = (".bin", ".pt", ".pth", ".ckpt")
-_HALF_A_BYTE = getattr(torch, "float4_e2m1fn_x2", None)  # two numbers in a byte, since PyTorch 2.8
+_FLOAT4 = getattr(torch, "float4_e2m1fn_x2", None)  # two numbers in a byte, since PyTorch 2.8
 
 
 def read_tensors(path: Path) -> tuple[object, dict[str, str]]:
@@ -132,19 +132,19 @@ def read_part(part: Path) -> dict[str, torch.Tensor]:
     return tensors
 
 
-def takes_a_byte(tensor: torch.Tensor) -> bool:
-    """Whether its numbers are of one byte (float8), which PyTorch stores and converts, but does not calculate with."""
-    return tensor.is_floating_point() and tensor.element_size() == 1
+def is_float8(tensor: torch.Tensor) -> bool:
+    """Whether it is in one of the float8 types, which PyTorch stores and converts, but does not calculate with."""
+    return tensor.is_floating_point() and tensor.element_size() == 1 and tensor.dtype != _FLOAT4
 
 
 def widened(tensor: torch.Tensor) -> torch.Tensor:
-    """Numbers of one byte as float32, which has every value of theirs; every other tensor as it is."""
-    return tensor.float() if takes_a_byte(tensor) and tensor.dtype != _HALF_A_BYTE else tensor
+    """float8 as float32, which has every value of it; every other tensor as it is."""
+    return tensor.float() if is_float8(tensor) else tensor
 
 
 def all_finite(tensor: torch.Tensor) -> bool:
     """Whether no value is NaN or infinite; False for types that PyTorch can't read, such as float4."""
-    return tensor.dtype != _HALF_A_BYTE and bool(widened(tensor).isfinite().all())
+    return tensor.dtype != _FLOAT4 and bool(widened(tensor).isfinite().all())
 
 
 def write_new(path: Path, write: Callable[[Path], None], *, folder: bool = False) -> Path:

@@ -11,7 +11,7 @@ from pai_modelscope.adapters.lora_io.file import PARTS
 from pai_modelscope.adapters.lora_loader import loaded_loras
 from pai_modelscope.errors import UserError
 from pai_modelscope.model_layout import weight_stem
-from pai_modelscope.tensor_files import all_finite, read_part, save_safetensors, takes_a_byte, widened, write_new
+from pai_modelscope.tensor_files import all_finite, is_float8, read_part, save_safetensors, widened, write_new
 from pai_modelscope.zoo.folders import WEIGHTS, copy_model
 
 if TYPE_CHECKING:
@@ -55,6 +55,6 @@ def _changed(stored: State, state: State, part: str) -> State:
 
 def _stored_as(stored: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
     """`value` in the dtype of the tensor that it replaces; for float8 in float16, unless it is what is stored."""
-    if not takes_a_byte(stored):
+    if not is_float8(stored):
         return value.to(stored.dtype)
     return stored if torch.equal(value.float(), widened(stored)) else value.to(torch.float16)

@@ -10,8 +10,6 @@ from recipes.mini.assemble import assemble_pipeline
 from recipes.mini_v2.clip import tower_folder
 from recipes.mini_v2.float8 import to_float8
 
-FLOAT8_PARTS = ("unet", "text_encoder", "vae")
-
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m recipes.mini_v2.assemble")
@@ -22,9 +20,8 @@ def main() -> None:
     args = parser.parse_args()
     text_encoder = tower_folder(args.work, args.unet).relative_to(args.work)
     assemble_pipeline(args.work, args.out, args.unet, "stage/vae", str(text_encoder))
-    for part in FLOAT8_PARTS if args.float8 else ():
-        for file in (args.out / part).glob("*.safetensors"):
-            to_float8(file)
+    if args.float8:
+        to_float8(args.out)
 
 
 if __name__ == "__main__":

@@ -104,9 +104,7 @@ def tower_folder(work: Path, run: str = "unet") -> Path:
 
 def opened_clip(vocab_size: int, init: Path | None, text: Path | None) -> VisionTextDualEncoderModel:
     """A new CLIP, or that of the folder `init`; with `text`, its text tower is that folder's, and does not learn."""
-    model = models.clip(vocab_size)
-    if init:
-        model.load_state_dict(VisionTextDualEncoderModel.from_pretrained(init, dtype=torch.float32).state_dict())
+    model = VisionTextDualEncoderModel.from_pretrained(init, dtype=torch.float32) if init else models.clip(vocab_size)
     if text:
         model.text_model.load_state_dict(CLIPTextModel.from_pretrained(text, dtype=torch.float32).state_dict())
         model.text_model.requires_grad_(False)

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from diffusers import AutoencoderKL
+from diffusers.utils import make_image_grid
 from PIL import Image
 from tqdm.auto import tqdm
 
@@ -50,7 +51,7 @@ def main() -> None:
     vae = AutoencoderKL.from_pretrained(args.model / "vae", torch_dtype=torch.float32).eval()
     features, rng = Features.of_judge(), np.random.default_rng(0)
     args.out.mkdir(parents=True, exist_ok=True)
-    pairs: list[np.ndarray] = []
+    pairs: list[Image.Image] = []
     key: list[str] = []
     for domain in args.domains.split(","):
         rows = []
@@ -61,7 +62,7 @@ def main() -> None:
             y, x = rng.integers(_LARGE - _CROP + 1, size=2)
             first = int(rng.integers(2))
             crops = [ways[side][y : y + _CROP, x : x + _CROP] for side in (first, 1 - first)]
-            pairs.append(np.concatenate(crops, 1))
+            pairs.append(Image.fromarray(np.concatenate(crops, 1)))
             key.append("left" if first == 0 else "right")
         figures = np.array(rows)
         nearer = (figures[:, 0, 1] < figures[:, 1, 1]).mean()
@@ -72,9 +73,8 @@ def main() -> None:
         )
     for start in range(0, len(pairs), _PAIRS):
         sheet = pairs[start : start + _PAIRS]
-        sheet += [np.full_like(sheet[0], 255)] * (len(sheet) % 2)
-        rows_of_two = [np.concatenate(sheet[i : i + 2], 1) for i in range(0, len(sheet), 2)]
-        Image.fromarray(np.concatenate(rows_of_two)).save(args.out / f"pairs_{start // _PAIRS}.png")
+        sheet += [Image.new("RGB", sheet[0].size, "white")] * (len(sheet) % 2)
+        make_image_grid(sheet, len(sheet) // 2, 2).save(args.out / f"pairs_{start // _PAIRS}.png")
     (args.out / "key.json").write_text(json.dumps(key) + "\n", encoding="utf-8")
 
 

@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 from pai_modelscope import Sampler, adapters
 from pai_modelscope.cli import main
 from pai_modelscope.errors import UserError
-from pai_modelscope.tensor_files import takes_a_byte
+from pai_modelscope.tensor_files import is_float8
 from pai_modelscope.zoo.folders import copy_model
 from tests.support.adapter_files import ATTENTION, MODEL, TEXT, outputs, random_lora, same_state, spoilt
 from tests.support.command_line import names
@@ -85,7 +85,7 @@ def test_a_merged_folder_is_the_model_but_for_what_the_loras_change(merged: Path
         assert before.keys() == after.keys()
         changed = {key for key in before if not torch.equal(before[key].float(), after[key].float())}
         for key, tensor in before.items():  # what takes a byte is not rounded to one again
-            grown = key in changed and takes_a_byte(tensor)
+            grown = key in changed and is_float8(tensor)
             assert after[key].dtype == (torch.float16 if grown else tensor.dtype)
         own = {key for key in before if key.removesuffix(".weight").removeprefix("text_model.") in touched}
         assert changed == own and changed

@@ -21,9 +21,8 @@ from pai_modelscope.cli import main
 from pai_modelscope.errors import UserError
 from pai_modelscope.evaluation.clip import ChineseClip
 from pai_modelscope.methods import save_pipeline
-from pai_modelscope.tensor_files import all_finite, read_state, save_safetensors, takes_a_byte, widened
+from pai_modelscope.tensor_files import all_finite, is_float8, read_state, save_safetensors, widened
 from pai_modelscope.zoo.push import faults
-from recipes.mini_v2.assemble import FLOAT8_PARTS
 from recipes.mini_v2.float8 import to_float8
 from tests.support.adapter_files import ATTENTION, CAT, MODEL, TEXT, State, random_lora, same_state, vectors
 from tests.support.model_folder import edit
@@ -48,8 +47,7 @@ def halves(tensors: State) -> State:
 def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The shipped model with a byte for each weight."""
     folder = Path(shutil.copytree(MODEL, tmp_path_factory.mktemp("small") / "model"))
-    for part in FLOAT8_PARTS:
-        to_float8(folder / part / WEIGHTS[part])
+    to_float8(folder)
     return folder
 
 
@@ -208,10 +206,10 @@ def test_loras_and_embeddings_in_types_that_nothing_reads_are_refused(tmp_path: 
 def test_numbers_of_a_byte_are_widened_and_written(tmp_path: Path) -> None:
     numbers = torch.tensor([0.0, -1.5, 448.0, 2**-9]).to(BYTE)
     broken = torch.tensor([1.0, float("nan")]).to(BYTE)
-    assert takes_a_byte(numbers) and widened(numbers).tolist() == [0.0, -1.5, 448.0, 2**-9]
+    assert is_float8(numbers) and widened(numbers).tolist() == [0.0, -1.5, 448.0, 2**-9]
     assert all_finite(numbers) and not all_finite(broken)
     wide = torch.ones(2, dtype=torch.float16)
-    assert widened(wide) is wide and not takes_a_byte(torch.ones(2, dtype=torch.uint8))
+    assert widened(wide) is wide and not is_float8(torch.ones(2, dtype=torch.uint8))
     save_safetensors({"a": numbers, "b": numbers[1:]}, tmp_path / "a.safetensors", {})
     stored = read_state(tmp_path / "a.safetensors")
     assert stored["a"].dtype == stored["b"].dtype == BYTE and widened(stored["b"]).tolist() == [-1.5, 448.0, 2**-9]

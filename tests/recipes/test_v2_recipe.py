@@ -19,11 +19,10 @@ from pai_modelscope.text import chunk_ids
 from pai_modelscope.training import train
 from recipes.mini.vae import reconstruction_loss
 from recipes.mini_v2 import pool
-from recipes.mini_v2.assemble import FLOAT8_PARTS
 from recipes.mini_v2.captioned import CaptionedSource, caption_tokens, long_tokens
 from recipes.mini_v2.clip import TaughtClip, TaughtSource, opened_clip, tokenizer_of, tower_folder
 from recipes.mini_v2.domains import DOMAINS
-from recipes.mini_v2.float8 import RoundedFineTuning, rounded, takes_a_byte, to_float8
+from recipes.mini_v2.float8 import PARTS, RoundedFineTuning, is_rounded, rounded, to_float8
 from recipes.mini_v2.latents import Bucket, LatentSource, encode, encode_pool, parse_bucket
 from recipes.mini_v2.models import clip
 from recipes.mini_v2.pool import CropSource, paint_shards, parse_shares, shard, shards
@@ -323,7 +322,7 @@ def test_weights_of_a_byte_draw_nearly_the_same(tmp_path):
     """The model that ships may be rounded already: here its weights are a little off, as training would leave them."""
     exact, folder = tmp_path / "exact", tmp_path / "model"
     shutil.copytree(model_dir("pai-diffusion-mini-zh"), exact)
-    files = [file for part in FLOAT8_PARTS for file in (exact / part).glob("*.safetensors")]
+    files = [file for part in PARTS for file in (exact / part).glob("*.safetensors")]
     random = torch.Generator().manual_seed(0)
     for file in files:
         weights = {name: value.float() for name, value in load_file(file).items()}
@@ -331,8 +330,7 @@ def test_weights_of_a_byte_draw_nearly_the_same(tmp_path):
             value *= 1 + 0.02 * torch.randn(value.shape, generator=random)
         save_file({name: value.half() for name, value in weights.items()}, file, {"format": "pt"})
     shutil.copytree(exact, folder)
-    for file in files:
-        to_float8(folder / file.relative_to(exact))
+    to_float8(folder)
     sizes = [sum(file.stat().st_size for file in path.rglob("*.safetensors")) for path in (folder, exact)]
     assert sizes[0] < 0.6 * sizes[1]
     small = {"seed": 1, "num_inference_steps": 6, "width": 128, "height": 128}
@@ -360,7 +358,7 @@ def test_rounding_is_in_the_forward_pass_alone(sampler):
         return {name: weight.grad for name, weight in method.unet.named_parameters()}
 
     weights = {name: value.float().clone() for name, value in sampler.pipe.unet.state_dict().items()}
-    in_a_byte = {n: rounded(value) if takes_a_byte(n, value) else value for n, value in weights.items()}
+    in_a_byte = {n: rounded(value) if is_rounded(n, value) else value for n, value in weights.items()}
     assert any(not torch.equal(in_a_byte[name], value) for name, value in weights.items())
 
     rounding, plain = method(0, weights), method(1, in_a_byte)

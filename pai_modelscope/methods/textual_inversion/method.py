@@ -26,7 +26,7 @@ from pai_modelscope.methods.fine_tuning import FineTuning
 from pai_modelscope.methods.textual_inversion.options import TextualInversionOptions
 from pai_modelscope.methods.textual_inversion.templates import with_word
 from pai_modelscope.model_layout import read_json
-from pai_modelscope.tensor_files import read_part, takes_a_byte, write_new
+from pai_modelscope.tensor_files import is_float8, read_part, write_new
 from pai_modelscope.text.chunks import token_ids
 from pai_modelscope.text.unknown_characters import unknown_characters
 from pai_modelscope.zoo import model_dir
@@ -187,7 +187,7 @@ def fill_pipeline(folder: Path, source: Path, embedding: Embedding) -> None:
 
 def _dtype(part: Path) -> str | torch.dtype:
     """As the part's configuration says; but float32 where weights are float8, which no new row can be added to."""
-    return torch.float32 if any(map(takes_a_byte, read_part(part).values())) else "auto"
+    return torch.float32 if any(map(is_float8, read_part(part).values())) else "auto"
 
 
 class _Text:
