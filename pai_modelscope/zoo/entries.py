@@ -103,6 +103,15 @@ _ADAPTERS = (
         base="pai-diffusion-mini-zh",
         note="Ships inside this package as a low-rank control adapter, trained by this project.",
     ),
+    Entry(
+        "pai-diffusion-mini-zh-controlnet-sketch",
+        "controlnet",
+        "scenes",
+        256,
+        "Apache-2.0; see its README.md",
+        base="pai-diffusion-mini-zh",
+        note="Follows rough sketches in colours (涂鸦成山水). Ships inside this package as a low-rank control adapter.",
+    ),
     _pai(
         "pai-diffusion-artist-large-zh-lora-poem",
         "lora",
