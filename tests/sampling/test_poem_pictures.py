@@ -13,7 +13,7 @@ from tests.support.command_line import pixels
 
 QUICK = {"num_inference_steps": 1, "height": 64, "width": 64, "seed": 1}
 POEM = "空山新雨后,天气晚来秋"
-PROMPT = "山,秋天,黄昏,雨后"  # in version 1's words
+PROMPT = "山,秋天,傍晚,雨后,水墨画"
 
 
 def same(one: Any, other: Any) -> bool:

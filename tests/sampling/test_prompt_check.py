@@ -122,8 +122,8 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeyp
         return list(sampler.stream(text, **{**options, **QUICK}))
 
     monkeypatch.setattr(Sampler, "__call__", draw)
-    assert main(["check-prompt", "雾蒙蒙的猫", "--heat-map", "--output", str(tmp_path)]) == 0
+    assert main(["check-prompt", "可爱的猫", "--heat-map", "--output", str(tmp_path)]) == 0
     (file,) = tmp_path.iterdir()
     said = capsys.readouterr().out
-    assert said == f"read past, shows nothing: 雾蒙蒙的\nknown: 猫\n{file}\n"
+    assert said == f"read past, shows nothing: 可爱的\nknown: 猫\n{file}\n"
     assert file.name == "00001-heat-map-seed1.png"
