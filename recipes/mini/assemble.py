@@ -1,4 +1,4 @@
-"""Stage 5, the folders that ship: `python -m recipes.mini.assemble --work build/mini --out pai_modelscope/assets`.
+"""Stage 5, the folders of a release: `python -m recipes.mini.assemble --work build/mini --out build/mini/assets`.
 
 Writes `pai-diffusion-mini-zh/` (plain diffusers layout with `configuration.json`), `chinese-clip-mini/` and `judge/`.
 """
@@ -120,7 +120,7 @@ def main() -> None:
     parser.add_argument("--unet", default="unet", help="which UNet run to take")
     args = parser.parse_args()
     assemble_pipeline(args.work, args.out / "pai-diffusion-mini-zh", args.unet)
-    # A run that went on from shipped parts (recipes.mini.adopt) has not trained these anew.
+    # A run that trains the UNet on may have trained neither anew.
     if (args.work / "judge/result").exists():
         assemble_judge(args.work, args.out / "judge")
     if (args.work / "clip/result/clip").exists():

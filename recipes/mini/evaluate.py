@@ -1,4 +1,4 @@
-"""Stage 6, the judgement: `python -m recipes.mini.evaluate --work build/mini --assets pai_modelscope/assets`.
+"""Stage 6, the judgement: `python -m recipes.mini.evaluate --work build/mini --assets build/mini/assets`.
 
 Measures the assembled model on the full data set, says which goals it reaches, and writes the table into its card.
 `--report FILE` takes figures that another machine measured.

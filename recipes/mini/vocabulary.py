@@ -1,6 +1,6 @@
 """The words that version 1 learned, as `vocabulary.json` in its folder: what its prompt check and beautifier go by.
 
-    python -m recipes.mini.vocabulary
+    python -m recipes.mini.vocabulary --out FOLDER
 
 Names, other names and keywords of the shipped pictures that the UNet was trained on, in whatever style; what captions
 say around them. Food and the held-out concepts are not among them.
@@ -55,7 +55,7 @@ def distinct(words: Iterable[str]) -> tuple[str, ...]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m recipes.mini.vocabulary")
-    parser.add_argument("--out", type=Path, default=Path("pai_modelscope/assets/pai-diffusion-mini-zh"))
+    parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
     write_learned_words(args.out, learned_words())
 

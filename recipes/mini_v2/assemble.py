@@ -11,6 +11,14 @@ from recipes.mini_v2.clip import tower_folder
 from recipes.mini_v2.float8 import to_float8
 
 
+def assemble(work: Path, out: Path, unet: str = "unet", float8: bool = False) -> None:
+    """The folder of what training left in `work`. `unet`: the name of the UNet's run; `float8`: a byte a weight."""
+    text_encoder = tower_folder(work, unet).relative_to(work)
+    assemble_pipeline(work, out, unet, "stage/vae", str(text_encoder))
+    if float8:
+        to_float8(out)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m recipes.mini_v2.assemble")
     parser.add_argument("--work", type=Path, default=Path("build/v2"))
@@ -18,10 +26,7 @@ def main() -> None:
     parser.add_argument("--unet", default="unet", help="which UNet run to take")
     parser.add_argument("--float8", action="store_true", help="a byte a weight")
     args = parser.parse_args()
-    text_encoder = tower_folder(args.work, args.unet).relative_to(args.work)
-    assemble_pipeline(args.work, args.out, args.unet, "stage/vae", str(text_encoder))
-    if args.float8:
-        to_float8(args.out)
+    assemble(args.work, args.out, args.unet, args.float8)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,8 @@ from recipes.landscapes.places import PLACES
 from recipes.landscapes.styles import STYLES
 from recipes.mini.tokenizer import save_tokenizer
 
-VERSION_1 = Path("pai_modelscope/assets/pai-diffusion-mini-zh/tokenizer/vocab.txt")
+# It held version 1's characters until version 2 shipped, which has them all: made again, the list is the same.
+SHIPPED = Path("pai_modelscope/assets/pai-diffusion-mini-zh/tokenizer/vocab.txt")
 _POEMS = Path(__file__).with_name("poem_characters.txt")
 
 
@@ -42,5 +43,5 @@ def make_tokenizer(folder: Path, known: Iterable[str]) -> BertTokenizer:
 
     Ids are not those of version 1: its text tower is trained anew.
     """
-    version_1 = [token for token in VERSION_1.read_text(encoding="utf-8").split("\n") if len(token) == 1]
-    return save_tokenizer([*version_1, poem_characters(), *scene_texts(), *known], folder)
+    shipped = [token for token in SHIPPED.read_text(encoding="utf-8").split("\n") if len(token) == 1]
+    return save_tokenizer([*shipped, poem_characters(), *scene_texts(), *known], folder)

@@ -29,15 +29,24 @@ def learned_words(work: Path) -> LearnedWords:
     things = [record for record in collected if not record["captions"]]
     portraits = [record for record in collected if record["captions"]]
     return LearnedWords(
-        words=distinct((*_scenes(), *_compositions(), *_portraits(portraits), *names([*icons, *things]))),
+        words=distinct((*scene_words(), *composition_words(), *portrait_words(portraits), *names([*icons, *things]))),
         styles=distinct(record["style"] for record in (*icons, *collected)),
-        scene_styles=distinct(word for style in STYLES.values() for word in (style.name, *style.words)),
+        scene_styles=scene_styles(),
         backgrounds=tuple(NAMED_COLOURS),
-        read_past=read_past(icon_captions.MODIFIERS, icon_captions.PLACES),
+        read_past=around(),
     )
 
 
-def _scenes() -> list[str]:
+def scene_styles() -> tuple[str, ...]:
+    return distinct(word for style in STYLES.values() for word in (style.name, *style.words))
+
+
+def around() -> tuple[str, ...]:
+    """What captions of icons say around their subject."""
+    return read_past(icon_captions.MODIFIERS, icon_captions.PLACES)
+
+
+def scene_words() -> list[str]:
     things = [noun for words in (WORDS, AIR, FALLING) for name, word in words.items() for noun in (name, *word.nouns)]
     times = [word for words in (*TIMES.values(), *SEASONS.values()) for word in words]
     said = [*ADJECTIVES.values(), *(word.attributes for words in (WORDS, AIR) for word in words.values())]
@@ -45,13 +54,13 @@ def _scenes() -> list[str]:
     return [*things, *(word for place in PLACES.values() for word in (place.name, *place.words)), *times, *moods]
 
 
-def _compositions() -> list[str]:
+def composition_words() -> list[str]:
     relations = [*RELATIONS, *(word for words in OTHER_WORDS.values() for word in words)]
     measures = dict.fromkeys(measure for noun in NOUNS.values() for measure in noun.measures)
     return [*relations, *(number + measure for number in NUMBERS.values() for measure in measures)]
 
 
-def _portraits(portraits: list[Record]) -> list[str]:
+def portrait_words(portraits: list[Record]) -> list[str]:
     seen = [word for record in portraits for word in record["attributes"].values()]
     people = [noun for record in portraits for noun in person(record["attributes"])]
     return [*PORTRAIT_WORDS, *PORTRAIT_VERBS, *people, *seen]

@@ -14,11 +14,14 @@ from safetensors.torch import load_file, save_file
 
 from pai_modelscope import Sampler, model_dir
 from pai_modelscope.config import TrainingConfig
+from pai_modelscope.config.model import DEFAULT_MODEL
 from pai_modelscope.images.upscalers.painter_network import PainterUpscaler
 from pai_modelscope.text import chunk_ids
 from pai_modelscope.training import train
 from recipes.mini.vae import reconstruction_loss
 from recipes.mini_v2 import pool
+from recipes.mini_v2.adopt import adopt
+from recipes.mini_v2.assemble import assemble
 from recipes.mini_v2.captioned import CaptionedSource, caption_tokens, long_tokens
 from recipes.mini_v2.clip import TaughtClip, TaughtSource, opened_clip, tokenizer_of, tower_folder
 from recipes.mini_v2.domains import DOMAINS
@@ -339,6 +342,27 @@ def test_weights_of_a_byte_draw_nearly_the_same(tmp_path):
         for path in (folder, exact)
     )
     assert 0 < np.square(rounded_picture - exact_picture).mean() < 255**2 / 10**2.0, "20 dB"
+
+
+def test_what_ships_is_adopted_and_assembled_again(tmp_path):
+    """The same files, byte for byte, but for the versions that configurations name and for what stands beside them."""
+    assert len(adopt(model_dir(DEFAULT_MODEL).parent, tmp_path)) == 4
+    (tmp_path / "unet/result").mkdir(parents=True)
+    (tmp_path / "adopted/unet").rename(tmp_path / "unet/result/unet")
+    assemble(tmp_path, tmp_path / "again", float8=True)
+    shipped, again = model_dir(DEFAULT_MODEL), tmp_path / "again"
+    files = [file for part in PARTS for file in (shipped / part).iterdir()]
+    assert len(files) == 6
+    for file in (*files, shipped / "tokenizer/vocab.txt", shipped / "configuration.json"):
+        other = again / file.relative_to(shipped)
+        if file.name == "config.json":
+            configs = [json.loads(path.read_text(encoding="utf-8")) for path in (file, other)]
+            for config in configs:
+                config.pop("transformers_version", None)
+                config.pop("_diffusers_version", None)
+            assert configs[0] == configs[1]
+        else:
+            assert file.read_bytes() == other.read_bytes(), file.name
 
 
 def test_rounding_is_in_the_forward_pass_alone(sampler):

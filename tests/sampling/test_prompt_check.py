@@ -18,13 +18,13 @@ QUICK = {"num_inference_steps": 2, "height": 64, "width": 96, "seed": 1}
 
 
 def test_each_finding_is_named(sampler: Sampler):
-    check = sampler.check_prompt("雾蒙蒙的日出,熊貓,(骏马:1.2),水墨画 <lora:ink:0.5>")
-    assert check.unknown == ("貓",) and check.read_past == ("雾蒙蒙的",)
+    check = sampler.check_prompt("可爱的日出,熊貓,(皓月:1.2),大象 <lora:ink:0.5>")
+    assert check.unknown == ("貓",) and check.read_past == ("可爱的",)
     assert check.learned == ("日出",)
     unlearned = {word.text: word.nearest for word in check.unlearned}
-    assert unlearned.keys() == {"熊貓", "骏马", "水墨画"} and unlearned["骏马"][0] == "马" and not unlearned["熊貓"]
-    assert check.words == ("日出", "熊貓", "骏马", "水墨画") and not check.fine
-    for text in ("unknown character: 貓", "never learned: 骏马", "shows nothing: 雾蒙蒙的", "known: 日出"):
+    assert unlearned.keys() == {"熊貓", "皓月", "大象"} and unlearned["皓月"][0] == "月亮" and not unlearned["熊貓"]
+    assert check.words == ("日出", "熊貓", "皓月", "大象") and not check.fine
+    for text in ("unknown character: 貓", "never learned: 皓月", "shows nothing: 可爱的", "known: 日出"):
         assert text in check.report()
 
 
@@ -76,10 +76,10 @@ def test_the_record_is_attention(sampler: Sampler):
 
 
 def test_a_word_acts_where_it_is_drawn(sampler: Sampler):
-    heat = sampler.heat_map("左边是熊猫,右边是自行车", ["熊猫", "自行车"], seed=3, num_inference_steps=6)
-    left, right = (slice(None), slice(128)), (slice(None), slice(128, None))
-    assert heat.words["熊猫"][left].mean() > 1.3 * heat.words["熊猫"][right].mean()
-    assert heat.words["自行车"][right].mean() > 1.3 * heat.words["自行车"][left].mean()
+    heat = sampler.heat_map("动漫风景,夏天的草原,白云", ["白云", "草原"], seed=3, num_inference_steps=6)
+    upper, lower = slice(128), slice(128, None)
+    assert heat.words["白云"][upper].mean() > 3 * heat.words["白云"][lower].mean()
+    assert heat.words["草原"][lower].mean() > 3 * heat.words["草原"][upper].mean()
 
 
 def test_tokens_are_found_in_their_chunks():
