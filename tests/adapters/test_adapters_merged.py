@@ -74,7 +74,7 @@ def test_a_merged_folder_is_the_model_but_for_what_the_loras_change(merged: Path
     assert names(merged.parent) == [merged.name]
     kept = sorted(path.relative_to(MODEL) for path in MODEL.rglob("*") if path.is_file() and path.parent != MODEL)
     assert sorted(p.relative_to(merged) for p in merged.rglob("*") if p.is_file() and p.parent != merged) == kept
-    assert names(merged) == sorted({path.name for path in MODEL.iterdir()} - {"README.md", "samples.png"})
+    assert names(merged) == sorted({path.name for path in MODEL.iterdir()} - {"README.md", "samples.webp"})
     for path in kept:
         if str(path) not in (UNET, CLIP):
             assert (merged / path).read_bytes() == (MODEL / path).read_bytes()
@@ -143,7 +143,7 @@ def test_other_layouts_of_a_folder(pipe: Any, tmp_path: Path) -> None:
     assert main(["adapter", "merge", str(folder), str(file), str(tmp_path / "out")]) == 0
     out = tmp_path / "out"
     assert names(out / "unet") == ["config.json", Path(UNET).name]
-    assert names(out) == sorted({path.name for path in MODEL.iterdir()} - {"README.md", "samples.png"})
+    assert names(out) == sorted({path.name for path in MODEL.iterdir()} - {"README.md", "samples.webp"})
     adapters.merge_lora(pipe, lora)
     stored = load_file(out / CLIP)
     assert stored.keys() == newer.keys()
