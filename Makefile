@@ -57,7 +57,7 @@ evaluate: $(CORE)
 	@$(BIN)/pai-modelscope evaluate $(ARGS)
 
 readme-pictures: $(CORE)
-	@$(BIN)/python docs/make_pictures.py
+	@$(BIN)/python -m docs.make_pictures
 	@$(BIN)/pai-modelscope gallery cards
 
 gallery: $(GALLERY)

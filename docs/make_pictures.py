@@ -6,11 +6,10 @@ from typing import Any
 from PIL import Image, ImageDraw
 
 from pai_modelscope.cli.demo import PROMPTS, SEED
+from recipes.mini_v2.draw import TEXTS, draw, prompts_of
 
 HERE = Path(__file__).resolve().parent / "images"
-CARD = HERE.parents[1] / "pai_modelscope/assets/pai-diffusion-mini-zh/samples.png"
-NAMES = ("熊猫", "狐狸", "房子", "自行车", "太阳", "蝴蝶")
-STYLES = ("扁平插画风格", "立体渐变风格", "黑白剪影风格", "柔和彩绘风格")
+CARD = HERE.parents[1] / "pai_modelscope/assets/pai-diffusion-mini-zh/samples.webp"
 EDITING_SEED = 3
 TAUGHT = (  # result, method, what the base model draws, what was taught
     ("lora/outline", "LoRA", "房子,描边卡通风格", "房子,描边卡通风格"),
@@ -22,25 +21,40 @@ SIDE = 256  # what the model draws
 
 
 def main() -> None:
-    from pai_modelscope.images import contact_sheet
     from pai_modelscope.sampling import Sampler
 
     HERE.mkdir(exist_ok=True)
     sampler = Sampler.from_pretrained("pai-diffusion-mini-zh", device="cpu")
-    grid = [f"{name},{style}" for style in STYLES for name in NAMES]
-    for path, prompts, columns, side in ((HERE / "demo.png", PROMPTS, 4, 256), (CARD, grid, len(NAMES), 160)):
-        pictures = [sampler(prompt, seed=SEED)[0].image.resize((side, side)) for prompt in prompts]
-        contact_sheet(pictures, list(prompts), columns).save(path, optimize=True)
-        print(path)
+    print(demo(sampler, HERE / "demo.png"))
+    print(card(sampler, CARD))
     print(editing(sampler, HERE / "editing.png"))
     print(training(sampler, HERE / "training.png"))
+
+
+def demo(sampler: Any, path: Path) -> Path:
+    """What `make demo` draws."""
+    from pai_modelscope.images import contact_sheet
+
+    pictures = [_draw(sampler, prompt, seed=SEED) for prompt in PROMPTS]
+    contact_sheet(pictures, list(PROMPTS), 4).save(path, optimize=True)
+    return path
+
+
+def card(sampler: Any, path: Path) -> Path:
+    """All of the 64 prompts that were fixed before training, none left out, none drawn twice."""
+    from diffusers.utils import make_image_grid
+
+    pictures = draw(sampler, prompts_of(TEXTS / "prompts64.jsonl"), 16, (SIDE, SIDE))
+    small = [picture.resize((160, 160), Image.Resampling.LANCZOS) for picture in pictures]
+    make_image_grid(small, 8, 8).save(path, quality=80, method=6)
+    return path
 
 
 def editing(sampler: Any, path: Path) -> Path:
     """A column for each way to draw from a picture: what is given above, what is drawn below."""
     from pai_modelscope.images import contact_sheet
 
-    columns = [draw(sampler) for draw in (_img2img, _inpaint, _outpaint, _control)]
+    columns = [column(sampler) for column in (_img2img, _inpaint, _outpaint, _control)]
     cells = [column[row] for row in (0, 1) for column in columns]
     pictures = [picture.resize((200, 200), Image.Resampling.LANCZOS) for picture, _ in cells]
     contact_sheet(pictures, [label for _, label in cells], len(columns)).save(path, optimize=True)

@@ -11,17 +11,18 @@ from pai_modelscope.config.model import DEFAULT_MODEL
 SEED = 7
 PROMPTS = (
     "雾蒙蒙的日出在湖面上",
-    "猫头鹰,三维立体风格",
+    "青绿山水,群山,松树,白云",
+    "油画,金色的黄昏,大海,帆船",
+    "剪纸,月夜的古城,红灯笼",
+    "孤舟蓑笠翁,独钓寒江雪",
+    "一只小船在星空里航行",
+    "短发女孩头像,戴眼镜",
     "狐狸,蓝色背景",
-    "郁金香,渐变卡通风格",
-    "蝴蝶,黑白剪影风格",
-    "城堡,三维立体风格",
-    "帆船,浅蓝色背景",
-    "房子和树,扁平插画风格",
 )
 NEXT = """
 Next:
-  {program} generate '蜜蜂,黄色背景' --num-images 4
+  {program} generate '水墨画,雪后的山村' --num-images 4
+  {program} generate --poem '空山新雨后,天气晚来秋' --scroll
   {program} zoo list
   make lab      opens the notebooks; 01 is the same from Python, in ModelScope and in plain diffusers"""
 

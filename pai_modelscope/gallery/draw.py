@@ -93,9 +93,9 @@ def _digest(entry: Entry) -> str:
 
 @cache
 def _weights(model: str) -> str:
-    """What a model consists of, the shipped ControlNet included, which any entry may ask for."""
+    """What a model consists of, the shipped ControlNets included, which any entry may ask for."""
     digest = hashlib.sha256()
-    for folder in (model_dir(model), _ASSETS / "pai-diffusion-mini-zh-controlnet-canny"):
+    for folder in (model_dir(model), *sorted(_ASSETS.glob("pai-diffusion-mini-zh-controlnet-*"))):
         for path in sorted(folder.rglob("*")):
             if path.suffix in (".json", ".safetensors"):
                 digest.update(path.relative_to(folder).as_posix().encode() + path.read_bytes())
