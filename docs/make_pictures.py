@@ -84,44 +84,57 @@ def _draw(sampler: Any, text: str, seed: int = EDITING_SEED, **options: Any) -> 
 
 
 def _img2img(sampler: Any) -> Column:
-    boat = Image.new("RGB", (SIDE, SIDE), "white")
+    boat = Image.new("RGB", (SIDE, SIDE), (250, 190, 120))
     pen = ImageDraw.Draw(boat)
-    pen.polygon([(40, 150), (216, 150), (186, 204), (70, 204)], fill="brown")
-    pen.polygon([(124, 40), (124, 140), (50, 140)], fill="orange")
-    pen.polygon([(136, 60), (136, 140), (196, 140)], fill="gold")
-    pen.line((130, 30, 130, 150), fill="black", width=4)
-    drawn = _draw(sampler, "帆船,三维立体风格", image=boat, strength=0.7)
-    return (boat, "原图：草图"), (drawn, "以图生图：帆船,三维立体风格")
+    pen.ellipse((170, 60, 215, 105), fill=(255, 110, 60))
+    pen.rectangle((0, 150, SIDE, SIDE), fill=(60, 90, 160))
+    pen.polygon([(60, 170), (150, 170), (135, 200), (75, 200)], fill=(90, 40, 20))
+    pen.polygon([(100, 70), (100, 165), (55, 165)], fill=(240, 230, 210))
+    pen.polygon([(108, 90), (108, 165), (150, 165)], fill=(240, 230, 210))
+    drawn = _draw(sampler, "油画,黄昏的大海,帆船,落日", image=boat, strength=0.6)
+    return (boat, "原图：草图"), (drawn, "以图生图：油画,黄昏的大海")
 
 
 def _inpaint(sampler: Any) -> Column:
-    house = _draw(sampler, "房子,扁平插画风格,浅蓝色背景", seed=5)
-    mask = Image.new("L", house.size)
-    ImageDraw.Draw(mask).rectangle((8, 8, 72, 72), fill=255)
-    text = "太阳,扁平插画风格,浅蓝色背景"
-    drawn = _draw(sampler, text, image=house, mask=mask, mask_only=True, mask_padding=0)
-    shown = house.copy()
+    lake = _draw(sampler, "水墨画,湖面,远山,小船", seed=5)
+    mask = Image.new("L", lake.size)
+    ImageDraw.Draw(mask).rectangle((150, 16, 240, 106), fill=255)
+    drawn = _draw(sampler, "水墨画,湖面,远山,小船,红日", image=lake, mask=mask)
+    shown = lake.copy()
     shown.paste("white", mask=mask)
-    return (shown, "原图与遮罩"), (drawn, "局部重绘：太阳")
+    return (shown, "原图与遮罩"), (drawn, "局部重绘：红日")
 
 
 def _outpaint(sampler: Any) -> Column:
-    text = "蝴蝶,扁平插画风格,浅蓝色背景"
+    text = "青绿山水,群山,松树,白云"
     half = _draw(sampler, text, seed=7).crop((0, 0, SIDE // 2, SIDE))
     drawn = _draw(sampler, text, seed=1, image=half, outpaint=(0, SIDE // 2, 0, 0))
     shown = Image.new("RGB", (SIDE, SIDE), (225, 225, 225))
     shown.paste(half)
-    return (shown, "原图：半张"), (drawn, "外扩：蝴蝶")
+    return (shown, "原图：半张"), (drawn, "外扩：青绿山水")
 
 
 def _control(sampler: Any) -> Column:
-    from pai_modelscope.data import open_dataset
-    from pai_modelscope.images.annotators import annotate
+    drawing = rough_drawing()
+    drawn = _draw(sampler, "油画,秋天的湖面,黄昏,小船", control={"sketch": drawing})
+    return (drawing, "涂鸦"), (drawn, "涂鸦成山水：油画,秋天,黄昏")
 
-    held = open_dataset("control_test", size=SIDE)
-    bear = held[held["name"].index("熊")]["image"]
-    drawn = _draw(sampler, "熊猫,三维立体风格", control={"canny": bear})
-    return (annotate("canny", bear), "边缘（Canny）"), (drawn, "按边缘：熊猫,三维立体风格")
+
+def rough_drawing() -> Image.Image:
+    """Two mountains, a lake, a boat, a tree and the sun, in the palette of sketches."""
+    from pai_modelscope.images.sketch_palette import SKETCH_COLOURS as INK
+
+    drawing = Image.new("RGB", (SIDE, SIDE), INK["天"])
+    pen = ImageDraw.Draw(drawing)
+    pen.ellipse((24, 16, 52, 44), fill=INK["日月"])
+    pen.polygon([(0, 160), (72, 60), (144, 160)], fill=INK["山"])
+    pen.polygon([(90, 160), (180, 40), (SIDE, 160)], fill=INK["山"])
+    pen.rectangle((0, 160, SIDE, SIDE), fill=INK["水"])
+    pen.polygon([(60, 200), (120, 200), (108, 216), (72, 216)], fill=INK["船"])
+    pen.polygon([(SIDE, 208), (168, SIDE), (SIDE, SIDE)], fill=INK["地"])
+    pen.rectangle((214, 190, 222, 224), fill=INK["树"])
+    pen.ellipse((188, 132, 248, 192), fill=INK["树"])
+    return drawing
 
 
 if __name__ == "__main__":
