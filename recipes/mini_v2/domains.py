@@ -79,19 +79,43 @@ def tower_icon(work: Path, seed: int, size: tuple[int, int]) -> Drawn:
     return _icon(work, seed, size, icon_records(work, towers=True))
 
 
+def icon_pair(work: Path, seed: int, size: tuple[int, int]) -> Drawn:
+    """Two icons of one style that the base UNet may see, each as large as its half of the picture allows.
+
+    Compositions show things that are smaller, and where they stand is said of the things, not of the picture.
+    """
+    records, shares = icon_records(work, towers=False)
+    rng = np.random.default_rng(seed)
+    left = records[int(rng.choice(len(records), p=shares))]
+    others = np.array([record["source"] == left["source"] and record["name"] != left["name"] for record in records])
+    right = records[int(rng.choice(len(records), p=shares * others / (shares * others).sum()))]
+    half = (size[0] // 2, size[1])
+    canvas, colour = _ground(size, rng)
+    for record, x in ((left, 0), (right, half[0])):
+        drawing = _icon_drawing(work, record, int(min(half) * rng.choice([0.86, 0.94, 1.0])))
+        free = half[0] - drawing.width, (size[1] - drawing.height) * 0.3  # side by side, not one up and one down
+        shift = [int(space / 2 * (1 + rng.uniform(-1, 1))) for space in free]
+        canvas.alpha_composite(drawing, (x + shift[0], int((size[1] - drawing.height) * 0.35) + shift[1]))
+    captions = [icon_captions(seed * _WAYS + way).write(left, right, colour) for way in range(_WAYS)]
+    facts: dict[str, Fact] = {"style": left["style"], "colour": colour or "白色"}
+    return Drawn(np.asarray(canvas.convert("RGB")), _numbered(captions), facts)
+
+
 def _icon(work: Path, seed: int, size: tuple[int, int], choice: tuple[list[Record], np.ndarray]) -> Drawn:
     records, shares = choice
     rng = np.random.default_rng(seed)
     record = records[int(rng.choice(len(records), p=shares))]
-    side = int(min(size) * rng.choice([0.8, 0.92, 1.0]))
-    if record.get("svg"):
-        drawing = render_svg(record["svg"], side)
-    else:
-        with Image.open(work / record["raster"]) as raster:
-            drawing = raster.convert("RGBA").resize((side, side), Image.Resampling.LANCZOS)
+    drawing = _icon_drawing(work, record, int(min(size) * rng.choice([0.8, 0.92, 1.0])))
     image, colour = _on_ground(drawing, size, rng, bottom=False)
     captions = [icon_captions(seed * _WAYS + way).write(record, None, colour) for way in range(_WAYS)]
     return Drawn(image, _numbered(captions), _icon_facts(record, colour))
+
+
+def _icon_drawing(work: Path, record: Record, side: int) -> Image.Image:
+    if record.get("svg"):
+        return render_svg(record["svg"], side)
+    with Image.open(work / record["raster"]) as raster:
+        return raster.convert("RGBA").resize((side, side), Image.Resampling.LANCZOS)
 
 
 def thing(work: Path, seed: int, size: tuple[int, int]) -> Drawn:
@@ -144,11 +168,16 @@ def _on_ground(
     drawing: Image.Image, size: tuple[int, int], rng: np.random.Generator, bottom: bool
 ) -> tuple[np.ndarray, str | None]:
     """A transparent drawing on white (no name) or on a named colour; on the lower edge where `bottom` is true."""
-    name = str(rng.choice(list(NAMED_COLOURS))) if rng.random() < _COLOURED else "白色"
-    canvas = Image.new("RGBA", size, (*NAMED_COLOURS[name], 255))
+    canvas, colour = _ground(size, rng)
     x, y = (int((free - drawing.width) / 2 * (1 + rng.uniform(-1, 1))) for free in size)
     canvas.alpha_composite(drawing, (x, size[1] - drawing.height if bottom else y))
-    return np.asarray(canvas.convert("RGB")), None if name == "白色" else name
+    return np.asarray(canvas.convert("RGB")), colour
+
+
+def _ground(size: tuple[int, int], rng: np.random.Generator) -> tuple[Image.Image, str | None]:
+    """A canvas of a named colour, or white, which has no name."""
+    name = str(rng.choice(list(NAMED_COLOURS))) if rng.random() < _COLOURED else "白色"
+    return Image.new("RGBA", size, (*NAMED_COLOURS[name], 255)), None if name == "白色" else name
 
 
 def _numbered(texts: list[str]) -> dict[str, str]:
@@ -176,6 +205,7 @@ def collected_records(work: Path) -> list[Record]:
 DOMAINS: dict[str, Draw] = {
     "landscapes": landscape,
     "icons": icon,
+    "icon_pairs": icon_pair,
     "tower_icons": tower_icon,
     "things": thing,
     "portraits": portrait,

@@ -321,6 +321,38 @@ def test_the_base_unet_sees_no_icon_that_is_held_out(tmp_path):
     assert names("tower_icons") == {"雨伞", "齿轮", "饺子", "大象", "钟表"}
 
 
+def test_pairs_fill_their_halves(tmp_path):
+    """Of one source and two names that the base may see; side by side, and both are named in their order."""
+    square = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9"><rect width="9" height="9" fill="{}"/></svg>'
+    common = {
+        "style": "扁平插画风格",
+        "aliases": [],
+        "keywords": [],
+        "family": "1",
+        "split": "train",
+        "food_test": False,
+    }
+    kinds = [("雨伞", "a", "#010203", True), ("汽车", "a", "#c80000", True), ("饺子", "a", "#00c800", False)]
+    kinds += [("闹钟", "b", "#0000c8", True), ("书本", "b", "#c8c800", True)]
+    records = [
+        {**common, "name": name, "source": source, "svg": square.format(colour), "base": base}
+        for name, source, colour, base in kinds
+    ]
+    lines = "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records)
+    (tmp_path / "pictures.jsonl.xz").write_bytes(lzma.compress(lines.encode()))
+    colours = {name: tuple(bytes.fromhex(colour[1:])) for name, _, colour, _ in kinds}
+    together = set()
+    for seed in range(40):
+        drawn = DOMAINS["icon_pairs"](tmp_path, seed, (64, 64))
+        left, right = (
+            next(name for name, colour in colours.items() if (half == colour).all(-1).mean() > 0.2)
+            for half in (drawn.image[:, :32], drawn.image[:, 32:])
+        )
+        together.add(frozenset((left, right)))
+        assert all(-1 < text.find(left) < text.find(right) for text in drawn.captions.values()), drawn.captions
+    assert together == {frozenset(("雨伞", "汽车")), frozenset(("闹钟", "书本"))}
+
+
 def test_weights_of_a_byte_draw_nearly_the_same(tmp_path):
     """The model that ships may be rounded already: here its weights are a little off, as training would leave them."""
     exact, folder = tmp_path / "exact", tmp_path / "model"
