@@ -53,7 +53,8 @@ every style: {concepts}.
 `held_pair` and `control_test` are pictures whose name the UNet knows from at least three other styles; `food_test`
 holds such pairs out of `food`. Pictures of one design (an emoji with its genders, tones and hair; the four Fluent sets;
 both EmojiOne sets; all IconPark sets) move together. `base` (Twemoji) and `control` were trained on, but for IconPark's
-pictures: the UNet has seen none of those.
+pictures: the UNet has seen none of those. Version 2 of the model also learned from painted landscapes, portraits and
+compositions, which are not in this set.
 
 ## Columns
 `id`, `name`, `aliases`, `keywords` (Chinese), `en_name`, `style` (a Chinese phrase), `text` (name and style), `key` and
