@@ -1,4 +1,4 @@
-"""The shipped model's own Chinese CLIP: the frozen text tower of a pipeline's folder, and its image tower."""
+"""The shipped model's own Chinese CLIP: the text tower of a pipeline's folder, and the image tower that follows it."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ IMAGE_TOWER = Path(__file__).parent.parent / "assets" / "chinese-clip-mini"
 
 
 class ChineseClip(Judge):
-    """Image-text similarity as the model itself was taught it: a score, not a judgement."""
+    """Image-text similarity by the model's own text tower: a score, not a judgement."""
 
     masks_padding = False  # the text tower was trained, and is used in pipelines, without a mask
 

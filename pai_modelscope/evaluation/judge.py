@@ -57,7 +57,7 @@ class Judge:
             raise UserError(f"{folder / 'config.json'} {wrong}: download or copy it again.")
         try:
             with quiet():
-                # transformers reads fp16 files as fp16, which CPUs compute slowly and less exactly.
+                # transformers keeps the precision of a file, in which CPUs compute slowly, less exactly, or not at all.
                 model = VisionTextDualEncoderModel.from_pretrained(folder, dtype=torch.float32)
                 tokenizer = BertTokenizer.from_pretrained(folder)
         except Exception as error:  # whatever a damaged configuration, vocabulary or tensor sets off in there

@@ -16,7 +16,7 @@ class Entry:
 
     name: str
     kind: str  # 'base' (a whole text-to-image model), 'lora' or 'controlnet'
-    domain: str  # 'artist', 'general', 'food', 'anime', 'emoji'
+    domain: str  # 'artist', 'general', 'food', 'anime', 'scenes'
     resolution: int  # pixels, of its training pictures
     licence: str
     modelscope_id: str | None = None
@@ -72,7 +72,7 @@ _MODELS = (
     Entry(
         "pai-diffusion-mini-zh",
         "base",
-        "emoji",
+        "general",
         256,
         "Apache-2.0; its pictures under their own licences, see its README.md",
         note="Ships inside this package, trained by this project; not a release of Alibaba's. "
@@ -97,7 +97,7 @@ _ADAPTERS = (
     Entry(
         "pai-diffusion-mini-zh-controlnet-canny",
         "controlnet",
-        "emoji",
+        "general",
         256,
         "Apache-2.0; its pictures under their own licences, see its README.md",
         base="pai-diffusion-mini-zh",
