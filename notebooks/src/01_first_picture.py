@@ -5,8 +5,8 @@
 #
 # ## 简介
 #
-# PAI-Diffusion 是阿里云机器学习平台 PAI 开源的中文文图生成模型系列。本 Notebook 用随包附带的小模型 `pai-diffusion-mini-zh`，
-# 以两种方式画出第一张图：
+# PAI-Diffusion 是阿里云机器学习平台 PAI 开源的中文文图生成模型系列。本 Notebook 用随包附带的小模型 `pai-diffusion-mini-zh`。
+# 它会画水墨、水彩、油画等画风的风景，也会画人物头像与图标。先看几张，再以两种方式画文章里的那句话：
 #
 # 1. ModelScope 的 `pipeline`；
 # 2. 原生 diffusers 的 `StableDiffusionPipeline`。
@@ -20,7 +20,7 @@
 # | --- | --- |
 # | 费用 | 不产生费用：模型随包附带，不访问任何模型社区 |
 # | 机器 | 两个 CPU 核、4 GB 内存即可，不需要 GPU |
-# | 时间 | 约 1 分钟 |
+# | 时间 | 约 2 分钟 |
 #
 # 在 PAI-DSW 中选择最小的 CPU 规格就可以运行。
 
@@ -49,6 +49,26 @@ SEED = 7
 MODEL = "pai-diffusion-mini-zh"
 DEVICE = "cpu"
 OUTPUT = "out/first-picture"
+
+# %% [markdown]
+# ## 先看几张
+#
+# 用逗号隔开的几个词，写画风、时间、地方和东西，就是一条提示词；写成一句话也可以。
+
+# %%
+from pai_modelscope import Sampler
+from pai_modelscope.images import contact_sheet
+
+sampler = Sampler.from_pretrained(MODEL, device=DEVICE)
+wishes = [
+    "雾蒙蒙的日出在湖面上",
+    "水墨画,清晨,湖面,小船",
+    "短发女孩头像,戴眼镜,卡通人像风格",
+    "蝴蝶,三维立体风格",
+    "扁平风景,傍晚,海边,灯塔",
+    "一只小船在星空里航行",
+][: 2 if FAST else 6]
+contact_sheet([picture.image for picture in sampler(wishes, seed=[SEED] * len(wishes))], wishes, 3)
 
 # %% [markdown]
 # ## 用 ModelScope 画第一张图
@@ -111,11 +131,9 @@ image
 # 改提示词、种子与步数，按“生成”。`Sampler` 是 ModelScope pipeline 背后的采样器；画法与上面相同，写错了会在框里说明。
 
 # %%
-from pai_modelscope import Sampler
 from pai_modelscope.notebook import prompt_box
 
-sampler = Sampler.from_pretrained(MODEL, device=DEVICE)
-prompt_box(sampler, "熊猫,扁平插画风格", seed=SEED)
+prompt_box(sampler, "水彩画,春天的村庄,桃花,小河", seed=SEED)
 
 # %% [markdown]
 # ## 两种方式画出的是同一张图
@@ -135,7 +153,7 @@ print(f"最大相差 {difference} / 255")
 # ## 结果与检验
 #
 # 画得像不像，由一个独立训练的图文匹配模型（“裁判”）来回答：给它一张图和上千个中文名称，看正确的名称排在第几位。
-# 裁判与画图的模型没有任何共用的权重。
+# 裁判与画图的模型没有任何共用的权重。它学的是图标的名称，所以这里请它认图标。
 
 # %%
 from pai_modelscope.evaluation import Judge
@@ -158,8 +176,6 @@ for name, place in zip(names, places.tolist(), strict=True):
     print(f"{name}: 第 {place} 位")
 
 # %%
-from pai_modelscope.images import contact_sheet
-
 contact_sheet(pictures, [f"{name}:第 {place} 位" for name, place in zip(names, places.tolist(), strict=True)])
 
 # %% [markdown]
@@ -180,6 +196,6 @@ assert difference <= 2 and places.median() <= 5
 # %% [markdown]
 # ## 延伸
 #
-# - 在终端里画图：`pai-modelscope generate '熊猫,扁平插画风格' --seed 0`。
+# - 在终端里画图：`pai-modelscope generate '水墨画,清晨,湖面,小船' --seed 7`。
 # - 下一个 Notebook 介绍提示词、权重、采样器、种子与模型库。
 # - 十亿参数的模型怎样选、需要多少显存，见 Notebook 11；自带的小模型怎样得到，见 Notebook 12。

@@ -26,8 +26,7 @@
 # | 机器 | 两个 CPU 核、4 GB 内存即可，不需要 GPU |
 # | 时间 | 约 15 分钟，其中训练约 10 分钟 |
 #
-# 这里的设置适合两个 CPU 核。有 GPU 时用 `recipes/food/full.yaml`（全部权重）与 `recipes/food/lora.yaml`（LoRA），学得多得多，
-# 数字见文末。
+# 这里的设置适合两个 CPU 核。有 GPU 时用 `recipes/food/full.yaml`（全部权重）与 `recipes/food/lora.yaml`（LoRA），学得多得多。
 
 # %% [markdown]
 # ## 准备工作
@@ -289,5 +288,5 @@ assert same_in_modelscope
 #
 # - 步数多、批量大，学得好得多：`pai-modelscope train full --config recipes/food/full.yaml`，
 #   多张 GPU 用 `accelerate launch --module pai_modelscope.cli train full --config recipes/food/full.yaml`。
-# - `recipes/food/lora.yaml` 以 LoRA 学同样的数据：文件小得多，学到的少一些，原来会画的忘得也略少；三者的数字在 `recipes/food/README.md`。
+# - `recipes/food/lora.yaml` 以 LoRA 学同样的数据：文件小得多，学到的少一些，原来会画的忘得也略少；第一版的模型学得怎样，数字在 `recipes/food/README.md`。
 # - 自己的领域：`DATA` 写成一个目录，每张图旁边一个同名的 `.txt`；`REPLAY` 写成模型原来的训练数据里的一部分。
