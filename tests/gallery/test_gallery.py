@@ -44,7 +44,7 @@ def entry(index: Index, key: str) -> Entry:
 
 def test_the_real_declaration_shows_enough_and_refers_to_what_exists(declared: Index) -> None:
     wall = [each for group in declared.groups for each in group.entries]
-    assert 40 <= len(wall) <= 70 and len(declared.pairs) >= 4
+    assert 60 <= len(wall) <= 90 and len(declared.pairs) >= 4
     there = {path.stem for path in (ROOT / "notebooks").glob("*.ipynb")}
     assert {each.notebook for each in declared.entries} <= there | {""}
     assert set(declared.covers) <= there
