@@ -21,7 +21,7 @@ from tests.support.command_line import names
 
 MINI = "pai-diffusion-mini-zh"
 UNET, CLIP = "unet/diffusion_pytorch_model.safetensors", "text_encoder/model.safetensors"
-FIRST, SECOND = 0.3, 0.5
+FIRST, SECOND = 0.8, 1.4
 SUNSET = "海边日落,油画"  # which fills the picture: a thing before white would hardly change
 
 
