@@ -3,6 +3,7 @@
 import argparse
 import dataclasses
 import os
+import shlex
 import subprocess
 import time
 from pathlib import Path
@@ -155,9 +156,9 @@ def test_demo_says_where_and_how_fast_and_what_next(
     assert all(str(tmp_path / name) in printed for name in names(tmp_path))
     assert " s a picture" in printed
     following = printed.split("Next:")[1].strip().splitlines()
-    assert len(following) == 3
-    for line in following[:2]:
-        words = line.replace("'", "").split()
+    assert len(following) == 4
+    for line in following[:3]:
+        words = shlex.split(line)
         assert callable(build_parser().parse_args(words[1:]).run)
 
 
