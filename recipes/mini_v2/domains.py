@@ -87,7 +87,8 @@ def icon_pair(work: Path, seed: int, size: tuple[int, int]) -> Drawn:
     records, shares = icon_records(work, towers=False)
     rng = np.random.default_rng(seed)
     left = records[int(rng.choice(len(records), p=shares))]
-    others = np.array([record["source"] == left["source"] and record["name"] != left["name"] for record in records])
+    sources, names = _icon_sources(work)
+    others = (sources == left["source"]) & (names != left["name"])
     right = records[int(rng.choice(len(records), p=shares * others / (shares * others).sum()))]
     half = (size[0] // 2, size[1])
     canvas, colour = _ground(size, rng)
@@ -193,6 +194,13 @@ def icon_records(work: Path, towers: bool) -> tuple[list[Record], np.ndarray]:
     else:
         seen = [record for record in records if record["split"] == "train" and record["base"]]
     return seen, weights(seen)
+
+
+@cache
+def _icon_sources(work: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Source and name of each picture that the base UNet may see."""
+    records = icon_records(work, towers=False)[0]
+    return np.array([record["source"] for record in records]), np.array([record["name"] for record in records])
 
 
 @cache

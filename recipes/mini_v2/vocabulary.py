@@ -33,7 +33,7 @@ def learned_words(work: Path) -> LearnedWords:
         styles=distinct(record["style"] for record in (*icons, *collected)),
         scene_styles=scene_styles(),
         backgrounds=tuple(NAMED_COLOURS),
-        read_past=around(),
+        read_past=icon_read_past(),
     )
 
 
@@ -41,7 +41,7 @@ def scene_styles() -> tuple[str, ...]:
     return distinct(word for style in STYLES.values() for word in (style.name, *style.words))
 
 
-def around() -> tuple[str, ...]:
+def icon_read_past() -> tuple[str, ...]:
     """What captions of icons say around their subject."""
     return read_past(icon_captions.MODIFIERS, icon_captions.PLACES)
 

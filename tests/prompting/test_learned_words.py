@@ -35,7 +35,7 @@ def test_the_shipped_list_is_the_recipe_s():
     learned = read_learned_words(model_dir("pai-diffusion-mini-zh"))
     painted = vocabulary.distinct((*vocabulary_2.scene_words(), *vocabulary_2.composition_words()))
     assert learned and learned.words[: len(painted)] == painted
-    assert learned.scene_styles == vocabulary_2.scene_styles() and learned.read_past == vocabulary_2.around()
+    assert learned.scene_styles == vocabulary_2.scene_styles() and learned.read_past == vocabulary_2.icon_read_past()
     assert {"熊猫", "三维立体风格", "蓝色背景", "水墨画", "雾蒙蒙"} <= learned.shown
     assert not {"饺子", "大象", "向日葵", "描边卡通风格"} & learned.shown, "food, held-out concepts and styles"
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from pai_modelscope import model_dir
 from recipes.landscapes.facts import SEASONS, TIMES, WEATHERS
 from recipes.landscapes.styles import STYLES
 
@@ -57,6 +58,11 @@ def test_each_file_has_its_count_of_lines():
 def test_no_text_occurs_twice_within_or_between_files():
     texts = Counter(letters(row.get("text") or row["prompt"]) for row in chain(*map(rows, COUNTS)))
     assert [text for text, count in texts.items() if count > 1 or not text] == []
+
+
+def test_the_card_shows_all_prompts_in_their_order():
+    card = (model_dir("pai-diffusion-mini-zh") / "README.md").read_text(encoding="utf-8")
+    assert re.findall(r"^\d+\. (.+)$", card, re.MULTILINE) == [row["prompt"] for row in rows("prompts64")]
 
 
 @pytest.mark.parametrize("name", ["prompts64", "article_prompts"])
