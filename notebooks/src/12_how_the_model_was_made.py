@@ -361,6 +361,6 @@ assert last <= (0.9 if FAST else 0.7) * first, "the loss falls"
 #
 # - 模型卡片的整张表：`pai-modelscope evaluate`，在 CPU 上要几个小时；`pai-modelscope evaluate --limit 32` 只要几分钟。
 # - 每个阶段的设置、比较过的其他做法与数字：`recipes/mini_v2/README.md`；第一版的：`recipes/mini/README.md`。
-# - 它画不好什么：风景里的小东西会糊，头像的表情常常不对，文字画不出；说“左边是猫，右边是狗”，它画两样小东西，而不是各占一半。
+# - 它画不好什么：风景里的小东西会糊，头像的表情常常不对，文字画不出；说“左边是猫，右边是狗”，大约一半画得对。
 #   照片不在数据里，食物留给 Notebook 09。
 # - 留出来的图怎样用来检验训练：Notebook 03、04、05、07、09。

@@ -23,6 +23,7 @@ from pai_modelscope.methods.base import Batch, Losses
 from pai_modelscope.text import chunk_ids
 from pai_modelscope.training import train
 from pai_modelscope.training.sharding import open_accelerator
+from pai_modelscope.training.source import Source
 from recipes.mini.assemble import teach_punctuation
 from recipes.mini.clip import soft_cross_entropy
 from recipes.mini_v2 import models, sentences
@@ -63,7 +64,8 @@ class TaughtClip(Method):
     """
 
     def __init__(self, model: VisionTextDualEncoderModel, teaching: float):
-        """`teaching`: the weight of the teacher's loss. A text tower of `model` that is frozen stays as it is."""
+        """`teaching`: the weight of the teacher's loss; with 0, a batch needs no sentences. A text tower of `model`
+        that is frozen stays as it is."""
         super().__init__()
         self.model, self.teaching = model, teaching
 
@@ -74,6 +76,8 @@ class TaughtClip(Method):
         right = same / same.sum(1, keepdim=True)
         contrast = (soft_cross_entropy(logits, right) + soft_cross_entropy(logits.T, right)) / 2
         hits = same.gather(1, logits.argmax(1, keepdim=True)).float().mean()
+        if not self.teaching:
+            return {"loss": contrast, "accuracy": hits}
         taught = self._taught(batch["sentence_ids"], batch["vectors"])
         return {"loss": contrast + self.teaching * taught, "accuracy": hits, "contrast": contrast, "taught": taught}
 
@@ -159,10 +163,12 @@ def main() -> None:
     shares = parse_shares(args.shares)
     size = parse_size(args.size)
     pictures = CaptionedSource(args.work, shares, models.CLIP_PIXELS, tokenizer, accelerator.device, args.limit, size)
-    texts, vectors = sentences.read(args.work / "sentences")
-    source = TaughtSource(pictures, chunk_ids(tokenizer, texts)[:, 0], vectors, args.sentences)
+    source: Source = pictures
+    if not args.text:  # a tower that stays as it is has nothing to learn from a teacher
+        texts, vectors = sentences.read(args.work / "sentences")
+        source = TaughtSource(pictures, chunk_ids(tokenizer, texts)[:, 0], vectors, args.sentences)
     torch.manual_seed(2)
-    method = TaughtClip(opened_clip(len(tokenizer), args.init, args.text), args.teaching)
+    method = TaughtClip(opened_clip(len(tokenizer), args.init, args.text), 0.0 if args.text else args.teaching)
     train(method, source, config, accelerator)
     if accelerator.is_main_process and not args.text:
         finish_tower(args.work, args.name)

@@ -136,10 +136,8 @@ def test_an_image_tower_learns_to_follow_a_text_tower(work, monkeypatch):
     before = {name: value for name, value in begun.state_dict().items() if "vision" in name}
     assert all(torch.equal(model.state_dict()[name], value) for name, value in before.items())
     pictures = CaptionedSource(work, {"landscapes": 1.0}, 32, tokenizer, CPU, 16, SIZE)
-    ids = caption_tokens(tokenizer, [{"": text} for text in ("雾", "雪")])[0][:, 0]
-    source = TaughtSource(pictures, ids, np.eye(2, 384, dtype=np.float16), 2)
     config = TrainingConfig(output_dir=str(work / "follow"), max_train_steps=2, train_batch_size=4, learning_rate=1e-3)
-    train(TaughtClip(model, 10.0), source, config)
+    train(TaughtClip(model, 0.0), pictures, config)  # a teacher of the text tower would have nobody to teach
     assert all(torch.equal(model.text_model.state_dict()[name], value) for name, value in taught.state_dict().items())
     assert not all(torch.equal(model.state_dict()[name], value) for name, value in before.items())
 
