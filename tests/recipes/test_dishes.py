@@ -1,11 +1,14 @@
 """The painter of dishes: every dish in every style, the same bits for a seed, captions that name what shows."""
 
+from pathlib import Path
+
 import cv2
 import numpy as np
 import pytest
 
-from pai_modelscope.data import shipped_records
+from pai_modelscope.data import open_training_set, shipped_records
 from recipes.dishes import captions as wording
+from recipes.dishes import training_set
 from recipes.dishes.captions import captions
 from recipes.dishes.facts import TABLES, VIEWS
 from recipes.dishes.menu import MENU
@@ -150,3 +153,26 @@ def test_no_dish_is_named_in_the_base_models_training_set() -> None:
 def test_garnishes_come_and_go() -> None:
     seen = ["葱花" in paint(seed, SMALL, dish="牛肉面", view="俯拍").sights for seed in range(16)]
     assert 4 <= sum(seen) <= 15
+
+
+def test_a_training_set_is_the_same_however_many_paint_it(tmp_path: Path) -> None:
+    dishes = ["月饼", "牛肉面"]
+    one = training_set.write(tmp_path / "one", 5, dishes, first_seed=3, side=64, workers=1)
+    two = training_set.write(tmp_path / "two", 5, dishes, first_seed=3, side=64, workers=2)
+    for file in sorted(one.iterdir()):
+        assert file.read_bytes() == (two / file.name).read_bytes()
+    opened = open_training_set(str(one), size=64, caption_column="captions")
+    assert len(opened) == 5
+    for number, picture in enumerate(opened):
+        painting = paint(3 + number, (64, 64), dish=dishes[number % 2])
+        assert np.array_equal(np.asarray(picture.read().convert("RGB")), painting.image)
+        assert any(dishes[number % 2] in caption for caption in picture.captions)
+
+
+def test_a_dish_that_is_not_on_the_menu_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["training_set", str(tmp_path / "out"), "--dishes", "月饼,披萨"])
+    with pytest.raises(SystemExit):
+        training_set.main()
+    assert "not on the menu: 披萨" in capsys.readouterr().err and not (tmp_path / "out").exists()

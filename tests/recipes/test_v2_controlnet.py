@@ -266,7 +266,7 @@ def test_it_learns_to_follow_colours(tmp_path):
 
     before = guess(batch["control"]).sub(guess(batch["control"].flip(0))).abs().max()
     config = TrainingConfig(
-        output_dir=str(tmp_path / "run"), max_train_steps=24, train_batch_size=6, learning_rate=1e-2
+        output_dir=str(tmp_path / "run"), max_train_steps=48, train_batch_size=6, learning_rate=1e-2
     )
     train(method, source, config)
     wished = batch["latents"][:, 0, 0, 0]

@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 
 from pai_modelscope.errors import UserError
 from pai_modelscope.training import checkpoint_files
-from tests.support.training_runs import run, same
+from tests.support.training_runs import run
 
 RECORDED = Path(__file__).parents[1] / "support/recorded/run-of-0.1.0.tar.gz"
 PICKLES = ("custom_checkpoint_0.pkl", "custom_checkpoint_1.pkl", "optimizer.bin", "random_states_0.pkl")
@@ -187,4 +187,5 @@ def test_a_checkpoint_is_written_as_it_was(tmp_path, begun):
     for name in PICKLES:
         one, other = (checkpoint_files.read(folder / name) for folder in (ours, theirs))
         assert checkpoint_files.alike(one, other) and one.keys() == other.keys()
-    assert same(*(load_file(folder / "trained.safetensors") for folder in (ours, theirs)))
+    one, other = (load_file(folder / "trained.safetensors") for folder in (ours, theirs))
+    torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-6)  # processors add in orders of their own

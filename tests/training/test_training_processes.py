@@ -33,7 +33,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     words = ["torch.distributed.run", "--nproc_per_node", "2", "--standalone", "-m", "tests.support.two_processes"]
     environment = {**os.environ, "ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"}
     done = subprocess.run(
-        [sys.executable, "-m", *words, str(folder)], env=environment, capture_output=True, text=True, timeout=90
+        [sys.executable, "-m", *words, str(folder)], env=environment, capture_output=True, text=True, timeout=300
     )
     assert done.returncode == 0, done.stderr[-5000:]
     return folder
