@@ -17,9 +17,12 @@ import numpy as np
 from PIL import Image
 from tqdm.auto import tqdm
 
+from pai_modelscope.files import write_text
 from recipes.dishes.captions import captions
 from recipes.dishes.menu import MENU
 from recipes.dishes.paint import paint
+
+METADATA = "metadata.jsonl"
 
 
 class Row(TypedDict):
@@ -45,12 +48,13 @@ def write(
     The same arguments give the same bits, however many `workers` paint.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    (folder / METADATA).unlink(missing_ok=True)  # of pictures that are about to be painted over
     paint_one = partial(_write, folder=folder, side=side)
     jobs = [(first_seed + i, dishes[i % len(dishes)]) for i in range(count)]
     with get_context("spawn").Pool(workers) as pool:
         rows = list(tqdm(pool.imap(paint_one, jobs, chunksize=4), desc="painting", total=count, disable=None))
     lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
-    (folder / "metadata.jsonl").write_text(lines, encoding="utf-8")
+    write_text(folder / METADATA, lines)
     return folder
 
 
@@ -75,6 +79,10 @@ def main() -> None:
     dishes = args.dishes.split(",")
     if unknown := [dish for dish in dishes if dish not in MENU]:
         parser.error(f"not on the menu: {', '.join(unknown)}; valid are {', '.join(MENU)}")
+    if small := [name for name in ("count", "side", "workers") if getattr(args, name) < 1]:
+        parser.error(f"--{small[0]} is {getattr(args, small[0])}; valid are whole numbers from 1")
+    if args.out.exists() and not args.out.is_dir():
+        parser.error(f"{args.out} is a file: give a folder")
     print(write(args.out, args.count, dishes, args.first_seed, args.side, args.workers))
 
 

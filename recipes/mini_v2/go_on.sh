@@ -7,6 +7,7 @@
 # into $WORK (see README.md). Leaves $WORK/model in float8, the image tower that follows in $WORK/follow/result, the
 # evaluation in $WORK/evaluation, a sheet of the 64 prompts in $WORK/sheet.png, and logs in $WORK/logs.
 set -euo pipefail
+set -m # a process group for each job in the background, so that a pool of painters is stopped whole
 
 WORK=${WORK:-build/v2}
 PYTHON=${PYTHON:-.venv/bin/python}
@@ -20,8 +21,15 @@ FIRST_SEED=${FIRST_SEED:-8000000}          # another one in each run: below 10,0
 ASSETS=pai_modelscope/assets
 LOGS=$WORK/logs
 
+for needed in pictures.jsonl.xz rasters collections.jsonl.xz; do
+    [ -e "$WORK/$needed" ] || { echo "$WORK/$needed is missing: make it first, see recipes/mini_v2/README.md" >&2; exit 1; }
+done
 mkdir -p "$LOGS"
-trap 'kill $(jobs -p) 2>/dev/null || true' EXIT
+
+stop_painting() { # and encoding
+    for job in $(jobs -p); do kill -- -"$job" 2>/dev/null || true; done
+}
+trap stop_painting EXIT
 
 paint() { # domain, size, pictures, workers
     CUDA_VISIBLE_DEVICES='' OMP_NUM_THREADS=1 nice -n 19 "$PYTHON" -m recipes.mini_v2.pool --work "$WORK" \
@@ -54,7 +62,7 @@ OMP_NUM_THREADS=4 "$PYTHON" -m torch.distributed.run --standalone --nproc_per_no
     --work "$WORK" --init "$WORK/adopted/unet" --text "$WORK/stage/text_encoder" --steps "$STEPS" --batch "$BATCH" \
     --learning-rate 1.5e-3 --text-learning-rate 2e-4 --decay 0.999 --rounded 0.08 --shares "$SHARES" --turns "$TURNS" \
     --precision bf16 --compile --max-seconds "$SECONDS_OF_UNET" 2>&1 | tee "$LOGS/unet.log"
-kill $(jobs -p)
+stop_painting
 
 "$PYTHON" -m recipes.mini_v2.assemble --work "$WORK" --out "$WORK/model" --float8
 "$PYTHON" -m recipes.mini_v2.clip --work "$WORK" --name follow --init $ASSETS/chinese-clip-mini \

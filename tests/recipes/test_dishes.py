@@ -176,3 +176,10 @@ def test_a_dish_that_is_not_on_the_menu_is_named(
     with pytest.raises(SystemExit):
         training_set.main()
     assert "not on the menu: 披萨" in capsys.readouterr().err and not (tmp_path / "out").exists()
+
+
+def test_an_unfinished_folder_does_not_look_whole(tmp_path: Path) -> None:
+    training_set.write(tmp_path, 1, ["月饼"], side=64)
+    with pytest.raises(cv2.error):
+        training_set.write(tmp_path, 1, ["月饼"], side=0)
+    assert not (tmp_path / "metadata.jsonl").exists()

@@ -188,4 +188,4 @@ def test_a_checkpoint_is_written_as_it_was(tmp_path, begun):
         one, other = (checkpoint_files.read(folder / name) for folder in (ours, theirs))
         assert checkpoint_files.alike(one, other) and one.keys() == other.keys()
     one, other = (load_file(folder / "trained.safetensors") for folder in (ours, theirs))
-    torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-6)  # processors add in orders of their own
+    torch.testing.assert_close(one, other, rtol=1e-6, atol=1e-7)  # processors add in orders of their own
