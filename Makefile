@@ -3,6 +3,7 @@
 # make test-slow   what takes long and rarely tells anything; 2,000 examples of every fuzzing test
 # make lab         the notebooks, in JupyterLab
 # make notebooks   every notebook, in full (build/notebooks; ARGS='03 --record')     make notebooks-sync  .py -> .ipynb
+# make serve       the models over HTTP (ARGS='--port 8000')
 # make bench       speed and memory       make evaluate   the table of the model card (hours; ARGS='--limit 32': minutes)
 # make readme-pictures   the pictures of the README       make gallery   the pictures' site (build/gallery), after make notebooks
 # make docs        the guides, tables of options and API reference as a site (build/docs)
@@ -19,9 +20,10 @@ CORE := $(VENV)/.core-installed
 DEV := $(VENV)/.dev-installed
 GALLERY := $(VENV)/.gallery-installed
 DOCS := $(VENV)/.docs-installed
+SERVE := $(VENV)/.serve-installed
 
 .DELETE_ON_ERROR:
-.PHONY: demo test test-slow quality format lab notebooks notebooks-sync bench evaluate readme-pictures gallery docs clean
+.PHONY: demo test test-slow quality format lab serve notebooks notebooks-sync bench evaluate readme-pictures gallery docs clean
 
 demo: $(CORE)
 	@$(BIN)/pai-modelscope demo --output $(OUTPUT)
@@ -43,6 +45,9 @@ format: $(DEV)
 
 lab: $(DEV)
 	@$(BIN)/python -m jupyterlab notebooks/01_first_picture.ipynb $(ARGS)
+
+serve: $(SERVE)
+	@$(BIN)/pai-modelscope serve $(ARGS)
 
 notebooks: $(DEV)
 	@$(BIN)/python -m notebooks.execute $(ARGS)
@@ -83,11 +88,15 @@ $(CORE): setup.cfg pyproject.toml constraints.txt | $(BIN)/python
 
 $(DEV): setup.cfg pyproject.toml constraints.txt | $(CORE)
 	@echo "Installing the tools for tests and notebooks into $(VENV) (once; a few minutes)"
-	@$(PIP) -e '.[test,notebooks,safety,gallery,docs]'
+	@$(PIP) -e '.[test,notebooks,safety,gallery,docs,serve]'
 	@touch $@
 
 $(GALLERY): setup.cfg pyproject.toml constraints.txt | $(CORE)
 	@$(PIP) -e '.[gallery]'
+	@touch $@
+
+$(SERVE): setup.cfg pyproject.toml constraints.txt | $(CORE)
+	@$(PIP) -e '.[serve]'
 	@touch $@
 
 $(DOCS): setup.cfg pyproject.toml constraints.txt | $(CORE)

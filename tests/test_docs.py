@@ -1,5 +1,6 @@
 """README and guides: what a reader copies works, what a reader follows is there, and both languages say the same."""
 
+import json
 import os
 import re
 import shlex
@@ -19,12 +20,14 @@ import pai_modelscope
 from notebooks import build as notebooks_build
 from pai_modelscope.cli import build_parser
 from pai_modelscope.config import GenerationOptions
+from pai_modelscope.serving.admission import FIELDS
+from pai_modelscope.serving.apis import APIS
 from tests.support.browser import missing_glyphs, visit
 from tests.support.hub_server import HubServer, read_folder
 
 ROOT = Path(__file__).parents[1]
 ENGLISH = [ROOT / "README.md", *sorted((ROOT / "docs/en").glob("*.md"))]
-GUIDES = ["generate", "edit", "fine-tune", "adapters", "zoo", "large-models"]
+GUIDES = ["generate", "edit", "fine-tune", "adapters", "zoo", "large-models", "serve"]
 FENCE = re.compile(r"^```(\S*)[^\n]*\n(.*?)^```", re.MULTILINE | re.DOTALL)
 SPANS = re.compile(r"`[^`\n]*`")
 LINK = re.compile(r"\]\(([^)\s]+)\)")
@@ -142,9 +145,20 @@ def script_arguments(words: list[str]) -> list[str]:
     return ["train", method[1], *words[place + 1 :]]
 
 
+def check_curl(words: list[str]) -> None:
+    """A call of the service: its path is there, and a body holds fields that it knows."""
+    paths = {route.path for api in APIS for route in api.router(None).routes}
+    assert "/" + words[-1].split("://")[1].partition("/")[2] in paths, words
+    if "-d" in words:
+        assert json.loads(words[words.index("-d") + 1]).keys() <= {*FIELDS, "model", "format"}
+
+
 @every_document
 def test_commands_are_understood(document: Path) -> None:
     for words in commands(document):
+        if words[0] == "curl":
+            check_curl(words)
+            continue
         arguments = our_arguments(words)
         if arguments is None and words[0] != "make":
             arguments = script_arguments(words)

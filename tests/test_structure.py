@@ -23,6 +23,7 @@ PACKAGE = ROOT / "pai_modelscope"
 LAYERS = [
     {"cli"},
     {"gallery"},
+    {"serving"},
     {"pipelines", "trainers", "notebook"},
     {"training"},
     {"methods"},

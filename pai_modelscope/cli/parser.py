@@ -4,12 +4,12 @@ import sys
 from collections.abc import Sequence
 
 from pai_modelscope import __version__
-from pai_modelscope.cli import adapter, check_prompt, convert, demo, evaluate, gallery, generate, train, zoo
+from pai_modelscope.cli import adapter, check_prompt, convert, demo, evaluate, gallery, generate, serve, train, zoo
 from pai_modelscope.cli.environment import check_environment
 from pai_modelscope.cli.options import generation_flags
 from pai_modelscope.cli.terminal import Parser, close_stdout, line_of, open_streams, quieten, say
 
-COMMANDS = (demo, generate, check_prompt, train, adapter, convert, zoo, evaluate, gallery)
+COMMANDS = (demo, generate, check_prompt, serve, train, adapter, convert, zoo, evaluate, gallery)
 
 
 def build_parser() -> Parser:

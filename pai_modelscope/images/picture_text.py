@@ -56,17 +56,36 @@ def write_png(image: Image.Image, path: str | os.PathLike[str], text: str) -> No
     Raises `UserError` if `path` exists or can't be written.
     """
     path = Path(path)
-    info = PngImagePlugin.PngInfo()
-    info.add_itxt("parameters", text)  # UTF-8; Latin-1 chunks could not hold Chinese
     try:
         with new(path) as made:
-            image.save(made, format="PNG", pnginfo=info)
+            made.write_bytes(picture_file(image, "png", text))
     except FileExistsError:
         raise UserError(f"{path} exists and is not overwritten: give another name.") from None
     except OSError as error:
         raise UserError(
             f"{path} can't be written ({error.strerror or error}): free space or give another folder."
         ) from None
+
+
+def picture_file(image: Image.Image, kind: str, text: str) -> bytes:
+    """The content of a file of this kind ('png', 'jpeg' or 'webp') of a picture with its text.
+
+    Raises:
+        UserError: a text too long for the kind: JPEG has room for 64 KB.
+    """
+    file = io.BytesIO()
+    if kind == "png":
+        info = PngImagePlugin.PngInfo()
+        info.add_itxt("parameters", text)  # UTF-8; Latin-1 chunks could not hold Chinese
+        image.save(file, format="PNG", pnginfo=info)
+        return file.getvalue()
+    exif = Image.Exif()
+    exif.get_ifd(_EXIF)[_USER_COMMENT] = b"UNICODE\0" + text.encode("utf-16-be")
+    try:
+        image.convert("RGB").save(file, format=kind.upper(), quality=95, exif=exif)
+    except ValueError as error:
+        raise UserError(f"the parameters find no room in a {kind} file ({error}): ask for png") from None
+    return file.getvalue()
 
 
 def _read(path: str | os.PathLike[str]) -> dict[str, str]:

@@ -267,7 +267,7 @@ class Sampler:
         for request in requests:
             size = _size(request, usual)
             shape = texts.shape(request) if size > 1 else ()
-            groups.setdefault((shape, *_shared(request)), []).append(request)
+            groups.setdefault((shape, *batch_key(request)), []).append(request)
         batches = []
         for group in groups.values():
             size = _size(group[0], usual)
@@ -373,8 +373,8 @@ _OF_ONE_PICTURE = {"index", "prompt", "plain_prompt", "negative_prompt", "passes
 _OF_A_BATCH = [name for name in ResolvedRequest.__dataclass_fields__ if name not in _OF_ONE_PICTURE]
 
 
-def _shared(request: ResolvedRequest) -> tuple[object, ...]:
-    """What pictures of one batch have in common."""
+def batch_key(request: ResolvedRequest) -> tuple[object, ...]:
+    """What pictures of one batch have in common, beside the number of chunks of their texts."""
     return *(getattr(request, name) for name in _OF_A_BATCH), tuple(control.use for control in request.controls)
 
 

@@ -1,0 +1,44 @@
+"""How the service runs: what `pai-modelscope serve` takes, on the command line and in a configuration file."""
+
+from dataclasses import dataclass
+
+from pai_modelscope.config.model import DEFAULT_MODEL
+from pai_modelscope.config.option import option
+
+
+@dataclass
+class ServeOptions:
+    """How the service runs."""
+
+    host: str = option("127.0.0.1", help="address to listen on; one that others reach needs --token-file")
+    port: int = option(7860, help="port to listen on; 0 takes a free one", minimum=0, maximum=65535)
+    model: list[str] | None = option(
+        None, help="names of 'zoo list', hub ids or folders; the first draws where none is asked for",
+        absent=DEFAULT_MODEL,
+    )  # fmt: skip
+    lora: list[str] | None = option(
+        None, help="files, folders or names of LoRAs that prompts may use by <lora:name:0.8>", absent="none"
+    )
+    embedding: list[str] | None = option(None, help="files of embeddings whose words prompts may use", absent="none")
+    data: str = option("out/serve", help="folder of jobs and their pictures; one service at a time")
+    device: str | None = option(None, help="cpu or cuda", absent="the fastest there is")
+    batch: int | None = option(
+        None, help="pictures of several jobs drawn at once", absent="1 on a CPU, 8 on a GPU", minimum=1, maximum=64
+    )
+    memory_mib: int | None = option(
+        None, help="MiB that models may take; the least recently used goes out", absent="no bound", minimum=64
+    )
+    token_file: str | None = option(
+        None, help="file of 'name token' a line; who sends none of the tokens is refused", absent="none"
+    )
+    allow_host: list[str] | None = option(
+        None, help="other names that the service is reached by, as a browser shows them", absent="none"
+    )
+    queue: int = option(256, help="jobs that may wait; beyond it clients are told to come again", minimum=1)
+    queue_of_client: int = option(64, help="jobs of one client that may wait", minimum=1)
+    pictures: int = option(16, help="pictures that one job may ask for", minimum=1, maximum=256)
+    pixels: int = option(2**20, help="width times height that one job may ask for", minimum=64 * 64)
+    steps: int = option(150, help="steps that one job may ask for", minimum=1, maximum=1000)
+    body_mib: int = option(32, help="MiB that a request's body may take", minimum=1, maximum=1024)
+    keep_days: float = option(7, help="days after which an ended job and its pictures are removed", above=0)
+    keep_mib: int = option(4096, help="MiB of pictures that are kept; the oldest go first", minimum=1)

@@ -1,0 +1,137 @@
+"""Who may ask: tokens, the names that the service is reached by, and links to pictures that expire."""
+
+import base64
+import binascii
+import hashlib
+import hmac
+import ipaddress
+import os
+import secrets
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from pai_modelscope import limits
+from pai_modelscope.errors import UserError
+from pai_modelscope.untrusted import read_text
+
+LOCAL = "local"  # what the only client is called where no tokens are asked for
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
+_LINK_SECONDS = 24 * 3600.0
+
+
+class Tokens:
+    """The tokens of a file, a line each: `name token`. Only their digests stay in memory."""
+
+    def __init__(self, digests: Mapping[str, bytes]):
+        self._digests = dict(digests)
+
+    @classmethod
+    def read(cls, path: str | Path) -> "Tokens":
+        """Raises `UserError`: no file, a line that is not a name and a token of at least 16 characters, none at all."""
+        digests: dict[str, bytes] = {}
+        for number, line in enumerate(read_text(path, limits.YAML_BYTES).splitlines(), 1):
+            words = line.split()
+            if not words or line.lstrip().startswith("#"):
+                continue
+            if len(words) != 2 or len(words[1]) < 16 or words[0] in digests:
+                raise UserError(
+                    f"{path}, line {number}: give a name that no other line has, and a token of at least 16 characters"
+                )
+            digests[words[0]] = _digest(words[1])
+        if not digests:
+            raise UserError(f"{path} holds no token: write 'name token', a line each")
+        return cls(digests)
+
+    def client(self, authorization: str | None) -> str | None:
+        """Whose token a header carries: `Bearer TOKEN`, `Basic` with it as the password, or the bare token."""
+        token = _carried(authorization)
+        digest, found = _digest(token or ""), None
+        for name, known in self._digests.items():  # all of them, so that time tells nothing
+            if hmac.compare_digest(digest, known):
+                found = name
+        return found if token else None
+
+
+class Hosts:
+    """The names that the service answers to: another, which a page elsewhere may have bound to this address, is
+    refused (DNS rebinding); and so is what a page of another name sends."""
+
+    def __init__(self, host: str, others: Sequence[str] = ()):
+        everywhere = host in ("0.0.0.0", "::", "")
+        self._names = {*_LOOPBACK, *(name.lower() for name in others)} | (set() if everywhere else {host.lower()})
+        self._addresses = everywhere
+
+    def knows(self, host: str | None) -> bool:
+        """Whether a Host header, with or without a port, names this service."""
+        name = (urlsplit(f"//{host}").hostname or "") if host else ""
+        return name in self._names or (self._addresses and _is_address(name))
+
+    def sent_from_here(self, origin: str | None) -> bool:
+        """Whether an Origin header is absent, as of programs, or that of a page of this service."""
+        if origin is None:
+            return True
+        parts = urlsplit(origin)
+        return parts.scheme in ("http", "https") and self.knows(parts.netloc)
+
+
+class Links:
+    """Links to pictures: who has one may open it without a token, for a day."""
+
+    def __init__(self, folder: Path):
+        path = folder / "links.key"
+        if not path.exists():
+            partial = folder / "links.key.partial"
+            with os.fdopen(os.open(partial, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600), "wb") as file:
+                file.write(secrets.token_bytes(32))
+            partial.replace(path)
+        self._key = path.read_bytes()
+
+    def query(self, path: str, now: float | None = None) -> str:
+        """What to append to a path, after '?'."""
+        expires = int((time.time() if now is None else now) + _LINK_SECONDS)
+        return f"expires={expires}&signature={self._sign(path, expires)}"
+
+    def hold(self, path: str, expires: str | None, signature: str | None) -> bool:
+        """Whether path and query are as `query` made them, and not too old."""
+        if not (expires and signature and expires.isascii() and expires.isdigit() and len(expires) < 20):
+            return False
+        good = hmac.compare_digest(self._sign(path, int(expires)).encode(), signature.encode())
+        return good and int(expires) >= time.time()
+
+    def _sign(self, path: str, expires: int) -> str:
+        return hmac.new(self._key, f"{path}\n{expires}".encode(), hashlib.sha256).hexdigest()
+
+
+def check_bind(host: str, tokens: Tokens | None) -> None:
+    """Raises `UserError`: an address that others reach, without tokens."""
+    loopback = host == "localhost" or (_is_address(host) and ipaddress.ip_address(host).is_loopback)
+    if tokens is None and not loopback:
+        raise UserError(f"--host {host} is reached by others: give --token-file, or listen on 127.0.0.1")
+
+
+def _carried(authorization: str | None) -> str | None:
+    if not authorization:
+        return None
+    kind, _, rest = authorization.strip().partition(" ")
+    if kind.lower() == "bearer":
+        return rest.strip()
+    if kind.lower() == "basic":
+        try:
+            return base64.b64decode(rest, validate=True).decode().partition(":")[2]
+        except (binascii.Error, UnicodeDecodeError):
+            return None
+    return authorization.strip() if not rest else None
+
+
+def _digest(token: str) -> bytes:
+    return hashlib.sha256(token.encode("utf-8", "surrogateescape")).digest()
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True

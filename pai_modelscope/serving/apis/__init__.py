@@ -1,0 +1,19 @@
+"""Protocols, one file each: a foreign request becomes our own, and a job the reply that its client knows."""
+
+from typing import TYPE_CHECKING, Protocol
+
+from pai_modelscope.serving.apis.jobs import JobsApi
+
+if TYPE_CHECKING:
+    from fastapi import APIRouter
+
+    from pai_modelscope.serving.service import Service
+
+
+class Api(Protocol):
+    """A protocol: its paths, over a service."""
+
+    def router(self, service: "Service") -> "APIRouter": ...
+
+
+APIS: tuple[Api, ...] = (JobsApi(),)

@@ -1,0 +1,144 @@
+"""The service over HTTP: who may ask, how much, and the protocols that are spoken."""
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from http.cookies import CookieError, SimpleCookie
+
+import anyio.to_thread
+from fastapi import FastAPI
+from fastapi.responses import JSONResponse, Response
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from pai_modelscope import __version__
+from pai_modelscope.serving.access import LOCAL, Hosts, Tokens
+from pai_modelscope.serving.apis import APIS
+from pai_modelscope.serving.models import MIB
+from pai_modelscope.serving.problems import TooMuch, TooSlow, add_handlers, problem
+from pai_modelscope.serving.service import Service
+
+_WORKERS = 8  # requests that are read and resolved at once
+_BODY_SECONDS = 30.0  # that a client may take to send one
+_OPEN = ("/healthz", "/readyz")  # answered without a token: they tell nothing
+_log = logging.getLogger(__name__)
+
+
+def build_app(service: Service, tokens: Tokens | None = None, drain_seconds: float = 60.0) -> FastAPI:
+    """The application; the service starts and ends with it.
+
+    Args:
+        tokens: who may ask; None: everybody who reaches it, as one client.
+        drain_seconds: how long the end may wait for what is being drawn.
+    """
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        anyio.to_thread.current_default_thread_limiter().total_tokens = _WORKERS
+        service.start()
+        try:
+            yield
+        finally:
+            if not await asyncio.to_thread(service.stop, drain_seconds):
+                _log.warning("what was being drawn did not end in %g seconds: the next start draws it", drain_seconds)
+
+    app = FastAPI(title="pai_modelscope", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None)
+    app.state.service = service
+    add_handlers(app)
+    for api in APIS:
+        app.include_router(api.router(service))
+
+    @app.get("/healthz", include_in_schema=False)
+    async def healthz() -> JSONResponse:
+        return JSONResponse({"status": "alive", "seconds": round(time.time() - service.began, 1)})
+
+    @app.get("/readyz", include_in_schema=False)
+    async def readyz() -> JSONResponse:
+        states = {name: service.models.presence(name) for name in service.models.names}
+        return JSONResponse({"ready": service.ready, "models": states}, 200 if service.ready else 503)
+
+    @app.get("/metrics", include_in_schema=False)
+    def metrics() -> Response:
+        return Response(service.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+    hosts = Hosts(service.options.host, service.options.allow_host or ())
+    app.add_middleware(Guard, tokens=tokens, hosts=hosts, service=service)
+    return app
+
+
+class Guard:
+    """Before anything else looks at a request: its Host and Origin, its token, and the size and pace of its body.
+
+    A WebSocket is refused. `scope['state']['client']` is who asks.
+    """
+
+    def __init__(self, app: ASGIApp, tokens: Tokens | None, hosts: Hosts, service: Service):
+        self._app, self._tokens, self._hosts, self._links = app, tokens, hosts, service.links
+        self._most = service.options.body_mib * MIB
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            return await self._app(scope, receive, send)
+        if scope["type"] != "http":
+            return await send({"type": "websocket.close", "code": 1008})
+        headers = Headers(scope=scope)
+        if refusal := self._refusal(scope, headers):
+            return await refusal(scope, receive, send)
+        await self._app(scope, _Body(receive, self._most), send)
+
+    def _refusal(self, scope: Scope, headers: Headers) -> JSONResponse | None:
+        if not self._hosts.knows(headers.get("host")):
+            return problem(421, "the Host header names another server: see --allow-host")
+        if scope["method"] not in ("GET", "HEAD") and not self._hosts.sent_from_here(headers.get("origin")):
+            return problem(403, "a page of another site may not ask this")
+        declared = headers.get("content-length", "0")
+        if declared.isascii() and declared.isdigit() and int(declared[:20]) > self._most:
+            return problem(413, f"a body may take {self._most // MIB} MiB")
+        client: str | None = LOCAL
+        if self._tokens is not None:
+            client = self._tokens.client(headers.get("authorization") or _of_cookie(headers))
+        scope.setdefault("state", {})["client"] = client
+        if client is None and scope["path"] not in _OPEN and not self._linked(scope):
+            return problem(
+                401, "send a token, as in 'Authorization: Bearer TOKEN'", headers={"WWW-Authenticate": "Bearer"}
+            )
+        return None
+
+    def _linked(self, scope: Scope) -> bool:
+        """Whether it asks for a picture by a signed link."""
+        query = dict(pair.partition("=")[::2] for pair in scope["query_string"].decode("latin-1").split("&"))
+        return scope["method"] in ("GET", "HEAD") and self._links.hold(
+            scope["path"], query.get("expires"), query.get("signature")
+        )
+
+
+class _Body:
+    """Receives a body of at most so many bytes, within so many seconds."""
+
+    def __init__(self, receive: Receive, most: int):
+        self._receive, self._left, self._whole = receive, most, False
+        self._until = time.monotonic() + _BODY_SECONDS
+
+    async def __call__(self) -> Message:
+        if self._whole:  # now it tells of the client's going, whenever that is
+            return await self._receive()
+        try:
+            message = await asyncio.wait_for(self._receive(), max(0.0, self._until - time.monotonic()))
+        except TimeoutError:
+            raise TooSlow from None
+        if message["type"] == "http.request":
+            self._left -= len(message.get("body", b""))
+            self._whole = not message.get("more_body", False)
+            if self._left < 0:
+                raise TooMuch
+        return message
+
+
+def _of_cookie(headers: Headers) -> str | None:
+    try:
+        morsel = SimpleCookie(headers.get("cookie", "")).get("token")
+    except CookieError:
+        return None
+    return f"Bearer {morsel.value}" if morsel else None

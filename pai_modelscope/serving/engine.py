@@ -1,0 +1,255 @@
+"""The engine: one thread that owns all models of a device and draws what waits, batch by batch.
+
+Jobs that can be drawn together are. A batch that fails is halved, and what fails alone ends in an error of its own. A
+cancelled job is thrown away; a batch of which all jobs are cancelled stops at its next step.
+"""
+
+import hashlib
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pai_modelscope.errors import UserError
+from pai_modelscope.files import whole
+from pai_modelscope.serving.metrics import Metrics
+from pai_modelscope.serving.models import Models
+from pai_modelscope.serving.store import Drawn, Job, JobStore, State
+from pai_modelscope.serving.waiting import FairQueue, Waiting
+from pai_modelscope.serving.watching import Watched
+
+if TYPE_CHECKING:
+    from pai_modelscope.sampling import Picture, Sampler
+
+_ENCODERS = 2  # pictures that are compressed at once, beside the drawing
+_log = logging.getLogger(__name__)
+
+
+class Pace:
+    """How long a job takes, of late."""
+
+    def __init__(self) -> None:
+        self._seconds = 2.0  # before anything is known
+
+    def add(self, seconds: float, jobs: int) -> None:
+        self._seconds += 0.2 * (seconds / jobs - self._seconds)
+
+    def seconds(self, jobs: int) -> float:
+        """What so many jobs will take."""
+        return self._seconds * jobs
+
+
+class _Stopped(Exception):
+    """Nobody waits for any job of the batch."""
+
+
+class Engine:
+    """Takes jobs from the queue until it is told to stop. `asked_of`: the texts and options of a job, as `Sampler`
+    takes them, with its pictures."""
+
+    def __init__(
+        self,
+        models: Models,
+        queue: FairQueue,
+        store: JobStore,
+        watched: Watched,
+        results: Path,
+        asked_of: Callable[[Job], dict[str, object]],
+        metrics: Metrics,
+        batch: int | None = None,
+    ):
+        self._models, self._queue, self._store, self._watched = models, queue, store, watched
+        self._results, self._asked_of, self._metrics, self._batch = results, asked_of, metrics, batch
+        self._cancelled: set[str] = set()
+        self._drawing: set[str] = set()
+        self._lock = threading.Lock()
+        self._encoders = ThreadPoolExecutor(_ENCODERS, "encode")
+        self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
+        self._stopping = False
+        self._wanted: list[str] = []  # models to open before the next batch
+        self.pace = Pace()
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def want(self, model: str) -> None:
+        """Have the model opened, though no job waits for it yet."""
+        with self._lock:
+            if model not in self._wanted:
+                self._wanted.append(model)
+
+    def cancel(self, id: str) -> None:
+        """A job that is being drawn is thrown away; it is the store's to say so."""
+        with self._lock:
+            if id in self._drawing:
+                self._cancelled.add(id)
+
+    def stop(self, timeout: float | None = None) -> bool:
+        """Finish what is being drawn, and take nothing more. Whether all was finished in time."""
+        self._stopping = True
+        self._queue.close()
+        if self._thread.ident is not None:
+            self._thread.join(timeout)
+        done = not self._thread.is_alive()
+        self._encoders.shutdown(wait=done)
+        return done
+
+    @property
+    def alive(self) -> bool:
+        return self._thread.is_alive()
+
+    def _run(self) -> None:
+        while not self._stopping:
+            self._open_wanted()
+            if (first := self._queue.first(timeout=0.2)) is not None:
+                self._take(self._queue.take(first, self._rows(first)))
+
+    def _open_wanted(self) -> None:
+        with self._lock:
+            wanted, self._wanted = self._wanted, []
+        for name in wanted:
+            try:
+                self._models.sampler(name)
+            except Exception:  # said to whoever asks for the model
+                _log.exception("the model %s can't be opened", name)
+
+    def _rows(self, first: Waiting) -> int:
+        """How many pictures are drawn at once with this one."""
+        job = self._store.get(first.id)
+        if job is None:
+            return first.rows
+        try:
+            sampler = self._models.sampler(job.model)
+        except Exception:  # the job fails by it, alone
+            return first.rows
+        usual = 1 if sampler.pipe.device.type == "cpu" else 8
+        return max(first.rows, self._batch or usual)
+
+    def _take(self, batch: Sequence[Waiting]) -> None:
+        jobs = []
+        for waiting in batch:
+            with self._lock:
+                self._drawing.add(waiting.id)
+            job = self._store.get(waiting.id) if self._store.start(waiting.id) else None
+            if job is None:  # cancelled meanwhile
+                with self._lock:
+                    self._drawing.discard(waiting.id)
+            else:
+                self._watched.changed(job.id)
+                self._metrics.wait.labels(job.model).observe(max(0.0, (job.started or job.created) - job.created))
+                jobs.append(job)
+        if jobs:
+            self._draw(jobs)
+
+    def _draw(self, jobs: Sequence[Job]) -> None:
+        try:
+            sampler = self._models.sampler(jobs[0].model)
+            began = time.monotonic()
+            pictures = self._pictures(sampler, jobs)
+            self.pace.add(time.monotonic() - began, len(jobs))
+            self._metrics.batch.labels(jobs[0].model).observe(len(jobs))
+        except _Stopped:
+            for job in jobs:
+                self._end(job, State.CANCELLED)
+            return
+        except Exception as error:
+            if len(jobs) > 1:
+                half = len(jobs) // 2
+                _log.warning("a batch of %d jobs failed (%s): drawn in halves", len(jobs), error)
+                self._draw(jobs[:half])
+                self._draw(jobs[half:])
+                return
+            if not isinstance(error, UserError):
+                _log.exception("job %s failed", jobs[0].id)
+            self._end(jobs[0], State.FAILED, _said(error))
+            return
+        for job, drawn in zip(jobs, pictures, strict=True):
+            future = self._encoders.submit(self._keep, job, drawn)
+            future.add_done_callback(lambda done, job=job: self._kept(job, done))  # type: ignore[misc]
+
+    def _pictures(self, sampler: "Sampler", jobs: Sequence[Job]) -> "list[list[Picture]]":
+        """The pictures of each job. Raises `_Stopped` as soon as nobody waits for any of them."""
+        asked = [self._asked_of(job) for job in jobs]
+        rows = len(asked)
+        if rows > 1:  # each of them is one picture, see `Service.submit`
+            asked = [{**texts, "batch_size": rows} for texts in asked]
+
+        before, seconds = time.monotonic(), self._metrics.step.labels(jobs[0].model)
+
+        def each_step(step: int, steps: int) -> None:
+            nonlocal before
+            now = time.monotonic()
+            seconds.observe(now - before)
+            before = now
+            with self._lock:
+                if self._cancelled.issuperset(job.id for job in jobs):
+                    raise _Stopped
+            for job in jobs:
+                self._watched.set(job.id, step, steps)
+
+        drawn: list[list[Picture]] = [[] for _ in jobs]
+        # Several pictures of one job are drawn one after the other or together, as Sampler does.
+        for picture in sampler.stream(asked, callback=each_step):
+            drawn[picture.index if rows > 1 else 0].append(picture)
+        return [sorted(each, key=lambda picture: picture.index) for each in drawn]
+
+    def _keep(self, job: Job, pictures: "Sequence[Picture]") -> list[Drawn]:
+        with self._lock:
+            if job.id in self._cancelled:
+                return []
+        kept = []
+        for picture in pictures:
+            content = encoded(picture, job.format)
+            name = f"{hashlib.sha256(content).hexdigest()}.{job.format}"
+            path = self._results / name[:2] / name
+            if not path.exists():
+                with whole(path) as partial:
+                    partial.write_bytes(content)
+            shown = picture.scroll or picture.image
+            kept.append(
+                Drawn(
+                    file=name,
+                    bytes=len(content),
+                    seed=picture.seed,
+                    prompt=picture.prompt,
+                    infotext=picture.infotext,
+                    flagged=picture.flagged,
+                    width=shown.width,
+                    height=shown.height,
+                )
+            )
+        return kept
+
+    def _kept(self, job: Job, done: "Future[list[Drawn]]") -> None:
+        error = done.exception()
+        if error is not None:
+            _log.error("job %s: its pictures can't be kept: %s", job.id, error)
+            self._end(job, State.FAILED, f"the pictures can't be kept ({type(error).__name__})")
+        else:  # a job that was cancelled meanwhile stays cancelled
+            self._end(job, State.DONE if self._store.finish(job.id, done.result()) else State.CANCELLED)
+
+    def _end(self, job: Job, state: State, error: str = "") -> None:
+        if state is State.FAILED and not self._store.fail(job.id, error):
+            state = State.CANCELLED
+        with self._lock:
+            self._drawing.discard(job.id)
+            self._cancelled.discard(job.id)
+        self._metrics.ended.labels(job.model, state).inc()
+        self._watched.forget(job.id)
+
+
+def encoded(picture: "Picture", format: str) -> bytes:
+    """The file of a picture, or of its scroll where that was asked for, with how it was made."""
+    from pai_modelscope.images.picture_text import picture_file
+
+    return picture_file(picture.scroll or picture.image, format, picture.infotext)
+
+
+def _said(error: Exception) -> str:
+    """What a client is told: our own sentences, and of other errors nothing that tells of the server."""
+    if isinstance(error, UserError):
+        return str(error)
+    return f"the service failed ({type(error).__name__}); its log says how"

@@ -1,0 +1,127 @@
+"""The models that a service draws with: opened when they are first asked for, and put away when memory runs short."""
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from pai_modelscope.errors import UserError
+from pai_modelscope.serving.metrics import Metrics
+
+if TYPE_CHECKING:
+    from pai_modelscope.sampling import ModelLimits, Sampler
+
+MIB = 2**20
+
+
+class Presence(StrEnum):
+    ABSENT = "absent"
+    LOADING = "loading"
+    READY = "ready"
+    FAILED = "failed"
+
+
+@dataclass
+class _Place:
+    """Where a model is. `limits` stay when it is put away: requests can then be checked without it."""
+
+    presence: Presence = Presence.ABSENT
+    sampler: "Sampler | None" = None
+    limits: "ModelLimits | None" = None
+    bytes: int = 0
+    used: float = 0.0
+    error: str = ""
+
+
+class Models:
+    """The models of a service by name. Only the engine's thread opens them; any thread may ask about them."""
+
+    def __init__(
+        self,
+        names: Sequence[str],
+        open_model: "Callable[[str], Sampler]",
+        metrics: Metrics,
+        budget: int | None = None,
+        pinned: Sequence[str] = (),
+    ):
+        """`budget`: bytes that all together may take; `pinned`: those that are never put away."""
+        self.names = tuple(dict.fromkeys(names))
+        self._open, self._metrics, self._budget, self._pinned = open_model, metrics, budget, set(pinned)
+        self._places = {name: _Place() for name in self.names}
+        self._lock = threading.Condition()
+
+    def presence(self, name: str) -> Presence:
+        return self._places[name].presence
+
+    def bytes(self, name: str) -> int:
+        return self._places[name].bytes
+
+    def limits(self, name: str, timeout: float = 0.0) -> "ModelLimits | None":
+        """What a model allows, once it has been opened; None where that takes longer than `timeout` seconds.
+
+        Raises:
+            UserError: it can't be opened.
+        """
+        place = self._places[name]
+        with self._lock:
+            self._lock.wait_for(lambda: place.limits is not None or place.presence is Presence.FAILED, timeout)
+            if place.limits is None and place.presence is Presence.FAILED:
+                raise UserError(place.error)
+            return place.limits
+
+    def sampler(self, name: str) -> "Sampler":
+        """The model, opened; for the engine's thread alone.
+
+        Raises:
+            UserError: it can't be opened.
+        """
+        place = self._places[name]
+        place.used = time.monotonic()
+        if place.sampler is not None:
+            return place.sampler
+        self._set(place, Presence.LOADING)
+        try:
+            sampler = self._open(name)
+        except Exception as error:
+            place.error = str(error) or type(error).__name__
+            self._set(place, Presence.FAILED)
+            raise
+        with self._lock:
+            place.sampler, place.limits = sampler, sampler.limits
+            place.bytes = _bytes_of(sampler)
+        self._set(place, Presence.READY)
+        self._metrics.model_loads.labels(name).inc()
+        self._metrics.model_bytes.labels(name).set(place.bytes)
+        self._make_room(name)
+        return sampler
+
+    def _make_room(self, newest: str) -> None:
+        if self._budget is None:
+            return
+        others = sorted(
+            (name for name in self.names if name != newest and name not in self._pinned),
+            key=lambda name: self._places[name].used,
+        )
+        for name in others:
+            if sum(place.bytes for place in self._places.values()) <= self._budget:
+                return
+            place = self._places[name]
+            if place.sampler is not None:
+                place.sampler, place.bytes = None, 0
+                self._metrics.model_bytes.labels(name).set(0)
+                self._set(place, Presence.ABSENT)
+
+    def _set(self, place: _Place, presence: Presence) -> None:
+        with self._lock:
+            place.presence = presence
+            self._lock.notify_all()
+
+
+def _bytes_of(sampler: "Sampler") -> int:
+    """Of all weights."""
+    import torch
+
+    modules = (part for part in sampler.pipe.components.values() if isinstance(part, torch.nn.Module))
+    return sum(tensor.nbytes for module in modules for tensor in module.state_dict().values())

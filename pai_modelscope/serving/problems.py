@@ -1,0 +1,93 @@
+"""Errors as RFC 9457 has them: `application/problem+json`, with every fault and its field."""
+
+import math
+from collections.abc import Sequence
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from pai_modelscope.errors import Fault, UserError
+from pai_modelscope.serving.service import KeyReused, NotYet
+from pai_modelscope.serving.waiting import Full
+
+_TITLES = {
+    400: "Bad request",
+    401: "A token is needed",
+    403: "Not allowed from here",
+    404: "Not found",
+    405: "Not this way",
+    408: "The request came too slowly",
+    409: "Another request has this key",
+    413: "The request is too large",
+    415: "Not this kind of content",
+    421: "Not this server's name",
+    422: "The request can't be drawn",
+    429: "Too many jobs wait",
+    500: "The service failed",
+    503: "Not yet",
+}
+
+
+class TooMuch(Exception):
+    """A body of more bytes than allowed."""
+
+
+class TooSlow(Exception):
+    """A body that did not come in time."""
+
+
+def problem(
+    status: int, detail: str, faults: Sequence[Fault] = (), headers: dict[str, str] | None = None
+) -> JSONResponse:
+    """One answer: `faults` are {field, message, valid}."""
+    body: dict[str, object] = {"type": "about:blank", "title": _TITLES.get(status, "Error"), "status": status}
+    body |= {"detail": detail}
+    if faults:
+        body["faults"] = [{"field": fault.field, "message": fault.message, "valid": fault.valid} for fault in faults]
+    return JSONResponse(body, status, headers, media_type="application/problem+json")
+
+
+def add_handlers(app: FastAPI) -> None:
+    """Every error that a request can end in."""
+
+    @app.exception_handler(UserError)
+    async def bad_input(request: Request, error: UserError) -> JSONResponse:
+        return problem(422, str(error), error.faults)
+
+    @app.exception_handler(Full)
+    async def full(request: Request, error: Full) -> JSONResponse:
+        who = "of yours " if error.of_client else ""
+        seconds = max(1, math.ceil(request.app.state.service.engine.pace.seconds(error.waiting) / 2))
+        return problem(429, f"{error.waiting} jobs {who}wait: come again", headers={"Retry-After": str(seconds)})
+
+    @app.exception_handler(NotYet)
+    async def not_yet(request: Request, error: NotYet) -> JSONResponse:
+        return problem(503, str(error), headers={"Retry-After": "5"})
+
+    @app.exception_handler(KeyReused)
+    async def reused(request: Request, error: KeyReused) -> JSONResponse:
+        return problem(409, "this Idempotency-Key came with another request: use a new one")
+
+    @app.exception_handler(TooMuch)
+    async def too_much(request: Request, error: TooMuch) -> JSONResponse:
+        most = request.app.state.service.options.body_mib
+        return problem(413, f"a body may take {most} MiB", headers={"Connection": "close"})
+
+    @app.exception_handler(TooSlow)
+    async def too_slow(request: Request, error: TooSlow) -> JSONResponse:
+        return problem(408, "the body did not come in time", headers={"Connection": "close"})
+
+    @app.exception_handler(HTTPException)
+    async def of_http(request: Request, error: HTTPException) -> JSONResponse:
+        return problem(error.status_code, str(error.detail), headers=dict(error.headers or {}))
+
+    @app.exception_handler(RequestValidationError)
+    async def of_parameters(request: Request, error: RequestValidationError) -> JSONResponse:
+        faults = [Fault(str(one["loc"][-1]), f"{one['loc'][-1]}: {one['msg']}") for one in error.errors()]
+        return problem(422, "; ".join(fault.message for fault in faults), faults)
+
+    @app.exception_handler(Exception)
+    async def failed(request: Request, error: Exception) -> JSONResponse:
+        return problem(500, f"the service failed ({type(error).__name__}); its log says how")

@@ -1,0 +1,242 @@
+"""The service without HTTP: jobs come in, are kept, drawn, watched, cancelled and in the end removed."""
+
+import hashlib
+import json
+import logging
+import threading
+import time
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from filelock import FileLock, Timeout
+
+from pai_modelscope.config.model import DEFAULT_MODEL
+from pai_modelscope.config.serving import ServeOptions
+from pai_modelscope.errors import Fault, UserError
+from pai_modelscope.serving.access import Links
+from pai_modelscope.serving.admission import admit, asked_of, known_controls
+from pai_modelscope.serving.engine import Engine
+from pai_modelscope.serving.metrics import Metrics
+from pai_modelscope.serving.models import MIB, Models, Presence
+from pai_modelscope.serving.store import Job, JobStore
+from pai_modelscope.serving.uploads import Uploads
+from pai_modelscope.serving.waiting import FairQueue, Waiting
+from pai_modelscope.serving.watching import Watched
+
+if TYPE_CHECKING:
+    from pai_modelscope.sampling import ResolvedRequest, Sampler
+
+FORMATS = ("png", "jpeg", "webp")
+_DAY = 24 * 3600.0
+_SWEEP_SECONDS = 60.0
+_log = logging.getLogger(__name__)
+
+
+class NotYet(Exception):
+    """The model is being opened, or the service is about to end: to be tried again."""
+
+
+class KeyReused(Exception):
+    """The client's key has been used for another request."""
+
+
+class Service:
+    """One folder of jobs, one engine. `open_model` opens a model by its name, with LoRAs and embeddings added."""
+
+    def __init__(self, options: ServeOptions, open_model: "Callable[[str], Sampler] | None" = None):
+        """Take the folder and what waits in it.
+
+        Raises:
+            UserError: the folder is another service's, or can't be written to.
+        """
+        self.options = options
+        names = options.model or [DEFAULT_MODEL]
+        self.folder = Path(options.data)
+        try:
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # prompts are nobody else's to read
+            self._lock = FileLock(self.folder / "lock")
+            self._lock.acquire(timeout=0)
+        except Timeout:
+            raise UserError(f"another service draws in {self.folder}: give another --data") from None
+        except OSError as error:
+            raise UserError(f"cannot write to {self.folder}: {error.strerror or error}; give another --data") from None
+        self.store = JobStore(self.folder / "jobs.sqlite")
+        self.queue = FairQueue(options.queue, options.queue_of_client)
+        self.watched = Watched()
+        self.uploads = Uploads(self.folder / "uploads")
+        self.links = Links(self.folder)
+        self.metrics = Metrics()
+        self.metrics.waiting.set_function(lambda: len(self.queue))
+        budget = None if options.memory_mib is None else options.memory_mib * MIB
+        self.models = Models(names, open_model or self._open, self.metrics, budget, pinned=names[:1])
+        self.engine = Engine(
+            self.models,
+            self.queue,
+            self.store,
+            self.watched,
+            self.folder / "results",
+            lambda job: asked_of(job.request, self.uploads.content),
+            self.metrics,
+            options.batch,
+        )
+        for job in self.store.recover():  # each alone: what it has in common with others is not kept
+            self.queue.put(Waiting(job.id, job.client, job.id, priority=job.priority), anyway=True)
+        self.began = time.time()
+        self._ending = threading.Event()
+
+    def start(self) -> None:
+        """Begin to draw."""
+        self.engine.want(self.models.names[0])
+        self.engine.start()
+        threading.Thread(target=self._sweep, name="sweep", daemon=True).start()
+
+    def stop(self, timeout: float | None = None) -> bool:
+        """Finish what is being drawn; what waits, waits for the next service. Whether all was finished in time."""
+        self._ending.set()
+        done = self.engine.stop(timeout)
+        if done:
+            self.store.close()
+        self._lock.release()
+        return done
+
+    @property
+    def ready(self) -> bool:
+        """Whether a picture can be drawn."""
+        first = self.models.presence(self.models.names[0])
+        return first is Presence.READY and self.engine.alive and not self._ending.is_set()
+
+    def submit(
+        self,
+        client: str,
+        body: Mapping[str, object],
+        *,
+        model: str | None = None,
+        format: str = "png",
+        key: str | None = None,
+        priority: int = 0,
+    ) -> Job:
+        """Accept a request: when this returns, the job is on the disk.
+
+        `key`: the client's own; a second request with it and the same body gives the first one's job.
+
+        Raises:
+            UserError: with a fault for every field that can't be.
+            Full: too many jobs wait.
+            NotYet: the model is not open yet.
+            KeyReused: the key came with another body.
+        """
+        model = self._model(model, format)
+        digest = hashlib.sha256(json.dumps([body, model, format], sort_keys=True).encode()).hexdigest()
+        if key is not None and (found := self.store.by_key(client, key)):
+            return _same(found, digest)
+        if self._ending.is_set():
+            raise NotYet("the service is about to end")
+        self.queue.check(client)
+        limits = self.models.limits(model)
+        if limits is None:
+            self.engine.want(model)
+            limits = self.models.limits(model, timeout=20)
+        if limits is None:
+            raise NotYet(f"the model {model} is being opened")
+        admitted = admit(
+            body, limits, self.options, lambda reference: self.uploads.keep(client, reference), self.uploads.content
+        )
+        job = Job(
+            id=uuid.uuid4().hex,
+            client=client,
+            model=model,
+            request=admitted.request,
+            digest=digest,
+            key=key,
+            format=format,
+            priority=priority,
+            created=time.time(),
+        )
+        kept = self.store.add(job)
+        if kept.id != job.id:  # another request with the same key was quicker
+            return _same(kept, digest)
+        self.queue.put(
+            Waiting(job.id, client, _together(job, admitted.pictures), len(admitted.pictures), priority), True
+        )
+        return job
+
+    def cancel(self, job: Job) -> bool:
+        """Whether it had not ended."""
+        ended = self.store.cancel(job.id)
+        if ended:
+            self.queue.remove(job.id)
+            self.engine.cancel(job.id)
+            self.watched.changed(job.id)
+        return ended
+
+    def job(self, client: str, id: str) -> Job | None:
+        """The client's job of that id; another client's is none."""
+        job = self.store.get(id)
+        return job if job is not None and job.client == client else None
+
+    def loras(self) -> list[str]:
+        """The names by which prompts may use LoRAs: those of the first model."""
+        limits = self.models.limits(self.models.names[0])
+        return sorted(limits.loras) if limits else []
+
+    def controls(self) -> list[str]:
+        """The kinds of control that the first model has a ControlNet for."""
+        limits = self.models.limits(self.models.names[0])
+        return known_controls(limits) if limits else []
+
+    def result(self, file: str) -> Path:
+        """Where a picture lies."""
+        return self.folder / "results" / file[:2] / file
+
+    def _model(self, model: str | None, format: str) -> str:
+        faults = []
+        if model is not None and model not in self.models.names:
+            valid = ", ".join(self.models.names)
+            faults.append(Fault("model", f"this server has no model {model[:100]!r}; it has {valid}", valid))
+        if format not in FORMATS:
+            valid = ", ".join(FORMATS)
+            faults.append(Fault("format", f"format is {format[:100]!r}; valid are {valid}", valid))
+        if faults:
+            raise UserError.of(faults)
+        return model or self.models.names[0]
+
+    def _open(self, name: str) -> "Sampler":
+        from pai_modelscope.sampling import Sampler
+
+        sampler = Sampler.from_pretrained(name, device=self.options.device)
+        for lora in self.options.lora or ():
+            sampler.add_lora(lora)
+        for embedding in self.options.embedding or ():
+            sampler.add_embedding(embedding)
+        return sampler
+
+    def _sweep(self) -> None:
+        """Remove what is too old or too much, now and then."""
+        while not self._ending.wait(_SWEEP_SECONDS):
+            try:
+                self.sweep()
+            except Exception:
+                _log.exception("old jobs can't be removed")
+
+    def sweep(self) -> None:
+        days = self.options.keep_days
+        for file in self.store.remove_old(time.time() - days * _DAY, self.options.keep_mib * MIB):
+            self.result(file).unlink(missing_ok=True)
+        self.uploads.remove_old(days * _DAY)
+
+
+def _same(job: Job, digest: str) -> Job:
+    if job.digest != digest:
+        raise KeyReused
+    return job
+
+
+def _together(job: Job, pictures: "Sequence[ResolvedRequest]") -> object:
+    """What jobs of one batch have in common; its id for a job that is drawn alone."""
+    from pai_modelscope.sampling.sampler import batch_key
+
+    if len(pictures) > 1 or pictures[0].batch_size is not None or pictures[0].upscale is not None:
+        return job.id
+    return job.model, *batch_key(pictures[0])

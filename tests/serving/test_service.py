@@ -1,0 +1,345 @@
+"""The service without HTTP, over the shipped model: batches, cancels, failures, crashes, models that come and go."""
+
+import asyncio
+import base64
+import io
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from pai_modelscope import Sampler
+from pai_modelscope.config.serving import ServeOptions
+from pai_modelscope.errors import UserError
+from pai_modelscope.images.infotext import read_png
+from pai_modelscope.serving.models import Presence
+from pai_modelscope.serving.service import KeyReused, Service
+from pai_modelscope.serving.store import Job, State
+from pai_modelscope.serving.waiting import Full
+from tests.sampling.test_loras import lora_file
+
+SMALL = {"num_inference_steps": 2, "width": 64, "height": 64}
+Open = Callable[..., Service]
+
+
+@pytest.fixture
+def opened(tmp_path: Path, sampler: Sampler) -> Iterator[Open]:
+    """Makes services in one folder, over one model in memory; `begin=False` leaves jobs waiting."""
+    services = []
+
+    def make(begin: bool = True, open_model: Any = None, folder: str = "data", **options: Any) -> Service:
+        values = {"model": ["pai-diffusion-mini-zh"], "data": str(tmp_path / folder)} | options
+        service = Service(ServeOptions(**values), open_model or (lambda name: sampler))
+        services.append(service)
+        service.models.sampler(service.models.names[0])
+        if begin:
+            service.start()
+        return service
+
+    yield make
+    for service in services:
+        service.stop(60)
+
+
+def ended(service: Service, job: Job, seconds: float = 120) -> Job:
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        now = service.store.get(job.id)
+        if now is not None and now.state.ended:
+            return now
+        time.sleep(0.02)
+    raise AssertionError(f"{job.id} did not end")
+
+
+def image(service: Service, job: Job, number: int = 0) -> Image.Image:
+    picture = Image.open(service.result(job.pictures[number]["file"])).convert("RGB")
+    picture.info = {}  # the text beside the pixels, which equality compares
+    return picture
+
+
+def data_url(colour: str = "red", side: int = 64) -> str:
+    file = io.BytesIO()
+    Image.new("RGB", (side, side), colour).save(file, "PNG")
+    return f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"
+
+
+def test_a_job_is_what_sampler_draws(opened: Open, sampler: Sampler) -> None:
+    service = opened()
+    job = ended(service, service.submit("ann", {"prompt": "熊猫", "seed": 5, **SMALL}))
+    assert job.state is State.DONE and job.started and job.ended
+    expected = sampler("熊猫", seed=5, **SMALL)[0]
+    assert image(service, job) == expected.image and job.pictures[0]["infotext"] == expected.infotext
+    assert read_png(service.result(job.pictures[0]["file"]))["seed"] == 5
+
+
+def test_a_seed_is_fixed_on_acceptance_and_each_picture_has_one(opened: Open) -> None:
+    service = opened(begin=False)
+    one = service.submit("ann", {"prompt": "熊猫", **SMALL})
+    assert isinstance(one.request["seed"], int)
+    three = service.submit("ann", {"prompt": "狐狸", "num_images_per_prompt": 3, **SMALL})
+    service.start()
+    drawn = ended(service, three)
+    assert [each["seed"] for each in drawn.pictures] == three.request["seed"] and len(set(three.request["seed"])) == 3
+    assert ended(service, one).pictures[0]["seed"] == one.request["seed"]
+
+
+def test_a_shared_batch_draws_nearly_what_each_alone_does_and_its_text_repeats_it(
+    opened: Open, sampler: Sampler
+) -> None:
+    service = opened(begin=False, batch=4)
+    jobs = [
+        service.submit(client, {"prompt": prompt, "seed": seed, **SMALL})
+        for client, prompt, seed in (("ann", "熊猫", 1), ("bob", "水墨画,湖面", 2), ("cyd", "狐狸", 3))
+    ]
+    other = service.submit("ann", {"prompt": "熊猫", "seed": 1, **SMALL, "num_inference_steps": 3})
+    service.start()
+    done = [ended(service, job) for job in jobs]
+    for row, job in enumerate(done):
+        drawn = image(service, job)
+        alone = sampler(str(job.request["prompt"]), seed=job.request["seed"], **SMALL)[0].image
+        apart = np.abs(np.asarray(drawn, dtype=int) - np.asarray(alone, dtype=int)).mean()
+        assert apart <= 2, f"{apart} of 255"
+        remembered = read_png(service.result(job.pictures[0]["file"]))
+        assert remembered["batch_size"] == 3 and remembered["batch_pos"] == row
+        options = {name: remembered[name] for name in ("seed", "batch_size", "batch_pos", *SMALL)}
+        again = sampler(str(job.request["prompt"]), guidance_scale=5.0, guidance_rescale=0.7, **options)[0].image
+        assert again == drawn, "bit for bit"
+    assert "batch_size" not in read_png(service.result(ended(service, other).pictures[0]["file"]))
+
+
+class Cramped:
+    """The shipped model on a device with memory for so many rows, as a GPU that others use, too."""
+
+    def __init__(self, sampler: Sampler, rows: int, never: str = ""):
+        self._sampler, self._rows, self._never = sampler, rows, never
+        self.tried: list[int] = []
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._sampler, name)
+
+    def stream(self, texts: list[dict[str, object]], **options: object) -> Any:
+        self.tried.append(len(texts))
+        if len(texts) > self._rows or any(text["text"] == self._never for text in texts):
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return self._sampler.stream(texts, **options)
+
+
+def test_a_batch_without_memory_is_halved_and_only_the_job_that_fails_alone_fails(
+    opened: Open, sampler: Sampler
+) -> None:
+    cramped = Cramped(sampler, rows=2, never="狐狸")
+    service = opened(begin=False, batch=4, open_model=lambda name: cramped)
+    prompts = ("熊猫", "水墨画", "狐狸", "月亮")
+    jobs = [service.submit("ann", {"prompt": prompt, "seed": 1, **SMALL}) for prompt in prompts]
+    service.start()
+    states = [ended(service, job) for job in jobs]
+    assert [job.state for job in states] == [State.DONE, State.DONE, State.FAILED, State.DONE]
+    assert cramped.tried == [4, 2, 2, 1, 1]
+    assert states[2].error and "OutOfMemoryError" in states[2].error and "CUDA" not in states[2].error
+
+
+def test_a_cancelled_job_stops_within_a_step_and_leaves_no_picture(opened: Open) -> None:
+    service = opened()
+    long = service.submit("ann", {"prompt": "熊猫", **SMALL, "num_inference_steps": 150})
+    waits = service.submit("ann", {"prompt": "狐狸", **SMALL})
+    while service.watched.get(long.id).step < 2:
+        time.sleep(0.01)
+    step = service.watched.get(long.id).step
+    assert service.cancel(long) and not service.cancel(long)
+    assert ended(service, waits, 60).state is State.DONE, "the next is drawn"
+    assert step < 140
+    stopped = service.store.get(long.id)
+    assert stopped is not None and stopped.state is State.CANCELLED and stopped.pictures == []
+    assert service.metrics.registry.get_sample_value(
+        "pai_jobs_ended_total", {"model": "pai-diffusion-mini-zh", "state": "cancelled"}
+    )
+
+
+def test_one_of_a_batch_is_cancelled_and_the_others_are_drawn(opened: Open) -> None:
+    service = opened(begin=False, batch=2)
+    ann = service.submit("ann", {"prompt": "熊猫", "seed": 1, **SMALL, "num_inference_steps": 12})
+    bob = service.submit("bob", {"prompt": "狐狸", "seed": 2, **SMALL, "num_inference_steps": 12})
+    service.start()
+    while service.watched.get(ann.id).step < 1:
+        time.sleep(0.01)
+    service.cancel(ann)
+    assert ended(service, bob).state is State.DONE and ended(service, ann).pictures == []
+
+
+def test_a_job_that_waits_and_is_cancelled_is_never_drawn(opened: Open) -> None:
+    service = opened(begin=False)
+    job = service.submit("ann", {"prompt": "熊猫", **SMALL})
+    service.cancel(job)
+    service.start()
+    time.sleep(0.5)
+    assert service.store.get(job.id).tries == 0 and len(service.queue) == 0
+
+
+def test_the_next_service_draws_what_waited_with_its_seeds(opened: Open, sampler: Sampler) -> None:
+    first = opened(begin=False)
+    job = first.submit("ann", {"prompt": "熊猫", **SMALL, "image": data_url()})
+    first.stop(5)
+    second = opened()
+    done = ended(second, job)
+    assert done.state is State.DONE and done.pictures[0]["seed"] == job.request["seed"]
+    start = Image.new("RGB", (64, 64), "red")
+    assert image(second, done) == sampler("熊猫", seed=job.request["seed"], image=start, **SMALL)[0].image
+
+
+def test_a_folder_is_of_one_service(opened: Open, tmp_path: Path) -> None:
+    opened(begin=False)
+    with pytest.raises(UserError, match="another service"):
+        Service(ServeOptions(data=str(tmp_path / "data")))
+
+
+def test_a_repeated_key_is_one_job(opened: Open) -> None:
+    service = opened(begin=False)
+    body = {"prompt": "熊猫", **SMALL}
+    job = service.submit("ann", body, key="k")
+    assert service.submit("ann", body, key="k").id == job.id and len(service.queue) == 1
+    with pytest.raises(KeyReused):
+        service.submit("ann", {"prompt": "狐狸"}, key="k")
+    assert service.submit("bob", body, key="k").id != job.id
+
+
+def test_too_many_that_wait_are_refused(opened: Open) -> None:
+    service = opened(begin=False, queue=3, queue_of_client=2)
+    for _ in range(2):
+        service.submit("ann", {"prompt": "熊猫", **SMALL})
+    with pytest.raises(Full):
+        service.submit("ann", {"prompt": "熊猫", **SMALL})
+    service.submit("bob", {"prompt": "熊猫", **SMALL})
+    with pytest.raises(Full):
+        service.submit("cyd", {"prompt": "熊猫", **SMALL})
+    assert len(service.store.of_client("cyd")) == 0
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"prompt": ""}, "prompt"),
+        ({"prompt": "熊猫", "stepz": 3}, "stepz"),
+        ({"prompt": "熊猫", "num_inference_steps": 151}, "num_inference_steps"),
+        ({"prompt": "熊猫", "width": 2048, "height": 2048}, "width"),
+        ({"prompt": "熊猫", "width": 512, "height": 1024, "upscale": 4, "upscaler": "painter"}, "width"),
+        ({"prompt": "熊猫", "num_images_per_prompt": 17}, "num_images_per_prompt"),
+        ({"prompt": "熊猫", "image": "/etc/passwd"}, "image"),
+        ({"prompt": "熊猫", "image": "http://127.0.0.1/a.png"}, "image"),
+        ({"prompt": "熊猫", "image": "data:image/png;base64,AAAA"}, "image"),
+        ({"prompt": "熊猫", "image": "upload:../../etc/passwd"}, "image"),
+        ({"prompt": "熊猫", "image": f"upload:{'0' * 64}"}, "image"),
+        ({"prompt": "熊猫", "mask": 7}, "mask"),
+        ({"prompt": "熊猫", "control": {"canny": "/etc/passwd"}}, "control"),
+        ({"prompt": "熊猫", "control": [{"kind": "canny", "image": data_url(), "model": "/tmp"}]}, "control"),
+        ({"prompt": "熊猫", "loras": {"/etc/passwd": 1}}, "loras"),
+        ({"prompt": "熊猫 <lora:other:1>"}, "loras"),
+        ({"prompt": "熊猫", "embeddings": ["/etc/passwd"]}, "embeddings"),
+        ({"prompt": "熊猫", "output_type": "pil"}, "output_type"),
+        ({"prompt": ["熊猫"]}, "prompt"),
+        ({"prompt": "熊猫", "seed": "1"}, "seed"),
+    ],
+)
+def test_what_a_client_may_not_ask_is_named(opened: Open, body: dict[str, object], field: str) -> None:
+    service = opened(begin=False)
+    with pytest.raises(UserError) as error:
+        service.submit("ann", body)
+    assert field in {fault.field for fault in error.value.faults}
+    assert len(service.queue) == 0 and service.store.of_client("ann") == []
+
+
+def test_all_faults_are_named_together(opened: Open) -> None:
+    with pytest.raises(UserError) as error:
+        opened(begin=False).submit("ann", {"prompt": "熊猫", "stepz": 1, "image": "a.png", "width": 100})
+    assert {fault.field for fault in error.value.faults} == {"stepz", "image", "width"}
+
+
+def test_uploads_are_the_clients_own(opened: Open) -> None:
+    service = opened(begin=False)
+    upload = service.uploads.keep("ann", data_url("blue"))
+    assert service.submit("ann", {"prompt": "熊猫", "image": upload, **SMALL}).request["image"] == upload
+    with pytest.raises(UserError, match="no such upload"):
+        service.submit("bob", {"prompt": "熊猫", "image": upload, **SMALL})
+
+
+def test_listed_loras_and_controls_are_used(opened: Open, tmp_path: Path, sampler: Sampler) -> None:
+    lora_file(tmp_path, "ink", seed=0)
+    own = Sampler(sampler.model, name=sampler.name, recommended=sampler.recommended, base=sampler.base)
+    own.add_lora(tmp_path / "ink.safetensors")
+    service = opened(open_model=lambda name: own)
+    assert service.loras() == ["ink"] and {"canny", "sketch"} <= set(service.controls())
+    plain = ended(service, service.submit("ann", {"prompt": "熊猫", "seed": 1, **SMALL}))
+    with_lora = ended(service, service.submit("ann", {"prompt": "熊猫 <lora:ink:9>", "seed": 1, **SMALL}))
+    control = {"canny": data_url("red", 128)}
+    steered = ended(service, service.submit("ann", {"prompt": "熊猫", "seed": 1, "control": control, **SMALL}))
+    assert image(service, plain) != image(service, with_lora) and steered.state is State.DONE
+    assert str(tmp_path) not in steered.pictures[0]["infotext"], "no path of the server"
+
+
+@pytest.mark.parametrize("format", ["jpeg", "webp"])
+def test_other_formats_hold_the_parameters_too(opened: Open, format: str) -> None:
+    service = opened()
+    job = ended(service, service.submit("ann", {"prompt": "熊猫", "seed": 1, **SMALL}, format=format))
+    path = service.result(job.pictures[0]["file"])
+    assert Image.open(path).format == format.upper() and read_png(path)["seed"] == 1
+
+
+def test_models_come_when_asked_and_the_oldest_goes(opened: Open, sampler: Sampler) -> None:
+    names, loaded = ["pai-diffusion-mini-zh", "second", "third"], []
+
+    def open_model(name: str) -> Sampler:
+        if name == "third" and "second" not in loaded:
+            raise UserError("third is damaged")
+        loaded.append(name)
+        return Sampler(sampler.pipe, name=name, recommended=sampler.recommended)
+
+    service = opened(model=names, open_model=open_model, memory_mib=200)
+    presence = service.models.presence
+    assert [presence(name) for name in names] == [Presence.READY, Presence.ABSENT, Presence.ABSENT]
+    job = ended(service, service.submit("ann", {"prompt": "熊猫", **SMALL}, model="second"))
+    assert job.state is State.DONE and "Model: second" in job.pictures[0]["infotext"]
+    assert ended(service, service.submit("ann", {"prompt": "熊猫", **SMALL}, model="third")).state is State.DONE
+    assert [presence(name) for name in names] == [Presence.READY, Presence.ABSENT, Presence.READY], (
+        "the first is pinned"
+    )
+    with pytest.raises(UserError, match="no model 'fourth'"):
+        service.submit("ann", {"prompt": "熊猫"}, model="fourth")
+    assert ended(service, service.submit("ann", {"prompt": "熊猫", **SMALL}, model="second")).state is State.DONE
+    assert loaded == ["pai-diffusion-mini-zh", "second", "third", "second"]
+
+
+def test_watchers_are_woken_at_every_change(opened: Open) -> None:
+    service = opened(begin=False)
+    job = service.submit("ann", {"prompt": "熊猫", **SMALL})
+
+    async def watch() -> list[int]:
+        steps: list[int] = []
+        while not (service.store.get(job.id) or job).state.ended:
+            progress = service.watched.get(job.id)
+            steps.append(progress.step)
+            await service.watched.wait(job.id, progress.version, 60)
+        return steps
+
+    async def both() -> list[int]:
+        watching = asyncio.create_task(watch())
+        await asyncio.sleep(0.05)
+        service.start()
+        return await watching
+
+    steps = asyncio.run(both())
+    assert steps == sorted(steps) and {0, 2} <= set(steps)
+
+
+def test_old_jobs_and_their_pictures_are_removed(opened: Open) -> None:
+    service = opened(keep_days=1e-9)
+    job = ended(service, service.submit("ann", {"prompt": "熊猫", **SMALL, "image": data_url()}))
+    path = service.result(job.pictures[0]["file"])
+    assert path.exists()
+    time.sleep(0.01)
+    service.sweep()
+    assert not path.exists() and service.store.get(job.id) is None
+    assert list((service.folder / "uploads").iterdir()) == []
