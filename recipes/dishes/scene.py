@@ -14,7 +14,7 @@ from recipes.dishes.style import Style
 from recipes.drawing.canvas import Canvas, Thing
 from recipes.drawing.colour import Colour
 
-OPTIONAL = ("葱花", "香菜", "芝麻", "桂花", "枸杞")  # what is strewn on dishes that are the same without
+OPTIONAL = ("葱花", "香菜", "芝麻", "桂花", "杞子")  # what is strewn on dishes that are the same without
 Outline = tuple[np.ndarray, Sequence[Mark]]
 
 

@@ -5,7 +5,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from transformers import BertTokenizer
 
+from pai_modelscope import model_dir
 from pai_modelscope.data import open_training_set, shipped_records
 from recipes.dishes import captions as wording
 from recipes.dishes import training_set
@@ -82,6 +84,17 @@ def test_captions_name_only_what_shows() -> None:
                     assert holds, f"{seed}: {caption} says {word}"
             used |= {word for word in true if word in caption}
     assert len(used) > 60
+
+
+def test_the_shipped_model_has_a_token_for_every_character_of_a_caption() -> None:
+    tokenizer = BertTokenizer.from_pretrained(model_dir("pai-diffusion-mini-zh") / "tokenizer")
+    written = {
+        character
+        for seed, dish in enumerate(list(MENU) * 3)
+        for caption in captions(paint(seed, (64, 64), dish=dish), np.random.default_rng(seed))
+        for character in caption
+    }
+    assert [each for each in sorted(written) if tokenizer.tokenize(each) == [tokenizer.unk_token]] == []
 
 
 def test_hidden_things_are_not_named() -> None:

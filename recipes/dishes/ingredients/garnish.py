@@ -118,7 +118,7 @@ def beans(scene: Scene, surface: Surface, code: str = "8c1c22", name: str = "红
 
 def goji(scene: Scene, surface: Surface, size: float = 0.072) -> Stock:
     look = Look(colour("e23a1a"), gloss=0.9, dome=1.0, edge_ink=colour("b01e10"))
-    return scene.stock("枸杞", lambda: (strip(0.15, 0.45, 0.55), ()), look, surface.unit * size, 6)
+    return scene.stock("杞子", lambda: (strip(0.15, 0.45, 0.55), ()), look, surface.unit * size, 6)
 
 
 def dates(scene: Scene, surface: Surface, size: float = 0.15) -> Stock:

@@ -119,7 +119,7 @@ def wontons(scene: Scene, surface: Surface) -> None:
     size = surface.unit * 0.31
     strew(scene, surface, garnish.seaweed(scene, surface, 0.22), 7, 0.85)
     pieces = [dough.wonton(scene, size, scene.angle()) for _ in range(5)]
-    _crowd(scene, surface, "馄饨", size, pieces, 0.52, 6)
+    _crowd(scene, surface, "云吞", size, pieces, 0.52, 6)
     strew(scene, surface, garnish.scallions(scene, surface), 18, 0.8)
 
 
@@ -232,7 +232,7 @@ DISHES = [
     Dish("肠粉", PLATES, rice_rolls),
     Dish("春卷", (*PLATES, "木板", "油纸"), spring_rolls, beside=()),
     Dish("油条", ("白瓷盘", "青花盘", "木板", "油纸"), fried_sticks, beside=()),
-    Dish("馄饨", LIGHT_BOWLS, wontons, beside=("勺子",)),
+    Dish("云吞", LIGHT_BOWLS, wontons, beside=("勺子",)),
     Dish("汤圆", ("黑陶碗", "红漆碗", "青花碗", "青瓷碗"), tangyuan, beside=("勺子",)),
     Dish("粽子", SNACKS, zongzi, beside=(), free=True),
     Dish("生煎包", ("铁锅", "白瓷盘"), pan_buns),
