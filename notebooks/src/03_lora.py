@@ -263,7 +263,7 @@ print("装上 LoRA：描边卡通 {:.2f}（分数 {:.2f}），扁平插画 {:.2f
 print(f"左上角（蓝减红）：画风 {blueness(mixed[1]):.0f}，画风与背景 {blueness(mixed[3]):.0f}")
 
 # %% [markdown]
-# 最后的检验：装上 LoRA，画风至少一半被认出，底模几乎认不出（快速模式只要求分数比底模高）；别的画风、别的东西大体不受影响；角落变蓝；ModelScope 与采样器画的是同一张图。
+# 最后的检验：装上 LoRA，画风至少六成半被认出，底模几乎认不出（快速模式只要求分数比底模高）；别的画风、别的东西大体不受影响；角落变蓝；ModelScope 与采样器画的是同一张图。
 
 # %% tags=["figures"]
 {
@@ -280,7 +280,7 @@ print(f"左上角（蓝减红）：画风 {blueness(mixed[1]):.0f}，画风与�
 }
 
 # %%
-assert with_lora[1] > without[1] and (FAST or with_lora[0] >= 0.5), "the style is recognised"
+assert with_lora[1] > without[1] and (FAST or with_lora[0] >= 0.65), "the style is recognised"
 assert all(after >= before - 0.25 for after, before in zip(with_lora[2:], without[2:], strict=True)), "others are kept"
 assert blueness(mixed[3]) > blueness(mixed[1]) + (5 if FAST else 20), "the ground turns blue"
 assert same_in_modelscope

@@ -16,8 +16,8 @@ from tests.support import notebook_rules as rules
 SOURCES = build.sources()
 WITH_PAIRS = {"06_editing", "09_food"}
 # All run whole by `make notebooks`, and in their quick form by `make test-slow`. In `make test`, two stand for all: one
-# that draws and one that edits.
-ALWAYS_RUN = {"01_first_picture", "06_editing"}
+# that edits, and the quickest; what 01 calls runs as the README's Python, see test_docs.py.
+ALWAYS_RUN = {"06_editing", "11_big_checkpoints"}
 each = pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.stem)
 
 
