@@ -150,7 +150,8 @@ def check_curl(words: list[str]) -> None:
     paths = {route.path for api in APIS for route in api.router(None).routes}
     assert "/" + words[-1].split("://")[1].partition("/")[2] in paths, words
     if "-d" in words:
-        assert json.loads(words[words.index("-d") + 1]).keys() <= {*FIELDS, "model", "format"}
+        named = {*FIELDS, "model", "format", "size", "response_format"}
+        assert json.loads(words[words.index("-d") + 1]).keys() <= named
 
 
 @every_document

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pai_modelscope.sampling import Picture, Sampler
 
 _ENCODERS = 2  # pictures that are compressed at once, beside the drawing
+_PAUSE = 1.0  # seconds after an error that no job is to blame for
 _log = logging.getLogger(__name__)
 
 
@@ -103,9 +104,13 @@ class Engine:
 
     def _run(self) -> None:
         while not self._stopping:
-            self._open_wanted()
-            if (first := self._queue.first(timeout=0.2)) is not None:
-                self._take(self._queue.take(first, self._rows(first)))
+            try:
+                self._open_wanted()
+                if (first := self._queue.first(timeout=0.2)) is not None:
+                    self._take(self._queue.take(first, self._rows(first)))
+            except Exception:  # such as a disk that is full: whoever draws next may have more luck
+                _log.exception("the engine goes on")
+                time.sleep(_PAUSE)
 
     def _open_wanted(self) -> None:
         with self._lock:
@@ -130,10 +135,19 @@ class Engine:
 
     def _take(self, batch: Sequence[Waiting]) -> None:
         jobs = []
-        for waiting in batch:
+        for number, waiting in enumerate(batch):
             with self._lock:
                 self._drawing.add(waiting.id)
-            job = self._store.get(waiting.id) if self._store.start(waiting.id) else None
+            try:
+                job = self._store.get(waiting.id) if self._store.start(waiting.id) else None
+            except Exception:  # nothing is lost: they wait again, and what was begun is drawn
+                _log.exception("the store does not take that jobs begin")
+                with self._lock:
+                    self._drawing.discard(waiting.id)
+                for later in batch[number:]:
+                    self._queue.put(later, anyway=True)
+                time.sleep(_PAUSE)
+                break
             if job is None:  # cancelled meanwhile
                 with self._lock:
                     self._drawing.discard(waiting.id)

@@ -20,7 +20,7 @@ from pai_modelscope.serving.admission import admit, asked_of, known_controls
 from pai_modelscope.serving.engine import Engine
 from pai_modelscope.serving.metrics import Metrics
 from pai_modelscope.serving.models import MIB, Models, Presence
-from pai_modelscope.serving.store import Job, JobStore
+from pai_modelscope.serving.store import Job, JobStore, State
 from pai_modelscope.serving.uploads import Uploads
 from pai_modelscope.serving.waiting import FairQueue, Waiting
 from pai_modelscope.serving.watching import Watched
@@ -166,9 +166,12 @@ class Service:
         """Whether it had not ended."""
         ended = self.store.cancel(job.id)
         if ended:
-            self.queue.remove(job.id)
             self.engine.cancel(job.id)
-            self.watched.changed(job.id)
+            if self.queue.remove(job.id):
+                self.metrics.ended.labels(job.model, State.CANCELLED).inc()
+                self.watched.forget(job.id)
+            else:
+                self.watched.changed(job.id)
         return ended
 
     def job(self, client: str, id: str) -> Job | None:

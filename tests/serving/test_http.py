@@ -1,17 +1,13 @@
 """`pai-modelscope serve` as a process of its own, asked over HTTP as programs do."""
 
 import asyncio
-import contextlib
 import json
-import os
 import re
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
@@ -23,56 +19,7 @@ from pai_modelscope.serving.admission import FIELDS
 from pai_modelscope.serving.problems import TooSlow
 from pai_modelscope.serving.store import JobStore, State
 from tests.serving.test_service import SMALL, data_url
-
-ANN, BOB = "ann-0123456789abcdef", "bob-0123456789abcdef"
-
-
-@dataclass
-class Server:
-    """A running service and clients of it."""
-
-    process: "subprocess.Popen[str]"
-    address: str
-    data: Path
-
-    def client(self, token: str | None = ANN) -> httpx.Client:
-        headers = {"Authorization": f"Bearer {token}"} if token else {}
-        return httpx.Client(base_url=self.address, headers=headers, timeout=120)
-
-    def wait_until_ready(self) -> None:
-        until = time.monotonic() + 120
-        while time.monotonic() < until:
-            with contextlib.suppress(httpx.TransportError):
-                if httpx.get(f"{self.address}/readyz").status_code == 200:
-                    return
-            time.sleep(0.1)
-        raise AssertionError("it did not get ready")
-
-
-def start(data: Path, *flags: str) -> Server:
-    command = [sys.executable, "-m", "pai_modelscope.cli", "serve", "--port", "0", "--data", str(data), *flags]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=os.environ | {"HF_HUB_OFFLINE": "1"})
-    assert process.stderr is not None
-    found = re.search(r"listening on (\S+)", process.stderr.readline())
-    assert found, process.stderr.read()
-    return Server(process, found[1], data)
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    folder = tmp_path_factory.mktemp("serve")
-    (folder / "tokens").write_text(f"ann {ANN}\nbob {BOB}\n")
-    running = start(folder / "data", "--token-file", str(folder / "tokens"), "--body-mib", "1")
-    running.wait_until_ready()
-    yield running
-    running.process.terminate()
-    running.process.communicate(timeout=60)
-
-
-@pytest.fixture
-def ann(server: Server) -> Iterator[httpx.Client]:
-    with server.client() as client:
-        yield client
+from tests.support.server import BOB, Server, start
 
 
 def test_a_job_is_asked_for_watched_and_fetched(server: Server, ann: httpx.Client) -> None:

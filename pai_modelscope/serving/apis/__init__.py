@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Protocol
 
 from pai_modelscope.serving.apis.jobs import JobsApi
+from pai_modelscope.serving.apis.openai import OpenAiApi
 
 if TYPE_CHECKING:
     from fastapi import APIRouter
@@ -16,4 +17,4 @@ class Api(Protocol):
     def router(self, service: "Service") -> "APIRouter": ...
 
 
-APIS: tuple[Api, ...] = (JobsApi(),)
+APIS: tuple[Api, ...] = (JobsApi(), OpenAiApi())

@@ -14,6 +14,7 @@ from pai_modelscope.config import GenerationRequest
 from pai_modelscope.config.schema import Schema, json_schema
 from pai_modelscope.errors import UserError
 from pai_modelscope.serving.admission import FIELDS, FORMAT, MODEL
+from pai_modelscope.serving.apis.common import client_of, current, ended, link
 from pai_modelscope.serving.problems import problem
 from pai_modelscope.serving.service import FORMATS
 from pai_modelscope.serving.store import Job, State
@@ -149,10 +150,6 @@ class JobsApi:
         return router
 
 
-def client_of(request: Request) -> str:
-    return str(request.state.client)
-
-
 def described(service: "Service", job: Job) -> dict[str, object]:
     """What a client is told of its job."""
     progress = service.watched.get(job.id)
@@ -174,7 +171,7 @@ def described(service: "Service", job: Job) -> dict[str, object]:
         told["error"] = job.error
     told["pictures"] = [
         {
-            "url": _link(service, job, number),
+            "url": link(service, job, number),
             "seed": drawn["seed"],
             "prompt": drawn["prompt"],
             "infotext": drawn["infotext"],
@@ -187,30 +184,11 @@ def described(service: "Service", job: Job) -> dict[str, object]:
     return told
 
 
-async def ended(service: "Service", job: Job, seconds: float) -> Job:
-    """The job once it has ended, or as it is after so many seconds."""
-    loop = asyncio.get_running_loop()
-    until = loop.time() + seconds
-    while True:
-        version = service.watched.get(job.id).version
-        job = await _now(service, job)
-        left = until - loop.time()
-        if job.state.ended or left <= 0:
-            return job
-        await service.watched.wait(job.id, version, left)
-
-
-async def _now(service: "Service", job: Job) -> Job:
-    """The job as it is now."""
-    found = await anyio.to_thread.run_sync(lambda: service.store.get(job.id))
-    return found or job
-
-
 async def _events(service: "Service", job: Job) -> AsyncIterator[str]:
     loop, shown, silent_since = asyncio.get_running_loop(), "", 0.0
     while True:
         progress = service.watched.get(job.id)
-        job = await _now(service, job)
+        job = await current(service, job)
         if job.state.ended:
             yield _event(job.state, described(service, job))
             return
@@ -229,11 +207,6 @@ async def _events(service: "Service", job: Job) -> AsyncIterator[str]:
 
 def _event(name: str, data: dict[str, object]) -> str:
     return f"event: {name}\ndata: {json.dumps(data, ensure_ascii=False)}\n\n"
-
-
-def _link(service: "Service", job: Job, number: int) -> str:
-    path = f"/v1/jobs/{job.id}/pictures/{number}"
-    return f"{path}?{service.links.query(path)}"
 
 
 def _no_job() -> JSONResponse:

@@ -1,0 +1,51 @@
+"""What protocols share: who asks, and waiting for a job on a connection that may go away."""
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import anyio.to_thread
+from fastapi import Request
+
+from pai_modelscope.serving.store import Job
+
+if TYPE_CHECKING:
+    from pai_modelscope.serving.service import Service
+
+_LOOK = 0.5  # seconds between looks whether the client is still there
+
+
+def client_of(request: Request) -> str:
+    return str(request.state.client)
+
+
+async def current(service: "Service", job: Job) -> Job:
+    """The job as it is now."""
+    found = await anyio.to_thread.run_sync(lambda: service.store.get(job.id))
+    return found or job
+
+
+async def ended(service: "Service", job: Job, seconds: float) -> Job:
+    """The job once it has ended, or as it is after so many seconds."""
+    loop = asyncio.get_running_loop()
+    until = loop.time() + seconds
+    while True:
+        version = service.watched.get(job.id).version
+        job = await current(service, job)
+        left = until - loop.time()
+        if job.state.ended or left <= 0:
+            return job
+        await service.watched.wait(job.id, version, left)
+
+
+async def ended_while_there(service: "Service", job: Job, request: Request) -> Job:
+    """The job once it has ended. If the client goes before that, nobody will fetch it: it is cancelled."""
+    while not (job := await ended(service, job, _LOOK)).state.ended:
+        if await request.is_disconnected():
+            await anyio.to_thread.run_sync(lambda: service.cancel(job))
+    return job
+
+
+def link(service: "Service", job: Job, number: int) -> str:
+    """The path of a picture, which needs no token for a day."""
+    path = f"/v1/jobs/{job.id}/pictures/{number}"
+    return f"{path}?{service.links.query(path)}"

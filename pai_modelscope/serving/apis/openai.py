@@ -1,0 +1,231 @@
+"""OpenAI's images: `POST /v1/images/generations` and `/v1/images/edits`, also under `/openai`.
+
+Options of our own (`seed`, `num_inference_steps`, ...) may stand beside OpenAI's, whose clients send them as
+`extra_body`. What can't be honoured is refused. Reference: https://platform.openai.com/docs/api-reference/images
+"""
+
+import base64
+import io
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import anyio.to_thread
+from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse
+from starlette.datastructures import UploadFile
+from starlette.exceptions import HTTPException
+
+from pai_modelscope.config.option import short_repr
+from pai_modelscope.errors import Fault, UserError
+from pai_modelscope.serving.admission import FIELDS
+from pai_modelscope.serving.apis.common import client_of, ended_while_there, link
+from pai_modelscope.serving.service import FORMATS, KeyReused, NotYet
+from pai_modelscope.serving.store import Job, State
+from pai_modelscope.serving.waiting import Full
+from pai_modelscope.untrusted import parse_json
+
+if TYPE_CHECKING:
+    from pai_modelscope.serving.service import Service
+
+_PREFIXES = ("/v1", "/openai/v1")
+# Of OpenAI's fields, the values that ask for nothing that this service does not do anyway.
+_HARMLESS: dict[str, tuple[object, ...]] = {
+    "quality": ("auto", "standard", "medium"),
+    "background": ("auto", "opaque"),
+    "moderation": ("auto",),
+    "output_compression": (100,),
+    "stream": (False,),
+    "partial_images": (0,),
+    "input_fidelity": ("low",),
+    "svg": (False,),
+}
+_UNUSED = ("style", "complexity", "frame_count", "frame_duration_ms", "markup")  # refused whatever they say
+_OF_THE_CLIENT = ("user", "safety_identifier")  # the client's own words for whom it asks; the picture is the same
+_OURS = tuple(name for name in FIELDS if name not in ("prompt", "image", "mask", "width", "height"))
+_FORM_FIELDS, _FORM_FILES = 64, 8
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """A request in our words. `url`: pictures are answered as links, else in base64."""
+
+    body: dict[str, object]
+    model: str | None
+    format: str
+    url: bool
+
+
+class OpenAiApi:
+    """What the client `openai` calls as `images.generate` and `images.edit`."""
+
+    def router(self, service: "Service") -> APIRouter:
+        router = APIRouter(tags=["openai"])
+
+        async def generations(request: Request) -> JSONResponse:
+            """Draw a prompt; the answer comes with the pictures."""
+            fields = parse_json(await request.body(), "the body")
+            if not isinstance(fields, dict):
+                return _refused(UserError("the body is no JSON object"))
+            return await _answered(service, request, lambda: _read(dict(fields)))
+
+        async def edits(request: Request) -> JSONResponse:
+            """Draw from a picture; with a mask, where it is transparent."""
+            async with request.form(max_files=_FORM_FILES, max_fields=_FORM_FIELDS) as form:
+                fields: dict[str, object] = {}
+                for name, value in form.multi_items():
+                    content = await value.read() if isinstance(value, UploadFile) else value
+                    name = name.removesuffix("[]")
+                    if name in fields:
+                        return _refused(UserError(f"{name} is given twice: this service draws from one picture"))
+                    fields[name] = content
+            return await _answered(service, request, lambda: _read_edit(fields))
+
+        for prefix in _PREFIXES:
+            router.add_api_route(f"{prefix}/images/generations", _in_its_words(generations), methods=["POST"])
+            router.add_api_route(f"{prefix}/images/edits", _in_its_words(edits), methods=["POST"])
+        return router
+
+
+def _in_its_words(endpoint: Callable[..., object]) -> Callable[..., object]:
+    """The endpoint, whose errors are said as OpenAI says them."""
+
+    async def answer(request: Request) -> JSONResponse:
+        try:
+            return await endpoint(request)  # type: ignore[misc, no-any-return]
+        except (UserError, Full, NotYet, KeyReused, HTTPException) as error:
+            return _refused(error)
+
+    answer.__name__, answer.__doc__ = endpoint.__name__, endpoint.__doc__
+    return answer
+
+
+async def _answered(service: "Service", request: Request, read: Callable[[], _Asked]) -> JSONResponse:
+    asked = await anyio.to_thread.run_sync(read)
+    if asked.model is not None and asked.model not in service.models.names:
+        valid = ", ".join(service.models.names)
+        return _error(404, f"there is no model {short_repr(asked.model)}; there is {valid}", "model", "model_not_found")
+    client = client_of(request)
+    job = await anyio.to_thread.run_sync(
+        lambda: service.submit(client, asked.body, model=asked.model, format=asked.format, priority=1)
+    )
+    job = await ended_while_there(service, job, request)
+    if job.state is not State.DONE:
+        return _error(500, job.error or f"the job was {job.state}", None, "server_error")
+    pictures = await anyio.to_thread.run_sync(lambda: _pictures(service, job, str(request.base_url), asked.url))
+    answer = {"created": int(job.ended or job.created), "data": pictures, "output_format": asked.format}
+    first = job.pictures[0]
+    return JSONResponse(answer | {"size": f"{first['width']}x{first['height']}", "background": "opaque"})
+
+
+def _pictures(service: "Service", job: Job, base: str, url: bool) -> list[dict[str, object]]:
+    pictures: list[dict[str, object]] = []
+    for number, drawn in enumerate(job.pictures):
+        shown: dict[str, object] = {"revised_prompt": drawn["prompt"]}
+        if url:
+            shown["url"] = base.rstrip("/") + link(service, job, number)
+        else:
+            shown["b64_json"] = base64.b64encode(service.result(drawn["file"]).read_bytes()).decode()
+        pictures.append(shown)
+    return pictures
+
+
+def _read(fields: dict[str, object]) -> _Asked:
+    """Raises `UserError`: with a fault for every field that can't be honoured."""
+    faults: list[Fault] = []
+    fields = {name: value for name, value in fields.items() if value is not None and name not in _OF_THE_CLIENT}
+    model, format = fields.pop("model", None), fields.pop("output_format", "png")
+    reply = fields.pop("response_format", "b64_json")
+    body: dict[str, object] = {"prompt": fields.pop("prompt", "")}
+    if "n" in fields:
+        body["num_images_per_prompt"] = fields.pop("n")
+    if (size := fields.pop("size", "auto")) != "auto":
+        body |= _size(size, faults)
+    for name, value in fields.items():
+        if name in _HARMLESS:
+            if value not in _HARMLESS[name]:
+                valid = ", ".join(map(repr, _HARMLESS[name]))
+                faults.append(Fault(name, f"{name} is {short_repr(value)}; this service knows {valid}", valid))
+        elif name in _OURS or name in ("image", "mask"):
+            body[name] = value
+        elif name in _UNUSED:
+            faults.append(Fault(name, f"{name} has no meaning here: leave it out"))
+        else:
+            faults.append(Fault(name, f"unknown field {short_repr(name)}"))
+    for name, value, choices in (("output_format", format, FORMATS), ("response_format", reply, ("url", "b64_json"))):
+        if value not in choices:
+            valid = ", ".join(choices)
+            faults.append(Fault(name, f"{name} is {short_repr(value)}; valid are {valid}", valid))
+    if model is not None and not isinstance(model, str):
+        faults.append(Fault("model", f"model is {short_repr(model)}; give a name"))
+    if faults:
+        raise UserError.of(faults)
+    return _Asked(body, str(model) if model is not None else None, str(format), reply == "url")
+
+
+def _read_edit(fields: Mapping[str, object]) -> _Asked:
+    """A form: texts as JSON would hold them, pictures as data URLs. What is transparent in the mask is drawn."""
+    read: dict[str, object] = {}
+    for name, value in fields.items():
+        if isinstance(value, bytes):
+            read[name] = _data_url(_mask(value) if name == "mask" else value)
+        else:
+            text = str(value)
+            plain = name in ("prompt", "model", "size", "negative_prompt", "poem") or not _is_json(text)
+            read[name] = text if plain else parse_json(text, name)
+    if "image" not in read:
+        raise UserError.of([Fault("image", "there is no image: send one as a file")])
+    return _read(read)
+
+
+def _mask(content: bytes) -> bytes:
+    """White where the mask is transparent, which is what OpenAI draws anew."""
+    from PIL import Image, ImageChops
+
+    from pai_modelscope.images.open_images import read_mask
+
+    alpha = read_mask(content)  # guarded; what is opaque is white
+    with Image.open(io.BytesIO(content)) as picture:
+        if "A" not in picture.getbands() and "transparency" not in picture.info:
+            message = "the mask has no transparency: what is to be drawn anew must be transparent"
+            raise UserError(message, [Fault("mask", message)])
+    file = io.BytesIO()
+    ImageChops.invert(alpha).save(file, "PNG")
+    return file.getvalue()
+
+
+def _data_url(content: bytes) -> str:
+    return f"data:image/png;base64,{base64.b64encode(content).decode()}"
+
+
+def _is_json(text: str) -> bool:
+    """Whether a form's text is a number, a truth value, a list or an object, which forms can't say otherwise."""
+    return re.fullmatch(r"-?\d+(\.\d+)?|true|false|null|[\[{].*[\]}]", text, re.DOTALL) is not None
+
+
+def _size(size: object, faults: list[Fault]) -> dict[str, object]:
+    found = re.fullmatch(r"(\d{1,5})x(\d{1,5})", size) if isinstance(size, str) else None
+    if found is None:
+        faults.append(Fault("size", f"size is {short_repr(size)}; give 'auto' or width x height, as in '256x256'"))
+        return {}
+    return {"width": int(found[1]), "height": int(found[2])}
+
+
+def _refused(error: Exception) -> JSONResponse:
+    if isinstance(error, Full):
+        return _error(429, f"{error.waiting} jobs wait: come again", None, "rate_limit_exceeded", {"Retry-After": "2"})
+    if isinstance(error, NotYet):
+        return _error(503, str(error), None, "server_error", {"Retry-After": "5"})
+    if isinstance(error, HTTPException):
+        return _error(error.status_code, str(error.detail), None, None)
+    field = error.faults[0].field if isinstance(error, UserError) else ""
+    names = {"num_images_per_prompt": "n", "width": "size", "height": "size"}
+    return _error(400, str(error), names.get(field, field) or None, "invalid_value")
+
+
+def _error(
+    status: int, message: str, param: str | None, code: str | None, headers: dict[str, str] | None = None
+) -> JSONResponse:
+    kind = "invalid_request_error" if status < 500 and status != 429 else "server_error"
+    return JSONResponse({"error": {"message": message, "type": kind, "param": param, "code": code}}, status, headers)
