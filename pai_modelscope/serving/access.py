@@ -65,15 +65,19 @@ class Hosts:
 
     def knows(self, host: str | None) -> bool:
         """Whether a Host header, with or without a port, names this service."""
-        name = (urlsplit(f"//{host}").hostname or "") if host else ""
+        try:
+            name = (urlsplit(f"//{host}").hostname or "") if host else ""
+        except ValueError:  # such as '['
+            return False
         return name in self._names or (self._addresses and _is_address(name))
 
-    def sent_from_here(self, origin: str | None) -> bool:
-        """Whether an Origin header is absent, as of programs, or that of a page of this service."""
+    def sent_from_here(self, origin: str | None, host: str | None) -> bool:
+        """Whether an Origin header is absent, as of programs, or that of a page of this service: its host and port are
+        those that the request is sent to."""
         if origin is None:
             return True
-        parts = urlsplit(origin)
-        return parts.scheme in ("http", "https") and self.knows(parts.netloc)
+        scheme, separator, place = origin.partition("://")
+        return scheme in ("http", "https") and bool(separator) and place == host and self.knows(place)
 
 
 class Links:

@@ -5,7 +5,7 @@ lists.
 """
 
 import difflib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
@@ -27,6 +27,8 @@ _NOT_FOR_CLIENTS = {
 }
 FIELDS = tuple(field.name for field in fields(GenerationRequest) if field.name not in _NOT_FOR_CLIENTS)
 Asked = dict[str, object]
+_MOST_FIELDS, _MOST_CONTROLS, _MOST_LORAS, _MOST_OF_A_POEM = 100, 4, 32, 500
+_OF_A_POEM = "山水"  # stands for the prompt that the engine makes of a poem
 
 
 @dataclass(frozen=True)
@@ -55,9 +57,14 @@ def admit(
     """
     from pai_modelscope.sampling.request import read_call, resolve
 
-    request, faults = _named(body, keep)
+    if too_much := _too_much(body, options):  # nothing of it is opened or looped over
+        raise UserError.of(too_much)
+    request, faults = _named(body, keep, limits)
+    asked = asked_of(request, content_of)
+    if asked.get("poem") is not None and not asked.get("text"):
+        asked["text"] = _OF_A_POEM  # reading a poem may need the networks, which the engine holds
     try:
-        pictures = resolve(read_call([asked_of(request, content_of)], {}), limits)
+        pictures = resolve(read_call([asked], {}), limits)
     except UserError as error:
         raise UserError.of([*faults, *error.faults]) from None
     faults += _beyond(pictures, options)
@@ -72,18 +79,28 @@ def admit(
     return Admitted(request, pictures)
 
 
+def uploads_of(request: Mapping[str, object]) -> list[str]:
+    """The ids of the uploads that a kept request names."""
+    controls = request.get("control")
+    entries = controls if isinstance(controls, list) else []
+    named = [request.get(name) for name in PICTURES]
+    named += [entry.get("image") for entry in entries if isinstance(entry, Mapping)]
+    return [name for name in named if isinstance(name, str)]
+
+
 def asked_of(request: Mapping[str, object], content_of: Callable[[str], bytes]) -> Asked:
     """The request as `Sampler` takes it, with the content of its uploads in place of their names."""
     from pai_modelscope.sampling.controls import control_entries
 
     asked = {("text" if name == "prompt" else name): value for name, value in request.items()}
+    contents = {name: content_of(name) for name in set(uploads_of(request))}
     for name in PICTURES:
         if isinstance(value := asked.get(name), str):
-            asked[name] = content_of(value)
+            asked[name] = contents[value]
     if "control" in asked:
         entries = control_entries(asked["control"])
         asked["control"] = [
-            {**entry, "image": content_of(entry["image"])}
+            {**entry, "image": contents[entry["image"]]}
             if isinstance(entry, Mapping) and isinstance(entry.get("image"), str)
             else entry
             for entry in entries
@@ -100,7 +117,33 @@ def known_controls(limits: "ModelLimits") -> list[str]:
     return sorted({*limits.controlnets, *of_zoo})
 
 
-def _named(body: Mapping[str, object], keep: Callable[[str], str]) -> tuple[Asked, list[Fault]]:
+def _too_much(body: Mapping[str, object], options: ServeOptions) -> list[Fault]:
+    """What is out of bounds by its number or length alone."""
+    from pai_modelscope.sampling.controls import control_entries
+
+    faults = []
+    if len(body) > _MOST_FIELDS:
+        faults.append(Fault("", f"{len(body)} fields are given; there are {len(FIELDS)}"))
+    counts = (
+        ("num_images_per_prompt", body.get("num_images_per_prompt"), options.pictures),
+        ("batch_size", body.get("batch_size"), options.pictures),
+        ("num_inference_steps", body.get("num_inference_steps"), options.steps),
+        ("control", len(control_entries(body.get("control"))), _MOST_CONTROLS),
+        ("loras", _length(body.get("loras")), _MOST_LORAS),
+        ("poem", _length(body.get("poem")), _MOST_OF_A_POEM),
+    )
+    for name, value, most in counts:
+        if isinstance(value, int) and value > most:
+            message = f"{name}: {short_repr(value)} is asked for; this server takes up to {most}"
+            faults.append(Fault(name, message, f"up to {most}"))
+    return faults
+
+
+def _length(value: object) -> int:
+    return len(value) if isinstance(value, str | list | dict) else 0
+
+
+def _named(body: Mapping[str, object], keep: Callable[[str], str], limits: "ModelLimits") -> tuple[Asked, list[Fault]]:
     """The request with uploads for its pictures, without what is no client's to say; and what is wrong with it."""
     from pai_modelscope.sampling.controls import control_entries
 
@@ -114,6 +157,10 @@ def _named(body: Mapping[str, object], keep: Callable[[str], str]) -> tuple[Aske
     for name in [name for name in request if name not in FIELDS]:
         del request[name]
         faults.append(_unknown(name))
+    if isinstance(named := request.get("loras"), Mapping):
+        # No other is looked for, on the disk or elsewhere.
+        faults += [_unlisted("loras", name, limits.loras) for name in named if name not in limits.loras]
+        request["loras"] = {name: weight for name, weight in named.items() if name in limits.loras}
     for name in PICTURES:
         if name in request:
             request[name] = _picture(name, request[name], keep, faults)
@@ -124,7 +171,7 @@ def _named(body: Mapping[str, object], keep: Callable[[str], str]) -> tuple[Aske
 
 def _unknown(name: str) -> Fault:
     names = (*FIELDS, MODEL, FORMAT)
-    near = difflib.get_close_matches(name, names, 1, 0.7)
+    near = difflib.get_close_matches(name[:100], names, 1, 0.7)
     meant = f" (is {near[0]} meant?)" if near else ""
     return Fault(name[:100], f"unknown field {short_repr(name)}{meant}", ", ".join(names))
 
@@ -157,7 +204,9 @@ def _beyond(pictures: "list[ResolvedRequest]", options: ServeOptions) -> list[Fa
     faults = []
     first = pictures[0]
     factor = first.upscale.factor if first.upscale else 1
-    pixels = first.width * first.height * factor**2
+    drawing = first.width, first.height
+    finished = first.init_image.finished_size(drawing) if first.init_image else drawing
+    pixels = max(drawing[0] * drawing[1], finished[0] * finished[1]) * factor**2
     checks = (
         ("width", pixels, options.pixels, "pixels of the finished picture"),
         ("num_inference_steps", first.num_inference_steps, options.steps, "steps"),
@@ -170,6 +219,6 @@ def _beyond(pictures: "list[ResolvedRequest]", options: ServeOptions) -> list[Fa
     return faults
 
 
-def _unlisted(field: str, name: str, listed: set[str]) -> Fault:
+def _unlisted(field: str, name: object, listed: Iterable[str]) -> Fault:
     valid = ", ".join(sorted(listed)) or "none"
     return Fault(field, f"this server has no LoRA {short_repr(name)}; it has {valid}", valid)

@@ -52,12 +52,13 @@ def build_app(service: Service, tokens: Tokens | None = None, drain_seconds: flo
 
     @app.get("/healthz", include_in_schema=False)
     async def healthz() -> JSONResponse:
-        return JSONResponse({"status": "alive", "seconds": round(time.time() - service.began, 1)})
+        alive = service.engine.alive
+        seconds = round(time.time() - service.began, 1)
+        return JSONResponse({"status": "alive" if alive else "no engine", "seconds": seconds}, 200 if alive else 503)
 
     @app.get("/readyz", include_in_schema=False)
     async def readyz() -> JSONResponse:
-        states = {name: service.models.presence(name) for name in service.models.names}
-        return JSONResponse({"ready": service.ready, "models": states}, 200 if service.ready else 503)
+        return JSONResponse({"ready": service.ready}, 200 if service.ready else 503)
 
     @app.get("/metrics", include_in_schema=False)
     def metrics() -> Response:
@@ -91,7 +92,8 @@ class Guard:
     def _refusal(self, scope: Scope, headers: Headers) -> JSONResponse | None:
         if not self._hosts.knows(headers.get("host")):
             return problem(421, "the Host header names another server: see --allow-host")
-        if scope["method"] not in ("GET", "HEAD") and not self._hosts.sent_from_here(headers.get("origin")):
+        origin, host = headers.get("origin"), headers.get("host")
+        if scope["method"] not in ("GET", "HEAD") and not self._hosts.sent_from_here(origin, host):
             return problem(403, "a page of another site may not ask this")
         declared = headers.get("content-length", "0")
         if declared.isascii() and declared.isdigit() and int(declared[:20]) > self._most:
@@ -99,8 +101,9 @@ class Guard:
         client: str | None = LOCAL
         if self._tokens is not None:
             client = self._tokens.client(headers.get("authorization") or _of_cookie(headers))
-        scope.setdefault("state", {})["client"] = client
-        if client is None and scope["path"] not in _OPEN and not self._linked(scope):
+        linked = self._linked(scope)
+        scope.setdefault("state", {}).update(client=client, linked=linked)
+        if client is None and scope["path"] not in _OPEN and not linked:
             return problem(
                 401, "send a token, as in 'Authorization: Bearer TOKEN'", headers={"WWW-Authenticate": "Bearer"}
             )

@@ -9,7 +9,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pai_modelscope.sampling import Picture, Sampler
 
 _ENCODERS = 2  # pictures that are compressed at once, beside the drawing
+_UNWRITTEN = 16  # jobs that may wait for that
 _PAUSE = 1.0  # seconds after an error that no job is to blame for
 _log = logging.getLogger(__name__)
 
@@ -60,13 +61,17 @@ class Engine:
         results: Path,
         asked_of: Callable[[Job], dict[str, object]],
         metrics: Metrics,
+        public: Callable[[str], str] = str,
         batch: int | None = None,
     ):
+        """`public`: the text of a picture as clients may read it."""
         self._models, self._queue, self._store, self._watched = models, queue, store, watched
         self._results, self._asked_of, self._metrics, self._batch = results, asked_of, metrics, batch
         self._cancelled: set[str] = set()
         self._drawing: set[str] = set()
         self._lock = threading.Lock()
+        self.files = threading.Lock()  # of the results: who holds it adds or removes them
+        self._public, self._room = public, threading.BoundedSemaphore(_UNWRITTEN)
         self._encoders = ThreadPoolExecutor(_ENCODERS, "encode")
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
         self._stopping = False
@@ -100,7 +105,8 @@ class Engine:
 
     @property
     def alive(self) -> bool:
-        return self._thread.is_alive()
+        """Whether it draws, or has yet to begin."""
+        return self._thread.ident is None or self._thread.is_alive()
 
     def _run(self) -> None:
         while not self._stopping:
@@ -151,6 +157,7 @@ class Engine:
             if job is None:  # cancelled meanwhile
                 with self._lock:
                     self._drawing.discard(waiting.id)
+                    self._cancelled.discard(waiting.id)
             else:
                 self._watched.changed(job.id)
                 self._metrics.wait.labels(job.model).observe(max(0.0, (job.started or job.created) - job.created))
@@ -160,7 +167,7 @@ class Engine:
 
     def _draw(self, jobs: Sequence[Job]) -> None:
         try:
-            sampler = self._models.sampler(jobs[0].model)
+            sampler = self._opened(jobs[0].model)
             began = time.monotonic()
             pictures = self._pictures(sampler, jobs)
             self.pace.add(time.monotonic() - began, len(jobs))
@@ -181,8 +188,16 @@ class Engine:
             self._end(jobs[0], State.FAILED, _said(error))
             return
         for job, drawn in zip(jobs, pictures, strict=True):
-            future = self._encoders.submit(self._keep, job, drawn)
-            future.add_done_callback(lambda done, job=job: self._kept(job, done))  # type: ignore[misc]
+            self._room.acquire()  # pictures that wait for their files take memory
+            self._encoders.submit(self._finish, job, drawn)
+
+    def _opened(self, model: str) -> "Sampler":
+        """Raises `UserError` without what only the server's log may say."""
+        try:
+            return self._models.sampler(model)
+        except Exception:
+            _log.exception("the model %s can't be opened", model)
+            raise UserError(f"the model {model} can't be opened; the service's log says why") from None
 
     def _pictures(self, sampler: "Sampler", jobs: Sequence[Job]) -> "list[list[Picture]]":
         """The pictures of each job. Raises `_Stopped` as soon as nobody waits for any of them."""
@@ -210,56 +225,64 @@ class Engine:
             drawn[picture.index if rows > 1 else 0].append(picture)
         return [sorted(each, key=lambda picture: picture.index) for each in drawn]
 
-    def _keep(self, job: Job, pictures: "Sequence[Picture]") -> list[Drawn]:
-        with self._lock:
-            if job.id in self._cancelled:
-                return []
-        kept = []
-        for picture in pictures:
-            content = encoded(picture, job.format)
-            name = f"{hashlib.sha256(content).hexdigest()}.{job.format}"
-            path = self._results / name[:2] / name
-            if not path.exists():
-                with whole(path) as partial:
-                    partial.write_bytes(content)
-            shown = picture.scroll or picture.image
-            kept.append(
-                Drawn(
-                    file=name,
-                    bytes=len(content),
-                    seed=picture.seed,
-                    prompt=picture.prompt,
-                    infotext=picture.infotext,
-                    flagged=picture.flagged,
-                    width=shown.width,
-                    height=shown.height,
-                )
-            )
-        return kept
+    def _finish(self, job: Job, pictures: "Sequence[Picture]") -> None:
+        """Write the files of a job's pictures and say that it is done; for a thread of the encoders."""
+        state, error = State.CANCELLED, ""
+        try:
+            if self._is_cancelled(job):
+                return
+            drawn = [self._drawn(picture, job.format) for picture in pictures]
+            with self.files:
+                for content, told in drawn:
+                    self._write(content, told["file"])
+                if self._store.finish(job.id, [told for _, told in drawn]):
+                    state = State.DONE
+        except Exception as failure:
+            _log.exception("job %s: its pictures can't be kept", job.id)
+            state, error = State.FAILED, _said(failure)
+        finally:
+            self._room.release()
+            self._end(job, state, error)
 
-    def _kept(self, job: Job, done: "Future[list[Drawn]]") -> None:
-        error = done.exception()
-        if error is not None:
-            _log.error("job %s: its pictures can't be kept: %s", job.id, error)
-            self._end(job, State.FAILED, f"the pictures can't be kept ({type(error).__name__})")
-        else:  # a job that was cancelled meanwhile stays cancelled
-            self._end(job, State.DONE if self._store.finish(job.id, done.result()) else State.CANCELLED)
+    def _drawn(self, picture: "Picture", format: str) -> tuple[bytes, Drawn]:
+        """The file of a picture, or of its scroll where that was asked for, and what is told of it."""
+        from pai_modelscope.images.picture_text import picture_file
+
+        shown, text = picture.scroll or picture.image, self._public(picture.infotext)
+        content = picture_file(shown, format, text)
+        return content, Drawn(
+            file=f"{hashlib.sha256(content).hexdigest()}.{format}",
+            bytes=len(content),
+            seed=picture.seed,
+            prompt=picture.prompt,
+            infotext=text,
+            flagged=picture.flagged,
+            width=shown.width,
+            height=shown.height,
+        )
+
+    def _write(self, content: bytes, name: str) -> None:
+        path = self._results / name[:2] / name
+        if not path.exists():  # else it is the same
+            with whole(path) as partial:
+                partial.write_bytes(content)
+
+    def _is_cancelled(self, job: Job) -> bool:
+        with self._lock:
+            return job.id in self._cancelled
 
     def _end(self, job: Job, state: State, error: str = "") -> None:
-        if state is State.FAILED and not self._store.fail(job.id, error):
-            state = State.CANCELLED
+        """Nothing of the job stays here, whatever the store says to it."""
+        try:
+            if state is State.FAILED and not self._store.fail(job.id, error):
+                state = State.CANCELLED
+        except Exception:  # it is taken up again by the next start
+            _log.exception("job %s: the store does not take that it failed", job.id)
         with self._lock:
             self._drawing.discard(job.id)
             self._cancelled.discard(job.id)
         self._metrics.ended.labels(job.model, state).inc()
         self._watched.forget(job.id)
-
-
-def encoded(picture: "Picture", format: str) -> bytes:
-    """The file of a picture, or of its scroll where that was asked for, with how it was made."""
-    from pai_modelscope.images.picture_text import picture_file
-
-    return picture_file(picture.scroll or picture.image, format, picture.infotext)
 
 
 def _said(error: Exception) -> str:

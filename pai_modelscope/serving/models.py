@@ -3,11 +3,10 @@
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from pai_modelscope.errors import UserError
 from pai_modelscope.serving.metrics import Metrics
 
 if TYPE_CHECKING:
@@ -32,7 +31,6 @@ class _Place:
     limits: "ModelLimits | None" = None
     bytes: int = 0
     used: float = 0.0
-    error: str = ""
 
 
 class Models:
@@ -50,7 +48,7 @@ class Models:
         self.names = tuple(dict.fromkeys(names))
         self._open, self._metrics, self._budget, self._pinned = open_model, metrics, budget, set(pinned)
         self._places = {name: _Place() for name in self.names}
-        self._lock = threading.Condition()
+        self._lock = threading.Lock()
 
     def presence(self, name: str) -> Presence:
         return self._places[name].presence
@@ -58,18 +56,9 @@ class Models:
     def bytes(self, name: str) -> int:
         return self._places[name].bytes
 
-    def limits(self, name: str, timeout: float = 0.0) -> "ModelLimits | None":
-        """What a model allows, once it has been opened; None where that takes longer than `timeout` seconds.
-
-        Raises:
-            UserError: it can't be opened.
-        """
-        place = self._places[name]
-        with self._lock:
-            self._lock.wait_for(lambda: place.limits is not None or place.presence is Presence.FAILED, timeout)
-            if place.limits is None and place.presence is Presence.FAILED:
-                raise UserError(place.error)
-            return place.limits
+    def limits(self, name: str) -> "ModelLimits | None":
+        """What a model allows; None until it has been opened once."""
+        return self._places[name].limits
 
     def sampler(self, name: str) -> "Sampler":
         """The model, opened; for the engine's thread alone.
@@ -84,12 +73,12 @@ class Models:
         self._set(place, Presence.LOADING)
         try:
             sampler = self._open(name)
-        except Exception as error:
-            place.error = str(error) or type(error).__name__
+        except Exception:
             self._set(place, Presence.FAILED)
             raise
         with self._lock:
-            place.sampler, place.limits = sampler, sampler.limits
+            # Without what would keep the networks in memory, and wait for them.
+            place.sampler, place.limits = sampler, replace(sampler.limits, phrase_vectors=None)
             place.bytes = _bytes_of(sampler)
         self._set(place, Presence.READY)
         self._metrics.model_loads.labels(name).inc()
@@ -116,7 +105,6 @@ class Models:
     def _set(self, place: _Place, presence: Presence) -> None:
         with self._lock:
             place.presence = presence
-            self._lock.notify_all()
 
 
 def _bytes_of(sampler: "Sampler") -> int:

@@ -8,7 +8,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from pai_modelscope.errors import Fault, UserError
+from pai_modelscope.errors import Fault, UserError, printable
 from pai_modelscope.serving.service import KeyReused, NotYet
 from pai_modelscope.serving.waiting import Full
 
@@ -43,9 +43,12 @@ def problem(
 ) -> JSONResponse:
     """One answer: `faults` are {field, message, valid}."""
     body: dict[str, object] = {"type": "about:blank", "title": _TITLES.get(status, "Error"), "status": status}
-    body |= {"detail": detail}
+    body |= {"detail": printable(detail)}
     if faults:
-        body["faults"] = [{"field": fault.field, "message": fault.message, "valid": fault.valid} for fault in faults]
+        body["faults"] = [
+            {"field": printable(fault.field), "message": printable(fault.message), "valid": fault.valid}
+            for fault in faults
+        ]
     return JSONResponse(body, status, headers, media_type="application/problem+json")
 
 

@@ -12,6 +12,7 @@ from pai_modelscope.serving.app import build_app
 from pai_modelscope.serving.service import Service
 
 _FAREWELL = 5  # seconds that open connections have to end
+_CONNECTIONS = 256  # at once; others are answered 503
 
 
 def serve(options: ServeOptions, listening: Callable[[str], None] = lambda address: None) -> None:
@@ -36,6 +37,7 @@ def serve(options: ServeOptions, listening: Callable[[str], None] = lambda addre
             server_header=False,
             timeout_graceful_shutdown=_FAREWELL,
             timeout_keep_alive=75,
+            limit_concurrency=_CONNECTIONS,
             h11_max_incomplete_event_size=64 * 1024,
         )
         uvicorn.Server(config).run(sockets=[bound])

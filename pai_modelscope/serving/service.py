@@ -3,6 +3,8 @@
 import hashlib
 import json
 import logging
+import os
+import shutil
 import threading
 import time
 import uuid
@@ -15,8 +17,9 @@ from filelock import FileLock, Timeout
 from pai_modelscope.config.model import DEFAULT_MODEL
 from pai_modelscope.config.serving import ServeOptions
 from pai_modelscope.errors import Fault, UserError
+from pai_modelscope.files import remove
 from pai_modelscope.serving.access import Links
-from pai_modelscope.serving.admission import admit, asked_of, known_controls
+from pai_modelscope.serving.admission import admit, asked_of, known_controls, uploads_of
 from pai_modelscope.serving.engine import Engine
 from pai_modelscope.serving.metrics import Metrics
 from pai_modelscope.serving.models import MIB, Models, Presence
@@ -31,6 +34,7 @@ if TYPE_CHECKING:
 FORMATS = ("png", "jpeg", "webp")
 _DAY = 24 * 3600.0
 _SWEEP_SECONDS = 60.0
+_FREE_MIB = 64  # of the disk, below which nothing is accepted
 _log = logging.getLogger(__name__)
 
 
@@ -56,7 +60,7 @@ class Service:
         self.folder = Path(options.data)
         try:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # prompts are nobody else's to read
-            self._lock = FileLock(self.folder / "lock")
+            self._lock = FileLock(self.folder / "lock", thread_local=False)  # another thread ends the service
             self._lock.acquire(timeout=0)
         except Timeout:
             raise UserError(f"another service draws in {self.folder}: give another --data") from None
@@ -65,7 +69,7 @@ class Service:
         self.store = JobStore(self.folder / "jobs.sqlite")
         self.queue = FairQueue(options.queue, options.queue_of_client)
         self.watched = Watched()
-        self.uploads = Uploads(self.folder / "uploads")
+        self.uploads = Uploads(self.folder / "uploads", options.picture_pixels)
         self.links = Links(self.folder)
         self.metrics = Metrics()
         self.metrics.waiting.set_function(lambda: len(self.queue))
@@ -79,10 +83,12 @@ class Service:
             self.folder / "results",
             lambda job: asked_of(job.request, self.uploads.content),
             self.metrics,
+            self._public,
             options.batch,
         )
         for job in self.store.recover():  # each alone: what it has in common with others is not kept
             self.queue.put(Waiting(job.id, job.client, job.id, priority=job.priority), anyway=True)
+        self._remove_orphans()
         self.began = time.time()
         self._ending = threading.Event()
 
@@ -98,6 +104,8 @@ class Service:
         done = self.engine.stop(timeout)
         if done:
             self.store.close()
+        else:
+            self.store.give_back()
         self._lock.release()
         return done
 
@@ -131,14 +139,16 @@ class Service:
         digest = hashlib.sha256(json.dumps([body, model, format], sort_keys=True).encode()).hexdigest()
         if key is not None and (found := self.store.by_key(client, key)):
             return _same(found, digest)
-        if self._ending.is_set():
-            raise NotYet("the service is about to end")
+        if self._ending.is_set() or not self.engine.alive:
+            raise NotYet("the service is about to end, or to begin")
+        if shutil.disk_usage(self.folder).free < _FREE_MIB * MIB:
+            raise NotYet("the service's disk is full")
         self.queue.check(client)
         limits = self.models.limits(model)
         if limits is None:
             self.engine.want(model)
-            limits = self.models.limits(model, timeout=20)
-        if limits is None:
+            if self.models.presence(model) is Presence.FAILED:
+                raise NotYet(f"the model {model} could not be opened, and is tried again: the service's log says why")
             raise NotYet(f"the model {model} is being opened")
         admitted = admit(
             body, limits, self.options, lambda reference: self.uploads.keep(client, reference), self.uploads.content
@@ -178,6 +188,13 @@ class Service:
         """The client's job of that id; another client's is none."""
         job = self.store.get(id)
         return job if job is not None and job.client == client else None
+
+    def _public(self, infotext: str) -> str:
+        """Without the places of the server's files."""
+        for source in (*(self.options.lora or ()), *(self.options.embedding or ())):
+            path = os.path.abspath(source)
+            infotext = infotext.replace(path, os.path.basename(path))
+        return infotext
 
     def loras(self) -> list[str]:
         """The names by which prompts may use LoRAs: those of the first model."""
@@ -224,10 +241,20 @@ class Service:
                 _log.exception("old jobs can't be removed")
 
     def sweep(self) -> None:
-        days = self.options.keep_days
-        for file in self.store.remove_old(time.time() - days * _DAY, self.options.keep_mib * MIB):
-            self.result(file).unlink(missing_ok=True)
-        self.uploads.remove_old(days * _DAY)
+        options = self.options
+        days, most = options.keep_days * _DAY, options.keep_mib * MIB
+        with self.engine.files:
+            for file in self.store.remove_old(time.time() - days, most, options.keep_jobs):
+                self.result(file).unlink(missing_ok=True)
+        used = {name for job in self.store.unended() for name in uploads_of(job.request)}
+        self.uploads.remove_old(days, most, used)
+
+    def _remove_orphans(self) -> None:
+        """Files of pictures that no job has: of one that ended otherwise while they were written."""
+        known = self.store.files()
+        for path in (self.folder / "results").glob("*/*"):
+            if path.name not in known:
+                remove(path)
 
 
 def _same(job: Job, digest: str) -> Job:
@@ -236,10 +263,11 @@ def _same(job: Job, digest: str) -> Job:
     return job
 
 
-def _together(job: Job, pictures: "Sequence[ResolvedRequest]") -> object:
+def _together(job: Job, pictures: "Sequence[ResolvedRequest]") -> str:
     """What jobs of one batch have in common; its id for a job that is drawn alone."""
     from pai_modelscope.sampling.sampler import batch_key
 
     if len(pictures) > 1 or pictures[0].batch_size is not None or pictures[0].upscale is not None:
         return job.id
-    return job.model, *batch_key(pictures[0])
+    key = repr((job.model, batch_key(pictures[0])))  # pictures stand in it by their digests
+    return hashlib.sha256(key.encode("utf-8", "backslashreplace")).hexdigest()

@@ -167,6 +167,24 @@ class JobStore:
             ).fetchall()
         return [_job(row) for row in rows]
 
+    def give_back(self) -> None:
+        """What is being drawn waits again, as if it had not been begun: the process ends for no fault of the job."""
+        self._change_all(
+            "UPDATE jobs SET state = ?, started = NULL, tries = tries - 1 WHERE state = ?",
+            (State.QUEUED, State.RUNNING),
+        )
+
+    def unended(self) -> list[Job]:
+        """Those that wait or are being drawn."""
+        with self._lock:
+            rows = self._db.execute(f"{_SELECT} WHERE state IN (?, ?)", (State.QUEUED, State.RUNNING)).fetchall()
+        return [_job(row) for row in rows]
+
+    def files(self) -> set[str]:
+        """Of all pictures of all jobs."""
+        with self._lock:
+            return {name for _, names, _ in self._ended() for name in names}
+
     def start(self, id: str) -> bool:
         """A job that waits is being drawn from now on; whether it waited."""
         return self._change(
@@ -195,31 +213,40 @@ class JobStore:
             (State.CANCELLED, time.time(), id, State.RUNNING, State.QUEUED),
         )
 
-    def remove_old(self, before: float, most_bytes: int) -> list[str]:
-        """Remove the jobs that ended before that time, then the oldest that ended while pictures take more bytes.
+    def remove_old(self, before: float, most_bytes: int, most_jobs: int) -> list[str]:
+        """Remove the jobs that ended before that time, then the oldest that ended while pictures take more bytes, or
+        jobs are more.
 
         Returns the files of pictures that no job has any more.
         """
         with self._changing() as db:
-            ended = "state NOT IN ('queued', 'running')"
-            old = [_job(row) for row in db.execute(f"{_SELECT} WHERE {ended} AND ended < ?", (before,))]
-            kept = [
-                _job(row)
-                for row in db.execute(f"{_SELECT} WHERE {ended} AND ended >= ? ORDER BY ended DESC", (before,))
-            ]
-            held = 0
-            for job in kept:
-                held += sum(drawn["bytes"] for drawn in job.pictures)
-                if held > most_bytes and job.pictures:
-                    old.append(job)
-            gone = {job.id for job in old}
-            db.executemany("DELETE FROM jobs WHERE id = ?", [(id,) for id in gone])
-        used = {drawn["file"] for job in kept if job.id not in gone for drawn in job.pictures}
-        return sorted({drawn["file"] for job in old for drawn in job.pictures} - used)
+            gone, left, kept, held = [], set[str](), 0, 0
+            removed: set[str] = set()
+            for id, names, size in self._ended():  # the newest first
+                (ended,) = db.execute("SELECT ended FROM jobs WHERE id = ?", (id,)).fetchone()
+                if ended < before or kept >= most_jobs or (names and held + size > most_bytes):
+                    gone.append((id,))
+                    removed.update(names)
+                else:
+                    kept, held = kept + 1, held + size
+                    left.update(names)
+            db.executemany("DELETE FROM jobs WHERE id = ?", gone)
+        return sorted(removed - left)
+
+    def _ended(self) -> Iterator[tuple[str, list[str], int]]:
+        """Id, files and bytes of each job that has ended, the newest first; one at a time, for they may be many."""
+        ended = "SELECT id, pictures FROM jobs WHERE state NOT IN (?, ?) ORDER BY ended DESC, number DESC"
+        for id, pictures in self._db.execute(ended, (State.QUEUED, State.RUNNING)):
+            drawn = json.loads(pictures)
+            yield id, [each["file"] for each in drawn], sum(each["bytes"] for each in drawn)
 
     def _change(self, statement: str, values: Sequence[object]) -> bool:
         with self._changing() as db:
             return db.execute(statement, values).rowcount == 1
+
+    def _change_all(self, statement: str, values: Sequence[object]) -> None:
+        with self._changing() as db:
+            db.execute(statement, values)
 
     @contextmanager
     def _changing(self) -> Iterator[sqlite3.Connection]:

@@ -4,11 +4,13 @@ import base64
 import binascii
 import hashlib
 import os
+import threading
 import time
+from collections.abc import Set
 from pathlib import Path
 
 from pai_modelscope.errors import UserError
-from pai_modelscope.files import whole
+from pai_modelscope.files import remove, whole
 from pai_modelscope.images.open_images import open_image
 from pai_modelscope.serving.admission import UPLOAD
 
@@ -16,8 +18,10 @@ from pai_modelscope.serving.admission import UPLOAD
 class Uploads:
     """A folder of pictures as they came."""
 
-    def __init__(self, folder: Path):
-        self._folder = folder
+    def __init__(self, folder: Path, pixels: int):
+        """`pixels`: that a picture may have."""
+        self._folder, self._pixels = folder, pixels
+        self._lock = threading.Lock()
 
     def add(self, client: str, content: bytes) -> str:
         """Keep a picture; gives the id by which this client names it.
@@ -25,14 +29,17 @@ class Uploads:
         Raises:
             UserError: no picture, or one beyond the bounds of `limits`.
         """
-        open_image(content)  # guarded, and the only time before it is drawn from
         name = _name(client, content)
         path = self._folder / name
-        if path.exists():
-            os.utime(path)  # it is as young as its last use
-        else:
-            with whole(path) as partial:
-                partial.write_bytes(content)
+        with self._lock:  # two requests may bring the same picture
+            if path.exists():
+                os.utime(path)  # it is as young as its last use
+                return UPLOAD + name
+        width, height = open_image(content).size  # guarded
+        if width * height > self._pixels:
+            raise UserError(f"the picture has {width}x{height} pixels; this server takes up to {self._pixels} in all")
+        with self._lock, whole(path) as partial:
+            partial.write_bytes(content)
         return UPLOAD + name
 
     def keep(self, client: str, reference: str) -> str:
@@ -66,12 +73,16 @@ class Uploads:
         except OSError:
             raise UserError("there is no such upload: send the picture again") from None
 
-    def remove_old(self, seconds: float) -> None:
-        """Remove what was not used for so long."""
-        oldest = time.time() - seconds
-        for path in self._folder.glob("*"):
-            if path.stat().st_mtime < oldest:
-                path.unlink(missing_ok=True)
+    def remove_old(self, seconds: float, most_bytes: int, used: Set[str]) -> None:
+        """Remove what was not used for so long, then the oldest while all take more bytes. `used`: ids that stay."""
+        oldest, held = time.time() - seconds, 0
+        with self._lock:
+            found = sorted(((path.stat(), path) for path in self._folder.glob("*")), key=lambda each: -each[0].st_mtime)
+            for about, path in found:
+                held += about.st_size
+                if UPLOAD + path.name not in used and (about.st_mtime < oldest or held > most_bytes):
+                    remove(path)
+                    held -= about.st_size
 
 
 def _name(client: str, content: bytes) -> str:

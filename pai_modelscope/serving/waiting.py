@@ -1,5 +1,6 @@
 """Jobs that wait: fair between clients, and those that can be drawn together leave together."""
 
+import itertools
 import threading
 from collections import OrderedDict
 from collections.abc import Hashable
@@ -18,7 +19,7 @@ class Full(Exception):
 class Waiting:
     """A job that waits. `together`: jobs for which this is equal can share a batch; `rows`: its pictures.
 
-    Of a higher `priority` it leaves earlier, whoever waits.
+    Of a higher `priority` it leaves before others of its client.
     """
 
     id: str
@@ -29,13 +30,14 @@ class Waiting:
 
 
 class FairQueue:
-    """Clients take turns, whatever each of them asks for; within a client and a priority, first come, first served."""
+    """Clients take turns, whatever each of them asks for; within a client the higher priority goes first, and of the
+    same, who came first."""
 
     def __init__(self, most: int, most_of_client: int):
         self._most, self._most_of_client = most, most_of_client
         self._lock = threading.Condition()
-        # By priority, then by client in the order of their turns, the jobs in the order in which they came.
-        self._lanes: dict[int, OrderedDict[str, OrderedDict[str, Waiting]]] = {}
+        # By client, in the order of their turns, its jobs by id, in the order in which they will leave.
+        self._clients: OrderedDict[str, dict[str, Waiting]] = OrderedDict()
         self._closed = False
 
     def __len__(self) -> int:
@@ -52,19 +54,19 @@ class FairQueue:
         with self._lock:
             if not anyway:
                 self._check(job.client)
-            lane = self._lanes.setdefault(job.priority, OrderedDict())
-            lane.setdefault(job.client, OrderedDict())[job.id] = job
+            jobs = [*self._clients.get(job.client, {}).values(), job]
+            jobs.sort(key=lambda each: -each.priority)  # stable: who came first stays first
+            self._clients[job.client] = {each.id: each for each in jobs}
             self._lock.notify()
 
     def remove(self, id: str) -> bool:
         """Whether it waited."""
         with self._lock:
-            for lane in self._lanes.values():
-                for client, jobs in lane.items():
-                    if jobs.pop(id, None) is not None:
-                        if not jobs:
-                            del lane[client]
-                        return True
+            for client, jobs in self._clients.items():
+                if jobs.pop(id, None) is not None:
+                    if not jobs:
+                        del self._clients[client]
+                    return True
         return False
 
     def position(self, id: str) -> int | None:
@@ -103,27 +105,23 @@ class FairQueue:
             self._lock.notify_all()
 
     def _leave(self, job: Waiting) -> None:
-        lane = self._lanes[job.priority]
-        del lane[job.client][job.id]
-        if lane[job.client]:
-            lane.move_to_end(job.client)  # its turn is over
+        jobs = self._clients[job.client]
+        del jobs[job.id]
+        if jobs:
+            self._clients.move_to_end(job.client)  # its turn is over
         else:
-            del lane[job.client]
+            del self._clients[job.client]
 
     def _count(self) -> int:
-        return sum(len(jobs) for lane in self._lanes.values() for jobs in lane.values())
+        return sum(map(len, self._clients.values()))
 
     def _check(self, client: str) -> None:
         if (count := self._count()) >= self._most:
             raise Full(count, False)
-        if (own := sum(len(lane.get(client, ())) for lane in self._lanes.values())) >= self._most_of_client:
+        if (own := len(self._clients.get(client, ()))) >= self._most_of_client:
             raise Full(own, True)
 
     def _order(self) -> list[Waiting]:
         """All that wait, in the order in which they would leave one by one."""
-        order: list[Waiting] = []
-        for priority in sorted(self._lanes, reverse=True):
-            queues = [list(jobs.values()) for jobs in self._lanes[priority].values()]
-            for turn in range(max((len(jobs) for jobs in queues), default=0)):
-                order += [jobs[turn] for jobs in queues if turn < len(jobs)]
-        return order
+        turns = itertools.zip_longest(*(list(jobs.values()) for jobs in self._clients.values()))
+        return [job for turn in turns for job in turn if job is not None]

@@ -34,15 +34,17 @@ class Watched:
 
     def set(self, id: str, step: int, steps: int) -> None:
         with self._lock:
-            self._progress[id] = Progress(step, steps, self._get(id).version + 1)
-            self._wake(id)
+            if id not in self._ended:
+                self._progress[id] = Progress(step, steps, self._get(id).version + 1)
+                self._wake(id)
 
     def changed(self, id: str) -> None:
         """The job came to another state."""
         with self._lock:
-            old = self._get(id)
-            self._progress[id] = replace(old, version=old.version + 1)
-            self._wake(id)
+            if id not in self._ended:
+                old = self._get(id)
+                self._progress[id] = replace(old, version=old.version + 1)
+                self._wake(id)
 
     def forget(self, id: str) -> None:
         """The job has ended: whoever still watches is woken, and nothing of it stays."""

@@ -42,8 +42,11 @@ def test_names_of_the_service() -> None:
     hosts = Hosts("127.0.0.1", ["paint.example"])
     assert all(map(hosts.knows, ("localhost:7860", "127.0.0.1", "[::1]:7860", "Paint.example:443")))
     assert not any(map(hosts.knows, (None, "", "evil.example", "localhost.evil.example", "192.168.0.3:7860")))
-    assert hosts.sent_from_here(None) and hosts.sent_from_here("http://localhost:7860")
-    assert not hosts.sent_from_here("null") and not hosts.sent_from_here("http://evil.example")
+    assert hosts.sent_from_here(None, "localhost:7860")
+    assert hosts.sent_from_here("http://localhost:7860", "localhost:7860")
+    for origin in ("null", "http://evil.example", "http://localhost:3000", "http://[", "localhost:7860"):
+        assert not hosts.sent_from_here(origin, "localhost:7860"), origin
+    assert not hosts.knows("[") and not hosts.sent_from_here("http://evil.example", "evil.example")
     everywhere = Hosts("0.0.0.0")
     assert everywhere.knows("192.168.0.3:7860") and not everywhere.knows("evil.example")
 

@@ -3,8 +3,10 @@
 import asyncio
 import base64
 import io
+import sqlite3
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,7 @@ from pai_modelscope.config.serving import ServeOptions
 from pai_modelscope.errors import UserError
 from pai_modelscope.images.infotext import read_png
 from pai_modelscope.serving.models import Presence
-from pai_modelscope.serving.service import KeyReused, Service
+from pai_modelscope.serving.service import KeyReused, NotYet, Service
 from pai_modelscope.serving.store import Job, State
 from pai_modelscope.serving.waiting import Full
 from tests.sampling.test_loras import lora_file
@@ -242,6 +244,14 @@ def test_too_many_that_wait_are_refused(opened: Open) -> None:
         ({"prompt": "熊猫", "output_type": "pil"}, "output_type"),
         ({"prompt": ["熊猫"]}, "prompt"),
         ({"prompt": "熊猫", "seed": "1"}, "seed"),
+        ({"prompt": "熊猫", "control": [{"kind": "canny", "image": data_url()}] * 5}, "control"),
+        ({"prompt": "熊猫", "num_images_per_prompt": 10**9, "beautify": True}, "num_images_per_prompt"),
+        ({"prompt": "熊猫", "batch_size": 17}, "batch_size"),
+        ({"poem": "空山新雨后" * 101}, "poem"),
+        ({f"field{number}": 1 for number in range(200)}, ""),
+        ({"prompt": "熊猫", "image": data_url(side=4000)}, "image"),
+        ({"prompt": "熊猫", "image": data_url(), "outpaint": [2000] * 4}, "width"),
+        ({"prompt": "熊猫", "scheduler": "LCM", "loras": {"/etc/passwd": 1}}, "loras"),
     ],
 )
 def test_what_a_client_may_not_ask_is_named(opened: Open, body: dict[str, object], field: str) -> None:
@@ -270,14 +280,16 @@ def test_listed_loras_and_controls_are_used(opened: Open, tmp_path: Path, sample
     lora_file(tmp_path, "ink", seed=0)
     own = Sampler(sampler.model, name=sampler.name, recommended=sampler.recommended, base=sampler.base)
     own.add_lora(tmp_path / "ink.safetensors")
-    service = opened(open_model=lambda name: own)
+    service = opened(open_model=lambda name: own, lora=[str(tmp_path / "ink.safetensors")])
     assert service.loras() == ["ink"] and {"canny", "sketch"} <= set(service.controls())
     plain = ended(service, service.submit("ann", {"prompt": "熊猫", "seed": 1, **SMALL}))
     with_lora = ended(service, service.submit("ann", {"prompt": "熊猫 <lora:ink:9>", "seed": 1, **SMALL}))
     control = {"canny": data_url("red", 128)}
     steered = ended(service, service.submit("ann", {"prompt": "熊猫", "seed": 1, "control": control, **SMALL}))
     assert image(service, plain) != image(service, with_lora) and steered.state is State.DONE
-    assert str(tmp_path) not in steered.pictures[0]["infotext"], "no path of the server"
+    assert "ink" in with_lora.pictures[0]["infotext"] and service.result(with_lora.pictures[0]["file"]).exists()
+    for job in (steered, with_lora):
+        assert str(tmp_path) not in job.pictures[0]["infotext"], "no path of the server"
 
 
 @pytest.mark.parametrize("format", ["jpeg", "webp"])
@@ -288,27 +300,40 @@ def test_other_formats_hold_the_parameters_too(opened: Open, format: str) -> Non
     assert Image.open(path).format == format.upper() and read_png(path)["seed"] == 1
 
 
+def submitted(service: Service, model: str) -> Job:
+    """As a client that comes again while the model is being opened."""
+    for _ in range(100):
+        try:
+            return service.submit("ann", {"prompt": "熊猫", **SMALL}, model=model)
+        except NotYet as error:
+            assert "/a/path" not in str(error)
+            time.sleep(0.05)
+    raise AssertionError(f"{model} was not opened")
+
+
 def test_models_come_when_asked_and_the_oldest_goes(opened: Open, sampler: Sampler) -> None:
     names, loaded = ["pai-diffusion-mini-zh", "second", "third"], []
 
+    fails = iter([True])
+
     def open_model(name: str) -> Sampler:
-        if name == "third" and "second" not in loaded:
-            raise UserError("third is damaged")
+        if name == "third" and next(fails, False):
+            raise UserError("third is damaged, says /a/path of the server")
         loaded.append(name)
         return Sampler(sampler.pipe, name=name, recommended=sampler.recommended)
 
     service = opened(model=names, open_model=open_model, memory_mib=200)
     presence = service.models.presence
     assert [presence(name) for name in names] == [Presence.READY, Presence.ABSENT, Presence.ABSENT]
-    job = ended(service, service.submit("ann", {"prompt": "熊猫", **SMALL}, model="second"))
+    job = ended(service, submitted(service, "second"))
     assert job.state is State.DONE and "Model: second" in job.pictures[0]["infotext"]
-    assert ended(service, service.submit("ann", {"prompt": "熊猫", **SMALL}, model="third")).state is State.DONE
+    assert ended(service, submitted(service, "third")).state is State.DONE
     assert [presence(name) for name in names] == [Presence.READY, Presence.ABSENT, Presence.READY], (
         "the first is pinned"
     )
     with pytest.raises(UserError, match="no model 'fourth'"):
         service.submit("ann", {"prompt": "熊猫"}, model="fourth")
-    assert ended(service, service.submit("ann", {"prompt": "熊猫", **SMALL}, model="second")).state is State.DONE
+    assert ended(service, submitted(service, "second")).state is State.DONE
     assert loaded == ["pai-diffusion-mini-zh", "second", "third", "second"]
 
 
@@ -332,6 +357,60 @@ def test_watchers_are_woken_at_every_change(opened: Open) -> None:
 
     steps = asyncio.run(both())
     assert steps == sorted(steps) and {0, 2} <= set(steps)
+
+
+def test_a_poem_is_read_by_the_engine(opened: Open) -> None:
+    service = opened()
+    job = ended(service, service.submit("ann", {"poem": "空山新雨后,天气晚来秋", "scroll": True, **SMALL}))
+    assert job.state is State.DONE and "山" in job.pictures[0]["prompt"] and "poem" in job.request
+    assert job.pictures[0]["height"] > 2 * job.pictures[0]["width"], "the scroll"
+    nothing = ended(service, service.submit("ann", {"poem": "之乎者也", **SMALL}))
+    assert nothing.state in (State.DONE, State.FAILED)
+
+
+def test_a_store_that_fails_for_a_while_loses_no_job(opened: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    service = opened(begin=False)
+    job = service.submit("ann", {"prompt": "熊猫", **SMALL})
+    fails = iter([True])
+    start = service.store.start
+
+    def full(id: str) -> bool:
+        if next(fails, False):
+            raise sqlite3.OperationalError("database or disk is full")
+        return start(id)
+
+    monkeypatch.setattr(service.store, "start", full)
+    service.start()
+    assert ended(service, job).state is State.DONE and service.engine.alive
+
+
+def test_what_is_drawn_when_the_time_to_end_is_over_is_drawn_by_the_next(opened: Open) -> None:
+    first = opened()
+    job = first.submit("ann", {"prompt": "熊猫", **SMALL, "num_inference_steps": 100})
+    while first.watched.get(job.id).step < 1:
+        time.sleep(0.01)
+    assert not first.stop(0.0)
+    again = opened()
+    done = ended(again, job)
+    assert done.state is State.DONE and done.tries == 1, "it was no fault of the job"
+
+
+def test_files_that_no_job_has_are_removed_at_the_start(opened: Open) -> None:
+    first = opened()
+    job = ended(first, first.submit("ann", {"prompt": "熊猫", **SMALL}))
+    kept, lost = first.result(job.pictures[0]["file"]), first.result("ab" * 32 + ".png")
+    first.stop(10)
+    lost.parent.mkdir(exist_ok=True)
+    lost.write_bytes(b"of a job that was cancelled")
+    opened(begin=False)
+    assert kept.exists() and not lost.exists()
+
+
+def test_many_requests_with_the_same_picture_at_once(opened: Open) -> None:
+    service = opened(begin=False)
+    with ThreadPoolExecutor(8) as pool:
+        urls = [data_url("green")] * 32
+        assert len(set(pool.map(lambda url: service.uploads.keep("ann", url), urls))) == 1
 
 
 def test_old_jobs_and_their_pictures_are_removed(opened: Open) -> None:

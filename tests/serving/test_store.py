@@ -80,10 +80,13 @@ def test_what_is_old_or_too_much_goes_and_shared_files_stay(tmp_path: Path) -> N
         time.sleep(0.01)
     store.add(job("waits"))
     before = store.get("mid").ended
-    assert store.remove_old(before, 1000) == [], "another job has the same picture"
+    assert store.remove_old(before, 1000, 100) == [], "another job has the same picture"
     assert store.get("old") is None and store.get("mid") is not None
-    assert store.remove_old(0.0, 250) == ["2"]
+    assert store.remove_old(0.0, 250, 100) == ["2"]
     assert [each.id for each in store.of_client("ann")] == ["waits", "twin", "new"]
+    assert store.files() == {"1", "3"}
+    assert store.remove_old(0.0, 1000, 1) == ["3"]
+    assert [each.id for each in store.of_client("ann")] == ["waits", "twin"]
 
 
 def test_words_are_sought_as_they_are(tmp_path: Path) -> None:

@@ -46,9 +46,10 @@ def order_of(waiting: FairQueue, count: int) -> list[str]:
     return left
 
 
-def test_higher_priorities_leave_first() -> None:
+def test_higher_priorities_leave_before_others_of_their_client_only() -> None:
     waiting = queue(Waiting("a0", "ann", 0), Waiting("b0", "bob", 0), Waiting("a1", "ann", 1, priority=1))
-    assert order(waiting) == ["a1", "a0", "b0"]
+    waiting.put(Waiting("a2", "ann", 1, priority=1))
+    assert order(waiting) == ["a1", "b0", "a2", "a0"]
 
 
 def test_what_can_be_drawn_together_leaves_together() -> None:

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 import anyio.to_thread
 from fastapi import Request
 
+from pai_modelscope.errors import UserError
 from pai_modelscope.serving.store import Job
+from pai_modelscope.untrusted import parse_json
 
 if TYPE_CHECKING:
     from pai_modelscope.serving.service import Service
@@ -16,6 +18,18 @@ _LOOK = 0.5  # seconds between looks whether the client is still there
 
 def client_of(request: Request) -> str:
     return str(request.state.client)
+
+
+def json_object(content: bytes) -> dict[str, object]:
+    """A body as the object that it must be; for a worker's thread, as it may be long.
+
+    Raises:
+        UserError: no JSON, or no object.
+    """
+    body = parse_json(content, "the body")
+    if not isinstance(body, dict):
+        raise UserError("the body is no JSON object")
+    return dict(body)
 
 
 async def current(service: "Service", job: Job) -> Job:

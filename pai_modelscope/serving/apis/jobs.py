@@ -14,11 +14,10 @@ from pai_modelscope.config import GenerationRequest
 from pai_modelscope.config.schema import Schema, json_schema
 from pai_modelscope.errors import UserError
 from pai_modelscope.serving.admission import FIELDS, FORMAT, MODEL
-from pai_modelscope.serving.apis.common import client_of, current, ended, link
+from pai_modelscope.serving.apis.common import client_of, current, ended, json_object, link
 from pai_modelscope.serving.problems import problem
 from pai_modelscope.serving.service import FORMATS
 from pai_modelscope.serving.store import Job, State
-from pai_modelscope.untrusted import parse_json
 
 if TYPE_CHECKING:
     from pai_modelscope.serving.service import Service
@@ -46,22 +45,16 @@ class JobsApi:
         ) -> JSONResponse:
             """Ask for pictures of one prompt. Answers as soon as the job is on the disk; `Prefer: wait=30` waits for
             its end for so many seconds."""
-            body = parse_json(await request.body(), "the body")
-            if not isinstance(body, dict):
-                raise UserError("the body is no JSON object")
-            asked: dict[str, object] = dict(body)
-            client = client_of(request)
-            job = await anyio.to_thread.run_sync(
-                lambda: service.submit(
-                    client,
-                    asked,
-                    model=_text(asked, MODEL),
-                    format=_text(asked, FORMAT) or "png",
-                    key=idempotency_key,
-                    priority=1 if prefer and "wait" in prefer else 0,
-                )
-            )
-            if seconds := _waits(prefer):
+            content, client, seconds = await request.body(), client_of(request), _waits(prefer)
+
+            def accept() -> Job:
+                asked = json_object(content)
+                model, format = _text(asked, MODEL), _text(asked, FORMAT) or "png"
+                priority = 1 if seconds else 0
+                return service.submit(client, asked, model=model, format=format, key=idempotency_key, priority=priority)
+
+            job = await anyio.to_thread.run_sync(accept)
+            if seconds:
                 job = await ended(service, job, seconds)
             headers = {"Location": f"/v1/jobs/{job.id}"}
             return JSONResponse(described(service, job), 200 if job.state.ended else 202, headers)
@@ -69,7 +62,7 @@ class JobsApi:
         @router.get("/jobs")
         def jobs(
             request: Request,
-            limit: Annotated[int, Query(ge=1, le=500)] = 50,
+            limit: Annotated[int, Query(ge=1, le=100)] = 50,
             words: Annotated[str, Query(max_length=200)] = "",
         ) -> JSONResponse:
             """The client's own jobs, newest first; with `words`, those whose request holds them."""
@@ -102,8 +95,7 @@ class JobsApi:
         @router.get("/jobs/{id}/pictures/{number}")
         def picture(request: Request, id: str, number: int) -> Response:
             """The file of a picture; the job names a link to it that needs no token for a day."""
-            client = request.state.client
-            found = service.store.get(id) if client is None else service.job(client, id)
+            found = service.store.get(id) if request.state.linked else service.job(client_of(request), id)
             if found is None or not 0 <= number < len(found.pictures):
                 return problem(404, "there is no such picture")
             path = service.result(found.pictures[number]["file"])

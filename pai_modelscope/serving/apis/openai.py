@@ -20,7 +20,7 @@ from starlette.exceptions import HTTPException
 from pai_modelscope.config.option import short_repr
 from pai_modelscope.errors import Fault, UserError
 from pai_modelscope.serving.admission import FIELDS
-from pai_modelscope.serving.apis.common import client_of, ended_while_there, link
+from pai_modelscope.serving.apis.common import client_of, ended_while_there, json_object, link
 from pai_modelscope.serving.service import FORMATS, KeyReused, NotYet
 from pai_modelscope.serving.store import Job, State
 from pai_modelscope.serving.waiting import Full
@@ -65,10 +65,8 @@ class OpenAiApi:
 
         async def generations(request: Request) -> JSONResponse:
             """Draw a prompt; the answer comes with the pictures."""
-            fields = parse_json(await request.body(), "the body")
-            if not isinstance(fields, dict):
-                return _refused(UserError("the body is no JSON object"))
-            return await _answered(service, request, lambda: _read(dict(fields)))
+            content = await request.body()
+            return await _answered(service, request, lambda: _read(json_object(content)))
 
         async def edits(request: Request) -> JSONResponse:
             """Draw from a picture; with a mask, where it is transparent."""
