@@ -46,7 +46,7 @@ def run(args: argparse.Namespace) -> None:
     options = options_of(args)
     from pai_modelscope.errors import need
 
-    need("serve", "the service", "fastapi", "uvicorn", "prometheus_client")
+    need("serve", "the service", "fastapi", "fastapi_offline", "uvicorn", "prometheus_client", "python_multipart")
     from pai_modelscope.serving.server import serve
 
     _log_as_json()

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -19,7 +20,8 @@ from pai_modelscope.serving.admission import FIELDS
 from pai_modelscope.serving.problems import TooSlow
 from pai_modelscope.serving.store import JobStore, State
 from tests.serving.test_service import SMALL, data_url
-from tests.support.server import BOB, Server, start
+from tests.support.browser import visit
+from tests.support.server import ANN, BOB, Server, start
 
 
 def test_a_job_is_asked_for_watched_and_fetched(server: Server, ann: httpx.Client) -> None:
@@ -174,6 +176,16 @@ def test_the_schema_is_made_of_the_options(ann: httpx.Client) -> None:
     assert set(body["properties"]) == {*FIELDS, "model", "format"} and body["additionalProperties"] is False
     assert body["properties"]["num_inference_steps"]["maximum"] == 1000
     assert "/healthz" not in openapi["paths"]
+
+
+def test_the_page_of_the_schema_works_without_a_network(server: Server, browser: Any) -> None:
+    with visit(browser) as seen:
+        seen.page.context.add_cookies([{"name": "token", "value": ANN, "url": server.address}])
+        seen.page.goto(f"{server.address}/docs")
+        seen.page.get_by_text("/v1/images/generations").first.wait_for()
+        assert seen.errors == [] and {url.split("/")[2] for url in seen.requests if "://" in url} == {
+            server.address.split("/")[2]
+        }
 
 
 def test_sigterm_ends_what_is_drawn_and_a_crash_loses_nothing(tmp_path: Path) -> None:
