@@ -2,7 +2,9 @@
 
 from typing import TYPE_CHECKING, Protocol
 
+from pai_modelscope.serving.apis.dashscope import DashScopeApi
 from pai_modelscope.serving.apis.jobs import JobsApi
+from pai_modelscope.serving.apis.modelscope import ModelScopeApi
 from pai_modelscope.serving.apis.openai import OpenAiApi
 
 if TYPE_CHECKING:
@@ -17,4 +19,4 @@ class Api(Protocol):
     def router(self, service: "Service") -> "APIRouter": ...
 
 
-APIS: tuple[Api, ...] = (JobsApi(), OpenAiApi())
+APIS: tuple[Api, ...] = (JobsApi(), OpenAiApi(), ModelScopeApi(), DashScopeApi())

@@ -20,6 +20,7 @@ from starlette.exceptions import HTTPException
 from pai_modelscope.config.option import short_repr
 from pai_modelscope.errors import Fault, UserError
 from pai_modelscope.serving.admission import FIELDS
+from pai_modelscope.serving.apis import modelscope
 from pai_modelscope.serving.apis.common import client_of, ended_while_there, json_object, link
 from pai_modelscope.serving.service import FORMATS, KeyReused, NotYet
 from pai_modelscope.serving.store import Job, State
@@ -64,7 +65,9 @@ class OpenAiApi:
         router = APIRouter(tags=["openai"])
 
         async def generations(request: Request) -> JSONResponse:
-            """Draw a prompt; the answer comes with the pictures."""
+            """Draw a prompt; the answer comes with the pictures. With ModelScope's header it is a task of that."""
+            if request.headers.get(modelscope.ASYNC, "").lower() == "true":
+                return await modelscope.accepted(service, request)
             content = await request.body()
             return await _answered(service, request, lambda: _read(json_object(content)))
 

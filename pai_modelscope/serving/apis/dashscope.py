@@ -1,0 +1,169 @@
+"""DashScope, Alibaba's Model Studio: image synthesis as tasks, under `/api/v1` and `/dashscope/api/v1`.
+
+Reference: https://help.aliyun.com/zh/model-studio/text-to-image, and the client `dashscope`.
+"""
+
+import re
+import uuid
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import anyio.to_thread
+from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse
+
+from pai_modelscope.config.option import short_repr
+from pai_modelscope.errors import Fault, UserError
+from pai_modelscope.serving.apis.common import client_of, json_object, link
+from pai_modelscope.serving.service import NotYet
+from pai_modelscope.serving.store import Job, State
+from pai_modelscope.serving.waiting import Full
+
+if TYPE_CHECKING:
+    from pai_modelscope.serving.service import Service
+
+_PREFIXES = ("/api/v1", "/dashscope/api/v1")
+_STATES = {
+    State.QUEUED: "PENDING",
+    State.RUNNING: "RUNNING",
+    State.DONE: "SUCCEEDED",
+    State.CANCELLED: "CANCELED",
+}
+# Its styles, as the shipped model calls them; written before the prompt, and told in `actual_prompt`.
+_STYLES = {
+    "<auto>": "",
+    "<chinese painting>": "水墨画",
+    "<watercolor>": "水彩画",
+    "<oil painting>": "油画",
+    "<flat illustration>": "扁平风景",
+    "<anime>": "动漫风景",
+}
+_INPUT = ("prompt", "negative_prompt", "ref_img", "base_image_url", "mask_image_url")
+_PARAMETERS = {"n": "num_images_per_prompt", "seed": "seed", "prompt_extend": "beautify", "ref_strength": ""}
+_NOTHING = ("watermark",)  # valid where it asks for none
+
+
+class DashScopeApi:
+    """What the client `dashscope` calls as `ImageSynthesis.call`, `async_call`, `fetch`, `wait` and `cancel`."""
+
+    def router(self, service: "Service") -> APIRouter:
+        router = APIRouter(tags=["dashscope"])
+
+        async def synthesis(request: Request) -> JSONResponse:
+            """Ask for pictures; the answer names the task."""
+            if request.headers.get("x-dashscope-async") != "enable":
+                message = "pictures come as tasks: send the header 'X-DashScope-Async: enable'"
+                return _error(403, "AccessDenied", message)
+            content, client = await request.body(), client_of(request)
+
+            def accept() -> Job:
+                model, body = _read(json_object(content))
+                return service.submit(client, body, model=model)
+
+            try:
+                job = await anyio.to_thread.run_sync(accept)
+            except UserError as error:
+                return _error(400, "InvalidParameter", str(error))
+            except Full as error:
+                return _error(429, "Throttling", f"{error.waiting} jobs wait: come again", {"Retry-After": "2"})
+            except NotYet as error:
+                return _error(503, "ModelServingError", str(error), {"Retry-After": "5"})
+            output = {"task_id": job.id, "task_status": "PENDING"}
+            return JSONResponse({"request_id": uuid.uuid4().hex, "output": output})
+
+        async def task(request: Request, id: str) -> JSONResponse:
+            """How far a task is, and links to its pictures."""
+            return await anyio.to_thread.run_sync(_task, service, request, id)
+
+        async def cancel(request: Request, id: str) -> JSONResponse:
+            """Cancel a task, whether it waits or is being drawn."""
+            job = await anyio.to_thread.run_sync(lambda: service.job(client_of(request), id))
+            if job is None or not await anyio.to_thread.run_sync(lambda: service.cancel(job)):
+                return _error(400, "UnsupportedOperation", "there is no such task of yours, or it has ended")
+            return JSONResponse({"request_id": uuid.uuid4().hex})
+
+        for prefix in _PREFIXES:
+            for task_of in ("text2image", "image2image"):
+                path = f"{prefix}/services/aigc/{task_of}/image-synthesis"
+                router.add_api_route(path, synthesis, methods=["POST"])
+            router.add_api_route(f"{prefix}/tasks/{{id}}", task, methods=["GET"])
+            router.add_api_route(f"{prefix}/tasks/{{id}}/cancel", cancel, methods=["POST"])
+        return router
+
+
+def _read(body: dict[str, object]) -> tuple[str | None, dict[str, object]]:
+    """The model and the request in our words. Raises `UserError` with a fault for all that can't be honoured."""
+    faults: list[Fault] = []
+    model, given, parameters = body.get("model"), body.get("input"), body.get("parameters") or {}
+    if model is not None and not isinstance(model, str):
+        raise UserError.of([Fault("model", f"model is {short_repr(model)}; give a name")])
+    if not isinstance(given, dict) or not isinstance(parameters, dict):
+        raise UserError.of([Fault("input", "input and parameters are objects")])
+    request: dict[str, object] = {"prompt": given.get("prompt", ""), "negative_prompt": given.get("negative_prompt")}
+    request["image"] = given.get("base_image_url", given.get("ref_img"))
+    request["mask"] = given.get("mask_image_url")
+    for name in given:
+        if name not in _INPUT:
+            faults.append(Fault(name, f"input.{short_repr(name)} has no meaning here: leave it out"))
+    for name, value in parameters.items():
+        if name == "size":
+            found = re.fullmatch(r"(\d{1,5})\*(\d{1,5})", value) if isinstance(value, str) else None
+            if found is None:
+                faults.append(Fault("size", f"size is {short_repr(value)}; give it as in '256*256'"))
+            else:
+                request |= {"width": int(found[1]), "height": int(found[2])}
+        elif name == "style":
+            request["prompt"] = _styled(value, request["prompt"], faults)
+        elif name == "ref_strength":
+            request["strength"] = _strength(value)
+        elif name in _PARAMETERS:
+            request[_PARAMETERS[name]] = value
+        elif name not in _NOTHING or value:
+            faults.append(Fault(name, f"parameters.{short_repr(name)} can't be honoured: leave it out"))
+    if faults:
+        raise UserError.of(faults)
+    return model, request
+
+
+def _styled(style: object, prompt: object, faults: list[Fault]) -> object:
+    if style not in _STYLES:
+        valid = ", ".join(_STYLES)
+        faults.append(Fault("style", f"style is {short_repr(style)}; this service knows {valid}", valid))
+        return prompt
+    words = _STYLES[str(style)]
+    return f"{words},{prompt}" if words else prompt
+
+
+def _strength(likeness: object) -> object:
+    """DashScope's says how like the picture is to its reference, ours how far it goes from it."""
+    return 1 - likeness if isinstance(likeness, int | float) and 0 <= likeness < 1 else likeness
+
+
+def _task(service: "Service", request: Request, id: str) -> JSONResponse:
+    job = service.job(client_of(request), id)
+    answer: dict[str, object] = {"request_id": uuid.uuid4().hex}
+    if job is None:
+        return JSONResponse(answer | {"output": {"task_id": id, "task_status": "UNKNOWN"}})
+    output: dict[str, object] = {"task_id": job.id, "task_status": _STATES.get(job.state, "FAILED")}
+    times = (("submit_time", job.created), ("scheduled_time", job.started), ("end_time", job.ended))
+    output |= {name: _time(seconds) for name, seconds in times if seconds is not None}
+    if job.state is State.DONE:
+        base, total = str(request.base_url).rstrip("/"), len(job.pictures)
+        links = [base + link(service, job, number) for number in range(total)]
+        output["results"] = [
+            {"url": url, "orig_prompt": job.request.get("prompt"), "actual_prompt": drawn["prompt"]}
+            for url, drawn in zip(links, job.pictures, strict=True)
+        ]
+        output["task_metrics"] = {"TOTAL": total, "SUCCEEDED": total, "FAILED": 0}
+        answer["usage"] = {"image_count": total}
+    elif job.state in (State.FAILED, State.INTERRUPTED):
+        output |= {"code": "InternalError", "message": job.error or f"the job was {job.state}"}
+    return JSONResponse(answer | {"output": output})
+
+
+def _time(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds).isoformat(" ", "milliseconds")
+
+
+def _error(status: int, code: str, message: str, headers: dict[str, str] | None = None) -> JSONResponse:
+    return JSONResponse({"request_id": uuid.uuid4().hex, "code": code, "message": message}, status, headers)

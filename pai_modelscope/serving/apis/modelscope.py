@@ -1,0 +1,98 @@
+"""ModelScope's API-Inference: `POST /v1/images/generations` with `X-ModelScope-Async-Mode: true`, `GET /v1/tasks/ID`.
+
+The path without that header is OpenAI's, see openai.py; under `/modelscope/v1` it is ModelScope's in any case.
+Reference: https://modelscope.cn/docs/model-service/API-Inference/intro
+"""
+
+import re
+from typing import TYPE_CHECKING
+
+import anyio.to_thread
+from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse
+
+from pai_modelscope.config.option import short_repr
+from pai_modelscope.errors import Fault, UserError
+from pai_modelscope.serving.admission import FIELDS
+from pai_modelscope.serving.apis.common import client_of, json_object, link
+from pai_modelscope.serving.store import Job, State
+
+if TYPE_CHECKING:
+    from pai_modelscope.serving.service import Service
+
+ASYNC = "x-modelscope-async-mode"
+_NAMES = {
+    "steps": "num_inference_steps",
+    "guidance": "guidance_scale",
+    "image_url": "image",
+    "n": "num_images_per_prompt",
+}
+_STATES = {State.QUEUED: "PENDING", State.RUNNING: "RUNNING", State.DONE: "SUCCEED"}
+
+
+class ModelScopeApi:
+    """What ModelScope's documentation calls with `requests`."""
+
+    def router(self, service: "Service") -> APIRouter:
+        router = APIRouter(tags=["modelscope"])
+
+        @router.post("/modelscope/v1/images/generations")
+        async def generations(request: Request) -> JSONResponse:
+            """Ask for pictures; the answer names the task."""
+            return await accepted(service, request)
+
+        async def task(request: Request, id: str) -> JSONResponse:
+            """How far a task is, and links to its pictures."""
+            return await anyio.to_thread.run_sync(_task, service, request, id)
+
+        for prefix in ("/v1", "/modelscope/v1"):
+            router.add_api_route(f"{prefix}/tasks/{{id}}", task, methods=["GET"])
+        return router
+
+
+async def accepted(service: "Service", request: Request) -> JSONResponse:
+    """A task for the body of the request."""
+    content, client = await request.body(), client_of(request)
+
+    def accept() -> Job:
+        fields = json_object(content)
+        model = fields.pop("model", None)
+        if model is not None and not isinstance(model, str):
+            raise UserError.of([Fault("model", f"model is {short_repr(model)}; give a name")])
+        return service.submit(client, _body(fields), model=model)
+
+    job = await anyio.to_thread.run_sync(accept)
+    return JSONResponse({"task_id": job.id, "task_status": "PENDING", "request_id": job.id})
+
+
+def _body(fields: dict[str, object]) -> dict[str, object]:
+    """Raises `UserError`: a size that is none, a name twice."""
+    body: dict[str, object] = {}
+    for name, value in fields.items():
+        if name == "size" and value is not None:
+            found = re.fullmatch(r"(\d{1,5})[x*](\d{1,5})", value) if isinstance(value, str) else None
+            if found is None:
+                raise UserError.of([Fault("size", f"size is {short_repr(value)}; give it as in '256x256'")])
+            body |= {"width": int(found[1]), "height": int(found[2])}
+        elif name == "loras" and isinstance(value, str):
+            body["loras"] = {value: 1.0}
+        else:
+            ours = _NAMES.get(name, name)
+            if ours != name and name not in FIELDS and ours in fields:
+                raise UserError.of([Fault(name, f"{name} and {ours} say the same: give one of them")])
+            body[ours] = value
+    return body
+
+
+def _task(service: "Service", request: Request, id: str) -> JSONResponse:
+    job = service.job(client_of(request), id)
+    if job is None:
+        return JSONResponse({"errors": {"message": "there is no such task of yours"}, "request_id": id}, 404)
+    told: dict[str, object] = {"task_id": job.id, "request_id": job.id, "task_status": _STATES.get(job.state, "FAILED")}
+    if job.state is State.DONE:
+        base = str(request.base_url).rstrip("/")
+        told["output_images"] = [base + link(service, job, number) for number in range(len(job.pictures))]
+        told["seeds"] = [drawn["seed"] for drawn in job.pictures]
+    elif job.state.ended:
+        told["errors"] = {"message": job.error or f"the job was {job.state}"}
+    return JSONResponse(told)
