@@ -40,7 +40,7 @@ class ServeOptions:
     pixels: int = option(2**20, help="width times height that one job may ask for", minimum=64 * 64)
     picture_pixels: int = option(2**22, help="pixels that a picture of a client may have", minimum=64 * 64)
     steps: int = option(150, help="steps that one job may ask for", minimum=1, maximum=1000)
-    body_mib: int = option(32, help="MiB that a request's body may take", minimum=1, maximum=1024)
+    body_mib: int = option(16, help="MiB that a request's body may take", minimum=1, maximum=1024)
     keep_days: float = option(7, help="days after which an ended job and its pictures are removed", above=0)
     keep_mib: int = option(4096, help="MiB of pictures that are kept, and of uploads; the oldest go first", minimum=1)
     keep_jobs: int = option(100_000, help="ended jobs that are kept; the oldest go first", minimum=1)

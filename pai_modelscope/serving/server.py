@@ -12,7 +12,7 @@ from pai_modelscope.serving.app import build_app
 from pai_modelscope.serving.service import Service
 
 _FAREWELL = 5  # seconds that open connections have to end
-_CONNECTIONS = 256  # at once; others are answered 503
+_CONNECTIONS = 128  # at once; others are answered 503
 
 
 def serve(options: ServeOptions, listening: Callable[[str], None] = lambda address: None) -> None:

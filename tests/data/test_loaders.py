@@ -265,6 +265,7 @@ TRAIN = """
 """
 
 
+@pytest.mark.slow
 def test_a_program_without_a_main_guard_is_told_so(start, tmp_path) -> None:
     write_metadata(tmp_path / "set", 2)
     program = start(TRAIN.format(guard=""))

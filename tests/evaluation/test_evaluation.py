@@ -261,6 +261,7 @@ def test_pictures_are_those_that_users_get(sampler: Any) -> None:
     assert steered == sampler(cases[0].prompt, seed=cases[0].seed, control=control, **small)[0].image != drawn[0]
 
 
+@pytest.mark.slow
 def test_the_lora_of_a_training_result_is_judged_with_its_model(tmp_path: Path) -> None:
     lora_file(tmp_path, "ruin", seed=0)
     write_tuned(tmp_path, Tuned("pai-diffusion-mini-zh", {"ruin.safetensors": 30.0}))

@@ -15,9 +15,9 @@ from tests.support import notebook_rules as rules
 
 SOURCES = build.sources()
 WITH_PAIRS = {"06_editing", "09_food"}
-# All run whole by `make notebooks`, and in their quick form by `make test-slow`. In `make test`, two stand for all: one
-# that edits, and the quickest; what 01 calls runs as the README's Python, see test_docs.py.
-ALWAYS_RUN = {"06_editing", "11_big_checkpoints"}
+# All run whole by `make notebooks`, and in their quick form by `make test-slow`. In `make test`, one stands for all;
+# what 01 calls runs as the README's Python, see test_docs.py.
+ALWAYS_RUN = {"06_editing"}
 each = pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.stem)
 
 

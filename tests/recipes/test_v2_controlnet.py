@@ -234,6 +234,7 @@ def test_the_adapter_of_the_whole_model_fits_the_package():
     assert 1.5e6 < 2 * kept < 2.4e6
 
 
+@pytest.mark.slow
 def test_it_learns_to_follow_colours(tmp_path):
     """Eight pictures without words: where the sketch is sky, latents are 1, and where it is water, -1."""
     empty = chunk_ids(BertTokenizer.from_pretrained(MINI / "tokenizer"), [""])[0, 0]

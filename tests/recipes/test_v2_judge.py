@@ -57,6 +57,7 @@ def work(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_a_judge_learns_is_saved_and_tells(work, monkeypatch):
     monkeypatch.setattr(judges, "SHARD", 8)
     monkeypatch.setattr(judges, "PIXELS", 64)

@@ -164,6 +164,7 @@ def test_vae_and_discriminator_train_in_turn(work, monkeypatch):
     assert len(plain.phases()) == 1 and not any(p.requires_grad for p in plain.contest.parameters())
 
 
+@pytest.mark.slow
 def test_an_upscaler_learns_what_its_halves_lack(work, monkeypatch):
     monkeypatch.setattr(pool, "SHARD", 8)
     torch.manual_seed(0)
