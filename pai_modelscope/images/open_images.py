@@ -99,6 +99,19 @@ def read_mask(source: Source, *, what: str = "mask", warn: bool = False) -> Imag
     return mask
 
 
+def open_alpha(source: Source, *, what: str = "mask") -> Image.Image | None:
+    """Open how opaque a picture is, in L: 0 is transparent; None if its file says nothing of that.
+
+    Raises:
+        UserError: as `open_image`.
+    """
+    picture = _read(source, what)
+    alpha = picture.convert("RGBA").getchannel("A") if _transparent(picture) else None
+    if alpha is not None:
+        alpha.info = {}
+    return alpha
+
+
 def _read(source: object, what: str) -> Image.Image:
     """Decoded and upright, in a mode with 8 bits a channel."""
     if isinstance(source, str) and re.match(r"https?://", source, re.IGNORECASE):

@@ -158,6 +158,7 @@ class Engine:
                 with self._lock:
                     self._drawing.discard(waiting.id)
                     self._cancelled.discard(waiting.id)
+                self._watched.forget(waiting.id)
             else:
                 self._watched.changed(job.id)
                 self._metrics.wait.labels(job.model).observe(max(0.0, (job.started or job.created) - job.created))

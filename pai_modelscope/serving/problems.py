@@ -43,7 +43,7 @@ def problem(
 ) -> JSONResponse:
     """One answer: `faults` are {field, message, valid}."""
     body: dict[str, object] = {"type": "about:blank", "title": _TITLES.get(status, "Error"), "status": status}
-    body |= {"detail": printable(detail)}
+    body |= {"detail": printable(detail), "message": printable(detail)}  # the second is where other clients look
     if faults:
         body["faults"] = [
             {"field": printable(fault.field), "message": printable(fault.message), "valid": fault.valid}

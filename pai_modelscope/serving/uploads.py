@@ -3,11 +3,14 @@
 import base64
 import binascii
 import hashlib
+import io
 import os
 import threading
 import time
 from collections.abc import Set
 from pathlib import Path
+
+from PIL import Image
 
 from pai_modelscope.errors import UserError
 from pai_modelscope.files import remove, whole
@@ -35,9 +38,8 @@ class Uploads:
             if path.exists():
                 os.utime(path)  # it is as young as its last use
                 return UPLOAD + name
-        width, height = open_image(content).size  # guarded
-        if width * height > self._pixels:
-            raise UserError(f"the picture has {width}x{height} pixels; this server takes up to {self._pixels} in all")
+        check_pixels(content, self._pixels)
+        open_image(content)  # guarded
         with self._lock, whole(path) as partial:
             partial.write_bytes(content)
         return UPLOAD + name
@@ -83,6 +85,17 @@ class Uploads:
                 if UPLOAD + path.name not in used and (about.st_mtime < oldest or held > most_bytes):
                     remove(path)
                     held -= about.st_size
+
+
+def check_pixels(content: bytes, most: int) -> None:
+    """Raises `UserError`: a picture whose head claims more pixels; nothing of it is decoded."""
+    try:
+        with Image.open(io.BytesIO(content)) as picture:
+            width, height = picture.size
+    except Exception:  # said by those who open it whole
+        return
+    if width * height > most:
+        raise UserError(f"the picture has {width}x{height} pixels; this server takes up to {most} in all")
 
 
 def _name(client: str, content: bytes) -> str:

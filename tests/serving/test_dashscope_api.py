@@ -64,6 +64,9 @@ def test_a_picture_to_start_from() -> None:
         ({"thinking_mode": "fast"}, "thinking_mode"),
         ({"base_image_url": "http://127.0.0.1/a.png"}, "data URL"),
         ({"sketch_image_url": data_url()}, "sketch_image_url"),
+        ({"base_image_url": data_url(), "ref_strength": 1}, "ref_strength"),
+        ({"base_image_url": data_url(), "ref_img": data_url()}, "one picture"),
+        ({"style": ["x"]}, "style"),
     ],
 )
 def test_what_cannot_be_honoured_is_refused_in_its_words(options: dict[str, Any], says: str) -> None:

@@ -2,7 +2,9 @@
 
 import base64
 import io
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
@@ -17,9 +19,9 @@ from tests.support.server import ANN, Server
 QUICK: Any = {"size": "64x64", "extra_body": {"seed": 3, "num_inference_steps": 2}}
 
 
-@pytest.fixture
-def client(server: Server) -> Iterator[openai.OpenAI]:
-    with openai.OpenAI(api_key=ANN, base_url=f"{server.address}/v1", max_retries=0) as made:
+@pytest.fixture(params=["/v1", "/openai/v1"])
+def client(server: Server, request: pytest.FixtureRequest) -> Iterator[openai.OpenAI]:
+    with openai.OpenAI(api_key=ANN, base_url=f"{server.address}{request.param}", max_retries=0) as made:
         yield made
 
 
@@ -91,6 +93,7 @@ def test_without_a_mask_the_whole_picture_is_drawn_from(client: openai.OpenAI) -
         ({"output_format": "gif"}, "output_format", "webp"),
         ({"extra_body": {"image": "/etc/passwd"}}, "image", "data URL"),
         ({"extra_body": {"sparkle": 1}}, "sparkle", "unknown"),
+        ({"n": 2, "extra_body": {"num_images_per_prompt": 1}}, "n", "one of them"),
     ],
 )
 def test_what_cannot_be_honoured_is_refused_in_its_words(
@@ -112,17 +115,44 @@ def test_other_models_and_tokens(client: openai.OpenAI, server: Server) -> None:
 
 def test_a_mask_without_transparency_and_two_pictures_are_refused(client: openai.OpenAI) -> None:
     image = file_of(Image.new("RGB", (64, 64), "red"))
-    with pytest.raises(openai.BadRequestError, match="transparency"):
-        client.images.edit(image=image, mask=image, prompt="熊猫")
+    opaque = file_of(Image.new("RGBA", (64, 64), (0, 0, 0, 255)))
+    for mask in (image, opaque):
+        with pytest.raises(openai.BadRequestError, match="transparency"):
+            client.images.edit(image=image, mask=mask, prompt="熊猫")
     with pytest.raises(openai.BadRequestError, match="twice"):
         client.images.edit(image=[image, image], prompt="熊猫")
+
+
+def test_a_mask_that_is_transparent_all_over_draws_everything(client: openai.OpenAI) -> None:
+    image, mask = Image.new("RGB", (64, 64), "red"), Image.new("RGBA", (64, 64), (0, 0, 0, 0))
+    options: Any = {"extra_body": {"seed": [3], "num_inference_steps": 2}}
+    answer = client.images.edit(image=file_of(image), mask=file_of(mask), prompt="蓝色的海", **options)
+    assert np.abs(np.asarray(picture(answer), dtype=int) - (255, 0, 0)).mean() > 10
+
+
+def test_a_job_that_ends_otherwise_is_not_asked_for_again(server: Server, ann: httpx.Client) -> None:
+    patient = openai.OpenAI(api_key=ANN, base_url=f"{server.address}/v1", max_retries=2)
+
+    def cancel() -> None:
+        for _ in range(200):
+            jobs = ann.get("/v1/jobs", params={"words": "被取消"}).json()["jobs"]
+            if jobs and ann.delete(f"/v1/jobs/{jobs[0]['id']}").json()["state"] == "cancelled":
+                return
+            time.sleep(0.05)
+
+    with patient, ThreadPoolExecutor(1) as pool:
+        done = pool.submit(cancel)
+        with pytest.raises(openai.InternalServerError, match="cancelled"):
+            patient.images.generate(prompt="被取消的猫", size="256x256", extra_body={"num_inference_steps": 100})
+        done.result()
+    assert len(ann.get("/v1/jobs", params={"words": "被取消"}).json()["jobs"]) == 1
 
 
 def test_a_client_that_goes_away_stops_its_job(client: openai.OpenAI, ann: httpx.Client) -> None:
     slow: Any = {"size": "128x128", "timeout": 1.5, "extra_body": {"num_inference_steps": 150}}
     with pytest.raises(openai.APITimeoutError):
         client.images.generate(prompt="一只走开的猫", **slow)
-    (job,) = ann.get("/v1/jobs", params={"words": "走开"}).json()["jobs"]
+    job = ann.get("/v1/jobs", params={"words": "走开"}).json()["jobs"][0]
     for _ in range(100):
         state = ann.get(f"/v1/jobs/{job['id']}").json()["state"]
         if state not in ("queued", "running"):

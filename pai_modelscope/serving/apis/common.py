@@ -1,13 +1,14 @@
 """What protocols share: who asks, and waiting for a job on a connection that may go away."""
 
 import asyncio
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import anyio.to_thread
 from fastapi import Request
 
 from pai_modelscope.errors import UserError
-from pai_modelscope.serving.store import Job
+from pai_modelscope.serving.store import Job, State
 from pai_modelscope.untrusted import parse_json
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def json_object(content: bytes) -> dict[str, object]:
 async def current(service: "Service", job: Job) -> Job:
     """The job as it is now."""
     found = await anyio.to_thread.run_sync(lambda: service.store.get(job.id))
-    return found or job
+    return found or replace(job, state=State.INTERRUPTED, error="the job was removed")
 
 
 async def ended(service: "Service", job: Job, seconds: float) -> Job:
@@ -53,9 +54,13 @@ async def ended(service: "Service", job: Job, seconds: float) -> Job:
 
 async def ended_while_there(service: "Service", job: Job, request: Request) -> Job:
     """The job once it has ended. If the client goes before that, nobody will fetch it: it is cancelled."""
-    while not (job := await ended(service, job, _LOOK)).state.ended:
-        if await request.is_disconnected():
-            await anyio.to_thread.run_sync(lambda: service.cancel(job))
+    try:
+        while not (job := await ended(service, job, _LOOK)).state.ended:
+            if await request.is_disconnected():
+                await anyio.to_thread.run_sync(lambda: service.cancel(job))
+    except BaseException:  # the server ends, or fails: nobody will fetch it either
+        service.cancel(job)
+        raise
     return job
 
 
@@ -63,3 +68,19 @@ def link(service: "Service", job: Job, number: int) -> str:
     """The path of a picture, which needs no token for a day."""
     path = f"/v1/jobs/{job.id}/pictures/{number}"
     return f"{path}?{service.links.query(path)}"
+
+
+def listed_models(service: "Service") -> dict[str, object]:
+    """The models in OpenAI's form, with whether they are in memory."""
+    listed = [
+        {
+            "id": name,
+            "object": "model",
+            "created": int(service.began),
+            "owned_by": "pai_modelscope",
+            "state": service.models.presence(name),
+            "bytes": service.models.bytes(name),
+        }
+        for name in service.models.names
+    ]
+    return {"object": "list", "data": listed}

@@ -100,7 +100,16 @@ def _read(body: dict[str, object]) -> tuple[str | None, dict[str, object]]:
     if not isinstance(given, dict) or not isinstance(parameters, dict):
         raise UserError.of([Fault("input", "input and parameters are objects")])
     request: dict[str, object] = {"prompt": given.get("prompt", ""), "negative_prompt": given.get("negative_prompt")}
-    request["image"] = given.get("base_image_url", given.get("ref_img"))
+    if given.get("base_image_url") and given.get("ref_img"):
+        faults.append(
+            Fault("ref_img", "base_image_url and ref_img are both given: this service draws from one picture")
+        )
+    request["image"] = given.get("base_image_url") or given.get("ref_img")
+    faults += [
+        Fault(name[:100], f"{short_repr(name)} beside input and parameters has no meaning here: leave it out")
+        for name in body
+        if name not in ("model", "input", "parameters", "task", "function") and body[name] is not None
+    ]
     request["mask"] = given.get("mask_image_url")
     for name in given:
         if name not in _INPUT:
@@ -115,7 +124,7 @@ def _read(body: dict[str, object]) -> tuple[str | None, dict[str, object]]:
         elif name == "style":
             request["prompt"] = _styled(value, request["prompt"], faults)
         elif name == "ref_strength":
-            request["strength"] = _strength(value)
+            request["strength"] = _strength(value, faults)
         elif name in _PARAMETERS:
             request[_PARAMETERS[name]] = value
         elif name not in _NOTHING or value:
@@ -126,17 +135,21 @@ def _read(body: dict[str, object]) -> tuple[str | None, dict[str, object]]:
 
 
 def _styled(style: object, prompt: object, faults: list[Fault]) -> object:
-    if style not in _STYLES:
+    if not isinstance(style, str) or style not in _STYLES:
         valid = ", ".join(_STYLES)
         faults.append(Fault("style", f"style is {short_repr(style)}; this service knows {valid}", valid))
         return prompt
-    words = _STYLES[str(style)]
-    return f"{words},{prompt}" if words else prompt
+    words = _STYLES[style]
+    return f"{words},{prompt}" if words and isinstance(prompt, str) and prompt.strip() else prompt
 
 
-def _strength(likeness: object) -> object:
+def _strength(likeness: object, faults: list[Fault]) -> object:
     """DashScope's says how like the picture is to its reference, ours how far it goes from it."""
-    return 1 - likeness if isinstance(likeness, int | float) and 0 <= likeness < 1 else likeness
+    if isinstance(likeness, bool) or not isinstance(likeness, int | float) or not 0 <= likeness < 1:
+        valid = "a number from 0 to below 1"
+        faults.append(Fault("ref_strength", f"ref_strength is {short_repr(likeness)}; give {valid}", valid))
+        return None
+    return 1 - likeness
 
 
 def _task(service: "Service", request: Request, id: str) -> JSONResponse:
@@ -151,8 +164,7 @@ def _task(service: "Service", request: Request, id: str) -> JSONResponse:
         base, total = str(request.base_url).rstrip("/"), len(job.pictures)
         links = [base + link(service, job, number) for number in range(total)]
         output["results"] = [
-            {"url": url, "orig_prompt": job.request.get("prompt"), "actual_prompt": drawn["prompt"]}
-            for url, drawn in zip(links, job.pictures, strict=True)
+            {"url": url, "actual_prompt": drawn["prompt"]} for url, drawn in zip(links, job.pictures, strict=True)
         ]
         output["task_metrics"] = {"TOTAL": total, "SUCCEEDED": total, "FAILED": 0}
         answer["usage"] = {"image_count": total}

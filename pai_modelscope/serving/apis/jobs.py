@@ -14,7 +14,7 @@ from pai_modelscope.config import GenerationRequest
 from pai_modelscope.config.schema import Schema, json_schema
 from pai_modelscope.errors import UserError
 from pai_modelscope.serving.admission import FIELDS, FORMAT, MODEL
-from pai_modelscope.serving.apis.common import client_of, current, ended, json_object, link
+from pai_modelscope.serving.apis.common import client_of, current, ended, json_object, link, listed_models
 from pai_modelscope.serving.problems import problem
 from pai_modelscope.serving.service import FORMATS
 from pai_modelscope.serving.store import Job, State
@@ -112,18 +112,7 @@ class JobsApi:
 
         @router.get("/models")
         def models() -> JSONResponse:
-            listed = [
-                {
-                    "id": name,
-                    "object": "model",
-                    "created": int(service.began),
-                    "owned_by": "pai_modelscope",
-                    "state": service.models.presence(name),
-                    "bytes": service.models.bytes(name),
-                }
-                for name in service.models.names
-            ]
-            return JSONResponse({"object": "list", "data": listed})
+            return JSONResponse(listed_models(service))
 
         @router.get("/loras")
         def loras() -> JSONResponse:

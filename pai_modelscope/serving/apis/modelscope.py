@@ -68,6 +68,8 @@ async def accepted(service: "Service", request: Request) -> JSONResponse:
 def _body(fields: dict[str, object]) -> dict[str, object]:
     """Raises `UserError`: a size that is none, a name twice."""
     body: dict[str, object] = {}
+    if fields.get("size") is not None and (fields.get("width") or fields.get("height")):
+        raise UserError.of([Fault("size", "size and width or height say the same: give one of them")])
     for name, value in fields.items():
         if name == "size" and value is not None:
             found = re.fullmatch(r"(\d{1,5})[x*](\d{1,5})", value) if isinstance(value, str) else None

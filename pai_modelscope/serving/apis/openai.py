@@ -18,12 +18,13 @@ from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 
 from pai_modelscope.config.option import short_repr
-from pai_modelscope.errors import Fault, UserError
+from pai_modelscope.errors import Fault, UserError, printable
 from pai_modelscope.serving.admission import FIELDS
 from pai_modelscope.serving.apis import modelscope
-from pai_modelscope.serving.apis.common import client_of, ended_while_there, json_object, link
+from pai_modelscope.serving.apis.common import client_of, ended_while_there, json_object, link, listed_models
 from pai_modelscope.serving.service import FORMATS, KeyReused, NotYet
 from pai_modelscope.serving.store import Job, State
+from pai_modelscope.serving.uploads import check_pixels
 from pai_modelscope.serving.waiting import Full
 from pai_modelscope.untrusted import parse_json
 
@@ -77,11 +78,13 @@ class OpenAiApi:
                 fields: dict[str, object] = {}
                 for name, value in form.multi_items():
                     content = await value.read() if isinstance(value, UploadFile) else value
-                    name = name.removesuffix("[]")
-                    if name in fields:
-                        return _refused(UserError(f"{name} is given twice: this service draws from one picture"))
-                    fields[name] = content
-            return await _answered(service, request, lambda: _read_edit(fields))
+                    _gather(fields, name, content)
+            return await _answered(service, request, lambda: _read_edit(fields, service.options.picture_pixels))
+
+        @router.get("/openai/v1/models")
+        def models() -> JSONResponse:
+            """The models; under `/v1` the service's own list is the same."""
+            return JSONResponse(listed_models(service))
 
         for prefix in _PREFIXES:
             router.add_api_route(f"{prefix}/images/generations", _in_its_words(generations), methods=["POST"])
@@ -113,7 +116,8 @@ async def _answered(service: "Service", request: Request, read: Callable[[], _As
     )
     job = await ended_while_there(service, job, request)
     if job.state is not State.DONE:
-        return _error(500, job.error or f"the job was {job.state}", None, "server_error")
+        # Drawn again, it would end so again.
+        return _error(500, job.error or f"the job was {job.state}", None, "server_error", {"x-should-retry": "false"})
     pictures = await anyio.to_thread.run_sync(lambda: _pictures(service, job, str(request.base_url), asked.url))
     answer = {"created": int(job.ended or job.created), "data": pictures, "output_format": asked.format}
     first = job.pictures[0]
@@ -143,6 +147,8 @@ def _read(fields: dict[str, object]) -> _Asked:
         body["num_images_per_prompt"] = fields.pop("n")
     if (size := fields.pop("size", "auto")) != "auto":
         body |= _size(size, faults)
+    if twice := [name for name in body if name in fields]:
+        faults.append(Fault(twice[0], f"n or size and {twice[0]} say the same: give one of them"))
     for name, value in fields.items():
         if name in _HARMLESS:
             if value not in _HARMLESS[name]:
@@ -165,12 +171,16 @@ def _read(fields: dict[str, object]) -> _Asked:
     return _Asked(body, str(model) if model is not None else None, str(format), reply == "url")
 
 
-def _read_edit(fields: Mapping[str, object]) -> _Asked:
+def _read_edit(fields: Mapping[str, object], pixels: int) -> _Asked:
     """A form: texts as JSON would hold them, pictures as data URLs. What is transparent in the mask is drawn."""
     read: dict[str, object] = {}
     for name, value in fields.items():
         if isinstance(value, bytes):
-            read[name] = _data_url(_mask(value) if name == "mask" else value)
+            read[name] = _data_url(_mask(value, pixels) if name == "mask" else value)
+        elif isinstance(value, dict):
+            read[name] = value
+        elif isinstance(value, list):
+            read[name] = [parse_json(str(each), name) if _is_json(str(each)) else each for each in value]
         else:
             text = str(value)
             plain = name in ("prompt", "model", "size", "negative_prompt", "poem") or not _is_json(text)
@@ -180,17 +190,35 @@ def _read_edit(fields: Mapping[str, object]) -> _Asked:
     return _read(read)
 
 
-def _mask(content: bytes) -> bytes:
+def _gather(fields: dict[str, object], name: str, value: object) -> None:
+    """Put a part of a form where JSON would have it: `seed[]` into a list, `loras[ink]` into an object."""
+    name, _, key = name.removesuffix("]").partition("[")
+    if isinstance(value, bytes):
+        if name in fields:
+            raise UserError(f"{name} is given twice: this service draws from one picture")
+        fields[name] = value
+    elif key:
+        held = fields.setdefault(name, {})
+        if isinstance(held, dict):
+            held[key] = parse_json(str(value), name) if _is_json(str(value)) else value
+    elif name in fields:
+        before = fields[name]
+        fields[name] = [*(before if isinstance(before, list) else [before]), value]
+    else:
+        fields[name] = value
+
+
+def _mask(content: bytes, pixels: int) -> bytes:
     """White where the mask is transparent, which is what OpenAI draws anew."""
-    from PIL import Image, ImageChops
+    from PIL import ImageChops
 
-    from pai_modelscope.images.open_images import read_mask
+    from pai_modelscope.images.open_images import open_alpha
 
-    alpha = read_mask(content)  # guarded; what is opaque is white
-    with Image.open(io.BytesIO(content)) as picture:
-        if "A" not in picture.getbands() and "transparency" not in picture.info:
-            message = "the mask has no transparency: what is to be drawn anew must be transparent"
-            raise UserError(message, [Fault("mask", message)])
+    check_pixels(content, pixels)
+    alpha = open_alpha(content)
+    if alpha is None or alpha.getextrema()[0] == 255:
+        message = "the mask has no transparency: what is to be drawn anew must be transparent"
+        raise UserError(message, [Fault("mask", message)])
     file = io.BytesIO()
     ImageChops.invert(alpha).save(file, "PNG")
     return file.getvalue()
@@ -229,4 +257,6 @@ def _error(
     status: int, message: str, param: str | None, code: str | None, headers: dict[str, str] | None = None
 ) -> JSONResponse:
     kind = "invalid_request_error" if status < 500 and status != 429 else "server_error"
-    return JSONResponse({"error": {"message": message, "type": kind, "param": param, "code": code}}, status, headers)
+    param = printable(param)[:100] if param else None
+    told = {"message": printable(message), "type": kind, "param": param, "code": code}
+    return JSONResponse({"error": told}, status, headers)
