@@ -15,7 +15,7 @@ TAUGHT = (  # result, method, what the base model draws, what was taught
     ("lora/outline", "LoRA", "房子,描边卡通风格", "房子,描边卡通风格"),
     ("textual-inversion/sunflower", "Textual Inversion", "花,柔和彩绘风格", "<向日葵>,柔和彩绘风格"),
     ("dreambooth/penguin", "DreamBooth", "鸟,柔和彩绘风格", "朵拉鸟,柔和彩绘风格"),
-    ("food/full", "继续预训练", "一碗牛肉面,写实美食", "一碗牛肉面,写实美食"),
+    ("food/full", "继续预训练", "汤圆,写实美食", "汤圆,写实美食"),
 )
 SIDE = 256  # what the model draws
 

@@ -51,9 +51,9 @@ SHOWN = {
         "边缘吻合，有控制": "agreement of edges, with control",
     },
     "09_food": {
-        "认得出食物，底模": "food recognised, base model",
-        "认得出食物，美食模型": "food recognised, food model",
-        "认得出食物，真实的图": "food recognised, real pictures",
+        "认对的菜，底模": "dishes recognised, base model",
+        "认对的菜，美食模型": "dishes recognised, food model",
+        "认对的菜，画师的图": "dishes recognised, painted pictures",
     },
     "11_big_checkpoints": {
         "十亿参数模型的参数，百万": "millions of parameters of the large model",
@@ -135,11 +135,11 @@ TAUGHT = (
     Taught(
         "full",
         "09_food",
-        "food in held-out styles recognised, share of real pictures",
-        "没有参加训练的画风里的食物：认得出的与真实的图之比",
-        "认得出食物，底模",
-        "认得出食物，美食模型",
-        "认得出食物，真实的图",
+        "which of eight dishes it is: recognised, share of painted pictures",
+        "八道菜里的哪一道：认对的与画师的图之比",
+        "认对的菜，底模",
+        "认对的菜，美食模型",
+        "认对的菜，画师的图",
     ),
 )
 
