@@ -91,11 +91,12 @@ def test_a_file_is_never_overwritten(tmp_path):
 
 
 def test_nothing_is_left_half_written(tmp_path, monkeypatch):
-    def full(self, path, **how):
-        path.write_bytes(b"half")
+    def full(self, content):
+        with self.open("wb") as file:
+            file.write(content[: len(content) // 2])
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(Image.Image, "save", full)
+    monkeypatch.setattr(Path, "write_bytes", full)
     with pytest.raises(UserError, match="No space left"):
         write_png(RED, tmp_path / "a.png", TEXT)
     assert not list(tmp_path.iterdir())
