@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -58,15 +59,15 @@ class Engine:
         queue: FairQueue,
         store: JobStore,
         watched: Watched,
-        results: Path,
+        place: Callable[[str], Path],
         asked_of: Callable[[Job], dict[str, object]],
         metrics: Metrics,
         public: Callable[[str], str] = str,
         batch: int | None = None,
     ):
-        """`public`: the text of a picture as clients may read it."""
+        """`place`: where the file of a picture lies; `public`: the text of a picture as clients may read it."""
         self._models, self._queue, self._store, self._watched = models, queue, store, watched
-        self._results, self._asked_of, self._metrics, self._batch = results, asked_of, metrics, batch
+        self._place, self._asked_of, self._metrics, self._batch = place, asked_of, metrics, batch
         self._cancelled: set[str] = set()
         self._drawing: set[str] = set()
         self._lock = threading.Lock()
@@ -122,10 +123,8 @@ class Engine:
         with self._lock:
             wanted, self._wanted = self._wanted, []
         for name in wanted:
-            try:
-                self._models.sampler(name)
-            except Exception:  # said to whoever asks for the model
-                _log.exception("the model %s can't be opened", name)
+            with suppress(UserError):  # said to whoever asks for the model
+                self._opened(name)
 
     def _rows(self, first: Waiting) -> int:
         """How many pictures are drawn at once with this one."""
@@ -263,7 +262,7 @@ class Engine:
         )
 
     def _write(self, content: bytes, name: str) -> None:
-        path = self._results / name[:2] / name
+        path = self._place(name)
         if not path.exists():  # else it is the same
             with whole(path) as partial:
                 partial.write_bytes(content)

@@ -80,7 +80,7 @@ class Service:
             self.queue,
             self.store,
             self.watched,
-            self.folder / "results",
+            self.result,
             lambda job: asked_of(job.request, self.uploads.content),
             self.metrics,
             self._public,
@@ -242,12 +242,12 @@ class Service:
 
     def sweep(self) -> None:
         options = self.options
-        days, most = options.keep_days * _DAY, options.keep_mib * MIB
+        age, most = options.keep_days * _DAY, options.keep_mib * MIB
         with self.engine.files:
-            for file in self.store.remove_old(time.time() - days, most, options.keep_jobs):
+            for file in self.store.remove_old(time.time() - age, most, options.keep_jobs):
                 self.result(file).unlink(missing_ok=True)
         used = {name for job in self.store.unended() for name in uploads_of(job.request)}
-        self.uploads.remove_old(days, most, used)
+        self.uploads.remove_old(age, most, used)
 
     def _remove_orphans(self) -> None:
         """Files of pictures that no job has: of one that ended otherwise while they were written."""

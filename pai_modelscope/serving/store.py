@@ -169,10 +169,9 @@ class JobStore:
 
     def give_back(self) -> None:
         """What is being drawn waits again, as if it had not been begun: the process ends for no fault of the job."""
-        self._change_all(
-            "UPDATE jobs SET state = ?, started = NULL, tries = tries - 1 WHERE state = ?",
-            (State.QUEUED, State.RUNNING),
-        )
+        given = "UPDATE jobs SET state = ?, started = NULL, tries = tries - 1 WHERE state = ?"
+        with self._changing() as db:
+            db.execute(given, (State.QUEUED, State.RUNNING))
 
     def unended(self) -> list[Job]:
         """Those that wait or are being drawn."""
@@ -183,7 +182,7 @@ class JobStore:
     def files(self) -> set[str]:
         """Of all pictures of all jobs."""
         with self._lock:
-            return {name for _, names, _ in self._ended() for name in names}
+            return {name for _, _, names, _ in self._ended() for name in names}
 
     def start(self, id: str) -> bool:
         """A job that waits is being drawn from now on; whether it waited."""
@@ -222,8 +221,7 @@ class JobStore:
         with self._changing() as db:
             gone, left, kept, held = [], set[str](), 0, 0
             removed: set[str] = set()
-            for id, names, size in self._ended():  # the newest first
-                (ended,) = db.execute("SELECT ended FROM jobs WHERE id = ?", (id,)).fetchone()
+            for id, ended, names, size in self._ended():  # the newest first
                 if ended < before or kept >= most_jobs or (names and held + size > most_bytes):
                     gone.append((id,))
                     removed.update(names)
@@ -233,20 +231,17 @@ class JobStore:
             db.executemany("DELETE FROM jobs WHERE id = ?", gone)
         return sorted(removed - left)
 
-    def _ended(self) -> Iterator[tuple[str, list[str], int]]:
-        """Id, files and bytes of each job that has ended, the newest first; one at a time, for they may be many."""
-        ended = "SELECT id, pictures FROM jobs WHERE state NOT IN (?, ?) ORDER BY ended DESC, number DESC"
-        for id, pictures in self._db.execute(ended, (State.QUEUED, State.RUNNING)):
+    def _ended(self) -> Iterator[tuple[str, float, list[str], int]]:
+        """Id, end, files and bytes of each job that has ended, the newest first; one at a time, for they may be
+        many."""
+        rows = "SELECT id, ended, pictures FROM jobs WHERE state NOT IN (?, ?) ORDER BY ended DESC, number DESC"
+        for id, ended, pictures in self._db.execute(rows, (State.QUEUED, State.RUNNING)):
             drawn = json.loads(pictures)
-            yield id, [each["file"] for each in drawn], sum(each["bytes"] for each in drawn)
+            yield id, ended, [each["file"] for each in drawn], sum(each["bytes"] for each in drawn)
 
     def _change(self, statement: str, values: Sequence[object]) -> bool:
         with self._changing() as db:
             return db.execute(statement, values).rowcount == 1
-
-    def _change_all(self, statement: str, values: Sequence[object]) -> None:
-        with self._changing() as db:
-            db.execute(statement, values)
 
     @contextmanager
     def _changing(self) -> Iterator[sqlite3.Connection]:

@@ -1,13 +1,15 @@
 """What protocols share: who asks, and waiting for a job on a connection that may go away."""
 
 import asyncio
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import anyio.to_thread
 from fastapi import Request
 
-from pai_modelscope.errors import UserError
+from pai_modelscope.config.option import short_repr
+from pai_modelscope.errors import Fault, UserError
 from pai_modelscope.serving.store import Job, State
 from pai_modelscope.untrusted import parse_json
 
@@ -31,6 +33,19 @@ def json_object(content: bytes) -> dict[str, object]:
     if not isinstance(body, dict):
         raise UserError("the body is no JSON object")
     return dict(body)
+
+
+def size_of(value: object, between: str) -> dict[str, object]:
+    """Width and height of a text such as '256x256'; `between`: the characters that may stand between the numbers.
+
+    Raises:
+        UserError: something else.
+    """
+    found = re.fullmatch(rf"(\d{{1,5}})[{re.escape(between)}](\d{{1,5}})", value) if isinstance(value, str) else None
+    if found is None:
+        message = f"size is {short_repr(value)}; give it as in '256{between[0]}256'"
+        raise UserError(message, [Fault("size", message)])
+    return {"width": int(found[1]), "height": int(found[2])}
 
 
 async def current(service: "Service", job: Job) -> Job:

@@ -3,7 +3,6 @@
 Reference: https://help.aliyun.com/zh/model-studio/text-to-image, and the client `dashscope`.
 """
 
-import re
 import uuid
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -14,7 +13,7 @@ from fastapi.responses import JSONResponse
 
 from pai_modelscope.config.option import short_repr
 from pai_modelscope.errors import Fault, UserError
-from pai_modelscope.serving.apis.common import client_of, json_object, link
+from pai_modelscope.serving.apis.common import client_of, json_object, link, size_of
 from pai_modelscope.serving.service import NotYet
 from pai_modelscope.serving.store import Job, State
 from pai_modelscope.serving.waiting import Full
@@ -39,7 +38,7 @@ _STYLES = {
     "<anime>": "动漫风景",
 }
 _INPUT = ("prompt", "negative_prompt", "ref_img", "base_image_url", "mask_image_url")
-_PARAMETERS = {"n": "num_images_per_prompt", "seed": "seed", "prompt_extend": "beautify", "ref_strength": ""}
+_PARAMETERS = {"n": "num_images_per_prompt", "seed": "seed", "prompt_extend": "beautify"}
 _NOTHING = ("watermark",)  # valid where it asks for none
 
 
@@ -116,11 +115,10 @@ def _read(body: dict[str, object]) -> tuple[str | None, dict[str, object]]:
             faults.append(Fault(name, f"input.{short_repr(name)} has no meaning here: leave it out"))
     for name, value in parameters.items():
         if name == "size":
-            found = re.fullmatch(r"(\d{1,5})\*(\d{1,5})", value) if isinstance(value, str) else None
-            if found is None:
-                faults.append(Fault("size", f"size is {short_repr(value)}; give it as in '256*256'"))
-            else:
-                request |= {"width": int(found[1]), "height": int(found[2])}
+            try:
+                request |= size_of(value, "*")
+            except UserError as error:
+                faults += error.faults
         elif name == "style":
             request["prompt"] = _styled(value, request["prompt"], faults)
         elif name == "ref_strength":

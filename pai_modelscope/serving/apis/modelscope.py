@@ -4,7 +4,6 @@ The path without that header is OpenAI's, see openai.py; under `/modelscope/v1` 
 Reference: https://modelscope.cn/docs/model-service/API-Inference/intro
 """
 
-import re
 from typing import TYPE_CHECKING
 
 import anyio.to_thread
@@ -14,7 +13,7 @@ from fastapi.responses import JSONResponse
 from pai_modelscope.config.option import short_repr
 from pai_modelscope.errors import Fault, UserError
 from pai_modelscope.serving.admission import FIELDS
-from pai_modelscope.serving.apis.common import client_of, json_object, link
+from pai_modelscope.serving.apis.common import client_of, json_object, link, size_of
 from pai_modelscope.serving.store import Job, State
 
 if TYPE_CHECKING:
@@ -72,10 +71,7 @@ def _body(fields: dict[str, object]) -> dict[str, object]:
         raise UserError.of([Fault("size", "size and width or height say the same: give one of them")])
     for name, value in fields.items():
         if name == "size" and value is not None:
-            found = re.fullmatch(r"(\d{1,5})[x*](\d{1,5})", value) if isinstance(value, str) else None
-            if found is None:
-                raise UserError.of([Fault("size", f"size is {short_repr(value)}; give it as in '256x256'")])
-            body |= {"width": int(found[1]), "height": int(found[2])}
+            body |= size_of(value, "x*")
         elif name == "loras" and isinstance(value, str):
             body["loras"] = {value: 1.0}
         else:

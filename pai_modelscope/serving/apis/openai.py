@@ -21,7 +21,7 @@ from pai_modelscope.config.option import short_repr
 from pai_modelscope.errors import Fault, UserError, printable
 from pai_modelscope.serving.admission import FIELDS
 from pai_modelscope.serving.apis import modelscope
-from pai_modelscope.serving.apis.common import client_of, ended_while_there, json_object, link, listed_models
+from pai_modelscope.serving.apis.common import client_of, ended_while_there, json_object, link, listed_models, size_of
 from pai_modelscope.serving.service import FORMATS, KeyReused, NotYet
 from pai_modelscope.serving.store import Job, State
 from pai_modelscope.serving.uploads import check_pixels
@@ -146,7 +146,10 @@ def _read(fields: dict[str, object]) -> _Asked:
     if "n" in fields:
         body["num_images_per_prompt"] = fields.pop("n")
     if (size := fields.pop("size", "auto")) != "auto":
-        body |= _size(size, faults)
+        try:
+            body |= size_of(size, "x")
+        except UserError as error:
+            faults += error.faults
     if twice := [name for name in body if name in fields]:
         faults.append(Fault(twice[0], f"n or size and {twice[0]} say the same: give one of them"))
     for name, value in fields.items():
@@ -231,14 +234,6 @@ def _data_url(content: bytes) -> str:
 def _is_json(text: str) -> bool:
     """Whether a form's text is a number, a truth value, a list or an object, which forms can't say otherwise."""
     return re.fullmatch(r"-?\d+(\.\d+)?|true|false|null|[\[{].*[\]}]", text, re.DOTALL) is not None
-
-
-def _size(size: object, faults: list[Fault]) -> dict[str, object]:
-    found = re.fullmatch(r"(\d{1,5})x(\d{1,5})", size) if isinstance(size, str) else None
-    if found is None:
-        faults.append(Fault("size", f"size is {short_repr(size)}; give 'auto' or width x height, as in '256x256'"))
-        return {}
-    return {"width": int(found[1]), "height": int(found[2])}
 
 
 def _refused(error: Exception) -> JSONResponse:
