@@ -27,6 +27,7 @@ PICTURE_PROPORTION = 64  # longer side over shorter
 PICTURE_BLOCKS = 4096  # segments of a JPEG, chunks of a PNG beside its pixels, boxes and OBUs of an AVIF
 PICTURE_SCANS = 200  # of a JPEG: each goes over all pixels; honest ones have about ten
 EXIF_SEGMENTS = 64  # of a JPEG; Pillow joins them in quadratic time
+XMP_BYTES = MIB  # of a picture's file, of which the label of generated content is read
 COMMENT_BYTES = 2**16  # of a GIF; likewise
 IFD_ENTRIES = 1024  # tags of a TIFF or of EXIF
 TILE_PIXELS = 2**22  # 2048 x 2048: of a TIFF's tile, or twice the picture's pixels if those are more

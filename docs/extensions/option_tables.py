@@ -1,7 +1,7 @@
 """The directive `{options}`: a table of options, made from their declarations when the pages are built.
 
-Its argument names the options: `generate`, `train METHOD`, `train common`, or `train other-names`. In the Chinese pages
-the texts come from `docs/zh/options.yaml`; one that is missing there is shown in English.
+Its argument names the options: `generate`, `label`, `train METHOD`, `train common`, or `train other-names`. In the
+Chinese pages the texts come from `docs/zh/options.yaml`; one that is missing there is shown in English.
 """
 
 import dataclasses
@@ -18,7 +18,8 @@ from sphinx.util.docutils import SphinxDirective
 from pai_modelscope.cli.options import generation_flags
 from pai_modelscope.config import GenerationOptions
 from pai_modelscope.config.diffusers_flags import ALIASES, NO_EFFECT, NOT_HERE
-from pai_modelscope.config.option import bounds_of, declaration_of, kind_of
+from pai_modelscope.config.labels import LabelOptions
+from pai_modelscope.config.option import bounds_of, declaration_of, flag_of, kind_of
 from pai_modelscope.methods.registry import method_named, methods
 
 TRANSLATIONS = Path(__file__).parents[1] / "zh" / "options.yaml"
@@ -57,6 +58,14 @@ def generate_rows() -> Iterator[Row]:
             yield Row(f"generate.{field.name}", cells, declared.help)
 
 
+def label_rows() -> Iterator[Row]:
+    """The options of the label on generated pictures."""
+    for field in dataclasses.fields(LabelOptions):
+        declared = declaration_of(field)
+        cells = (Code(flag_of(field)), declared.help, _valid(field), declared.absent or "")
+        yield Row(f"label.{field.name}", cells, declared.help)
+
+
 def train_rows(options: type, name: str) -> Iterator[Row]:
     """The options that a dataclass itself declares; `name` is the method's, or `train` for what all share.
 
@@ -84,6 +93,8 @@ def tables(argument: str) -> list[tuple[str, list[Row]]]:
     """What a directive shows: each table with the first sentence of its dataclass, or ''."""
     if argument == "generate":
         return [("", list(generate_rows()))]
+    if argument == "label":
+        return [("", list(label_rows()))]
     what = argument.removeprefix("train ")
     if what == "other-names":
         return [("", list(other_rows()))]
@@ -96,7 +107,7 @@ def tables(argument: str) -> list[tuple[str, list[Row]]]:
 
 def texts() -> tuple[set[str], set[str]]:
     """What `docs/zh/options.yaml` translates: the keys of meanings, and the other texts of the tables."""
-    arguments = ["generate", "train common", *(f"train {method}" for method in methods()), "train other-names"]
+    arguments = ["generate", "label", "train common", *(f"train {method}" for method in methods()), "train other-names"]
     parts = [part for argument in arguments for part in tables(argument)]
     rows = [row for _, rows in parts for row in rows]
     others = {title for title, _ in parts} | {

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pai_modelscope.cli.options import add_generation_options, options_of
+from pai_modelscope.cli.options import add_generation_options, add_label_options, options_of
 from pai_modelscope.cli.output_folder import Folder
 from pai_modelscope.cli.terminal import Commands, quieten_bars, say, show, undisturbed
 from pai_modelscope.config.model import DEFAULT_MODEL
@@ -35,6 +35,7 @@ def add_parser(commands: Commands) -> None:
         action=argparse.BooleanOptionalAction,
         help="a contact sheet; default: for several pictures",
     )
+    add_label_options(group)
     parser.set_defaults(run=run)
 
 
@@ -47,7 +48,9 @@ def run(args: argparse.Namespace) -> int:
     texts, options, model, dtype = read_request(args)
     if args.like is not None:
         _check_here(args.like, options | ({"model": model} if args.model is None else {}), options_of(args))
-    folder = Folder(args.output)
+    from pai_modelscope.images.aigc_label import labelling
+
+    folder = Folder(args.output, labelling(args.aigc_label, args.aigc_producer))
     from pai_modelscope.sampling import Sampler
 
     quieten_bars()

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from pai_modelscope import limits
 from pai_modelscope.config import GenerationOptions
+from pai_modelscope.config.labels import LabelOptions
 from pai_modelscope.config.option import declaration_of, flag_of, kind_of
 
 # Asked for by `--size`, or of no meaning on a command line that writes PNG files.
@@ -35,6 +36,18 @@ def add_generation_options(parser: argparse.ArgumentParser) -> None:
             metavar=flag.rsplit("-", 1)[-1].upper(),
             default=argparse.SUPPRESS,
             help=text,
+        )
+
+
+def add_label_options(group: argparse._ArgumentGroup) -> None:
+    """Add one flag for each field of `LabelOptions`."""
+    for field in dataclasses.fields(LabelOptions):
+        flag, declaration = flag_of(field), declaration_of(field)
+        group.add_argument(
+            flag,
+            dest=field.name,
+            metavar=flag.rsplit("-", 1)[-1].upper(),
+            help=f"{declaration.help}; default: {declaration.absent}",
         )
 
 

@@ -11,19 +11,23 @@ from pai_modelscope.errors import UserError
 if TYPE_CHECKING:
     from PIL import Image
 
+    from pai_modelscope.images.aigc_label import Labelling
+
 
 class Folder:
     """Numbered files `00001-....png`; the numbers go on where the folder's last one stopped."""
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, label: "Labelling | None" = None) -> None:
         """Make the folder and try it, so that a folder that cannot be written to is known before the work.
+
+        `label`: how its pictures are labelled, see `picture_file`.
 
         Raises:
             UserError: the folder cannot be made or written to.
         """
         if not str(path).strip():
             raise UserError("the folder to write to has no name: give one with --output")
-        self.path = Path(path)
+        self.path, self._label = Path(path), label
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=self.path) as probe:
@@ -44,7 +48,7 @@ class Folder:
         while True:
             target = self.path / f"{number:05d}-{stem}.png"
             try:
-                infotext.write_png(image, target, text)
+                infotext.write_png(image, target, text, self._label)
             except UserError:
                 if not target.exists():
                     raise

@@ -4,12 +4,24 @@ import sys
 from collections.abc import Sequence
 
 from pai_modelscope import __version__
-from pai_modelscope.cli import adapter, check_prompt, convert, demo, evaluate, gallery, generate, serve, train, zoo
+from pai_modelscope.cli import (
+    adapter,
+    check_prompt,
+    convert,
+    demo,
+    evaluate,
+    gallery,
+    generate,
+    label,
+    serve,
+    train,
+    zoo,
+)
 from pai_modelscope.cli.environment import check_environment
 from pai_modelscope.cli.options import generation_flags
 from pai_modelscope.cli.terminal import Parser, close_stdout, line_of, open_streams, quieten, say
 
-COMMANDS = (demo, generate, check_prompt, serve, train, adapter, convert, zoo, evaluate, gallery)
+COMMANDS = (demo, generate, check_prompt, label, serve, train, adapter, convert, zoo, evaluate, gallery)
 
 
 def build_parser() -> Parser:
@@ -23,7 +35,8 @@ def build_parser() -> Parser:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command. Exit status: 0 done, 2 bad input (one line on stderr says which), 130 stopped by Ctrl-C.
+    """Run one command. Exit status: 0 done, 1 a check that failed, 2 bad input (one line on stderr says which), 130
+    stopped by Ctrl-C.
 
     An error of our own code, which no input should cause, stays a traceback.
     """

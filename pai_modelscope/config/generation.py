@@ -1,11 +1,11 @@
 """How a picture is made."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass
 from typing import TypeVar
 
 from pai_modelscope import limits
-from pai_modelscope.config.option import option
+from pai_modelscope.config.option import as_declared, option
 
 # What `None` means where the model folder recommends nothing.
 GENERATION_FALLBACKS = {"num_inference_steps": 20, "guidance_scale": 7.5, "guidance_rescale": 0.0}
@@ -119,8 +119,7 @@ Value = TypeVar("Value")
 
 def _as_declared(name: str, default: Value) -> Value:
     """The option of `GenerationOptions` of this name, with another default."""
-    declared = next(field for field in fields(GenerationOptions) if field.name == name)
-    return field(default=default, metadata=declared.metadata)
+    return as_declared(GenerationOptions, name, default)
 
 
 @dataclass(frozen=True)

@@ -121,6 +121,12 @@ def option(
     return dataclasses.field(default=default, metadata=metadata)
 
 
+def as_declared(options: type[Dataclass], name: str, default: Value) -> Value:
+    """Declare a field as another dataclass declares the one of this name, with another default."""
+    declared = next(field for field in dataclasses.fields(options) if field.name == name)
+    return typing.cast(Value, dataclasses.field(default=default, metadata=declared.metadata))
+
+
 def declaration_of(field: Field[object]) -> Declaration:
     """What `option` said of a field."""
     declaration = field.metadata.get(_DECLARATION)

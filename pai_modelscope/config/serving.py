@@ -1,9 +1,11 @@
 """How the service runs: what `pai-modelscope serve` takes, on the command line and in a configuration file."""
 
+import ipaddress
 from dataclasses import dataclass
 
+from pai_modelscope.config.labels import LabelOptions
 from pai_modelscope.config.model import DEFAULT_MODEL
-from pai_modelscope.config.option import option
+from pai_modelscope.config.option import as_declared, option
 
 
 @dataclass
@@ -25,6 +27,7 @@ class ServeOptions:
     batch: int | None = option(
         None, help="pictures of several jobs drawn at once", absent="1 on a CPU, 8 on a GPU", minimum=1, maximum=64
     )
+    preview_steps: int = option(5, help="steps after which a picture is shown as it will look; 0: never", minimum=0)
     memory_mib: int | None = option(
         None, help="MiB that models may take; the least recently used goes out", absent="no bound", minimum=64
     )
@@ -44,3 +47,18 @@ class ServeOptions:
     keep_days: float = option(7, help="days after which an ended job and its pictures are removed", above=0)
     keep_mib: int = option(4096, help="MiB of pictures that are kept, and of uploads; the oldest go first", minimum=1)
     keep_jobs: int = option(100_000, help="ended jobs that are kept; the oldest go first", minimum=1)
+    aigc_label: str | None = as_declared(LabelOptions, "aigc_label", None)
+    aigc_producer: str | None = as_declared(LabelOptions, "aigc_producer", None)
+
+    @property
+    def reached_by_others(self) -> bool:
+        """Whether others than this machine's users are served: by another address, or a name that stands before it."""
+        return not loopback(self.host) or bool(self.allow_host)
+
+
+def loopback(host: str) -> bool:
+    """Whether only this machine reaches an address."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

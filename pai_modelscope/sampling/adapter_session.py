@@ -230,6 +230,11 @@ class Adapters:
         """Where each LoRA comes from, by its name."""
         return {name: lora.source for name, lora in self._loras.items()}
 
+    @property
+    def words(self) -> dict[str, tuple[int, ...]]:
+        """The shape (n, width) of each word's vectors, of those that every text may say."""
+        return {word.token: tuple(word.vectors.shape) for word in self._added()}
+
     def add_lora(self, source: str | os.PathLike[str], name: str | None = None) -> str:
         """Have prompts and the option `loras` know a LoRA by a name, which is returned. On a `UserError` the model and
         the names are as they were."""

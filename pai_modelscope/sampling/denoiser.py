@@ -15,11 +15,12 @@ import torch
 
 from pai_modelscope.families import Inputs, NetworkControl, States
 from pai_modelscope.sampling.loaded_model import LoadedModel
+from pai_modelscope.sampling.preview import finished_latents
 from pai_modelscope.text.prompt import DrawingPass
 from pai_modelscope.text.prompt_schedule import PromptPart
 
 if TYPE_CHECKING:
-    from diffusers import DiffusionPipeline
+    from diffusers import DiffusionPipeline, SchedulerMixin
 
 
 @dataclass(frozen=True)
@@ -96,6 +97,7 @@ class Denoiser(torch.nn.Module):
         self.scale = guidance.scale if guidance.scale > 1 and not self.embeds_guidance else 1.0
         self.rescale = guidance.rescale if self.scale > 1 else 0.0
         self._evaluation = 0
+        self._last: tuple[torch.Tensor, torch.Tensor, torch.Tensor] | None = None
 
     def stand_in(self, pipe: "DiffusionPipeline") -> None:
         """Take the network's place in a pipeline that nobody else calls."""
@@ -139,7 +141,13 @@ class Denoiser(torch.nn.Module):
         step = self._evaluation * self.steps // evaluations + 1
         controls = [control for control in self.controls if control.active(self._evaluation, evaluations)]
         self._evaluation += 1
-        return (self.predict(sample, timestep, step, controls, arguments),)
+        prediction = self.predict(sample, timestep, step, controls, arguments)
+        self._last = sample, timestep, prediction
+        return (prediction,)
+
+    def foreseen(self, scheduler: "SchedulerMixin") -> torch.Tensor | None:
+        """The finished latents as the last evaluation foresees them; None before one, see `finished_latents`."""
+        return finished_latents(scheduler, *self._last) if self._last else None
 
     def predict(
         self,

@@ -70,6 +70,7 @@ class ModelLimits:
     recommended: Mapping[str, object]  # "generation" of configuration.json
     name: str = ""  # what the zoo calls it
     loras: Mapping[str, str] = field(default_factory=dict)  # those that are loaded: name to source
+    words: Mapping[str, tuple[int, ...]] = field(default_factory=dict)  # of loaded embeddings, and their shapes
     base: str = ""  # what the zoo calls the model that it was trained from, or itself
     controlnets: Mapping[str, str] = field(default_factory=dict)  # its own: what each reads, and its folder
     timesteps: int = 1000  # that it was trained with

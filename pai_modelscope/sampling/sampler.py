@@ -22,6 +22,8 @@ from pai_modelscope.checkpoints.load import display_name, pick_device, pick_dtyp
 from pai_modelscope.config.option import short_repr
 from pai_modelscope.errors import UserError
 from pai_modelscope.families import NetworkControl
+from pai_modelscope.images.aigc_label import labelling
+from pai_modelscope.images.picture_text import write_picture
 from pai_modelscope.images.scroll import scroll as mount
 from pai_modelscope.images.upscalers.registry import UPSCALERS
 from pai_modelscope.prompting.learned_words import LearnedWords, read_learned_words
@@ -33,6 +35,7 @@ from pai_modelscope.sampling.heat_map import HeatMap, draw_heat_map
 from pai_modelscope.sampling.loaded_model import LoadedModel
 from pai_modelscope.sampling.metadata import describe
 from pai_modelscope.sampling.pipeline_selection import open_pipeline, pipeline_inputs
+from pai_modelscope.sampling.preview import Preview
 from pai_modelscope.sampling.progress import Callback, Progress
 from pai_modelscope.sampling.prompt_check import PromptCheck, WordFinder, check_prompt
 from pai_modelscope.sampling.request import ModelLimits, ResolvedRequest, Text, read_call, resolve
@@ -67,6 +70,17 @@ class Picture:
     added: tuple[str, ...] = ()
     scroll: Image.Image | None = None
 
+    def save(
+        self, path: str | os.PathLike[str], *, aigc_label: str | None = None, aigc_producer: str | None = None
+    ) -> None:
+        """Write a PNG, JPEG or WebP, by what the name ends with, that holds the parameters and the label of generated
+        content; `image` itself has neither.
+
+        `aigc_label`: 'metadata' (the default), 'visible', 'both' or 'off'; `aigc_producer`: who generates. Raises
+        `UserError` for another value, and where the file can't be written.
+        """
+        write_picture(self.image, path, self.infotext, labelling(aigc_label, aigc_producer))
+
 
 class Sampler:
     """`Sampler.from_pretrained(model)('熊猫', seed=0)[0].image`"""
@@ -97,6 +111,7 @@ class Sampler:
         self._own_controlnets: dict[str, str] = {}
         self._adapters = Adapters(self.model)
         self._word_finder: WordFinder | None = None
+        self._preview = Preview(self.pipe, self.model.family)
 
     @classmethod
     def from_pretrained(
@@ -151,8 +166,9 @@ class Sampler:
         text may be missing.
 
         `options`: fields of `GenerationOptions`, and `generator` (a torch.Generator, or one a picture) in place of
-        `seed`. `callback(step, total, latents)`, or with two parameters, after every step: `step` counts the
-        steps of all pictures of the call. Raises one `UserError` naming every value that can't work.
+        `seed`. `callback(step, total, latents, previews)`, or with fewer parameters, after every step: `step` counts
+        the steps of all pictures of the call; `previews()` gives a small picture of each that is being drawn, as it
+        will look. Raises one `UserError` naming every value that can't work.
         """
         return sorted(self.stream(texts, callback=callback, **options), key=lambda picture: picture.index)
 
@@ -219,6 +235,7 @@ class Sampler:
             base=self.base,
             controlnets=self._own_controlnets,
             loras=self._adapters.sources,
+            words=self._adapters.words,
             timesteps=self._own.config.num_train_timesteps,
             inpaints_only=facts.inpaints_only,
             tasks=facts.tasks,
@@ -342,7 +359,9 @@ class Sampler:
                     # Noise is drawn on the CPU: the same seed then means the same picture on every device.
                     generator=[torch.Generator("cpu").manual_seed(row.seed) for row in rows],
                     output_type="np",
-                    callback_on_step_end=progress.begin(request.num_inference_steps),
+                    callback_on_step_end=progress.begin(
+                        request.num_inference_steps, lambda: self._preview(denoiser.foreseen(scheduler))
+                    ),
                     **prepared.inputs,
                 ).images
             except (torch.OutOfMemoryError, RuntimeError) as error:

@@ -13,6 +13,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from pai_modelscope import limits
+from pai_modelscope.config.serving import loopback
 from pai_modelscope.errors import UserError
 from pai_modelscope.untrusted import read_text
 
@@ -110,8 +111,7 @@ class Links:
 
 def check_bind(host: str, tokens: Tokens | None) -> None:
     """Raises `UserError`: an address that others reach, without tokens."""
-    loopback = host == "localhost" or (_is_address(host) and ipaddress.ip_address(host).is_loopback)
-    if tokens is None and not loopback:
+    if tokens is None and not loopback(host):
         raise UserError(f"--host {host} is reached by others: give --token-file, or listen on 127.0.0.1")
 
 

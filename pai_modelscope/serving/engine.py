@@ -5,6 +5,7 @@ cancelled job is thrown away; a batch of which all jobs are cancelled stops at i
 """
 
 import hashlib
+import io
 import logging
 import threading
 import time
@@ -23,7 +24,11 @@ from pai_modelscope.serving.waiting import FairQueue, Waiting
 from pai_modelscope.serving.watching import Watched
 
 if TYPE_CHECKING:
+    from PIL import Image
+
+    from pai_modelscope.images.aigc_label import Labelling
     from pai_modelscope.sampling import Picture, Sampler
+    from pai_modelscope.sampling.progress import Previews
 
 _ENCODERS = 2  # pictures that are compressed at once, beside the drawing
 _UNWRITTEN = 16  # jobs that may wait for that
@@ -64,10 +69,16 @@ class Engine:
         metrics: Metrics,
         public: Callable[[str], str] = str,
         batch: int | None = None,
+        label: "Labelling | None" = None,
+        preview_steps: int = 0,
     ):
-        """`place`: where the file of a picture lies; `public`: the text of a picture as clients may read it."""
+        """`place`: where the file of a picture lies; `public`: the text of a picture as clients may read it; `label`:
+        how the files are labelled, see `picture_file`; `preview_steps`: after so many steps, a preview is made; 0:
+        never."""
         self._models, self._queue, self._store, self._watched = models, queue, store, watched
         self._place, self._asked_of, self._metrics, self._batch = place, asked_of, metrics, batch
+        self._label = label
+        self._preview_steps = preview_steps
         self._cancelled: set[str] = set()
         self._drawing: set[str] = set()
         self._lock = threading.Lock()
@@ -208,7 +219,7 @@ class Engine:
 
         before, seconds = time.monotonic(), self._metrics.step.labels(jobs[0].model)
 
-        def each_step(step: int, steps: int) -> None:
+        def each_step(step: int, steps: int, latents: object, previews: "Previews") -> None:
             nonlocal before
             now = time.monotonic()
             seconds.observe(now - before)
@@ -216,8 +227,11 @@ class Engine:
             with self._lock:
                 if self._cancelled.issuperset(job.id for job in jobs):
                     raise _Stopped
-            for job in jobs:
-                self._watched.set(job.id, step, steps)
+            # Of a picture that the safety check may object to, nothing is shown before it has been checked.
+            due = self._preview_steps and not sampler.safety and step < steps and (step - 1) % self._preview_steps == 0
+            shown: list[bytes | None] = [*map(_jpeg, previews())] if due else []
+            for number, job in enumerate(jobs):  # of a job of several pictures, the first of those that are drawn
+                self._watched.set(job.id, step, steps, shown[number % len(shown)] if shown else None)
 
         drawn: list[list[Picture]] = [[] for _ in jobs]
         # Several pictures of one job are drawn one after the other or together, as Sampler does.
@@ -249,7 +263,7 @@ class Engine:
         from pai_modelscope.images.picture_text import picture_file
 
         shown, text = picture.scroll or picture.image, self._public(picture.infotext)
-        content = picture_file(shown, format, text)
+        content = picture_file(shown, format, text, self._label)
         return content, Drawn(
             file=f"{hashlib.sha256(content).hexdigest()}.{format}",
             bytes=len(content),
@@ -283,6 +297,12 @@ class Engine:
             self._cancelled.discard(job.id)
         self._metrics.ended.labels(job.model, state).inc()
         self._watched.forget(job.id)
+
+
+def _jpeg(picture: "Image.Image") -> bytes:
+    file = io.BytesIO()
+    picture.save(file, "JPEG", quality=80)
+    return file.getvalue()
 
 
 def _said(error: Exception) -> str:

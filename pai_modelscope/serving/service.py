@@ -18,6 +18,7 @@ from pai_modelscope.config.model import DEFAULT_MODEL
 from pai_modelscope.config.serving import ServeOptions
 from pai_modelscope.errors import Fault, UserError
 from pai_modelscope.files import remove
+from pai_modelscope.images.aigc_label import labelling
 from pai_modelscope.serving.access import Links
 from pai_modelscope.serving.admission import admit, asked_of, known_controls, uploads_of
 from pai_modelscope.serving.engine import Engine
@@ -53,9 +54,11 @@ class Service:
         """Take the folder and what waits in it.
 
         Raises:
-            UserError: the folder is another service's, or can't be written to.
+            UserError: the folder is another service's, or can't be written to; a label that can't be.
         """
         self.options = options
+        usual = "both" if options.reached_by_others else "metadata"
+        label = labelling(options.aigc_label, options.aigc_producer, usual=usual)
         names = options.model or [DEFAULT_MODEL]
         self.folder = Path(options.data)
         try:
@@ -85,6 +88,8 @@ class Service:
             self.metrics,
             self._public,
             options.batch,
+            label,
+            options.preview_steps,
         )
         for job in self.store.recover():  # each alone: what it has in common with others is not kept
             self.queue.put(Waiting(job.id, job.client, job.id, priority=job.priority), anyway=True)
@@ -200,6 +205,11 @@ class Service:
         """The names by which prompts may use LoRAs: those of the first model."""
         limits = self.models.limits(self.models.names[0])
         return sorted(limits.loras) if limits else []
+
+    def embeddings(self) -> dict[str, tuple[int, ...]]:
+        """The words of the embeddings that the first model has loaded, and the shape (n, width) of their vectors."""
+        limits = self.models.limits(self.models.names[0])
+        return dict(limits.words) if limits else {}
 
     def controls(self) -> list[str]:
         """The kinds of control that the first model has a ControlNet for."""

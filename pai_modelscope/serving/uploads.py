@@ -55,25 +55,21 @@ class Uploads:
             if UPLOAD + _name(client, content) != reference:
                 raise UserError("there is no such upload: send the picture again")
             return self.add(client, content)
-        head, comma, body = reference.partition(",")
-        if not comma or not head.startswith("data:image/") or not head.endswith(";base64"):
-            raise UserError("a data URL begins with 'data:image/png;base64,'")
-        try:
-            return self.add(client, base64.b64decode(body, validate=True))
-        except (binascii.Error, ValueError) as error:
-            if isinstance(error, UserError):
-                raise
-            raise UserError("the data URL is no base64") from None
+        return self.add(client, picture_bytes(reference))
 
     def content(self, reference: str) -> bytes:
         """Raises `UserError`: it was removed, or never there."""
+        try:
+            return self.path(reference).read_bytes()
+        except OSError:
+            raise UserError("there is no such upload: send the picture again") from None
+
+    def path(self, reference: str) -> Path:
+        """Where an upload lies. Raises `UserError`: that is no upload's id."""
         name = reference.removeprefix(UPLOAD)
         if len(name) != 64 or not set(name) <= set("0123456789abcdef"):
             raise UserError("an upload's id is 'upload:' and 64 digits, as it was answered")
-        try:
-            return (self._folder / name).read_bytes()
-        except OSError:
-            raise UserError("there is no such upload: send the picture again") from None
+        return self._folder / name
 
     def remove_old(self, seconds: float, most_bytes: int, used: Set[str]) -> None:
         """Remove what was not used for so long, then the oldest while all take more bytes. `used`: ids that stay."""
@@ -85,6 +81,21 @@ class Uploads:
                 if UPLOAD + path.name not in used and (about.st_mtime < oldest or held > most_bytes):
                     remove(path)
                     held -= about.st_size
+
+
+def picture_bytes(reference: str) -> bytes:
+    """The file in a data URL.
+
+    Raises:
+        UserError: it is none.
+    """
+    head, comma, body = reference.partition(",")
+    if not comma or not head.startswith("data:image/") or not head.endswith(";base64"):
+        raise UserError("a data URL begins with 'data:image/png;base64,'")
+    try:
+        return base64.b64decode(body, validate=True)
+    except (binascii.Error, ValueError):
+        raise UserError("the data URL is no base64") from None
 
 
 def check_pixels(content: bytes, most: int) -> None:

@@ -8,10 +8,13 @@ from dataclasses import dataclass, replace
 
 @dataclass(frozen=True)
 class Progress:
-    """`step` of `steps` of all pictures of the job; `version` grows with every change."""
+    """`step` of `steps` of all pictures of the job; `preview`: a JPEG file of how the picture will look, from step
+    `previewed` on; `version` grows with every change."""
 
     step: int = 0
     steps: int = 0
+    preview: bytes | None = None
+    previewed: int = 0
     version: int = 0
 
 
@@ -32,10 +35,13 @@ class Watched:
         with self._lock:
             return self._get(id)
 
-    def set(self, id: str, step: int, steps: int) -> None:
+    def set(self, id: str, step: int, steps: int, preview: bytes | None = None) -> None:
+        """`preview`: a newer one; None: the last stays."""
         with self._lock:
             if id not in self._ended:
-                self._progress[id] = Progress(step, steps, self._get(id).version + 1)
+                old = self._get(id)
+                shown = (old.preview, old.previewed) if preview is None else (preview, step)
+                self._progress[id] = Progress(step, steps, *shown, version=old.version + 1)
                 self._wake(id)
 
     def changed(self, id: str) -> None:

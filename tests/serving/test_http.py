@@ -15,6 +15,7 @@ import httpx
 import pytest
 from starlette.types import Message
 
+from pai_modelscope.images.open_images import open_image
 from pai_modelscope.serving import app
 from pai_modelscope.serving.admission import FIELDS
 from pai_modelscope.serving.problems import TooSlow
@@ -38,7 +39,9 @@ def test_a_job_is_asked_for_watched_and_fetched(server: Server, ann: httpx.Clien
                 events.append((value, {}))
             elif name == "data":
                 events[-1][1].update(json.loads(value))
-    assert [name for name, _ in events if name not in ("position", "step")] == ["done"]
+    assert [name for name, _ in events if name not in ("position", "step", "preview")] == ["done"]
+    preview = next(data["image"] for name, data in events if name == "preview")
+    assert open_image(preview).size == (32, 32)  # four pixels for each of the latents
     steps = [data["step"] for name, data in events if name == "step"]
     assert steps == sorted(steps) and len(set(steps)) >= 3
     (picture,) = events[-1][1]["pictures"]

@@ -19,6 +19,7 @@ from pai_modelscope import Sampler
 from pai_modelscope.config.serving import ServeOptions
 from pai_modelscope.errors import UserError
 from pai_modelscope.images.infotext import read_png
+from pai_modelscope.images.picture_text import read_label
 from pai_modelscope.serving.models import Presence
 from pai_modelscope.serving.service import KeyReused, NotYet, Service
 from pai_modelscope.serving.store import Job, State
@@ -422,3 +423,34 @@ def test_old_jobs_and_their_pictures_are_removed(opened: Open) -> None:
     service.sweep()
     assert not path.exists() and service.store.get(job.id) is None
     assert list((service.folder / "uploads").iterdir()) == []
+
+
+@pytest.mark.parametrize("format", ["png", "jpeg", "webp"])
+def test_a_picture_of_the_service_carries_the_label_of_generated_content(format: str, opened: Open) -> None:
+    request = {"prompt": "熊猫", "seed": 5, **SMALL}
+    service = opened(aigc_producer="painters")
+    first, again = (ended(service, service.submit("ann", request, format=format)) for _ in range(2))
+    label = read_label(service.result(first.pictures[0]["file"]))
+    assert label and (label["Label"], label["ContentProducer"]) == ("1", "painters")
+    assert first.pictures[0]["file"] == again.pictures[0]["file"], "the same request gives the same bytes"
+    assert read_png(service.result(first.pictures[0]["file"]))["seed"] == 5
+
+
+def test_a_service_that_others_reach_marks_its_pictures_too(opened: Open, sampler: Sampler) -> None:
+    request, plain = {"prompt": "熊猫", "seed": 5, **SMALL}, sampler("熊猫", seed=5, **SMALL)[0].image
+    for number, (options, marked, inside) in enumerate(
+        (
+            ({"host": "0.0.0.0"}, True, True),
+            ({"host": "::1"}, False, True),
+            ({"allow_host": ["paint.example"]}, True, True),
+            ({"host": "192.0.2.1", "aigc_label": "metadata"}, False, True),
+            ({"aigc_label": "visible"}, True, False),
+            ({"aigc_label": "off"}, False, False),
+        )
+    ):
+        service = opened(folder=f"data{number}", **options)
+        job = ended(service, service.submit("ann", request))
+        assert (image(service, job) != plain) is marked, options
+        assert (read_label(service.result(job.pictures[0]["file"])) is not None) is inside, options
+    with pytest.raises(UserError, match="aigc_producer is '杭州'"):
+        opened(folder="other", aigc_producer="杭州")

@@ -3,9 +3,13 @@
 from typing import TYPE_CHECKING, Protocol
 
 from pai_modelscope.serving.apis.dashscope import DashScopeApi
+from pai_modelscope.serving.apis.eas import EasApi
+from pai_modelscope.serving.apis.huggingface import HuggingFaceApi
 from pai_modelscope.serving.apis.jobs import JobsApi
+from pai_modelscope.serving.apis.mcp import McpApi
 from pai_modelscope.serving.apis.modelscope import ModelScopeApi
 from pai_modelscope.serving.apis.openai import OpenAiApi
+from pai_modelscope.serving.apis.webui import WebUiApi
 
 if TYPE_CHECKING:
     from fastapi import APIRouter
@@ -19,4 +23,13 @@ class Api(Protocol):
     def router(self, service: "Service") -> "APIRouter": ...
 
 
-APIS: tuple[Api, ...] = (JobsApi(), OpenAiApi(), ModelScopeApi(), DashScopeApi())
+APIS: tuple[Api, ...] = (
+    JobsApi(),
+    OpenAiApi(),
+    ModelScopeApi(),
+    DashScopeApi(),
+    HuggingFaceApi(),
+    EasApi(),
+    McpApi(),
+    WebUiApi(),
+)

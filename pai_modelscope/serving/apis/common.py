@@ -1,8 +1,10 @@
 """What protocols share: who asks, and waiting for a job on a connection that may go away."""
 
 import asyncio
+import base64
 import re
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import anyio.to_thread
@@ -10,13 +12,42 @@ from fastapi import Request
 
 from pai_modelscope.config.option import short_repr
 from pai_modelscope.errors import Fault, UserError
-from pai_modelscope.serving.store import Job, State
+from pai_modelscope.serving.service import KeyReused, NotYet
+from pai_modelscope.serving.store import Drawn, Job, State
+from pai_modelscope.serving.waiting import Full
 from pai_modelscope.untrusted import parse_json
 
 if TYPE_CHECKING:
     from pai_modelscope.serving.service import Service
 
 _LOOK = 0.5  # seconds between looks whether the client is still there
+REFUSALS = (UserError, Full, NotYet, KeyReused)  # what `Service.submit` says no with
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A no, for a protocol to say in its own form: HTTP's status, the words, and headers that belong to them."""
+
+    status: int
+    message: str
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+def refusal(error: Exception) -> Refusal:
+    """What one of `REFUSALS` comes to."""
+    if isinstance(error, Full):
+        whose = "of yours " if error.of_client else ""
+        return Refusal(429, f"{error.waiting} jobs {whose}wait: come again", {"Retry-After": "2"})
+    if isinstance(error, NotYet):
+        return Refusal(503, str(error), {"Retry-After": "5"})
+    if isinstance(error, KeyReused):
+        return Refusal(409, "this key came with another request: use a new one")
+    return Refusal(400, str(error))
+
+
+def unended(job: Job) -> str:
+    """Why a job that is over has no pictures."""
+    return job.error or f"the job was {job.state}"
 
 
 def client_of(request: Request) -> str:
@@ -46,6 +77,31 @@ def size_of(value: object, between: str) -> dict[str, object]:
         message = f"size is {short_repr(value)}; give it as in '256{between[0]}256'"
         raise UserError(message, [Fault("size", message)])
     return {"width": int(found[1]), "height": int(found[2])}
+
+
+def fields_twice(given: Mapping[str, object], names: Mapping[str, str]) -> list[Fault]:
+    """A fault for each field that says the same as another; `names`: the protocol's names of options of ours."""
+    return [
+        Fault(name, f"{name} and {ours} say the same: give one of them")
+        for name, ours in names.items()
+        if name != ours and given.get(name) is not None and given.get(ours) is not None
+    ]
+
+
+def data_url(name: str, value: object) -> str:
+    """A picture in base64 as the data URL that a request takes.
+
+    Raises:
+        UserError: no text.
+    """
+    if not isinstance(value, str) or not value:
+        raise UserError.of([Fault(name, f"{name} is {short_repr(value)}; give the file of a picture in base64")])
+    return value if value.startswith("data:") else f"data:image/png;base64,{''.join(value.split())}"
+
+
+def encoded(service: "Service", drawn: Drawn) -> str:
+    """The file of a picture in base64."""
+    return base64.b64encode(service.result(drawn["file"]).read_bytes()).decode()
 
 
 async def current(service: "Service", job: Job) -> Job:
@@ -83,6 +139,12 @@ def link(service: "Service", job: Job, number: int) -> str:
     """The path of a picture, which needs no token for a day."""
     path = f"/v1/jobs/{job.id}/pictures/{number}"
     return f"{path}?{service.links.query(path)}"
+
+
+def links(service: "Service", job: Job, request: Request) -> list[str]:
+    """The addresses of a job's pictures, at the host that the request came to."""
+    base = str(request.base_url).rstrip("/")
+    return [base + link(service, job, number) for number in range(len(job.pictures))]
 
 
 def listed_models(service: "Service") -> dict[str, object]:

@@ -1,6 +1,7 @@
 """The service's own protocol: jobs that are asked for, watched, fetched and cancelled under `/v1`."""
 
 import asyncio
+import base64
 import json
 import re
 from collections.abc import AsyncIterator
@@ -85,7 +86,8 @@ class JobsApi:
 
         @router.get("/jobs/{id}/events")
         async def events(request: Request, id: str) -> Response:
-            """Server-sent events: `position`, `step`, and in the end the job's state with the whole job."""
+            """Server-sent events: `position`, `step`, `preview` (a small picture as a data URL), and in the end the
+            job's state with the whole job."""
             found = await anyio.to_thread.run_sync(service.job, client_of(request), id)
             if found is None:
                 return _no_job()
@@ -166,7 +168,7 @@ def described(service: "Service", job: Job) -> dict[str, object]:
 
 
 async def _events(service: "Service", job: Job) -> AsyncIterator[str]:
-    loop, shown, silent_since = asyncio.get_running_loop(), "", 0.0
+    loop, shown, silent_since, previewed = asyncio.get_running_loop(), "", 0.0, 0
     while True:
         progress = service.watched.get(job.id)
         job = await current(service, job)
@@ -177,6 +179,10 @@ async def _events(service: "Service", job: Job) -> AsyncIterator[str]:
             event = _event("position", {"position": service.queue.position(job.id)})
         else:
             event = _event("step", {"step": progress.step, "steps": progress.steps})
+        if progress.preview is not None and progress.previewed > previewed:
+            previewed = progress.previewed
+            image = f"data:image/jpeg;base64,{base64.b64encode(progress.preview).decode()}"
+            yield _event("preview", {"step": previewed, "image": image})
         if event != shown:
             shown, silent_since = event, loop.time()
             yield event
