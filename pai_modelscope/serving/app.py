@@ -18,12 +18,13 @@ from pai_modelscope import __version__
 from pai_modelscope.serving.access import LOCAL, Hosts, Tokens
 from pai_modelscope.serving.apis import APIS
 from pai_modelscope.serving.models import MIB
+from pai_modelscope.serving.page.mount import HOME, LOGIN, Page, add_login, to_login
 from pai_modelscope.serving.problems import TooMuch, TooSlow, add_handlers, problem
 from pai_modelscope.serving.service import Service
 
 _WORKERS = 8  # requests that are read and resolved at once
 _BODY_SECONDS = 30.0  # that a client may take to send one
-_OPEN = ("/healthz", "/readyz")  # answered without a token: they tell nothing
+_OPEN = ("/healthz", "/readyz", LOGIN)  # answered without a token: they tell nothing
 _log = logging.getLogger(__name__)
 
 
@@ -39,12 +40,15 @@ def build_app(service: Service, tokens: Tokens | None = None, drain_seconds: flo
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         anyio.to_thread.current_default_thread_limiter().total_tokens = _WORKERS
         service.start()
+        await page.start()
         try:
             yield
         finally:
+            await page.stop()
             if not await asyncio.to_thread(service.stop, drain_seconds):
                 _log.warning("what was being drawn did not end in %g seconds: the next start draws it", drain_seconds)
 
+    page = Page(service)
     # Its /docs takes nothing from other hosts.
     app = FastAPIOffline(title="pai_modelscope", version=__version__, lifespan=lifespan, redoc_url=None)
     app.state.service = service
@@ -66,6 +70,8 @@ def build_app(service: Service, tokens: Tokens | None = None, drain_seconds: flo
     def metrics() -> Response:
         return Response(service.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
+    add_login(app, tokens)
+    app.mount(HOME, page)  # after all others, whose paths it would take
     hosts = Hosts(service.options.host, service.options.allow_host or ())
     app.add_middleware(Guard, tokens=tokens, hosts=hosts, service=service)
     return app
@@ -91,7 +97,7 @@ class Guard:
             return await refusal(scope, receive, send)
         await self._app(scope, _Body(receive, self._most), send)
 
-    def _refusal(self, scope: Scope, headers: Headers) -> JSONResponse | None:
+    def _refusal(self, scope: Scope, headers: Headers) -> Response | None:
         if not self._hosts.knows(headers.get("host")):
             return problem(421, "the Host header names another server: see --allow-host")
         origin, host = headers.get("origin"), headers.get("host")
@@ -106,6 +112,8 @@ class Guard:
         linked = self._linked(scope)
         scope.setdefault("state", {}).update(client=client, linked=linked)
         if client is None and scope["path"] not in _OPEN and not linked:
+            if login := to_login(scope):
+                return login
             return problem(
                 401, "send a token, as in 'Authorization: Bearer TOKEN'", headers={"WWW-Authenticate": "Bearer"}
             )

@@ -1,5 +1,6 @@
 """The models that a service draws with: opened when they are first asked for, and put away when memory runs short."""
 
+import copy
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -11,6 +12,7 @@ from pai_modelscope.serving.metrics import Metrics
 
 if TYPE_CHECKING:
     from pai_modelscope.sampling import ModelLimits, Sampler
+    from pai_modelscope.sampling.prompt_check import PromptCheck
 
 MIB = 2**20
 
@@ -24,11 +26,12 @@ class Presence(StrEnum):
 
 @dataclass
 class _Place:
-    """Where a model is. `limits` stay when it is put away: requests can then be checked without it."""
+    """Where a model is. `limits` and `checker` stay when it is put away: requests can then be checked without it."""
 
     presence: Presence = Presence.ABSENT
     sampler: "Sampler | None" = None
     limits: "ModelLimits | None" = None
+    checker: "_Checker | None" = None
     bytes: int = 0
     used: float = 0.0
 
@@ -60,6 +63,15 @@ class Models:
         """What a model allows; None until it has been opened once."""
         return self._places[name].limits
 
+    def check_prompt(self, name: str, prompt: str) -> "PromptCheck | None":
+        """What the model makes of a prompt, as far as its words and characters tell; None until it has been opened.
+
+        Raises:
+            UserError: a prompt that can't be drawn.
+        """
+        checker = self._places[name].checker
+        return checker(prompt) if checker else None
+
     def sampler(self, name: str) -> "Sampler":
         """The model, opened; for the engine's thread alone.
 
@@ -79,7 +91,7 @@ class Models:
         with self._lock:
             # Without what would keep the networks in memory, and wait for them.
             place.sampler, place.limits = sampler, replace(sampler.limits, phrase_vectors=None)
-            place.bytes = _bytes_of(sampler)
+            place.checker, place.bytes = _Checker(sampler), _bytes_of(sampler)
         self._set(place, Presence.READY)
         self._metrics.model_loads.labels(name).inc()
         self._metrics.model_bytes.labels(name).set(place.bytes)
@@ -105,6 +117,23 @@ class Models:
     def _set(self, place: _Place, presence: Presence) -> None:
         with self._lock:
             place.presence = presence
+
+
+class _Checker:
+    """Reads prompts beside the engine: without the networks, and with a tokenizer of its own."""
+
+    def __init__(self, sampler: "Sampler"):
+        from pai_modelscope.sampling.prompt_check import WordFinder
+
+        self._family, self._tokenizer = sampler.model.family, copy.deepcopy(sampler.tokenizer)
+        self._words = WordFinder(sampler.learned, None)
+        self._lock = threading.Lock()
+
+    def __call__(self, prompt: str) -> "PromptCheck":
+        from pai_modelscope.sampling.prompt_check import check_prompt
+
+        with self._lock:
+            return check_prompt(prompt, self._family, self._tokenizer, self._words)
 
 
 def _bytes_of(sampler: "Sampler") -> int:
