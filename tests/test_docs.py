@@ -286,6 +286,7 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shipped: Any) -> 
         for path, number in IN_GUIDES
     ],
 )
+@pytest.mark.slow
 def test_python_of_the_guides_runs(document: Path, number: int, workplace: Path) -> None:
     code = blocks(document, "python")[number]
     for full, short in SHORTER.items():

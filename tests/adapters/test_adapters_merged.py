@@ -92,6 +92,7 @@ def test_a_merged_folder_is_the_model_but_for_what_the_loras_change(merged: Path
 
 
 @pytest.mark.parametrize("form", ["diffusers", "peft", "kohya"])
+@pytest.mark.slow
 def test_extraction_gives_back_what_was_merged(form: str, merged: Path, files: list[Path], pipe: Any, tmp_path: Path):
     output = tmp_path / ("found" if form == "peft" else "found.safetensors")
     assert main(["adapter", "extract", str(merged), MINI, str(output), "--rank", "6", "--to", form]) == 0

@@ -65,6 +65,7 @@ def test_merged_draws_as_unmerged(make: Callable[..., Any], pipe: Any, tmp_path:
     assert not torch.equal(outputs(pipe)[0], before[0])
 
 
+@pytest.mark.slow
 def test_extraction_finds_the_lora_again(pipe: Any, shipped: Any) -> None:
     lora = adapters.LoraFile("PEFT", random_lora(pipe.unet, f"{ATTENTION}|.*conv1", rank=3))
     adapters.merge_lora(pipe, lora, 1)

@@ -137,6 +137,7 @@ def test_the_shipped_controlnet_draws_as_in_plain_diffusers(sampler):
     assert np.array_equal(np.asarray(expected), np.asarray(got))
 
 
+@pytest.mark.slow
 def test_edges_are_followed_twice_as_well_as_without_control(sampler):
     """The promise of the shipped ControlNet, on held-out drawings: 0.73 against 0.32 over sixteen."""
     rows = open_dataset("control_test", size=256, background="白色").select(range(0, 160, 40))

@@ -224,6 +224,7 @@ def test_one_line_and_status_2(
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX limits")
 @pytest.mark.parametrize("back", [False, True], ids=["to a file", "to a folder"])
+@pytest.mark.slow
 def test_no_room_leaves_nothing_behind(back: bool, single: Path, tmp_path: Path) -> None:
     """A limit on the size of a file stands for a full disk: the write fails half-way."""
     import resource

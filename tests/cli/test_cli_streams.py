@@ -220,6 +220,7 @@ except UserError as error:
     ],
     ids=lambda value: str(value)[:40],
 )
+@pytest.mark.slow
 def test_a_missing_extra_is_one_line_with_the_pip_command(code: str, modules: list[str], command: str) -> None:
     source = WITHOUT.format(modules=modules, code=code)
     done = subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, timeout=120)

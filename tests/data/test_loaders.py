@@ -107,6 +107,7 @@ def test_processes_write_the_cache_of_threads(shipped, tmp_path) -> None:
         CachedSource(*parts, vae=shipped.vae, scale=scale_of(shipped), folder=tmp_path / "c", worker_processes=True)
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_with_either_to_the_same_bits(tmp_path) -> None:
     """A step with processes, one with threads and the rest with processes are the run with threads."""
     pictures = write_metadata(tmp_path / "set", 4)
@@ -281,6 +282,7 @@ def test_a_program_without_a_main_guard_is_told_so(start, tmp_path) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.slow
 def test_ctrl_c_reaches_the_loop_alone_and_all_processes_end(start, tmp_path) -> None:
     write_metadata(tmp_path / "set", 2)
     program = start(TRAIN.format(guard='if __name__ == "__main__": '))

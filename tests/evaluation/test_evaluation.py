@@ -223,6 +223,7 @@ def test_table_shows_share_and_chance() -> None:
     assert report._lines(result) == ["| names | 8 | R@1 | 0.400 | 0.800 | 0.500 | 0.010 |"]
 
 
+@pytest.mark.slow
 def test_the_shipped_judge_knows_real_pictures_it_never_saw(tmp_path: Path) -> None:
     assert main(["--rows", "judge", "vae", "--limit", "32", "--no-sheets", "--out", str(tmp_path)]) == 0
     judge, vae = json.loads((tmp_path / "report.json").read_text())["rows"]
@@ -232,6 +233,7 @@ def test_the_shipped_judge_knows_real_pictures_it_never_saw(tmp_path: Path) -> N
     assert vae["generated"]["mean PSNR"] > 31
 
 
+@pytest.mark.slow
 def test_the_table_of_the_shipped_model_on_a_few_prompts(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     arguments = ["--rows", "held_pair", "background", "frechet", "--limit", "4", "--out", str(tmp_path)]
     assert main([*arguments, "--no-sheets"]) == 0

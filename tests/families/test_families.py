@@ -289,6 +289,7 @@ def installed(site: Path, entries: str) -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": os.pathsep.join([str(site), str(ROOT)])}
 
 
+@pytest.mark.slow
 def test_an_installed_family_draws_from_the_command_line(folder, tmp_path):
     command = [sys.executable, "-m", "pai_modelscope.cli", "generate", "一只红色的猫", "--model", str(folder)]
     how = ["--steps", "3", "--seed", "4", "--guidance-scale", "5", "--scheduler", "DDPM", "--guidance-rescale", "0"]

@@ -245,6 +245,7 @@ def test_bounds_of_options_are_told_with_the_file_and_flags_stand_for_them(tmp_p
         ("Controls", json.dumps([{"kind": "canny", "model": "some/model", "image": f"a#{DIGEST}"}]), "--control"),
     ],
 )
+@pytest.mark.slow
 def test_nothing_is_downloaded_for_the_sake_of_a_picture(tmp_path, hub, name, value, flag):
     path = with_text(tmp_path / "a.png", format_infotext("猫", "", {"Steps": 1, "Seed": 1, name: value}))
     code = f"""

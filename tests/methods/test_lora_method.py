@@ -104,6 +104,7 @@ def test_the_sampler_draws_another_picture_with_it(pipe, tmp_path):
     assert plain.tobytes() != tuned.tobytes()
 
 
+@pytest.mark.slow
 def test_the_loss_falls_on_two_pictures(pipe, tmp_path):
     """Over the same noise and timesteps, before and after."""
     method = lora_of(pipe, rank=16)

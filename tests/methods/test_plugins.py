@@ -128,6 +128,7 @@ def test_two_phases_train_in_turn(registered, tmp_path):
 
 
 @pytest.mark.parametrize("options", [{}, {"ema_decay": 0.9, "gradient_accumulation_steps": 2, "optimizer": "prodigy"}])
+@pytest.mark.slow
 def test_two_phases_resume_bit_for_bit(registered, tmp_path, options):
     given = {**TINY, **options, "learning_rate": 1.0 if options else 0.02, "lr_scheduler": "linear"}
     fine_tune("two-phases", output_dir=str(tmp_path / "whole"), **given)
@@ -226,6 +227,7 @@ def test_an_installed_method_is_there_without_torch(tmp_path):
     assert not done.stderr
 
 
+@pytest.mark.slow
 def test_an_installed_method_trains(tmp_path):
     biases_of_another_package(tmp_path / "site")
     code = """

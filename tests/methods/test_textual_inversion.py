@@ -133,6 +133,7 @@ def test_the_saved_pipeline_is_whole_and_draws_the_word(pipe, tmp_path):
     assert not (tmp_path / "wide").exists()
 
 
+@pytest.mark.slow
 def test_the_loss_falls_on_a_picture(pipe, shipped, tmp_path):
     """A gold medal, from a word that begins as a dog; measured over other noise than it trains with."""
     picture = open_dataset("base")[0]["image"].convert("RGB").resize((128, 128))

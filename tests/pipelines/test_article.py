@@ -138,6 +138,7 @@ def test_inference(here: Path, snippet: str, file: str) -> None:
     assert (clip.images([picture]) @ clip.texts(texts).T).argmax() == 0
 
 
+@pytest.mark.slow
 def test_image_to_image(here: Path) -> None:
     start = Image.new("RGB", (256, 256), "white")
     start.paste((230, 60, 60), (64, 64, 192, 192))
@@ -147,6 +148,7 @@ def test_image_to_image(here: Path) -> None:
     assert place_of("房", picture) < 30
 
 
+@pytest.mark.slow
 def test_the_lora_of_a_checkpoint_by_the_line_that_the_guide_gives(here: Path) -> None:
     """diffusers removed what the article's line needs; ours takes its place."""
     from diffusers import StableDiffusionPipeline
@@ -207,6 +209,7 @@ def test_the_command_that_trains_a_lora(here: Path, pictures: Path) -> None:
     assert Sampler.from_pretrained(here / "saved", device="cpu").recommended["loras"]
 
 
+@pytest.mark.slow
 def test_the_command_that_trains_a_word(here: Path, pictures: Path) -> None:
     typed(TRAIN_WORD, here)
     opened = """

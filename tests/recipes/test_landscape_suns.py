@@ -1,5 +1,7 @@
 """The sun of mornings and evenings is seen as often as the moon at night, in all styles."""
 
+import pytest
+
 from recipes.landscapes.paint import paint
 from recipes.landscapes.styles import STYLES
 
@@ -12,6 +14,7 @@ def seen(style: str, time: str) -> int:
     return sum(any(sight.label == "日月" for sight in picture.sights.values()) for picture in pictures)
 
 
+@pytest.mark.slow
 def test_low_suns_are_as_frequent_as_moons():
     suns = {style: seen(style, "黄昏") for style in STYLES}
     moons = {style: seen(style, "夜晚") for style in STYLES}

@@ -55,6 +55,7 @@ def test_the_palette_has_the_classes_of_the_painter():
     assert tuple(SKETCH_COLOURS) == (*LABELS, "留白")
 
 
+@pytest.mark.slow
 def test_a_shard_keeps_its_label_maps(work):
     (here,) = shards(work, "landscapes", SIZE)
     labels = here.labels()
@@ -63,6 +64,7 @@ def test_a_shard_keeps_its_label_maps(work):
     assert not list(work.rglob("*.partial*"))
 
 
+@pytest.mark.slow
 def test_a_shard_without_label_maps_is_read_as_before(tmp_path, monkeypatch):
     monkeypatch.setattr(pool, "SHARD", 2)
     paint_shards(tmp_path, "landscapes", 2, SIZE, 0, 1)

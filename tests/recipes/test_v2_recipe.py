@@ -47,6 +47,7 @@ def work(tmp_path_factory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_a_pool_holds_what_its_domain_draws_and_goes_on(work, monkeypatch):
     monkeypatch.setattr(pool, "SHARD", 8)
     first, second = shards(work, "landscapes", SIZE)

@@ -160,6 +160,7 @@ def samplers() -> list[Any]:
 
 
 @pytest.mark.parametrize("name", samplers())
+@pytest.mark.slow
 def test_every_sampler_in_every_task_is_diffusers_own(steered, pipes, art, name):
     found = {f"{task} at {strength}": difference(steered, pipes, name, task, art, strength) for task, strength in TASKS}
     assert {task: levels for task, levels in found.items() if levels > 1} == {}

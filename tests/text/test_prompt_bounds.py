@@ -126,6 +126,7 @@ for piece in ("(a", "([", "<lora:", "\\\\", " ", ":1", "[a:", "__a", "BREAK ", "
 """
 
 
+@pytest.mark.slow
 def test_reading_long_texts_takes_linear_time():
     """What takes the square of 100 KB takes minutes."""
     done = subprocess.run([sys.executable, "-c", _LONG], capture_output=True, text=True, timeout=300)

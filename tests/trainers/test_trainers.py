@@ -152,6 +152,7 @@ def test_bad_arguments_are_one_line(tmp_path, pictures):
 
 
 @pytest.mark.parametrize("first", ["pai_modelscope", "modelscope.trainers.builder"])
+@pytest.mark.slow
 def test_trainers_are_there_whichever_is_imported_first(first):
     second = {"pai_modelscope", "modelscope.trainers.builder"} - {first}
     code = f"import {first}, {second.pop()}; from modelscope.trainers.builder import TRAINERS; "

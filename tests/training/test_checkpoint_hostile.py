@@ -69,6 +69,7 @@ def test_pickles_that_take_for_ever_are_refused(tmp_path):
     refused([tmp_path / case for case in PICKLES], "optimizer.bin")
 
 
+@pytest.mark.slow
 def test_indices_that_take_for_ever_are_refused(tmp_path):
     for case, content in INDICES.items():
         (tmp_path / case / "optimizer_0").mkdir(parents=True)
@@ -103,6 +104,7 @@ def index_of(sharded: Path) -> tuple[Path, dcp.Metadata]:
     return path, pickle.loads(path.read_bytes())
 
 
+@pytest.mark.slow
 def test_a_piece_that_takes_for_ever_is_refused(sharded):
     path, index = index_of(sharded)
     content = zipped(sharded.parent / "bomb", PICKLES["key"]).read_bytes()

@@ -62,6 +62,7 @@ print(json.dumps([*said, open_accelerator(config).num_processes]))
 """
 
 
+@pytest.mark.slow
 def test_whatever_else_accelerate_refuses_is_one_line_too():
     """In a process that has no accelerator yet; afterwards it can have one."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith("ACCELERATE_")}

@@ -42,6 +42,7 @@ def test_what_is_written_keeps_its_digits(options, light, tmp_path):
     assert found == light
 
 
+@pytest.mark.slow
 def test_a_run_in_bf16_resumes_and_opens_and_one_in_float32_may_follow(tmp_path, sampler):
     """Another precision in the same process is another run, where accelerate itself would refuse it; but one that was
     prepared before it has lost its own."""

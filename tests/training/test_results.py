@@ -69,6 +69,7 @@ def test_an_embedding_with_its_whole_model_opens_in_diffusers(tmp_path):
     Sampler.from_pretrained(result, device="cpu")
 
 
+@pytest.mark.slow
 def test_a_controlnet_steers_by_the_name_of_what_it_reads(tmp_path):
     opened = Sampler.from_pretrained(trained("controlnet", tmp_path / "net", annotator="canny", rank=4), device="cpu")
     edges = Image.new("RGB", (64, 64), "white")
@@ -79,6 +80,7 @@ def test_a_controlnet_steers_by_the_name_of_what_it_reads(tmp_path):
     assert Sampler.from_pretrained(paired, device="cpu")("猫", control={"control": edges}, **SMALL)
 
 
+@pytest.mark.slow
 def test_full_is_a_whole_model_that_knows_where_it_comes_from(tmp_path, sampler):
     text = {"train_text_encoder": True, "text_encoder_lr": 1e-5}
     with pytest.raises(UserError, match="set rescale_betas_zero_snr to false too"):
@@ -107,6 +109,7 @@ def test_a_run_goes_on_with_its_own_model_only(tmp_path):
 
 
 @pytest.mark.parametrize("rank", [0, 4])
+@pytest.mark.slow
 def test_dreambooth_draws_its_class_once(tmp_path, rank):
     photos = tmp_path / "photos"
     photos.mkdir()
@@ -140,6 +143,7 @@ def test_dreambooth_asks_for_its_word(tmp_path):
         trained("dreambooth", tmp_path / "a")
 
 
+@pytest.mark.slow
 def test_a_control_adapter_learns_on(tmp_path):
     first = trained("controlnet", tmp_path / "a", annotator="canny", rank=4)
     more = {"annotator": "canny", "controlnet_model_name_or_path": str(first / "controlnet")}
@@ -162,6 +166,7 @@ def test_dreambooth_s_lora_is_of_the_layers_that_are_named(tmp_path):
     assert names["attention"] < names["all-linear"] and any("_ff_" in name for name in names["all-linear"])
 
 
+@pytest.mark.slow
 def test_validation_pictures_show_what_learns(tmp_path):
     edges = tmp_path / "edges.png"
     Image.new("RGB", (64, 64), "white").save(edges)

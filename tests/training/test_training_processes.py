@@ -19,6 +19,9 @@ from tests.support.two_processes import fine_tune
 UNET = "result/unet/diffusion_pytorch_model.safetensors"
 
 
+pytestmark = pytest.mark.slow
+
+
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """one: a whole run on one process. two: the same on two, stopped and resumed. from-one: begun on one, ended on two.

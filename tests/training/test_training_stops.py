@@ -117,6 +117,7 @@ def test_what_a_killed_run_left_half_written_is_cleared_away(tmp_path):
     assert [json.loads(line)["step"] for line in (tmp_path / "log.jsonl").read_text().splitlines()] == [*range(1, 13)]
 
 
+@pytest.mark.slow
 def test_a_full_disk_leaves_the_last_checkpoint_whole(tmp_path):
     """The limit on the size of files makes the very writes of torch and safetensors fail."""
     run(tmp_path, 0.3, table=Signals(call4=signal.SIGTERM))

@@ -251,6 +251,7 @@ print('OFFLINE', json.dumps(offline), flush=True)
 """
 
 
+@pytest.mark.slow
 def test_modelscopes_own_call_by_id(hub: HubServer, files: Files, tmp_path: Path):
     head = {"framework": "pytorch", "task": "text-to-image-synthesis"}
     for revision, named in TYPES.items():

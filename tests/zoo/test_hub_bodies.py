@@ -100,6 +100,7 @@ def test_pages_of_a_data_set_that_are_always_full_end(hub: HubServer, tmp_path: 
 
 @pytest.mark.parametrize("reply", [crawling, silent, failing], ids=lambda reply: reply.__name__)
 @pytest.mark.parametrize(("there", "words"), [("master", "FilePath="), ("main", "/resolve/")], ids=["ms", "hf"])
+@pytest.mark.slow
 def test_a_file_that_does_not_come_is_given_up_and_named(
     hub: HubServer, shipped_files: Files, tmp_path: Path, there: str, words: str, reply
 ):
