@@ -75,6 +75,8 @@ PATTERNS = 10_000  # of an adapter's configuration: names with a rank or an alph
 
 # Texts to draw and captions.
 PROMPT_CHARACTERS = 100_000
+WORD_LIST_BYTES = 4 * MIB  # the words that prompts of a service may not contain
+LISTED_WORD_CHARACTERS = 64  # of one of them
 VOCABULARY_BYTES = 16 * MIB  # the list of words that a model learned
 PROMPT_CHUNKS = 128  # of the text encoder's length: some 4,000 words
 PROMPT_BRACKETS = 64  # within each other

@@ -8,7 +8,7 @@ import sys
 import time
 
 from pai_modelscope.cli.terminal import Commands, say
-from pai_modelscope.config.option import declaration_of, fault, flag_of, is_list, kind_of
+from pai_modelscope.config.option import bounds_of, declaration_of, fault, flag_of, is_list, kind_of
 from pai_modelscope.config.serving import ServeOptions
 from pai_modelscope.errors import Fault, UserError
 
@@ -62,6 +62,8 @@ def options_of(args: argparse.Namespace) -> ServeOptions:
     for name, field in named.items():
         if name in values:
             value = values[name]
+            if value is False and "off" in bounds_of(field).choices:  # as YAML reads the word
+                value = values[name] = "off"
             if is_list(field) and isinstance(value, str):
                 value = values[name] = [value]
             if wrong := _list_fault(name, value) if is_list(field) else fault(field, value):

@@ -37,6 +37,16 @@ class ServeOptions:
     allow_host: list[str] | None = option(
         None, help="other names that the service is reached by, as a browser shows them", absent="none"
     )
+    safety: str | None = option(
+        None,
+        help="what happens to a picture that the safety check objects to: flag (it is said), blur, or refuse (the job "
+        "fails); off: none is checked",
+        absent="blur for a service that others reach, else what a model's folder says, which is off",
+        choices=("off", "flag", "blur", "refuse"),
+    )
+    prompt_words: str | None = option(
+        None, help="file of words that prompts and poems may not contain, one a line", absent="none"
+    )
     queue: int = option(256, help="jobs that may wait; beyond it clients are told to come again", minimum=1)
     queue_of_client: int = option(64, help="jobs of one client that may wait", minimum=1)
     pictures: int = option(16, help="pictures that one job may ask for", minimum=1, maximum=256)

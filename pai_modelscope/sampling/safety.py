@@ -19,6 +19,10 @@ class SafetySettings:
     action: Action = "blur"
 
 
+class PictureRefused(UserError):
+    """The check objected, and its action is "error"."""
+
+
 class SafetyCheck:
     """Scores pictures; those at or above the threshold are blurred, blackened, refused or only flagged."""
 
@@ -39,7 +43,7 @@ class SafetyCheck:
             return image, False
         action = self.settings.action
         if action == "error":
-            raise UserError(
+            raise PictureRefused(
                 f"The safety check refused a picture (score {score:.2f}, threshold {self.settings.threshold}). Change "
                 "the text or the seed."
             )

@@ -13,6 +13,8 @@ from pai_modelscope.config import GenerationRequest
 from pai_modelscope.config.option import short_repr
 from pai_modelscope.config.serving import ServeOptions
 from pai_modelscope.errors import Fault, UserError
+from pai_modelscope.prompting.word_list import WordList
+from pai_modelscope.serving.content import check_words
 
 if TYPE_CHECKING:  # a server answers before PyTorch is imported
     from pai_modelscope.sampling import ModelLimits, ResolvedRequest
@@ -45,15 +47,18 @@ def admit(
     options: ServeOptions,
     keep: Callable[[str], str],
     content_of: Callable[[str], bytes],
+    words: WordList | None = None,
 ) -> Admitted:
     """Read a body, `keep` its pictures, and decide everything that can be decided without drawing.
 
     Args:
         keep: makes an upload of a data URL, and gives its name; of an upload's name, the same.
         content_of: the file of an upload.
+        words: that prompts may not contain.
 
     Raises:
         UserError: with a fault for every field that can't be.
+        ContentRefused: it could be drawn, but for one of the words.
     """
     from pai_modelscope.sampling.request import read_call, resolve
 
@@ -61,7 +66,8 @@ def admit(
         raise UserError.of(too_much)
     request, faults = _named(body, keep, limits)
     asked = asked_of(request, content_of)
-    if asked.get("poem") is not None and not asked.get("text"):
+    poem = asked.get("poem")
+    if alone := poem is not None and not asked.get("text"):
         asked["text"] = _OF_A_POEM  # reading a poem may need the networks, which the engine holds
     try:
         pictures = resolve(read_call([asked], {}), limits)
@@ -74,6 +80,8 @@ def admit(
             faults.append(_unlisted("loras", use.name, listed))
     if faults:
         raise UserError.of(faults)
+    if words is not None:
+        check_words(words, poem, () if alone else pictures)
     seeds = [picture.seed for picture in pictures]
     request["seed"] = seeds if len(seeds) > 1 else seeds[0]
     return Admitted(request, pictures)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from pai_modelscope.errors import UserError
 from pai_modelscope.files import whole
+from pai_modelscope.serving.content import REFUSED_PICTURE
 from pai_modelscope.serving.metrics import Metrics
 from pai_modelscope.serving.models import Models
 from pai_modelscope.serving.store import Drawn, Job, JobStore, State
@@ -71,14 +72,15 @@ class Engine:
         batch: int | None = None,
         label: "Labelling | None" = None,
         preview_steps: int = 0,
+        refuse: bool = False,
     ):
         """`place`: where the file of a picture lies; `public`: the text of a picture as clients may read it; `label`:
         how the files are labelled, see `picture_file`; `preview_steps`: after so many steps, a preview is made; 0:
-        never."""
+        never; `refuse`: a job of which the safety check flags a picture fails, and none of its pictures is kept."""
         self._models, self._queue, self._store, self._watched = models, queue, store, watched
         self._place, self._asked_of, self._metrics, self._batch = place, asked_of, metrics, batch
         self._label = label
-        self._preview_steps = preview_steps
+        self._preview_steps, self._refuse = preview_steps, refuse
         self._cancelled: set[str] = set()
         self._drawing: set[str] = set()
         self._lock = threading.Lock()
@@ -177,6 +179,8 @@ class Engine:
             self._draw(jobs)
 
     def _draw(self, jobs: Sequence[Job]) -> None:
+        from pai_modelscope.sampling.safety import PictureRefused
+
         try:
             sampler = self._opened(jobs[0].model)
             began = time.monotonic()
@@ -196,9 +200,15 @@ class Engine:
                 return
             if not isinstance(error, UserError):
                 _log.exception("job %s failed", jobs[0].id)
-            self._end(jobs[0], State.FAILED, _said(error))
+            refused = isinstance(error, PictureRefused)
+            self._end(jobs[0], State.FAILED, REFUSED_PICTURE if refused else _said(error), refused)
             return
         for job, drawn in zip(jobs, pictures, strict=True):
+            if flagged := sum(picture.flagged for picture in drawn):
+                self._metrics.flagged.labels(job.model).inc(flagged)
+                if self._refuse:
+                    self._end(job, State.FAILED, REFUSED_PICTURE, True)
+                    continue
             self._room.acquire()  # pictures that wait for their files take memory
             self._encoders.submit(self._finish, job, drawn)
 
@@ -237,6 +247,8 @@ class Engine:
         # Several pictures of one job are drawn one after the other or together, as Sampler does.
         for picture in sampler.stream(asked, callback=each_step):
             drawn[picture.index if rows > 1 else 0].append(picture)
+            if self._refuse and all(any(each.flagged for each in of_job) for of_job in drawn):
+                break  # none of them will be kept
         return [sorted(each, key=lambda picture: picture.index) for each in drawn]
 
     def _finish(self, job: Job, pictures: "Sequence[Picture]") -> None:
@@ -285,11 +297,14 @@ class Engine:
         with self._lock:
             return job.id in self._cancelled
 
-    def _end(self, job: Job, state: State, error: str = "") -> None:
+    def _end(self, job: Job, state: State, error: str = "", refused: bool = False) -> None:
         """Nothing of the job stays here, whatever the store says to it."""
         try:
-            if state is State.FAILED and not self._store.fail(job.id, error):
+            if state is State.FAILED and not self._store.fail(job.id, error, refused):
                 state = State.CANCELLED
+            elif refused:
+                self._metrics.refused.labels(job.model, "safety").inc()
+                _log.info("job %s of %s is refused: the safety check objects to a picture of it", job.id, job.client)
         except Exception:  # it is taken up again by the next start
             _log.exception("job %s: the store does not take that it failed", job.id)
         with self._lock:

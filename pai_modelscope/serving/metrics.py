@@ -17,6 +17,9 @@ class Metrics:
         self.model_bytes = Gauge("pai_model_bytes", "Weights in memory.", ["model"], registry=self.registry)
         self.model_loads = Counter("pai_model_loads", "How often it was opened.", ["model"], registry=self.registry)
         self.ended = Counter("pai_jobs_ended", "Jobs by how they ended.", ["model", "state"], registry=self.registry)
+        self.flagged = Counter("pai_pictures_flagged", "By the safety check.", ["model"], registry=self.registry)
+        refused = "Requests refused for a listed word, and jobs for their pictures."
+        self.refused = Counter("pai_content_refused", refused, ["model", "by"], registry=self.registry)
         self.wait = self._histogram("pai_wait_seconds", "From acceptance to drawing.", _SECONDS)
         self.step = self._histogram("pai_step_seconds", "Of a step.", _SECONDS)
         self.batch = self._histogram("pai_batch_jobs", "Jobs drawn together.", (1, 2, 4, 8, 16, 32, 64))

@@ -9,6 +9,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from pai_modelscope.errors import Fault, UserError, printable
+from pai_modelscope.serving.content import CONTENT_REFUSED, ContentRefused
 from pai_modelscope.serving.service import KeyReused, NotYet
 from pai_modelscope.serving.waiting import Full
 
@@ -39,11 +40,17 @@ class TooSlow(Exception):
 
 
 def problem(
-    status: int, detail: str, faults: Sequence[Fault] = (), headers: dict[str, str] | None = None
+    status: int,
+    detail: str,
+    faults: Sequence[Fault] = (),
+    headers: dict[str, str] | None = None,
+    code: str | None = None,
 ) -> JSONResponse:
-    """One answer: `faults` are {field, message, valid}."""
+    """One answer: `faults` are {field, message, valid}; `code`: what programs may tell it from others by."""
     body: dict[str, object] = {"type": "about:blank", "title": _TITLES.get(status, "Error"), "status": status}
     body |= {"detail": printable(detail), "message": printable(detail)}  # the second is where other clients look
+    if code is not None:
+        body["code"] = code
     if faults:
         body["faults"] = [
             {"field": printable(fault.field), "message": printable(fault.message), "valid": fault.valid}
@@ -58,6 +65,10 @@ def add_handlers(app: FastAPI) -> None:
     @app.exception_handler(UserError)
     async def bad_input(request: Request, error: UserError) -> JSONResponse:
         return problem(422, str(error), error.faults)
+
+    @app.exception_handler(ContentRefused)
+    async def refused(request: Request, error: ContentRefused) -> JSONResponse:
+        return problem(422, str(error), error.faults, code=CONTENT_REFUSED)
 
     @app.exception_handler(Full)
     async def full(request: Request, error: Full) -> JSONResponse:

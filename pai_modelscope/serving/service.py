@@ -19,8 +19,10 @@ from pai_modelscope.config.serving import ServeOptions
 from pai_modelscope.errors import Fault, UserError
 from pai_modelscope.files import remove
 from pai_modelscope.images.aigc_label import labelling
+from pai_modelscope.prompting.word_list import WordList
 from pai_modelscope.serving.access import Links
 from pai_modelscope.serving.admission import admit, asked_of, known_controls, uploads_of
+from pai_modelscope.serving.content import ContentRefused, safety_of, sampler_safety
 from pai_modelscope.serving.engine import Engine
 from pai_modelscope.serving.metrics import Metrics
 from pai_modelscope.serving.models import MIB, Models, Presence
@@ -54,11 +56,14 @@ class Service:
         """Take the folder and what waits in it.
 
         Raises:
-            UserError: the folder is another service's, or can't be written to; a label that can't be.
+            UserError: the folder is another service's, or can't be written to; a label that can't be; a safety
+                check that is not installed; a file of words that can't be read.
         """
         self.options = options
         usual = "both" if options.reached_by_others else "metadata"
         label = labelling(options.aigc_label, options.aigc_producer, usual=usual)
+        self._safety = safety_of(options)
+        self._words = WordList.read(options.prompt_words) if options.prompt_words else None
         names = options.model or [DEFAULT_MODEL]
         self.folder = Path(options.data)
         try:
@@ -90,6 +95,7 @@ class Service:
             options.batch,
             label,
             options.preview_steps,
+            self._safety == "refuse",
         )
         for job in self.store.recover():  # each alone: what it has in common with others is not kept
             self.queue.put(Waiting(job.id, job.client, job.id, priority=job.priority), anyway=True)
@@ -136,6 +142,7 @@ class Service:
 
         Raises:
             UserError: with a fault for every field that can't be.
+            ContentRefused: a word that the operator does not have drawn.
             Full: too many jobs wait.
             NotYet: the model is not open yet.
             KeyReused: the key came with another body.
@@ -155,9 +162,17 @@ class Service:
             if self.models.presence(model) is Presence.FAILED:
                 raise NotYet(f"the model {model} could not be opened, and is tried again: the service's log says why")
             raise NotYet(f"the model {model} is being opened")
-        admitted = admit(
-            body, limits, self.options, lambda reference: self.uploads.keep(client, reference), self.uploads.content
-        )
+        uploads = self.uploads
+
+        def keep(reference: str) -> str:
+            return uploads.keep(client, reference)
+
+        try:
+            admitted = admit(body, limits, self.options, keep, uploads.content, self._words)
+        except ContentRefused as error:
+            self.metrics.refused.labels(model, "words").inc()
+            _log.info("a request of %s is refused: it has the word of line %d of --prompt-words", client, error.line)
+            raise
         job = Job(
             id=uuid.uuid4().hex,
             client=client,
@@ -235,7 +250,8 @@ class Service:
     def _open(self, name: str) -> "Sampler":
         from pai_modelscope.sampling import Sampler
 
-        sampler = Sampler.from_pretrained(name, device=self.options.device)
+        safety = sampler_safety(self._safety)
+        sampler = Sampler.from_pretrained(name, device=self.options.device, safety=safety)
         for lora in self.options.lora or ():
             sampler.add_lora(lora)
         for embedding in self.options.embedding or ():

@@ -17,7 +17,7 @@ from typing import TypedDict
 
 from pai_modelscope.errors import UserError
 
-_VERSION = 1
+_VERSION = 2
 _TRIES = 2  # a job that ran at a crash runs once more
 _SCHEMA = """
 CREATE TABLE jobs (
@@ -37,11 +37,14 @@ CREATE TABLE jobs (
     ended REAL,
     pictures TEXT NOT NULL DEFAULT '[]',
     error TEXT,
+    refused INTEGER NOT NULL DEFAULT 0,
     UNIQUE (client, key)
 );
 CREATE INDEX jobs_by_state ON jobs (state, number);
 CREATE INDEX jobs_by_client ON jobs (client, number);
 """
+# What makes a store of this version one of the next.
+_MIGRATIONS = {1: "ALTER TABLE jobs ADD COLUMN refused INTEGER NOT NULL DEFAULT 0;"}
 
 
 class State(StrEnum):
@@ -75,7 +78,7 @@ class Drawn(TypedDict):
 @dataclass(frozen=True)
 class Job:
     """One accepted request. `request`: the options that JSON holds, seeds among them; `error`: of a failed one, what
-    was wrong; times are seconds since 1970."""
+    was wrong; `refused`: it failed because of what its pictures show; times are seconds since 1970."""
 
     id: str
     client: str
@@ -92,6 +95,7 @@ class Job:
     ended: float | None = None
     pictures: list[Drawn] = field(default_factory=list)
     error: str | None = None
+    refused: bool = False
 
 
 _COLUMNS = tuple(Job.__dataclass_fields__)
@@ -113,7 +117,10 @@ class JobStore:
             (version,) = self._db.execute("PRAGMA user_version").fetchone()
             if version == 0:
                 self._db.executescript(f"BEGIN; {_SCHEMA} PRAGMA user_version = {_VERSION}; COMMIT;")
-            elif version != _VERSION:
+            elif version <= _VERSION:
+                for older in range(version, _VERSION):
+                    self._db.executescript(f"BEGIN; {_MIGRATIONS[older]} PRAGMA user_version = {older + 1}; COMMIT;")
+            else:
                 raise UserError(f"{path} is of another version of this program ({version}): give another --data")
         except sqlite3.DatabaseError as error:
             raise UserError(f"{path} is no store of jobs ({error}): give another --data, or move it away") from None
@@ -199,10 +206,10 @@ class JobStore:
             (State.DONE, time.time(), drawn, id, State.RUNNING),
         )
 
-    def fail(self, id: str, error: str) -> bool:
+    def fail(self, id: str, error: str, refused: bool = False) -> bool:
         return self._change(
-            "UPDATE jobs SET state = ?, ended = ?, error = ? WHERE id = ? AND state IN (?, ?)",
-            (State.FAILED, time.time(), error, id, State.RUNNING, State.QUEUED),
+            "UPDATE jobs SET state = ?, ended = ?, error = ?, refused = ? WHERE id = ? AND state IN (?, ?)",
+            (State.FAILED, time.time(), error, refused, id, State.RUNNING, State.QUEUED),
         )
 
     def cancel(self, id: str) -> bool:
@@ -258,7 +265,7 @@ class JobStore:
 
 def _job(row: Sequence[object]) -> Job:
     values = dict(zip(_COLUMNS, row, strict=True))
-    values["state"] = State(str(values["state"]))
+    values |= {"state": State(str(values["state"])), "refused": bool(values["refused"])}
     for name in ("request", "pictures"):
         values[name] = json.loads(str(values[name]))
     return Job(**values)  # type: ignore[arg-type]  # the columns are its fields

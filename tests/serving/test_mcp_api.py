@@ -144,7 +144,8 @@ def test_the_names_that_count_are_the_services_own(tmp_path: Any) -> None:
 
     body = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
     for _ in range(2):
-        service = Service(ServeOptions(model=[MODEL], data=str(tmp_path), allow_host=["paint.example"]))
+        options = ServeOptions(model=[MODEL], data=str(tmp_path), allow_host=["paint.example"], safety="off")
+        service = Service(options)
         with TestClient(build_app(service, drain_seconds=60), base_url="http://paint.example:8000") as client:
             answer = client.post("/mcp", json=body, headers={"Accept": "application/json, text/event-stream"})
             assert answer.status_code == 200 and "draw_picture" in answer.text

@@ -448,7 +448,7 @@ def test_a_service_that_others_reach_marks_its_pictures_too(opened: Open, sample
             ({"aigc_label": "off"}, False, False),
         )
     ):
-        service = opened(folder=f"data{number}", **options)
+        service = opened(folder=f"data{number}", safety="off", **options)
         job = ended(service, service.submit("ann", request))
         assert (image(service, job) != plain) is marked, options
         assert (read_label(service.result(job.pictures[0]["file"])) is not None) is inside, options

@@ -109,6 +109,35 @@ def test_other_files_and_newer_versions_are_refused(tmp_path: Path) -> None:
         JobStore(tmp_path / "jobs")
 
 
+_FIRST_VERSION = """
+CREATE TABLE jobs (
+    number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, client TEXT NOT NULL, key TEXT,
+    digest TEXT NOT NULL, model TEXT NOT NULL, request TEXT NOT NULL, format TEXT NOT NULL, priority INTEGER NOT NULL,
+    state TEXT NOT NULL, tries INTEGER NOT NULL DEFAULT 0, created REAL NOT NULL, started REAL, ended REAL,
+    pictures TEXT NOT NULL DEFAULT '[]', error TEXT, UNIQUE (client, key)
+);
+INSERT INTO jobs (id, client, digest, model, request, format, priority, state, created, error) VALUES
+    ('old', 'ann', '', 'mini', '{"prompt": "熊猫"}', 'png', 0, 'failed', 1.0, 'no memory'),
+    ('waits', 'ann', '', 'mini', '{"prompt": "狐狸"}', 'png', 0, 'queued', 2.0, NULL);
+PRAGMA user_version = 1;
+"""
+
+
+def test_jobs_of_the_first_version_are_kept_and_new_ones_can_be_refused(tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "jobs") as db:
+        db.executescript(_FIRST_VERSION)
+    for _ in range(2):  # the second finds it done
+        store = JobStore(tmp_path / "jobs")
+        assert [each.id for each in store.recover()] == ["waits"]
+        old = store.get("old")
+        assert old and (old.state, old.error, old.refused) == (State.FAILED, "no memory", False)
+        store.close()
+    store = JobStore(tmp_path / "jobs")
+    assert store.fail("waits", "its picture", refused=True)
+    refused = store.get("waits")
+    assert refused and refused.refused is True and refused.request == {"prompt": "狐狸"}
+
+
 _WRITER = """
 import sys
 from pathlib import Path

@@ -3,13 +3,20 @@
 import contextlib
 import os
 import re
+import socket
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
+import uvicorn
+
+from pai_modelscope.serving.app import build_app
+from pai_modelscope.serving.service import Service
 
 ANN, BOB = "ann-0123456789abcdef", "bob-0123456789abcdef"
 
@@ -27,13 +34,17 @@ class Server:
         return httpx.Client(base_url=self.address, headers=headers, timeout=120)
 
     def wait_until_ready(self) -> None:
-        until = time.monotonic() + 120
-        while time.monotonic() < until:
-            with contextlib.suppress(httpx.TransportError):
-                if httpx.get(f"{self.address}/readyz").status_code == 200:
-                    return
-            time.sleep(0.1)
-        raise AssertionError("it did not get ready")
+        wait_until_ready(self.address)
+
+
+def wait_until_ready(address: str) -> None:
+    until = time.monotonic() + 120
+    while time.monotonic() < until:
+        with contextlib.suppress(httpx.TransportError):
+            if httpx.get(f"{address}/readyz").status_code == 200:
+                return
+        time.sleep(0.1)
+    raise AssertionError("it did not get ready")
 
 
 def start(data: Path, *flags: str) -> Server:
@@ -43,3 +54,21 @@ def start(data: Path, *flags: str) -> Server:
     found = re.search(r"listening on (\S+)", process.stderr.readline())
     assert found, process.stderr.read()
     return Server(process, found[1], data)
+
+
+@contextlib.contextmanager
+def in_process(service: Service) -> Iterator[str]:
+    """The address of a service that runs in this process, for tests that bring models of their own."""
+    config = uvicorn.Config(build_app(service), port=0, log_config=None, timeout_graceful_shutdown=1)
+    running = uvicorn.Server(config)
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        thread = threading.Thread(target=running.run, kwargs={"sockets": [bound]})
+        thread.start()
+        address = f"http://127.0.0.1:{bound.getsockname()[1]}"
+        try:
+            wait_until_ready(address)
+            yield address
+        finally:
+            running.should_exit = True
+            thread.join(60)

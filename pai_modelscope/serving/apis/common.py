@@ -12,6 +12,7 @@ from fastapi import Request
 
 from pai_modelscope.config.option import short_repr
 from pai_modelscope.errors import Fault, UserError
+from pai_modelscope.serving.content import ContentRefused
 from pai_modelscope.serving.service import KeyReused, NotYet
 from pai_modelscope.serving.store import Drawn, Job, State
 from pai_modelscope.serving.waiting import Full
@@ -26,11 +27,15 @@ REFUSALS = (UserError, Full, NotYet, KeyReused)  # what `Service.submit` says no
 
 @dataclass(frozen=True)
 class Refusal:
-    """A no, for a protocol to say in its own form: HTTP's status, the words, and headers that belong to them."""
+    """A no, for a protocol to say in its own form: HTTP's status, the words, and headers that belong to them.
+
+    `content`: it is the operator's, to what is asked for or to what was drawn, and no fault of client or server.
+    """
 
     status: int
     message: str
     headers: dict[str, str] = field(default_factory=dict)
+    content: bool = False
 
 
 def refusal(error: Exception) -> Refusal:
@@ -42,12 +47,17 @@ def refusal(error: Exception) -> Refusal:
         return Refusal(503, str(error), {"Retry-After": "5"})
     if isinstance(error, KeyReused):
         return Refusal(409, "this key came with another request: use a new one")
-    return Refusal(400, str(error))
+    return Refusal(400, str(error), content=isinstance(error, ContentRefused))
 
 
 def unended(job: Job) -> str:
     """Why a job that is over has no pictures."""
     return job.error or f"the job was {job.state}"
+
+
+def refusal_of(job: Job) -> Refusal:
+    """What a job that is over without pictures comes to."""
+    return Refusal(400 if job.refused else 500, unended(job), content=job.refused)
 
 
 def client_of(request: Request) -> str:

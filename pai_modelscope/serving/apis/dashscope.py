@@ -13,10 +13,17 @@ from fastapi.responses import JSONResponse
 
 from pai_modelscope.config.option import short_repr
 from pai_modelscope.errors import Fault, UserError
-from pai_modelscope.serving.apis.common import client_of, json_object, link, size_of
-from pai_modelscope.serving.service import NotYet
+from pai_modelscope.serving.apis.common import (
+    REFUSALS,
+    Refusal,
+    client_of,
+    json_object,
+    links,
+    refusal,
+    refusal_of,
+    size_of,
+)
 from pai_modelscope.serving.store import Job, State
-from pai_modelscope.serving.waiting import Full
 
 if TYPE_CHECKING:
     from pai_modelscope.serving.service import Service
@@ -28,6 +35,7 @@ _STATES = {
     State.DONE: "SUCCEEDED",
     State.CANCELLED: "CANCELED",
 }
+_CODES = {429: "Throttling", 500: "InternalError", 503: "ModelServingError"}  # by HTTP's status
 # Its styles, as the shipped model calls them; written before the prompt, and told in `actual_prompt`.
 _STYLES = {
     "<auto>": "",
@@ -61,12 +69,9 @@ class DashScopeApi:
 
             try:
                 job = await anyio.to_thread.run_sync(accept)
-            except UserError as error:
-                return _error(400, "InvalidParameter", str(error))
-            except Full as error:
-                return _error(429, "Throttling", f"{error.waiting} jobs wait: come again", {"Retry-After": "2"})
-            except NotYet as error:
-                return _error(503, "ModelServingError", str(error), {"Retry-After": "5"})
+            except REFUSALS as error:
+                no = refusal(error)
+                return _error(no.status, _code(no), no.message, no.headers)
             output = {"task_id": job.id, "task_status": "PENDING"}
             return JSONResponse({"request_id": uuid.uuid4().hex, "output": output})
 
@@ -159,16 +164,21 @@ def _task(service: "Service", request: Request, id: str) -> JSONResponse:
     times = (("submit_time", job.created), ("scheduled_time", job.started), ("end_time", job.ended))
     output |= {name: _time(seconds) for name, seconds in times if seconds is not None}
     if job.state is State.DONE:
-        base, total = str(request.base_url).rstrip("/"), len(job.pictures)
-        links = [base + link(service, job, number) for number in range(total)]
+        total = len(job.pictures)
         output["results"] = [
-            {"url": url, "actual_prompt": drawn["prompt"]} for url, drawn in zip(links, job.pictures, strict=True)
+            {"url": url, "actual_prompt": drawn["prompt"], "flagged": drawn["flagged"]}
+            for url, drawn in zip(links(service, job, request), job.pictures, strict=True)
         ]
         output["task_metrics"] = {"TOTAL": total, "SUCCEEDED": total, "FAILED": 0}
         answer["usage"] = {"image_count": total}
     elif job.state in (State.FAILED, State.INTERRUPTED):
-        output |= {"code": "InternalError", "message": job.error or f"the job was {job.state}"}
+        no = refusal_of(job)
+        output |= {"code": _code(no), "message": no.message}
     return JSONResponse(answer | {"output": output})
+
+
+def _code(no: Refusal) -> str:
+    return "DataInspectionFailed" if no.content else _CODES.get(no.status, "InvalidParameter")
 
 
 def _time(seconds: float) -> str:

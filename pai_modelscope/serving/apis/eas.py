@@ -30,7 +30,7 @@ from pai_modelscope.serving.apis.common import (
     json_object,
     links,
     refusal,
-    unended,
+    refusal_of,
 )
 from pai_modelscope.serving.apis.eas_queue import EasQueue, failed, is_put, tags_of
 from pai_modelscope.serving.store import Job, State
@@ -104,13 +104,13 @@ class EasApi:
                 accepted = await anyio.to_thread.run_sync(accept)
             except REFUSALS as error:
                 no = refusal(error)
-                task = {"task_id": asked["task_id"]} if isinstance(asked.get("task_id"), str) else {}
-                return failed(replace(no, status=_INPUT if no.status == 400 else no.status), **task)
+                more = {"task_id": asked["task_id"]} if isinstance(asked.get("task_id"), str) else {}
+                return failed(replace(no, status=_status(no)), **more, **_marked(no))
             if isinstance(accepted, Response):
                 return accepted
             job = await ended_while_there(service, accepted, request)
             told = await anyio.to_thread.run_sync(_told, service, job, asked, links(service, job, request))
-            return JSONResponse(told, 200 if told["success"] else _FAILED)
+            return JSONResponse(told, 200 if job.state is State.DONE else _status(refusal_of(job)))
 
         async def at_first(request: Request) -> Response:
             """Draw with the first model."""
@@ -132,11 +132,21 @@ class EasApi:
         return router
 
 
+def _status(no: Refusal) -> int:
+    return {400: _INPUT, 500: _FAILED}.get(no.status, no.status)
+
+
+def _marked(no: Refusal) -> dict[str, object]:
+    """A no to the content is marked as a picture of such content would be."""
+    return {"is_nsfw": [True]} if no.content else {}
+
+
 def _told(service: "Service", job: Job, asked: Mapping[str, object], urls: list[str]) -> dict[str, object]:
     """The answer for a job that has ended. There is no OSS here, and no Blade."""
     told: dict[str, object] = {"task_id": asked.get("task_id", job.id)}
     if job.state is not State.DONE:
-        return told | {"success": 0, "error_code": _FAILED, "error_msg": unended(job)}
+        no = refusal_of(job)
+        return told | {"success": 0, "error_code": _status(no), "error_msg": no.message, **_marked(no)}
     if asked.get("use_base64"):
         told["images_base64"] = [encoded(service, drawn) for drawn in job.pictures]
     return told | {

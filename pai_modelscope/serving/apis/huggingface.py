@@ -19,13 +19,14 @@ from pai_modelscope.errors import Fault, UserError, printable
 from pai_modelscope.serving.admission import FIELDS
 from pai_modelscope.serving.apis.common import (
     REFUSALS,
+    Refusal,
     client_of,
     data_url,
     ended_while_there,
     json_object,
     link,
     refusal,
-    unended,
+    refusal_of,
 )
 from pai_modelscope.serving.service import FORMATS
 from pai_modelscope.serving.store import Job, State
@@ -63,11 +64,10 @@ class HuggingFaceApi:
             try:
                 job = await anyio.to_thread.run_sync(accept)
             except REFUSALS as error:
-                no = refusal(error)
-                return _error(no.status, no.message, no.headers)
+                return _refused(refusal(error))
             job = await ended_while_there(service, job, request)
             if job.state is not State.DONE:
-                return _error(500, unended(job))
+                return _refused(refusal_of(job))
             return await anyio.to_thread.run_sync(_picture, service, job)
 
         @router.post("/hf")
@@ -150,6 +150,11 @@ def _format(accept: str | None) -> str | None:
         if kind.removeprefix("image/") in FORMATS and kind.startswith("image/"):
             return kind.removeprefix("image/")
     return None
+
+
+def _refused(no: Refusal) -> JSONResponse:
+    """A no to the content is marked as a picture of such content would be."""
+    return _error(no.status, no.message, no.headers | ({"X-Flagged": "true"} if no.content else {}))
 
 
 def _error(status: int, message: str, headers: dict[str, str] | None = None) -> JSONResponse:

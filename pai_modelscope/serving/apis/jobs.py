@@ -16,6 +16,7 @@ from pai_modelscope.config.schema import Schema, json_schema
 from pai_modelscope.errors import UserError
 from pai_modelscope.serving.admission import FIELDS, FORMAT, MODEL
 from pai_modelscope.serving.apis.common import client_of, current, ended, json_object, link, listed_models
+from pai_modelscope.serving.content import CONTENT_REFUSED
 from pai_modelscope.serving.problems import problem
 from pai_modelscope.serving.service import FORMATS
 from pai_modelscope.serving.store import Job, State
@@ -152,6 +153,8 @@ def described(service: "Service", job: Job) -> dict[str, object]:
         told |= {"step": progress.step, "steps": progress.steps}
     if job.error is not None:
         told["error"] = job.error
+    if job.refused:
+        told["code"] = CONTENT_REFUSED
     told["pictures"] = [
         {
             "url": link(service, job, number),

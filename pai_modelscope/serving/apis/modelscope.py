@@ -4,6 +4,7 @@ The path without that header is OpenAI's, see openai.py; under `/modelscope/v1` 
 Reference: https://modelscope.cn/docs/model-service/API-Inference/intro
 """
 
+import uuid
 from typing import TYPE_CHECKING
 
 import anyio.to_thread
@@ -11,9 +12,19 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
 from pai_modelscope.config.option import short_repr
-from pai_modelscope.errors import Fault, UserError
+from pai_modelscope.errors import Fault, UserError, printable
 from pai_modelscope.serving.admission import FIELDS
-from pai_modelscope.serving.apis.common import client_of, json_object, link, size_of
+from pai_modelscope.serving.apis.common import (
+    REFUSALS,
+    Refusal,
+    client_of,
+    json_object,
+    links,
+    refusal,
+    refusal_of,
+    size_of,
+)
+from pai_modelscope.serving.content import CONTENT_REFUSED
 from pai_modelscope.serving.store import Job, State
 
 if TYPE_CHECKING:
@@ -60,7 +71,11 @@ async def accepted(service: "Service", request: Request) -> JSONResponse:
             raise UserError.of([Fault("model", f"model is {short_repr(model)}; give a name")])
         return service.submit(client, _body(fields), model=model)
 
-    job = await anyio.to_thread.run_sync(accept)
+    try:
+        job = await anyio.to_thread.run_sync(accept)
+    except REFUSALS as error:
+        no = refusal(error)
+        return JSONResponse({"errors": _errors(no), "request_id": uuid.uuid4().hex}, no.status, no.headers)
     return JSONResponse({"task_id": job.id, "task_status": "PENDING", "request_id": job.id})
 
 
@@ -88,9 +103,13 @@ def _task(service: "Service", request: Request, id: str) -> JSONResponse:
         return JSONResponse({"errors": {"message": "there is no such task of yours"}, "request_id": id}, 404)
     told: dict[str, object] = {"task_id": job.id, "request_id": job.id, "task_status": _STATES.get(job.state, "FAILED")}
     if job.state is State.DONE:
-        base = str(request.base_url).rstrip("/")
-        told["output_images"] = [base + link(service, job, number) for number in range(len(job.pictures))]
+        told["output_images"] = links(service, job, request)
         told["seeds"] = [drawn["seed"] for drawn in job.pictures]
+        told["flagged"] = [drawn["flagged"] for drawn in job.pictures]
     elif job.state.ended:
-        told["errors"] = {"message": job.error or f"the job was {job.state}"}
+        told["errors"] = _errors(refusal_of(job))
     return JSONResponse(told)
+
+
+def _errors(no: Refusal) -> dict[str, str]:
+    return {"message": printable(no.message)} | ({"code": CONTENT_REFUSED} if no.content else {})

@@ -21,11 +21,21 @@ from pai_modelscope.config.option import short_repr
 from pai_modelscope.errors import Fault, UserError, printable
 from pai_modelscope.serving.admission import FIELDS
 from pai_modelscope.serving.apis import modelscope
-from pai_modelscope.serving.apis.common import client_of, ended_while_there, json_object, link, listed_models, size_of
-from pai_modelscope.serving.service import FORMATS, KeyReused, NotYet
+from pai_modelscope.serving.apis.common import (
+    REFUSALS,
+    client_of,
+    encoded,
+    ended_while_there,
+    json_object,
+    links,
+    listed_models,
+    refusal,
+    refusal_of,
+    size_of,
+)
+from pai_modelscope.serving.service import FORMATS
 from pai_modelscope.serving.store import Job, State
 from pai_modelscope.serving.uploads import check_pixels
-from pai_modelscope.serving.waiting import Full
 from pai_modelscope.untrusted import parse_json
 
 if TYPE_CHECKING:
@@ -47,6 +57,7 @@ _UNUSED = ("style", "complexity", "frame_count", "frame_duration_ms", "markup") 
 _OF_THE_CLIENT = ("user", "safety_identifier")  # the client's own words for whom it asks; the picture is the same
 _OURS = tuple(name for name in FIELDS if name not in ("prompt", "image", "mask", "width", "height"))
 _FORM_FIELDS, _FORM_FILES = 64, 8
+_CODES = {429: "rate_limit_exceeded", 503: "server_error"}  # by HTTP's status
 
 
 @dataclass(frozen=True)
@@ -98,7 +109,7 @@ def _in_its_words(endpoint: Callable[..., object]) -> Callable[..., object]:
     async def answer(request: Request) -> JSONResponse:
         try:
             return await endpoint(request)  # type: ignore[misc, no-any-return]
-        except (UserError, Full, NotYet, KeyReused, HTTPException) as error:
+        except (*REFUSALS, HTTPException) as error:
             return _refused(error)
 
     answer.__name__, answer.__doc__ = endpoint.__name__, endpoint.__doc__
@@ -116,24 +127,23 @@ async def _answered(service: "Service", request: Request, read: Callable[[], _As
     )
     job = await ended_while_there(service, job, request)
     if job.state is not State.DONE:
-        # Drawn again, it would end so again.
-        return _error(500, job.error or f"the job was {job.state}", None, "server_error", {"x-should-retry": "false"})
-    pictures = await anyio.to_thread.run_sync(lambda: _pictures(service, job, str(request.base_url), asked.url))
+        no = refusal_of(job)
+        code = "moderation_blocked" if no.content else "server_error"
+        return _error(no.status, no.message, None, code, {"x-should-retry": "false"})  # it would end so again
+    urls = links(service, job, request) if asked.url else None
+    pictures = await anyio.to_thread.run_sync(_pictures, service, job, urls)
     answer = {"created": int(job.ended or job.created), "data": pictures, "output_format": asked.format}
     first = job.pictures[0]
     return JSONResponse(answer | {"size": f"{first['width']}x{first['height']}", "background": "opaque"})
 
 
-def _pictures(service: "Service", job: Job, base: str, url: bool) -> list[dict[str, object]]:
-    pictures: list[dict[str, object]] = []
-    for number, drawn in enumerate(job.pictures):
-        shown: dict[str, object] = {"revised_prompt": drawn["prompt"]}
-        if url:
-            shown["url"] = base.rstrip("/") + link(service, job, number)
-        else:
-            shown["b64_json"] = base64.b64encode(service.result(drawn["file"]).read_bytes()).decode()
-        pictures.append(shown)
-    return pictures
+def _pictures(service: "Service", job: Job, urls: list[str] | None) -> list[dict[str, object]]:
+    """As links, where there are some, else in base64; `flagged` is our own."""
+    return [
+        {"revised_prompt": drawn["prompt"], "flagged": drawn["flagged"]}
+        | ({"url": urls[number]} if urls else {"b64_json": encoded(service, drawn)})
+        for number, drawn in enumerate(job.pictures)
+    ]
 
 
 def _read(fields: dict[str, object]) -> _Asked:
@@ -237,15 +247,13 @@ def _is_json(text: str) -> bool:
 
 
 def _refused(error: Exception) -> JSONResponse:
-    if isinstance(error, Full):
-        return _error(429, f"{error.waiting} jobs wait: come again", None, "rate_limit_exceeded", {"Retry-After": "2"})
-    if isinstance(error, NotYet):
-        return _error(503, str(error), None, "server_error", {"Retry-After": "5"})
     if isinstance(error, HTTPException):
         return _error(error.status_code, str(error.detail), None, None)
+    no = refusal(error)
+    code = "content_policy_violation" if no.content else _CODES.get(no.status, "invalid_value")
     field = error.faults[0].field if isinstance(error, UserError) else ""
     names = {"num_images_per_prompt": "n", "width": "size", "height": "size"}
-    return _error(400, str(error), names.get(field, field) or None, "invalid_value")
+    return _error(no.status, no.message, names.get(field, field) or None, code, no.headers)
 
 
 def _error(

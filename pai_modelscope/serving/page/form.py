@@ -24,12 +24,12 @@ class Form:
     prompt: str | None = None
     negative_prompt: str | None = None
     model: str | None = None
-    num_inference_steps: float | None = None
-    guidance_scale: float | None = None
+    num_inference_steps: str | None = None
+    guidance_scale: str | None = None
     scheduler: str | None = None
-    width: float | None = None
-    height: float | None = None
-    seed: float | str | None = None
+    width: str | None = None
+    height: str | None = None
+    seed: str | None = None
     num_images_per_prompt: float | None = 1
     poem: str | None = None
     beautify: bool = False
@@ -69,6 +69,7 @@ _ALWAYS = (
     "upscale",
     "scroll",
 )
+_NUMBERS = ("num_inference_steps", "guidance_scale", "width", "height")  # which the form has as texts
 _WHOLE = ("num_inference_steps", "width", "height", "num_images_per_prompt", "mask_blur")
 
 
@@ -80,8 +81,12 @@ def request_of(form: Form, mode: Mode, client: str, service: "Service", words: W
     """
     body: dict[str, object] = {"prompt": form.prompt or ""}
     body |= {name: value for name in _ALWAYS if (value := getattr(form, name)) not in (None, "", False)}
-    if str(form.seed or "").strip() or form.seed == 0:
-        body["seed"] = _seeds(str(form.seed), words)
+    for name in _NUMBERS:
+        if name in body:
+            body[name] = _number(str(body[name]), words)
+    if form.seed and form.seed.strip():
+        seeds = [_number(part, words) for part in form.seed.replace("，", ",").split(",")]
+        body["seed"] = seeds[0] if len(seeds) == 1 else seeds
     if form.upscale and form.upscaler:
         body["upscaler"] = form.upscaler
 
@@ -109,7 +114,7 @@ def form_of(request: Mapping[str, object], model: str | None = None) -> Form:
     form = Form()
     for name in ("prompt", *_ALWAYS, "upscaler", "strength", "resize", "mask_only", "mask_blur"):
         if (value := request.get(name)) is not None:
-            setattr(form, name, value)
+            setattr(form, name, str(value) if name in _NUMBERS else value)
     form.prompt = str(request.get("prompt") or request.get("text") or "")
     seed = request.get("seed")
     form.seed = ",".join(map(str, seed)) if isinstance(seed, list | tuple) else None if seed is None else str(seed)
@@ -117,12 +122,12 @@ def form_of(request: Mapping[str, object], model: str | None = None) -> Form:
     return form
 
 
-def _seeds(text: str, words: Words) -> object:
+def _number(text: str, words: Words) -> int | float:
     try:
-        seeds = [int(float(part)) if "." in part else int(part) for part in text.replace("，", ",").split(",")]
+        number = float(text)
+        return int(text) if "." not in text and number.is_integer() else number
     except (ValueError, OverflowError):
-        raise UserError(words("bad_numbers", text[:100])) from None
-    return seeds[0] if len(seeds) == 1 else seeds
+        raise UserError(words("bad_number", text[:100])) from None
 
 
 def _inpainting(form: Form, upload: Callable[[bytes], str], words: Words) -> dict[str, object]:

@@ -9,6 +9,7 @@ import anyio.to_thread
 import gradio as gr
 from fastapi import Request
 
+from pai_modelscope.config.generation import GENERATION_FALLBACKS
 from pai_modelscope.errors import UserError
 from pai_modelscope.serving.apis.common import REFUSALS, client_of, ended, link, refusal, unended
 from pai_modelscope.serving.page import snippets, views
@@ -191,19 +192,26 @@ class Layout:
 
         words, field = self._words, self._field
         models = list(self._service.models.names)
+        usual = self._usual()
         with gr.Accordion(words("settings"), open=False):
             field("model", gr.Dropdown, choices=models, value=models[0], visible=len(models) > 1)
+            # Texts, because an empty number would be shown as 0.
+            for row in (("width", "height"), ("num_inference_steps", "guidance_scale")):
+                with gr.Row():
+                    for name in row:
+                        field(name, gr.Textbox, placeholder=usual[name], min_width=100, max_length=20)
             with gr.Row():
-                field("width", gr.Number, value=None, precision=0, step=64, min_width=100)
-                field("height", gr.Number, value=None, precision=0, step=64, min_width=100)
-            with gr.Row():
-                field("num_inference_steps", gr.Number, value=None, precision=0, min_width=100)
-                field("guidance_scale", gr.Number, value=None, step=0.5, min_width=100)
-            with gr.Row():
-                field("seed", gr.Textbox, min_width=100)
+                field("seed", gr.Textbox, min_width=100, max_length=200)
                 field("num_images_per_prompt", gr.Number, value=1, precision=0, minimum=1, min_width=100)
             choices = [("", ""), *((name, name) for name in SCHEDULERS)]
             field("scheduler", gr.Dropdown, choices=choices, value="")
+
+    def _usual(self) -> dict[str, str]:
+        """What the first model does where a number is left open."""
+        limits = self._service.models.limits(self._service.models.names[0])
+        own: dict[str, object] = {} if limits is None else {"width": limits.width, "height": limits.height}
+        recommended = {} if limits is None else limits.recommended
+        return {name: str(value) for name, value in {**GENERATION_FALLBACKS, **own, **recommended}.items()}
 
     def _more(self) -> None:
         from pai_modelscope.images.upscalers.registry import offered

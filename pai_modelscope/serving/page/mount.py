@@ -10,6 +10,7 @@ from urllib.parse import parse_qs
 from fastapi import FastAPI
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from starlette.requests import Request
+from starlette.routing import Match
 from starlette.types import Message, Receive, Scope, Send
 
 from pai_modelscope.serving.access import Tokens
@@ -79,7 +80,7 @@ class Page:
         if scope["path"] == ENGLISH:
             return await RedirectResponse(f"{ENGLISH}/")(scope, receive, send)
         if not _wanted(scope["path"]):
-            return await problem(404, "there is nothing at this path")(scope, receive, send)
+            return await _nothing(scope)(scope, receive, send)
         if self._app is None:
             waiting = Words("en" if scope["path"].startswith(ENGLISH) else "zh")("opening")
             head = '<meta http-equiv="refresh" content="2">'
@@ -152,6 +153,15 @@ def _built(service: "Service") -> FastAPI:
             max_file_size=service.options.body_mib * 2**20,
         )
     return app
+
+
+def _nothing(scope: Scope) -> Response:
+    """The page is asked last: what it does not have is nowhere, or was asked by a method that its path has not."""
+    there = [route for route in scope["app"].routes if route.matches(scope)[0] is Match.PARTIAL]
+    if there:
+        methods = ", ".join(sorted({method for route in there for method in getattr(route, "methods", None) or ()}))
+        return problem(405, f"this path is asked by {methods}", headers={"Allow": methods})
+    return problem(404, "there is nothing at this path")
 
 
 def _wanted(path: str) -> bool:

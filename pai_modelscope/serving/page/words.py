@@ -109,6 +109,7 @@ _WORDS: dict[str, tuple[str, str]] = {
     ),
     "too_many": ("网格有 {0} 格，最多 {1} 格", "The grid has {0} cells; up to {1} are drawn"),
     "bad_numbers": ("“{0}”不是用逗号分开的数字", "'{0}' is no list of numbers with commas between"),
+    "bad_number": ("“{0}”不是数字", "'{0}' is no number"),
     "opening": ("模型正在打开，页面稍后自动出现……", "The model is being opened; the page comes by itself…"),
     "token": ("访问令牌", "Token"),
     "enter": ("进入", "Enter"),

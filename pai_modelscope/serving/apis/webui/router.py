@@ -16,11 +16,12 @@ from fastapi.responses import JSONResponse
 
 from pai_modelscope.errors import Fault, UserError
 from pai_modelscope.images.infotext_syntax import split_infotext
-from pai_modelscope.serving.apis.common import client_of, data_url, encoded, ended_while_there, json_object, unended
+from pai_modelscope.serving.apis.common import client_of, data_url, encoded, ended_while_there, json_object, refusal_of
 from pai_modelscope.serving.apis.webui import catalog
 from pai_modelscope.serving.apis.webui.control_units import MOST_UNITS, detected, modules
 from pai_modelscope.serving.apis.webui.fields import Fields
 from pai_modelscope.serving.apis.webui.payload import Asked, Settings, read_payload, read_settings
+from pai_modelscope.serving.content import CONTENT_REFUSED, ContentRefused
 from pai_modelscope.serving.problems import problem
 from pai_modelscope.serving.store import Job, State
 from pai_modelscope.serving.uploads import check_pixels, picture_bytes
@@ -102,7 +103,8 @@ class WebUiApi:
             with client.waiting_for(job):
                 job = await ended_while_there(service, job, request)
             if job.state not in (State.DONE, State.CANCELLED):
-                return problem(500, unended(job))
+                no = refusal_of(job)
+                return problem(422, no.message, code=CONTENT_REFUSED) if no.content else problem(500, no.message)
             return await anyio.to_thread.run_sync(lambda: JSONResponse(_answer(service, asked, job)))
 
         @router.post("/sdapi/v1/txt2img")
@@ -209,6 +211,8 @@ def _their_names() -> Iterator[None]:
     """Faults name the fields as the WebUI does."""
     try:
         yield
+    except ContentRefused:  # of a field that has one name
+        raise
     except UserError as error:
         faults = [
             Fault(_OURS_TO_THEIRS.get(fault.field, fault.field), fault.message, fault.valid) for fault in error.faults

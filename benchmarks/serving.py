@@ -1,0 +1,191 @@
+"""The service beside `Sampler` in this process, on the same machine, in turns: what HTTP and jobs add.
+
+    python -m benchmarks.serving [--pairs 50] [--jobs 24] [--steps 8] [--overload 60] [--device cpu] [--batch 1]
+
+One picture: pairs of a `Sampler` call that writes a PNG file, and of a request that waits for its PNG. Saturated: as
+many jobs at once as `--jobs`, and the same prompts offline at the same batch size. Overload: for so many seconds ten
+times as many requests as the service can draw; then whether it is as fast as before. Cancel: how long after a DELETE
+the next job begins, in steps.
+"""
+
+import argparse
+import contextlib
+import os
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+
+from benchmarks.common import interleaved, table, write_json
+from pai_modelscope.images.picture_text import picture_file
+from pai_modelscope.sampling import Sampler
+
+MODEL, PROMPT = "pai-diffusion-mini-zh", "水墨画,清晨,湖面,小船"
+MIB = 2**20
+
+
+@contextlib.contextmanager
+def service(folder: Path, device: str, batch: int) -> Iterator[tuple[httpx.Client, psutil.Process]]:
+    command = [sys.executable, "-m", "pai_modelscope.cli", "serve", "--port", "0", "--data", str(folder)]
+    command += ["--device", device, "--batch", str(batch), "--queue", "64", "--queue-of-client", "64"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    found = re.search(r"listening on (\S+)", process.stderr.readline())
+    assert found
+    threading.Thread(target=process.stderr.read, daemon=True).start()  # its log must not fill the pipe
+    began = time.monotonic()
+    alive = 0.0
+    with httpx.Client(base_url=found[1], timeout=600) as client:
+        while True:
+            with contextlib.suppress(httpx.TransportError):
+                if not alive and client.get("/healthz").status_code == 200:
+                    alive = time.monotonic() - began
+                if client.get("/readyz").status_code == 200:
+                    break
+            time.sleep(0.05)
+        print(f"ready after {time.monotonic() - began:.1f} s from its first line", file=sys.stderr)
+        while client.get("/").status_code == 503:
+            time.sleep(0.5)
+        yield client, psutil.Process(process.pid)
+    process.terminate()
+    process.wait(60)
+
+
+def wait(client: httpx.Client, body: dict[str, Any]) -> bytes:
+    job = client.post("/v1/jobs", json=body, headers={"Prefer": "wait=120"}).json()
+    assert job["state"] == "done", job
+    return client.get(job["pictures"][0]["url"]).content
+
+
+def saturated(client: httpx.Client, sampler: Sampler, options: dict[str, Any], jobs: int, batch: int) -> dict[str, Any]:
+    """Pictures a second of both, each drawing the same prompts."""
+
+    def offline() -> None:
+        for first in range(0, jobs, batch):
+            rows = [{"text": PROMPT, "seed": first + row} for row in range(min(batch, jobs - first))]
+            for picture in sampler(rows, batch_size=batch, **options):
+                picture_file(picture.image, "png", picture.infotext)
+
+    def online() -> None:
+        with ThreadPoolExecutor(jobs) as pool:
+            list(pool.map(lambda seed: wait(client, {"prompt": PROMPT, "seed": seed, **options}), range(jobs)))
+
+    seconds = interleaved({"offline": offline, "service": online}, 2)
+    best = {name: jobs / min(times) for name, times in seconds.items()}
+    return {
+        "what": f"saturated, batch {batch}, pictures/s",
+        "offline": round(best["offline"], 3),
+        "service": round(best["service"], 3),
+        "service/offline": round(best["service"] / best["offline"], 3),
+    }
+
+
+def lone(client: httpx.Client, sampler: Sampler, options: dict[str, Any], pairs: int) -> dict[str, Any]:
+    def offline() -> None:
+        picture = sampler(PROMPT, seed=1, **options)[0]
+        picture_file(picture.image, "png", picture.infotext)
+
+    seconds = interleaved(
+        {"offline": offline, "service": lambda: wait(client, {"prompt": PROMPT, "seed": 1, **options})}, pairs
+    )
+    medians = {name: statistics.median(times) for name, times in seconds.items()}
+    added = statistics.median(b - a for a, b in zip(seconds["offline"], seconds["service"], strict=True))
+    return {
+        "what": f"one picture, seconds, median of {pairs} pairs",
+        **{name: round(value, 3) for name, value in medians.items()},
+        "service/offline": round(medians["service"] / medians["offline"], 3),
+        "added_ms": round(added * 1000, 1),
+    }
+
+
+def overload(
+    client: httpx.Client, process: psutil.Process, options: dict[str, Any], seconds: float, rate: float
+) -> dict[str, Any]:
+    """Ten times as many requests as are drawn, none of which is waited for."""
+    answers: Counter[int] = Counter()
+    told: list[float] = []
+    accepted: list[str] = []
+    before, most = process.memory_info().rss, 0
+    until, gap = time.monotonic() + seconds, 1 / (10 * rate)
+    while time.monotonic() < until:
+        answer = client.post("/v1/jobs", json={"prompt": PROMPT, **options})
+        answers[answer.status_code] += 1
+        if answer.status_code == 429:
+            told.append(float(answer.headers["Retry-After"]))
+        elif answer.status_code == 202:
+            accepted.append(answer.json()["id"])
+        most = max(most, process.memory_info().rss)
+        time.sleep(gap)
+    queued = [client.get(f"/v1/jobs/{id}").json() for id in accepted]
+    for job in queued:
+        if job["state"] in ("queued", "running"):
+            client.delete(f"/v1/jobs/{job['id']}")
+    waits = sorted(job["started"] - job["created"] for job in queued if job["started"])
+    again = wait(client, {"prompt": PROMPT, "seed": 1, **options})
+    assert again
+    return {
+        "what": f"overload, {seconds:g} s at ten times the rate",
+        "answers": dict(answers),
+        "rss_growth_MiB": round((most - before) / MIB, 1),
+        "p95_wait_s": round(waits[int(0.95 * (len(waits) - 1))], 1) if waits else None,
+        "told_retry_s": round(max(told), 1) if told else None,
+    }
+
+
+def cancelled(client: httpx.Client, options: dict[str, Any], times: int = 5) -> dict[str, Any]:
+    """From a DELETE in the middle to the next job's start, in steps of the job that was cancelled."""
+    waited = []
+    for _ in range(times):
+        job = client.post("/v1/jobs", json={"prompt": PROMPT, **options, "num_inference_steps": 100}).json()
+        following = client.post("/v1/jobs", json={"prompt": PROMPT, **options, "num_inference_steps": 1}).json()
+        while (seen := client.get(f"/v1/jobs/{job['id']}").json()).get("step", 0) < 10:
+            time.sleep(0.01)
+        step = (time.time() - seen["started"]) / seen["step"]
+        asked = time.time()
+        client.delete(f"/v1/jobs/{job['id']}")
+        while (begun := client.get(f"/v1/jobs/{following['id']}").json()["started"]) is None:
+            time.sleep(0.005)
+        waited.append((begun - asked) / step)
+        while client.get(f"/v1/jobs/{following['id']}").json()["state"] not in ("done", "failed"):
+            time.sleep(0.05)
+    return {"what": f"cancel to the next start, in steps, median of {times}", "service": statistics.median(waited)}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--pairs", type=int, default=50)
+    parser.add_argument("--jobs", type=int, default=24)
+    parser.add_argument("--steps", type=int, default=8)
+    parser.add_argument("--overload", type=float, default=60)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--batch", type=int, default=1)
+    parser.add_argument("--json", type=Path, default=Path("build/bench/serving.json"))
+    args = parser.parse_args()
+    options: dict[str, Any] = {"num_inference_steps": args.steps}
+    sampler = Sampler.from_pretrained(MODEL, device=args.device)
+    with tempfile.TemporaryDirectory() as folder, service(Path(folder), args.device, args.batch) as (client, process):
+        sampler(PROMPT, seed=0, **options)
+        wait(client, {"prompt": PROMPT, "seed": 0, **options})
+        rows = [lone(client, sampler, options, args.pairs)]
+        rows.append(saturated(client, sampler, options, args.jobs, args.batch))
+        rows.append(cancelled(client, options))
+        rows.append(overload(client, process, options, args.overload, float(rows[1]["service"])))
+        rows.append(lone(client, sampler, options, max(2, args.pairs // 5)))
+        rows[-1]["what"] += ", after the overload"
+    print(table(rows, list(dict.fromkeys(name for row in rows for name in row))))
+    write_json(args.json, rows, options=vars(args) | {"json": str(args.json)}, load=os.getloadavg())
+
+
+if __name__ == "__main__":
+    main()
