@@ -1,6 +1,8 @@
 """What a text is made of: half characters and endless texts are refused, characters that nobody sees are left out."""
 
 import re
+import unicodedata
+from functools import lru_cache
 
 from pai_modelscope import limits
 from pai_modelscope.errors import UserError
@@ -33,6 +35,17 @@ def check_text(text: str) -> str:
 def visible(text: str) -> str:
     """Leave out characters of no width."""
     return text if text.isascii() else text.translate(_INVISIBLE)
+
+
+def plain_forms(text: str) -> str:
+    """Full-width and other compatibility forms as the plain ones, each character alone: Unicode's NFKC of a whole text
+    takes quadratic time where marks follow each other."""
+    return text if text.isascii() else "".join(map(_plain_form, text))
+
+
+@lru_cache(2**14)
+def _plain_form(character: str) -> str:
+    return unicodedata.normalize("NFKC", character)
 
 
 def shorten(text: str, length: int = 40) -> str:

@@ -11,7 +11,6 @@ Full-width forms of the signs are read as the others, as they are in weights.
 
 import math
 import re
-import unicodedata
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ from typing import NamedTuple
 
 from pai_modelscope import limits
 from pai_modelscope.errors import UserError
-from pai_modelscope.text.characters import shorten, visible
+from pai_modelscope.text.characters import plain_forms, shorten, visible
 from pai_modelscope.text.weights import too_many_brackets
 
 AND = re.compile(r"\bAND\b")  # Chinese characters are letters: without spaces around it, AND is a part of a word
@@ -145,7 +144,7 @@ def count_constructs(prompt: str) -> Constructs:
 def _split_weight(text: str) -> tuple[str, float]:
     """`a :1.2` to `a` and 1.2; 1 where it ends on no weight."""
     colons = [match.start() for match in _COLON.finditer(text)]
-    weight = unicodedata.normalize("NFKC", text[colons[-1] + 1 :]).strip() if colons else ""
+    weight = plain_forms(text[colons[-1] + 1 :]).strip() if colons else ""
     if not _WEIGHT.fullmatch(weight):
         return text.rstrip(), 1.0
     return text[: colons[-1]].rstrip(), float(weight)
@@ -240,7 +239,7 @@ def _number(nodes: Sequence[_Node]) -> str | None:
     """A number, with or without spaces around it, and nothing else."""
     if len(nodes) != 1 or not isinstance(nodes[0], str):
         return None
-    match = _NUMBER.fullmatch(unicodedata.normalize("NFKC", nodes[0]))
+    match = _NUMBER.fullmatch(plain_forms(nodes[0]))
     return match[1] if match else None
 
 

@@ -5,13 +5,12 @@ them, and AND in negative prompts, which it doesn't split.
 """
 
 import re
-import unicodedata
 import warnings
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from pai_modelscope.text.characters import shorten, visible
+from pai_modelscope.text.characters import plain_forms, shorten, visible
 from pai_modelscope.text.prompt_schedule import AND as JOINED
 from pai_modelscope.text.prompt_schedule import count_constructs
 from pai_modelscope.text.prompt_tags import lora_tags
@@ -41,7 +40,7 @@ def foreign_syntax(text: str, known: Sequence[str] = (), *, negative: bool = Fal
     read as the others. `known`: embeddings' words, which are no tags though they look it; `negative`: whether it is a
     negative prompt.
     """
-    plain = unicodedata.normalize("NFKC", visible(text))
+    plain = plain_forms(visible(text))
     counts, wildcards = Counter(_in_brackets(plain)), _wildcards(plain)
     drawn = count_constructs(text)
     counts.subtract({EDITING: drawn.editing, ALTERNATION: drawn.alternation})

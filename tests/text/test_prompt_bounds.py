@@ -3,6 +3,7 @@
 import copy
 import subprocess
 import sys
+import time
 from dataclasses import fields
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from pai_modelscope.cli import main
 from pai_modelscope.config.option import problem
 from pai_modelscope.config.validation import ValidationOptions
 from pai_modelscope.text import chunk_ids, encode_prompts, unknown_characters
+from pai_modelscope.text.prompt_schedule import count_constructs
+from pai_modelscope.text.syntax import foreign_syntax
 from tests.support.command_line import generate
 
 QUICK = {"num_inference_steps": 1, "height": 64, "width": 64, "seed": 1}
@@ -115,7 +118,8 @@ readers = [parse_weights, split_loras, foreign_syntax] + [
 ] + [lambda text: warn_of_unknown(tokenizer, [text])]
 schedules = [count_constructs] + [lambda text, n=n: composed_prompt(text, n) for n in (1, 40, 1000)]
 syntax = ("[|", "[|]", "[|a]", "[a:0.5]", "[[]", "[:", "AND ", "a:1AND ", "[:1", ":1]", "|", "[([a:1])")
-for piece in ("(a", "([", "<lora:", "\\\\", " ", ":1", "[a:", "__a", "BREAK ", ", ", "<小奶猫>", "inkcat ", *syntax):
+pieces = ("(a", "([", "<lora:", "\\\\", " ", ":1", "[a:", "__a", "BREAK ", ", ", "<小奶猫>", "inkcat ", "\u0301")
+for piece in (*pieces, *syntax):
     refused, text = 0, (piece * 100_000)[:99_992] + "<lora:a>"
     for reader in schedules if piece in syntax else readers + schedules:
         try:
@@ -131,4 +135,18 @@ def test_reading_long_texts_takes_linear_time():
     """What takes the square of 100 KB takes minutes."""
     done = subprocess.run([sys.executable, "-c", _LONG], capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr[-2000:]
-    assert len(done.stdout.split()) == 24
+    assert len(done.stdout.split()) == 25
+
+
+@pytest.mark.parametrize("read", [foreign_syntax, count_constructs])
+def test_marks_that_follow_each_other_take_linear_time(read):
+    """Sixteen times as many take sixteen times as long, and 256 times by NFKC of the whole text."""
+
+    def seconds(count: int) -> float:
+        text = "[a:" + "\u0301\u0327" * count + "]"
+        began = time.process_time()
+        read(text)
+        return time.process_time() - began
+
+    seconds(100)
+    assert min(seconds(32_000) for _ in range(2)) < 64 * max(0.001, min(seconds(2_000) for _ in range(3)))
