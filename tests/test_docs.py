@@ -194,7 +194,13 @@ def missing(document: Path, links: list[str]) -> list[str]:
 
 @pytest.mark.parametrize(
     "document",
-    [*ALL, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "recipes").glob("*/README.md"))],
+    [
+        *ALL,
+        ROOT / "CONTRIBUTING.md",
+        ROOT / "CHANGELOG.md",
+        *sorted((ROOT / "recipes").glob("*/README.md")),
+        *sorted((ROOT / "deploy").glob("*.md")),
+    ],
     ids=lambda path: path.relative_to(ROOT).as_posix(),
 )
 def test_links_and_pictures_exist(document: Path) -> None:
