@@ -89,7 +89,7 @@ def test_without_a_mask_the_whole_picture_is_drawn_from(client: openai.OpenAI) -
         ({"style": "vivid"}, "style", "leave it out"),
         ({"background": "transparent"}, "background", "opaque"),
         ({"moderation": "low"}, "moderation", "auto"),
-        ({"stream": True}, "stream", "False"),
+        ({"extra_body": {"partial_images": 2}}, "partial_images", "stream"),
         ({"output_format": "gif"}, "output_format", "webp"),
         ({"extra_body": {"image": "/etc/passwd"}}, "image", "data URL"),
         ({"extra_body": {"sparkle": 1}}, "sparkle", "unknown"),
@@ -159,3 +159,43 @@ def test_a_client_that_goes_away_stops_its_job(client: openai.OpenAI, ann: httpx
             break
         ann.get("/healthz")
     assert state == "cancelled"
+
+
+def test_a_stream_brings_partial_images_and_then_the_picture(client: openai.OpenAI) -> None:
+    asked: Any = {"size": "64x64", "extra_body": {"seed": 3, "num_inference_steps": 20}}
+    events = list(client.images.generate(prompt="熊猫", stream=True, partial_images=2, **asked))
+    assert [event.type for event in events] == [*["image_generation.partial_image"] * 2, "image_generation.completed"]
+    assert [event.partial_image_index for event in events[:2]] == [0, 1]
+    partial, last = (Image.open(io.BytesIO(base64.b64decode(event.b64_json))) for event in (events[1], events[2]))
+    assert partial.format == last.format == "PNG" and last.size == (64, 64) and events[2].size == "64x64"
+    whole = picture(client.images.generate(prompt="熊猫", **asked))
+    assert whole.tobytes() == last.convert("RGB").tobytes()
+    small = np.asarray(whole.resize(partial.size), dtype=int)
+    assert np.abs(np.asarray(partial.convert("RGB"), dtype=int) - small).mean() < 40  # it is how the picture will look
+
+
+def test_a_stream_that_nobody_reads_cancels_its_job(client: openai.OpenAI, ann: httpx.Client) -> None:
+    asked: Any = {"size": "256x256", "extra_body": {"num_inference_steps": 150}}
+    with client.images.generate(prompt="长颈鹿", stream=True, partial_images=3, **asked) as stream:
+        assert next(iter(stream)).type == "image_generation.partial_image"
+    until = time.monotonic() + 30
+    while (job := ann.get("/v1/jobs", params={"words": "长颈鹿"}).json()["jobs"][0])["state"] == "running":
+        assert time.monotonic() < until
+        time.sleep(0.1)
+    assert job["state"] == "cancelled"
+
+
+def test_an_edit_streams_and_what_a_stream_cannot_do_is_refused(client: openai.OpenAI) -> None:
+    options: Any = {"extra_body": {"seed": 3, "num_inference_steps": 2}}
+    image = file_of(Image.new("RGB", (64, 64), (200, 40, 40)))
+    assert [event.type for event in client.images.edit(image=image, prompt="海", stream=True, **options)] == [
+        "image_edit.completed"
+    ]
+    for wrong in (
+        {"partial_images": 2},
+        {"stream": True, "partial_images": 4},
+        {"stream": True, "response_format": "url"},
+    ):
+        given: Any = wrong
+        with pytest.raises(openai.BadRequestError):
+            client.images.generate(prompt="海", **given)

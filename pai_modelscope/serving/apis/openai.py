@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 
 import anyio.to_thread
 from fastapi import APIRouter, Request
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response, StreamingResponse
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 
-from pai_modelscope.config.option import short_repr
+from pai_modelscope.config.option import Bounds, problem_of_number, short_repr
 from pai_modelscope.errors import Fault, UserError, printable
 from pai_modelscope.serving.admission import FIELDS
 from pai_modelscope.serving.apis import modelscope
@@ -33,6 +33,7 @@ from pai_modelscope.serving.apis.common import (
     refusal_of,
     size_of,
 )
+from pai_modelscope.serving.apis.openai_stream import MOST_PARTIAL, events
 from pai_modelscope.serving.service import FORMATS
 from pai_modelscope.serving.store import Job, State
 from pai_modelscope.serving.uploads import check_pixels
@@ -48,8 +49,6 @@ _HARMLESS: dict[str, tuple[object, ...]] = {
     "background": ("auto", "opaque"),
     "moderation": ("auto",),
     "output_compression": (100,),
-    "stream": (False,),
-    "partial_images": (0,),
     "input_fidelity": ("low",),
     "svg": (False,),
 }
@@ -62,12 +61,14 @@ _CODES = {429: "rate_limit_exceeded", 503: "server_error"}  # by HTTP's status
 
 @dataclass(frozen=True)
 class _Asked:
-    """A request in our words. `url`: pictures are answered as links, else in base64."""
+    """A request in our words. `url`: pictures are answered as links, else in base64; `partial_images`: how many come
+    before the picture in a stream; None: there is no stream."""
 
     body: dict[str, object]
     model: str | None
     format: str
     url: bool
+    partial_images: int | None = None
 
 
 class OpenAiApi:
@@ -76,21 +77,22 @@ class OpenAiApi:
     def router(self, service: "Service") -> APIRouter:
         router = APIRouter(tags=["openai"])
 
-        async def generations(request: Request) -> JSONResponse:
+        async def generations(request: Request) -> Response:
             """Draw a prompt; the answer comes with the pictures. With ModelScope's header it is a task of that."""
             if request.headers.get(modelscope.ASYNC, "").lower() == "true":
                 return await modelscope.accepted(service, request)
             content = await request.body()
-            return await _answered(service, request, lambda: _read(json_object(content)))
+            return await _answered(service, request, "image_generation", lambda: _read(json_object(content)))
 
-        async def edits(request: Request) -> JSONResponse:
+        async def edits(request: Request) -> Response:
             """Draw from a picture; with a mask, where it is transparent."""
             async with request.form(max_files=_FORM_FILES, max_fields=_FORM_FIELDS) as form:
                 fields: dict[str, object] = {}
                 for name, value in form.multi_items():
                     content = await value.read() if isinstance(value, UploadFile) else value
                     _gather(fields, name, content)
-            return await _answered(service, request, lambda: _read_edit(fields, service.options.picture_pixels))
+            pixels = service.options.picture_pixels
+            return await _answered(service, request, "image_edit", lambda: _read_edit(fields, pixels))
 
         @router.get("/openai/v1/models")
         def models() -> JSONResponse:
@@ -106,7 +108,7 @@ class OpenAiApi:
 def _in_its_words(endpoint: Callable[..., object]) -> Callable[..., object]:
     """The endpoint, whose errors are said as OpenAI says them."""
 
-    async def answer(request: Request) -> JSONResponse:
+    async def answer(request: Request) -> Response:
         try:
             return await endpoint(request)  # type: ignore[misc, no-any-return]
         except (*REFUSALS, HTTPException) as error:
@@ -116,7 +118,8 @@ def _in_its_words(endpoint: Callable[..., object]) -> Callable[..., object]:
     return answer
 
 
-async def _answered(service: "Service", request: Request, read: Callable[[], _Asked]) -> JSONResponse:
+async def _answered(service: "Service", request: Request, kind: str, read: Callable[[], _Asked]) -> Response:
+    """`kind`: what the events of a stream are called."""
     asked = await anyio.to_thread.run_sync(read)
     if asked.model is not None and asked.model not in service.models.names:
         valid = ", ".join(service.models.names)
@@ -125,6 +128,10 @@ async def _answered(service: "Service", request: Request, read: Callable[[], _As
     job = await anyio.to_thread.run_sync(
         lambda: service.submit(client, asked.body, model=asked.model, format=asked.format, priority=1)
     )
+    if asked.partial_images is not None:
+        stream = events(service, job, kind, asked.partial_images)
+        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+        return StreamingResponse(stream, media_type="text/event-stream", headers=headers)
     job = await ended_while_there(service, job, request)
     if job.state is not State.DONE:
         no = refusal_of(job)
@@ -152,6 +159,15 @@ def _read(fields: dict[str, object]) -> _Asked:
     fields = {name: value for name, value in fields.items() if value is not None and name not in _OF_THE_CLIENT}
     model, format = fields.pop("model", None), fields.pop("output_format", "png")
     reply = fields.pop("response_format", "b64_json")
+    stream, partial = fields.pop("stream", False), fields.pop("partial_images", 0)
+    if not isinstance(stream, bool):
+        faults.append(Fault("stream", f"stream is {short_repr(stream)}; give true or false"))
+    if said := problem_of_number("partial_images", partial, whole=True, bounds=Bounds(0, MOST_PARTIAL)):
+        faults.append(Fault("partial_images", said))
+    elif partial and not stream:
+        faults.append(Fault("partial_images", "partial images come in a stream: give stream=true, too"))
+    if stream is True and reply == "url":
+        faults.append(Fault("response_format", "a stream's pictures come in base64: leave response_format out"))
     body: dict[str, object] = {"prompt": fields.pop("prompt", "")}
     if "n" in fields:
         body["num_images_per_prompt"] = fields.pop("n")
@@ -181,7 +197,8 @@ def _read(fields: dict[str, object]) -> _Asked:
         faults.append(Fault("model", f"model is {short_repr(model)}; give a name"))
     if faults:
         raise UserError.of(faults)
-    return _Asked(body, str(model) if model is not None else None, str(format), reply == "url")
+    partial_images = int(str(partial)) if stream is True else None
+    return _Asked(body, str(model) if model is not None else None, str(format), reply == "url", partial_images)
 
 
 def _read_edit(fields: Mapping[str, object], pixels: int) -> _Asked:
