@@ -105,6 +105,8 @@ def test_controlnet_units_steer_and_their_maps_are_shown(client: webuiapi.WebUIA
     finished = webuiapi.ControlNetUnit(image=found, module="none", model="canny")
     again = client.txt2img(prompt="红苹果", controlnet_units=[finished], **QUICK)
     assert len(again.images) == 1 and again.image.tobytes() == picture.tobytes()
+    with pytest.raises(RuntimeError, match="processor_res"):
+        client.controlnet_detect([photo().resize((512, 8))], module="canny", processor_res=2048)  # 131072x2048
     off = webuiapi.ControlNetUnit(image=photo(), module="canny", model="canny", enabled=False)
     assert client.txt2img(prompt="红苹果", controlnet_units=[off], **QUICK).image.tobytes() == plain.tobytes()
 

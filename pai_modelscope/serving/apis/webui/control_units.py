@@ -116,7 +116,7 @@ def detected(
     Raises:
         UserError: no picture, or nothing is read from it.
     """
-    return _file(_annotated(_opened(picture, pixels), module, resolution, thresholds))
+    return _file(_annotated(_opened(picture, pixels), module, resolution, thresholds, pixels))
 
 
 def _kind(model: str, kinds: Sequence[str], fields: Fields) -> str:
@@ -158,7 +158,7 @@ def _prepared(
 
     image, file = _opened(picture, pixels), None
     if module != "none":
-        image = _annotated(image, module, resolution, thresholds)
+        image = _annotated(image, module, resolution, thresholds, pixels)
         file = _file(image)
     if size is not None and size != image.size:
         fit: How = how  # type: ignore[assignment]  # one of RESIZE_MODES
@@ -167,7 +167,7 @@ def _prepared(
 
 
 def _annotated(
-    image: "Image.Image", module: str, resolution: int | None, thresholds: Sequence[float | None]
+    image: "Image.Image", module: str, resolution: int | None, thresholds: Sequence[float | None], pixels: int
 ) -> "Image.Image":
     """`resolution`: pixels of the shorter side at which it is read; None, 0 or -1: as large as it is."""
     from PIL import Image
@@ -177,6 +177,8 @@ def _annotated(
     if resolution is not None and resolution > 0:
         factor = resolution / min(image.size)
         width, height = (max(1, round(side * factor)) for side in image.size)
+        if width * height > pixels:
+            raise UserError(f"processor_res {resolution} makes it {width}x{height}; up to {pixels} pixels are read")
         image = image.resize((width, height), Image.Resampling.LANCZOS)
     options = {}
     if module == "canny":  # as the WebUI has its two sliders; other annotators of both have none in common
