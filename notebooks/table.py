@@ -68,6 +68,13 @@ SHOWN = {
         "读出的景物": "share of the things named in six lines that is read",
         "立轴的高宽比": "height of the scroll to its width",
     },
+    "14_service": {
+        "三个客户端的图最大相差": "greatest difference between the pictures of three clients",
+        "途中有预览": "previews come on the way (1: yes)",
+        "取消以后至多再走一步": "a cancelled job takes one more step at most (1: yes)",
+        "kill -9 前后的图最大相差": "greatest difference between a picture before kill -9 and after",
+        "带标识的文件": "labelled files of two",
+    },
 }
 
 
