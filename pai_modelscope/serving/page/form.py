@@ -114,12 +114,19 @@ def form_of(request: Mapping[str, object], model: str | None = None) -> Form:
     form = Form()
     for name in ("prompt", *_ALWAYS, "upscaler", "strength", "resize", "mask_only", "mask_blur"):
         if (value := request.get(name)) is not None:
-            setattr(form, name, str(value) if name in _NUMBERS else value)
+            setattr(form, name, _text_of(value) if name in _NUMBERS else value)
     form.prompt = str(request.get("prompt") or request.get("text") or "")
     seed = request.get("seed")
     form.seed = ",".join(map(str, seed)) if isinstance(seed, list | tuple) else None if seed is None else str(seed)
     form.model = model
     return form
+
+
+def _text_of(number: object) -> str:
+    """A number as one writes it: 3, though a file says 3.0."""
+    if isinstance(number, float) and number.is_integer():
+        return str(int(number))
+    return str(number)
 
 
 def _number(text: str, words: Words) -> int | float:

@@ -45,7 +45,7 @@ _EDITOR: dict[str, object] = {
     "layers": False,
     "transforms": (),
     "height": 420,
-}
+}  # of pictures that are painted upon
 _FONTS = ("system-ui", "PingFang SC", "Microsoft YaHei", "Noto Sans CJK SC", "Noto Sans SC", "sans-serif")
 STYLE = (Path(__file__).parent / "style.css").read_text(encoding="utf-8")
 THEME = gr.themes.Soft(font=_FONTS, font_mono=("ui-monospace", "Consolas", "monospace"))
@@ -144,17 +144,7 @@ class Layout:
     def _mask(self) -> None:
         words, field = self._words, self._field
         brush = gr.Brush(default_size=24, colors=["#e02020"], color_mode="fixed")
-        editor = {"type": "filepath", "sources": ["upload", "clipboard"], "format": "png", "brush": brush}
-        field(
-            "painted",
-            gr.ImageEditor,
-            label=words("painted"),
-            placeholder=words("paint"),
-            layers=False,
-            transforms=(),
-            height=420,
-            **editor,
-        )
+        field("painted", gr.ImageEditor, placeholder=words("paint"), brush=brush, **_EDITOR)
         field("mask_strength", gr.Slider, label=words("strength"), minimum=0.05, maximum=1, step=0.05, value=1)
         with gr.Row():
             field("mask_only", gr.Checkbox)
@@ -166,16 +156,8 @@ class Layout:
 
     def _control(self) -> None:
         words, field, kinds = self._words, self._field, self._service.controls()
-        editor = {"type": "filepath", "sources": ["upload", "clipboard"], "format": "png", "layers": False}
-        drawn = field(
-            "drawn",
-            gr.ImageEditor,
-            label=words("control"),
-            placeholder=words("control_image"),
-            transforms=(),
-            height=420,
-            **editor,
-        )
+        label, hint = words("control"), words("control_image")
+        drawn = field("drawn", gr.ImageEditor, label=label, placeholder=hint, **_EDITOR)
         with gr.Row():
             kind = field("kind", gr.Dropdown, label=words("control_kind"), choices=kinds, value=next(iter(kinds), None))
             field("scale", gr.Slider, label=words("control_scale"), minimum=0, maximum=2, step=0.05, value=1)
