@@ -36,9 +36,9 @@ MIB = 2**20
 
 
 @contextlib.contextmanager
-def service(folder: Path, device: str, batch: int) -> Iterator[tuple[httpx.Client, psutil.Process]]:
+def service(folder: Path, device: str, batch: int, *more: str) -> Iterator[tuple[httpx.Client, psutil.Process]]:
     command = [sys.executable, "-m", "pai_modelscope.cli", "serve", "--port", "0", "--data", str(folder)]
-    command += ["--device", device, "--batch", str(batch), "--queue", "64", "--queue-of-client", "64"]
+    command += ["--device", device, "--batch", str(batch), "--queue", "64", "--queue-of-client", "64", *more]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     assert process.stderr is not None
     found = re.search(r"listening on (\S+)", process.stderr.readline())

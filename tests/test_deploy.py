@@ -79,6 +79,15 @@ def pod(place: Path) -> Any:
     return cluster(place)["Deployment"]["spec"]["template"]["spec"]
 
 
+def kuberay(place: Path) -> dict[str, Any]:
+    """What kuberay.yaml declares, by its kind."""
+    return {one["kind"]: one for one in yaml.safe_load_all(read(place, "kuberay.yaml"))}
+
+
+def front(place: Path) -> Any:
+    return kuberay(place)["RayCluster"]["spec"]["headGroupSpec"]["template"]["spec"]
+
+
 def eas(place: Path) -> Any:
     return json.loads(read(place, "eas/service.json"))
 
@@ -111,6 +120,7 @@ def commands(place: Path) -> dict[str, list[str]]:
         "compose": compose(place)["services"]["paint"]["command"],
         "systemd": systemd,
         "kubernetes": pod(place)["containers"][0]["args"],
+        "kuberay": shlex.split(front(place)["containers"][0]["args"][0].partition("exec pai-modelscope ")[2]),
         "eas": on_eas,
     }
 
@@ -227,7 +237,7 @@ def check_data(place: Path) -> None:
     volume = instruction(place, "VOLUME")
     environment = instruction(place, "ENV")
     assert f"HOME={volume} " in environment and instruction(place, "WORKDIR") == volume
-    assert all(below(options[name].data, volume) for name in ("Dockerfile", "compose", "kubernetes", "eas"))
+    assert all(below(options[name].data, volume) for name in ("Dockerfile", "compose", "kubernetes", "kuberay", "eas"))
     [mount] = compose(place)["services"]["paint"]["volumes"]
     name, _, target = mount.partition(":")
     assert target == volume and name in compose(place)["volumes"]
@@ -266,6 +276,39 @@ def check_tokens(place: Path) -> None:
     assert below(options["eas"].token_file or "", settings["mount_path"]) and settings["oss"]["readOnly"] is True
 
 
+def check_kuberay(place: Path) -> None:
+    """The front is kubernetes.yaml's but for the replicas, which fit into the workers and find what they start with."""
+    options, alone = served(place)["kuberay"], served(place)["kubernetes"]
+    assert options.ray == "auto" and front(place)["containers"][0]["command"][-2:] == ["/bin/bash", "-c"]
+    same = dict.fromkeys(("ray", "device", "replicas", "most_replicas", "replica_cores"))
+    assert replace(options, **same) == replace(alone, **same)
+    spec = kuberay(place)["RayCluster"]["spec"]
+    assert spec["headGroupSpec"]["rayStartParams"]["num-cpus"] == "0"  # nothing is drawn beside the queue
+    assert spec["authOptions"] == {"mode": "token"}
+    pinned = re.search(r"^ray==(\S+)$", (ROOT / "constraints.txt").read_text(), re.MULTILINE)
+    assert pinned and spec["rayVersion"] == pinned[1]
+    [workers] = spec["workerGroupSpecs"]
+    [worker] = workers["template"]["spec"]["containers"]
+    assert int(worker["resources"]["limits"]["cpu"]) == options.replica_cores
+    assert (workers["minReplicas"], workers["maxReplicas"]) == (options.replicas, options.most_replicas)
+    assert worker["image"] == front(place)["containers"][0]["image"]
+    assert "EXTRAS=serve,safety,cluster" in read(place, "kuberay.yaml")
+    assert front(place)["terminationGracePeriodSeconds"] >= DRAIN + 10
+    assert workers["template"]["spec"]["terminationGracePeriodSeconds"] > replicas_module()._DRAIN
+    for kind in ("PersistentVolumeClaim", "Service"):
+        assert kuberay(place)[kind] == cluster(place)[kind]
+    own, other = front(place)["containers"][0], pod(place)["containers"][0]
+    for name in ("ports", "startupProbe", "livenessProbe", "readinessProbe"):
+        assert own[name] == other[name]
+    assert front(place)["securityContext"] == pod(place)["securityContext"]
+
+
+def replicas_module() -> Any:
+    from pai_modelscope.serving import replicas
+
+    return replicas
+
+
 def check_labels(place: Path) -> None:
     """In the cluster, the Service finds the Deployment's pod, which answers to the Service's name."""
     deployment, service = cluster(place)["Deployment"]["spec"], cluster(place)["Service"]
@@ -295,7 +338,7 @@ def check_installation(place: Path) -> None:
     )
     known = setup()["options.extras_require"].keys()
     for line in (pip, by_hand[1]):
-        words = shlex.split(line)
+        words = shlex.split(line.replace("${EXTRAS}", arguments["EXTRAS"]))
         assert words[words.index("--constraint" if "--constraint" in words else "-c") + 1] == "constraints.txt"
         extras = set(words[-1].removeprefix(".[").removesuffix("]").split(","))
         assert extras == {"serve", "safety"} and extras <= known  # others reach it: pictures are checked
@@ -493,6 +536,7 @@ CHECKS: list[Callable[[Path], None]] = [
     check_versions,
     check_eas,
     check_dlc,
+    check_kuberay,
     check_readme,
 ]
 
@@ -541,7 +585,7 @@ BREAKS = [  # what a check must see: the file, what stands there, and what would
     (check_tokens, EAS, '"mount_path": "/mnt/settings"', '"mount_path": "/mnt/tokens"'),
     (check_labels, CLUSTER, "--allow-host=pai-modelscope", "--allow-host=paint"),
     (check_installation, "Dockerfile", "ARG PYTHON=3.11", "ARG PYTHON=3.10"),
-    (check_installation, "Dockerfile", "[serve,safety]", "[serve]"),
+    (check_installation, "Dockerfile", "EXTRAS=serve,safety\n", "EXTRAS=serve\n"),
     (check_installation, "Dockerfile", "--constraint constraints.txt ", ""),
     (check_installation, UNIT, "-c constraints.txt ", ""),
     (check_context, "Dockerfile", "COPY setup.cfg", "COPY setup.py"),
@@ -550,6 +594,10 @@ BREAKS = [  # what a check must see: the file, what stands there, and what would
     (check_versions, DLC, f"pai-modelscope:{__version__}-cuda", "pai-modelscope:0.0.9-cuda"),
     (check_eas, EAS, '"computing"', '"compute"'),
     (check_eas, EAS, '"pai_modelscope"', '"PAI-ModelScope"'),
+    (check_kuberay, "kuberay.yaml", "--replica-cores=2", "--replica-cores=4"),
+    (check_kuberay, "kuberay.yaml", 'num-cpus: "0"', 'num-cpus: "2"'),
+    (check_kuberay, "kuberay.yaml", "mode: token", "mode: disabled"),
+    (check_kuberay, "kuberay.yaml", "path: /readyz", "path: /healthz"),
     (check_dlc, DLC, '"PyTorchJob"', '"PytorchJob"'),
     (check_dlc, DLC, '"UserCommand"', '"Command"'),
     (check_dlc, DLC, "--max_train_steps 500", "--max_steps 500"),

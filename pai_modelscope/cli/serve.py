@@ -25,6 +25,11 @@ def add_parser(commands: Commands) -> None:
         default = declaration.absent or ("none" if field.default is None else field.default)
         several = is_list(field)
         kind = str if several else kind_of(field)
+        text = f"{declaration.help}{'; may be repeated' if several else ''}; default: {default}"
+        if kind is bool:
+            action = argparse.BooleanOptionalAction
+            parser.add_argument(flag_of(field), dest=field.name, action=action, default=argparse.SUPPRESS, help=text)
+            continue
         parser.add_argument(
             flag_of(field),
             dest=field.name,
@@ -32,7 +37,7 @@ def add_parser(commands: Commands) -> None:
             action="append" if several else "store",
             metavar=field.name.rsplit("_", 1)[-1].upper(),
             default=argparse.SUPPRESS,
-            help=f"{declaration.help}{'; may be repeated' if several else ''}; default: {default}",
+            help=text,
         )
     parser.set_defaults(run=run)
 

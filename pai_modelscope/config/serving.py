@@ -1,7 +1,7 @@
 """How the service runs: what `pai-modelscope serve` takes, on the command line and in a configuration file."""
 
 import ipaddress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pai_modelscope.config.labels import LabelOptions
 from pai_modelscope.config.model import DEFAULT_MODEL
@@ -27,12 +27,24 @@ class ServeOptions:
     batch: int | None = option(
         None, help="pictures of several jobs drawn at once", absent="1 on a CPU, 8 on a GPU", minimum=1, maximum=64
     )
+    ray: str | None = option(
+        None, help="address of a Ray cluster whose replicas draw; local: one is started on this machine",
+        absent="this process draws",
+    )  # fmt: skip
+    replicas: int = option(1, help="replicas that Ray keeps, one a GPU", minimum=1, maximum=1024)
+    most_replicas: int | None = option(
+        None, help="replicas that Ray may start while much waits", absent="as many as replicas", minimum=1, maximum=1024
+    )
+    replica_cores: int = option(1, help="processor cores, and threads, of a replica", minimum=1, maximum=1024)
     preview_steps: int = option(5, help="steps after which a picture is shown as it will look; 0: never", minimum=0)
     memory_mib: int | None = option(
         None, help="MiB that models may take; the least recently used goes out", absent="no bound", minimum=64
     )
     token_file: str | None = option(
-        None, help="file of 'name token' a line; who sends none of the tokens is refused", absent="none"
+        None,
+        help="file of 'name token' a line, with bounds of its own as in jobs=8 after them; who sends none of the tokens "
+        "is refused",
+        absent="none",
     )
     allow_host: list[str] | None = option(
         None, help="other names that the service is reached by, as a browser shows them", absent="none"
@@ -52,8 +64,16 @@ class ServeOptions:
     pictures: int = option(16, help="pictures that one job may ask for", minimum=1, maximum=256)
     pixels: int = option(2**20, help="width times height that one job may ask for", minimum=64 * 64)
     picture_pixels: int = option(2**22, help="pixels that a picture of a client may have", minimum=64 * 64)
+    picture_urls: bool = option(
+        False, help="fetch pictures that clients give by address (http, https); of public addresses alone"
+    )
     steps: int = option(150, help="steps that one job may ask for", minimum=1, maximum=1000)
-    body_mib: int = option(16, help="MiB that a request's body may take", minimum=1, maximum=1024)
+    body_mib: int = option(
+        16, help="MiB that a request's body may take, and a fetched picture", minimum=1, maximum=1024
+    )
+    requests_of_client: int = option(
+        32, help="requests of one client that may be open at once; beyond it, it is told to come again", minimum=1
+    )
     keep_days: float = option(7, help="days after which an ended job and its pictures are removed", above=0)
     keep_mib: int = option(4096, help="MiB of pictures that are kept, and of uploads; the oldest go first", minimum=1)
     keep_jobs: int = option(100_000, help="ended jobs that are kept; the oldest go first", minimum=1)
@@ -64,6 +84,27 @@ class ServeOptions:
     def reached_by_others(self) -> bool:
         """Whether others than this machine's users are served: by another address, or a name that stands before it."""
         return not loopback(self.host) or bool(self.allow_host)
+
+
+@dataclass(frozen=True)
+class ClientOptions:
+    """What a line of the token file may say of its client. None: as the service has it."""
+
+    jobs: int | None = option(None, help="jobs of it that may wait, in place of --queue-of-client", minimum=1)
+    pictures: int | None = as_declared(ServeOptions, "pictures", None)
+    pixels: int | None = as_declared(ServeOptions, "pixels", None)
+    steps: int | None = as_declared(ServeOptions, "steps", None)
+    priority: int = option(
+        0, help="jobs of a client with a higher one go before all of those with a lower one", minimum=-9, maximum=9
+    )
+
+    def over(self, options: ServeOptions) -> ServeOptions:
+        """The service's options as they hold for this client."""
+        own = {name: getattr(self, name) for name in LOWERED} | {"queue_of_client": self.jobs}
+        return replace(options, **{name: value for name, value in own.items() if value is not None})
+
+
+LOWERED = ("pictures", "pixels", "steps")  # of `ClientOptions`, those that may not be above the service's own
 
 
 def loopback(host: str) -> bool:

@@ -6,15 +6,18 @@ import hashlib
 import hmac
 import ipaddress
 import os
+import re
 import secrets
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from pai_modelscope import limits
-from pai_modelscope.config.serving import loopback
-from pai_modelscope.errors import UserError
+from pai_modelscope.config.option import problem
+from pai_modelscope.config.serving import LOWERED, ClientOptions, ServeOptions, loopback
+from pai_modelscope.errors import Fault, UserError
 from pai_modelscope.untrusted import read_text
 
 LOCAL = "local"  # what the only client is called where no tokens are asked for
@@ -23,27 +26,40 @@ _LINK_SECONDS = 24 * 3600.0
 
 
 class Tokens:
-    """The tokens of a file, a line each: `name token`. Only their digests stay in memory."""
+    """The tokens of a file, a line each: `name token jobs=8 steps=50`. Only their digests stay in memory.
 
-    def __init__(self, digests: Mapping[str, bytes]):
-        self._digests = dict(digests)
+    `own`: what a line says of its client beside the token.
+    """
+
+    def __init__(self, digests: Mapping[str, bytes], own: Mapping[str, ClientOptions] | None = None):
+        self._digests, self.own = dict(digests), dict(own or {})
 
     @classmethod
-    def read(cls, path: str | Path) -> "Tokens":
-        """Raises `UserError`: no file, a line that is not a name and a token of at least 16 characters, none at all."""
+    def read(cls, path: str | Path, options: ServeOptions | None = None) -> "Tokens":
+        """Read a file; what its lines say is compared with the `options` of the service.
+
+        Raises:
+            UserError: no file, none in it, or for every line that can't be what is wrong with it.
+        """
         digests: dict[str, bytes] = {}
+        own: dict[str, ClientOptions] = {}
+        faults: list[Fault] = []
         for number, line in enumerate(read_text(path, limits.YAML_BYTES).splitlines(), 1):
-            words = line.split()
-            if not words or line.lstrip().startswith("#"):
+            name, *rest = line.split() or ["#"]
+            if name.startswith("#"):
                 continue
-            if len(words) != 2 or len(words[1]) < 16 or words[0] in digests:
-                raise UserError(
-                    f"{path}, line {number}: give a name that no other line has, and a token of at least 16 characters"
-                )
-            digests[words[0]] = _digest(words[1])
+            try:
+                digest, own[name] = _digest_of(rest), _own(rest[1:], options or ServeOptions())
+                if name in digests or digest in digests.values():
+                    raise UserError("another line has its name, or its token: give each client its own")
+                digests[name] = digest
+            except UserError as error:
+                faults.append(Fault(f"line {number}", f"{path}, line {number}: {error}"))
+        if faults:
+            raise UserError.of(faults)
         if not digests:
             raise UserError(f"{path} holds no token: write 'name token', a line each")
-        return cls(digests)
+        return cls(digests, own)
 
     def client(self, authorization: str | None) -> str | None:
         """Whose token a header carries: `Bearer TOKEN`, `Basic` with it as the password, or the bare token."""
@@ -113,6 +129,36 @@ def check_bind(host: str, tokens: Tokens | None) -> None:
     """Raises `UserError`: an address that others reach, without tokens."""
     if tokens is None and not loopback(host):
         raise UserError(f"--host {host} is reached by others: give --token-file, or listen on 127.0.0.1")
+
+
+def _digest_of(words: Sequence[str]) -> bytes:
+    """Of the token, which is the first of a line's words after the name. Raises `UserError`: there is none."""
+    if not words or len(words[0]) < 16:
+        raise UserError("give a name and a token of at least 16 characters, as in 'name token'")
+    return _digest(words[0])
+
+
+def _own(words: Sequence[str], options: ServeOptions) -> ClientOptions:
+    """The bounds that stand after a token.
+
+    Raises:
+        UserError: none that there is, one twice, or one that the service's options don't allow. It does not show a
+            word without a known name, which may be a part of the token.
+    """
+    declared = {field.name: field for field in fields(ClientOptions)}
+    own: dict[str, int] = {}
+    for word in words:
+        name, _, text = word.partition("=")
+        if name not in declared or name in own:
+            valid = ", ".join(declared)
+            raise UserError(f"after the token stand bounds as in jobs=8, each once and without spaces: {valid}")
+        value = int(text) if re.fullmatch(r"-?[0-9]{1,15}", text) else text
+        if said := problem(declared[name], value):
+            raise UserError(said)
+        own[name] = int(value)
+        if name in LOWERED and own[name] > (most := getattr(options, name)):
+            raise UserError(f"{name} is {text}, but --{name} {most}: a line may ask for less, not for more")
+    return ClientOptions(**own)
 
 
 def _carried(authorization: str | None) -> str | None:

@@ -1,7 +1,7 @@
 """What a client may ask for: a body of JSON becomes a request that names no file and no model of its own choice.
 
-Pictures come as data URLs or as what was uploaded before; LoRAs, control kinds and models by the names that the server
-lists.
+Pictures come as data URLs or as what was uploaded before, and by address where the operator says so; LoRAs, control
+kinds and models by the names that the server lists.
 """
 
 import difflib
@@ -15,6 +15,7 @@ from pai_modelscope.config.serving import ServeOptions
 from pai_modelscope.errors import Fault, UserError
 from pai_modelscope.prompting.word_list import WordList
 from pai_modelscope.serving.content import check_words
+from pai_modelscope.serving.remote_pictures import is_address
 
 if TYPE_CHECKING:  # a server answers before PyTorch is imported
     from pai_modelscope.sampling import ModelLimits, ResolvedRequest
@@ -52,7 +53,7 @@ def admit(
     """Read a body, `keep` its pictures, and decide everything that can be decided without drawing.
 
     Args:
-        keep: makes an upload of a data URL, and gives its name; of an upload's name, the same.
+        keep: makes an upload of a data URL or an address, and gives its name; of an upload's name, the same.
         content_of: the file of an upload.
         words: that prompts may not contain.
 
@@ -197,7 +198,7 @@ def _control(entry: object, keep: Callable[[str], str], faults: list[Fault]) -> 
 
 def _picture(name: str, value: object, keep: Callable[[str], str], faults: list[Fault]) -> str | None:
     valid = "a data URL ('data:image/png;base64,...') or the id of an upload"
-    if not isinstance(value, str) or not value.startswith(("data:", UPLOAD)):
+    if not isinstance(value, str) or not (value.startswith(("data:", UPLOAD)) or is_address(value)):
         faults.append(Fault(name, f"{name} is {short_repr(value)}; give {valid}", valid))
         return None
     try:

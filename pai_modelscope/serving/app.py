@@ -4,14 +4,15 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager, suppress
 from http.cookies import CookieError, SimpleCookie
 
 import anyio.to_thread
 from fastapi import FastAPI
 from fastapi.responses import JSONResponse, Response
 from fastapi_offline import FastAPIOffline
-from starlette.datastructures import Headers
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from pai_modelscope import __version__
@@ -21,6 +22,8 @@ from pai_modelscope.serving.models import MIB
 from pai_modelscope.serving.page.mount import HOME, LOGIN, Page, add_login, to_login
 from pai_modelscope.serving.problems import TooMuch, TooSlow, add_handlers, problem
 from pai_modelscope.serving.service import Service
+from pai_modelscope.serving.shares import Shares
+from pai_modelscope.serving.waiting import Full
 
 _WORKERS = 8  # requests that are read and resolved at once
 _BODY_SECONDS = 30.0  # that a client may take to send one
@@ -48,6 +51,7 @@ def build_app(service: Service, tokens: Tokens | None = None, drain_seconds: flo
             if not await asyncio.to_thread(service.stop, drain_seconds):
                 _log.warning("what was being drawn did not end in %g seconds: the next start draws it", drain_seconds)
 
+    service.limit(tokens.own if tokens else {})
     page = Page(service)
     # Its /docs takes nothing from other hosts.
     app = FastAPIOffline(title="pai_modelscope", version=__version__, lifespan=lifespan, redoc_url=None)
@@ -78,7 +82,8 @@ def build_app(service: Service, tokens: Tokens | None = None, drain_seconds: flo
 
 
 class Guard:
-    """Before anything else looks at a request: its Host and Origin, its token, and the size and pace of its body.
+    """Before anything else looks at a request: its Host and Origin, its token, how many others of its client are open,
+    and the size and pace of its body.
 
     A WebSocket is refused. `scope['state']['client']` is who asks.
     """
@@ -86,16 +91,25 @@ class Guard:
     def __init__(self, app: ASGIApp, tokens: Tokens | None, hosts: Hosts, service: Service):
         self._app, self._tokens, self._hosts, self._links = app, tokens, hosts, service.links
         self._most = service.options.body_mib * MIB
+        self._shares = Shares("requests are open", service.options.requests_of_client)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             return await self._app(scope, receive, send)
         if scope["type"] != "http":
             return await send({"type": "websocket.close", "code": 1008})
-        headers = Headers(scope=scope)
+        headers, body = Headers(scope=scope), _Body(receive, self._most)
+        send = _Answer(send, body, headers)
         if refusal := self._refusal(scope, headers):
             return await refusal(scope, receive, send)
-        await self._app(scope, _Body(receive, self._most), send)
+        with ExitStack() as stack:
+            if scope["path"] not in _OPEN:
+                try:
+                    stack.enter_context(self._shares.held(scope["state"]["client"]))
+                except Full as full:
+                    return await problem(429, str(full), headers={"Retry-After": "1"})(scope, receive, send)
+            with suppress(ClientDisconnect):  # there is nobody to answer
+                await self._app(scope, body, send)
 
     def _refusal(self, scope: Scope, headers: Headers) -> Response | None:
         if not self._hosts.knows(headers.get("host")):
@@ -103,6 +117,8 @@ class Guard:
         origin, host = headers.get("origin"), headers.get("host")
         if scope["method"] not in ("GET", "HEAD") and not self._hosts.sent_from_here(origin, host):
             return problem(403, "a page of another site may not ask this")
+        if "transfer-encoding" in headers and "content-length" in headers:
+            return problem(400, "the body's length is said in two ways")  # a server before this may read the other
         declared = headers.get("content-length", "0")
         if declared.isascii() and declared.isdigit() and int(declared[:20]) > self._most:
             return problem(413, f"a body may take {self._most // MIB} MiB")
@@ -131,11 +147,11 @@ class _Body:
     """Receives a body of at most so many bytes, within so many seconds."""
 
     def __init__(self, receive: Receive, most: int):
-        self._receive, self._left, self._whole = receive, most, False
+        self._receive, self._left, self.whole = receive, most, False
         self._until = time.monotonic() + _BODY_SECONDS
 
     async def __call__(self) -> Message:
-        if self._whole:  # now it tells of the client's going, whenever that is
+        if self.whole:  # now it tells of the client's going, whenever that is
             return await self._receive()
         try:
             message = await asyncio.wait_for(self._receive(), max(0.0, self._until - time.monotonic()))
@@ -143,10 +159,23 @@ class _Body:
             raise TooSlow from None
         if message["type"] == "http.request":
             self._left -= len(message.get("body", b""))
-            self._whole = not message.get("more_body", False)
+            self.whole = not message.get("more_body", False)
             if self._left < 0:
                 raise TooMuch
         return message
+
+
+class _Answer:
+    """Sends an answer; if the body has not come whole by then, nobody reads on: it is the last on its connection."""
+
+    def __init__(self, send: Send, body: _Body, headers: Headers):
+        self._send, self._body = send, body
+        self._has_body = "transfer-encoding" in headers or headers.get("content-length", "0") != "0"
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start" and self._has_body and not self._body.whole:
+            MutableHeaders(scope=message)["connection"] = "close"
+        await self._send(message)
 
 
 def _of_cookie(headers: Headers) -> str | None:

@@ -1,38 +1,35 @@
-"""The engine: one thread that owns all models of a device and draws what waits, batch by batch.
+"""The engine: takes what waits, batch by batch, has it drawn, and keeps the pictures.
 
 Jobs that can be drawn together are. A batch that fails is halved, and what fails alone ends in an error of its own. A
-cancelled job is thrown away; a batch of which all jobs are cancelled stops at its next step.
+cancelled job is thrown away; a batch of which all jobs are cancelled stops at its next step. What was lost with the
+place that drew it is drawn once more.
 """
 
 import hashlib
-import io
 import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pai_modelscope.errors import UserError
 from pai_modelscope.files import whole
 from pai_modelscope.serving.content import REFUSED_PICTURE
+from pai_modelscope.serving.drawing import Batch, Drawer, Lost, Step, rows_at_once
 from pai_modelscope.serving.metrics import Metrics
-from pai_modelscope.serving.models import Models
 from pai_modelscope.serving.store import Drawn, Job, JobStore, State
 from pai_modelscope.serving.waiting import FairQueue, Waiting
 from pai_modelscope.serving.watching import Watched
 
 if TYPE_CHECKING:
-    from PIL import Image
-
     from pai_modelscope.images.aigc_label import Labelling
-    from pai_modelscope.sampling import Picture, Sampler
-    from pai_modelscope.sampling.progress import Previews
+    from pai_modelscope.sampling import Picture
 
 _ENCODERS = 2  # pictures that are compressed at once, beside the drawing
 _UNWRITTEN = 16  # jobs that may wait for that
+_LOOK = 0.2  # seconds between looks at what has changed
 _PAUSE = 1.0  # seconds after an error that no job is to blame for
 _log = logging.getLogger(__name__)
 
@@ -61,7 +58,7 @@ class Engine:
 
     def __init__(
         self,
-        models: Models,
+        drawer: Drawer,
         queue: FairQueue,
         store: JobStore,
         watched: Watched,
@@ -77,7 +74,7 @@ class Engine:
         """`place`: where the file of a picture lies; `public`: the text of a picture as clients may read it; `label`:
         how the files are labelled, see `picture_file`; `preview_steps`: after so many steps, a preview is made; 0:
         never; `refuse`: a job of which the safety check flags a picture fails, and none of its pictures is kept."""
-        self._models, self._queue, self._store, self._watched = models, queue, store, watched
+        self._drawer, self._queue, self._store, self._watched = drawer, queue, store, watched
         self._place, self._asked_of, self._metrics, self._batch = place, asked_of, metrics, batch
         self._label = label
         self._preview_steps, self._refuse = preview_steps, refuse
@@ -87,13 +84,15 @@ class Engine:
         self.files = threading.Lock()  # of the results: who holds it adds or removes them
         self._public, self._room = public, threading.BoundedSemaphore(_UNWRITTEN)
         self._encoders = ThreadPoolExecutor(_ENCODERS, "encode")
-        self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
+        lanes = range(drawer.most_lanes)
+        self._threads = [threading.Thread(None, self._run, f"engine-{lane}", (lane,), daemon=True) for lane in lanes]
         self._stopping = False
         self._wanted: list[str] = []  # models to open before the next batch
         self.pace = Pace()
 
     def start(self) -> None:
-        self._thread.start()
+        for thread in self._threads:
+            thread.start()
 
     def want(self, model: str) -> None:
         """Have the model opened, though no job waits for it yet."""
@@ -111,22 +110,31 @@ class Engine:
         """Finish what is being drawn, and take nothing more. Whether all was finished in time."""
         self._stopping = True
         self._queue.close()
-        if self._thread.ident is not None:
-            self._thread.join(timeout)
-        done = not self._thread.is_alive()
+        until = None if timeout is None else time.monotonic() + timeout
+        for thread in self._threads:
+            if thread.ident is not None:
+                thread.join(None if until is None else max(0.0, until - time.monotonic()))
+        done = not any(thread.is_alive() for thread in self._threads)
         self._encoders.shutdown(wait=done)
+        self._drawer.close()
         return done
+
+    def seconds(self, jobs: int) -> float:
+        """What so many jobs will take."""
+        return self.pace.seconds(jobs) / self._drawer.lanes
 
     @property
     def alive(self) -> bool:
         """Whether it draws, or has yet to begin."""
-        return self._thread.ident is None or self._thread.is_alive()
+        return all(thread.ident is None or thread.is_alive() for thread in self._threads)
 
-    def _run(self) -> None:
+    def _run(self, lane: int) -> None:
         while not self._stopping:
             try:
                 self._open_wanted()
-                if (first := self._queue.first(timeout=0.2)) is not None:
+                if lane >= self._drawer.lanes:
+                    time.sleep(_LOOK)
+                elif (first := self._queue.first(timeout=_LOOK)) is not None:
                     self._take(self._queue.take(first, self._rows(first)))
             except Exception:  # such as a disk that is full: whoever draws next may have more luck
                 _log.exception("the engine goes on")
@@ -136,8 +144,10 @@ class Engine:
         with self._lock:
             wanted, self._wanted = self._wanted, []
         for name in wanted:
-            with suppress(UserError):  # said to whoever asks for the model
-                self._opened(name)
+            try:
+                self._drawer.open(name)
+            except Exception:  # said to whoever asks for the model
+                _log.exception("the model %s can't be opened", name)
 
     def _rows(self, first: Waiting) -> int:
         """How many pictures are drawn at once with this one."""
@@ -145,11 +155,10 @@ class Engine:
         if job is None:
             return first.rows
         try:
-            sampler = self._models.sampler(job.model)
+            opened = self._drawer.open(job.model)
         except Exception:  # the job fails by it, alone
             return first.rows
-        usual = 1 if sampler.pipe.device.type == "cpu" else 8
-        return max(first.rows, self._batch or usual)
+        return max(first.rows, rows_at_once(opened, self._batch))
 
     def _take(self, batch: Sequence[Waiting]) -> None:
         jobs = []
@@ -176,27 +185,32 @@ class Engine:
                 self._metrics.wait.labels(job.model).observe(max(0.0, (job.started or job.created) - job.created))
                 jobs.append(job)
         if jobs:
-            self._draw(jobs)
+            self._draw(jobs, batch[0].affinity)
 
-    def _draw(self, jobs: Sequence[Job]) -> None:
+    def _draw(self, jobs: Sequence[Job], affinity: str) -> None:
         from pai_modelscope.sampling.safety import PictureRefused
 
         try:
-            sampler = self._opened(jobs[0].model)
+            self._open(jobs[0].model)
             began = time.monotonic()
-            pictures = self._pictures(sampler, jobs)
+            pictures = self._pictures(jobs, affinity)
             self.pace.add(time.monotonic() - began, len(jobs))
             self._metrics.batch.labels(jobs[0].model).observe(len(jobs))
         except _Stopped:
             for job in jobs:
                 self._end(job, State.CANCELLED)
             return
+        except Lost as error:
+            _log.warning("%d jobs were lost while they were drawn (%s)", len(jobs), error)
+            for job in jobs:
+                self._again(job)
+            return
         except Exception as error:
             if len(jobs) > 1:
                 half = len(jobs) // 2
                 _log.warning("a batch of %d jobs failed (%s): drawn in halves", len(jobs), error)
-                self._draw(jobs[:half])
-                self._draw(jobs[half:])
+                self._draw(jobs[:half], affinity)
+                self._draw(jobs[half:], affinity)
                 return
             if not isinstance(error, UserError):
                 _log.exception("job %s failed", jobs[0].id)
@@ -212,44 +226,43 @@ class Engine:
             self._room.acquire()  # pictures that wait for their files take memory
             self._encoders.submit(self._finish, job, drawn)
 
-    def _opened(self, model: str) -> "Sampler":
+    def _open(self, model: str) -> None:
         """Raises `UserError` without what only the server's log may say."""
         try:
-            return self._models.sampler(model)
+            self._drawer.open(model)
+        except Lost:
+            raise
         except Exception:
             _log.exception("the model %s can't be opened", model)
             raise UserError(f"the model {model} can't be opened; the service's log says why") from None
 
-    def _pictures(self, sampler: "Sampler", jobs: Sequence[Job]) -> "list[list[Picture]]":
+    def _pictures(self, jobs: Sequence[Job], affinity: str) -> "list[list[Picture]]":
         """The pictures of each job. Raises `_Stopped` as soon as nobody waits for any of them."""
-        asked = [self._asked_of(job) for job in jobs]
-        rows = len(asked)
-        if rows > 1:  # each of them is one picture, see `Service.submit`
-            asked = [{**texts, "batch_size": rows} for texts in asked]
+        seconds = self._metrics.step.labels(jobs[0].model)
 
-        before, seconds = time.monotonic(), self._metrics.step.labels(jobs[0].model)
-
-        def each_step(step: int, steps: int, latents: object, previews: "Previews") -> None:
-            nonlocal before
-            now = time.monotonic()
-            seconds.observe(now - before)
-            before = now
+        def each_step(step: Step) -> None:
+            seconds.observe(step.seconds)
             with self._lock:
                 if self._cancelled.issuperset(job.id for job in jobs):
                     raise _Stopped
-            # Of a picture that the safety check may object to, nothing is shown before it has been checked.
-            due = self._preview_steps and not sampler.safety and step < steps and (step - 1) % self._preview_steps == 0
-            shown: list[bytes | None] = [*map(_jpeg, previews())] if due else []
             for number, job in enumerate(jobs):  # of a job of several pictures, the first of those that are drawn
-                self._watched.set(job.id, step, steps, shown[number % len(shown)] if shown else None)
+                preview = step.previews[number % len(step.previews)] if step.previews else None
+                self._watched.set(job.id, step.step, step.steps, preview)
 
-        drawn: list[list[Picture]] = [[] for _ in jobs]
-        # Several pictures of one job are drawn one after the other or together, as Sampler does.
-        for picture in sampler.stream(asked, callback=each_step):
-            drawn[picture.index if rows > 1 else 0].append(picture)
-            if self._refuse and all(any(each.flagged for each in of_job) for of_job in drawn):
-                break  # none of them will be kept
-        return [sorted(each, key=lambda picture: picture.index) for each in drawn]
+        asked = [self._asked_of(job) for job in jobs]
+        return self._drawer.draw(Batch(jobs[0].model, asked, self._preview_steps, self._refuse, affinity), each_step)
+
+    def _again(self, job: Job) -> None:
+        """Have a job drawn that was lost; alone, so that no other is lost with it. A second time it is interrupted."""
+        with self._lock:
+            self._drawing.discard(job.id)
+            self._cancelled.discard(job.id)
+        if self._store.again(job.id):
+            self._queue.put(Waiting(job.id, job.client, job.id, priority=job.priority), anyway=True)
+            self._watched.changed(job.id)
+        elif (now := self._store.get(job.id)) is not None:  # interrupted, or cancelled before
+            self._metrics.ended.labels(job.model, now.state).inc()
+            self._watched.forget(job.id)
 
     def _finish(self, job: Job, pictures: "Sequence[Picture]") -> None:
         """Write the files of a job's pictures and say that it is done; for a thread of the encoders."""
@@ -312,12 +325,6 @@ class Engine:
             self._cancelled.discard(job.id)
         self._metrics.ended.labels(job.model, state).inc()
         self._watched.forget(job.id)
-
-
-def _jpeg(picture: "Image.Image") -> bytes:
-    file = io.BytesIO()
-    picture.save(file, "JPEG", quality=80)
-    return file.getvalue()
 
 
 def _said(error: Exception) -> str:

@@ -1,9 +1,8 @@
-"""The models that a service draws with: opened when they are first asked for, and put away when memory runs short."""
+"""What is known of a service's models: whether each is open, and what it allows. Whoever opens them tells it."""
 
 import copy
 import threading
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -11,6 +10,10 @@ from typing import TYPE_CHECKING
 from pai_modelscope.serving.metrics import Metrics
 
 if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+    from pai_modelscope.families import ModelFamily
+    from pai_modelscope.prompting.learned_words import LearnedWords
     from pai_modelscope.sampling import ModelLimits, Sampler
     from pai_modelscope.sampling.prompt_check import PromptCheck
 
@@ -24,44 +27,52 @@ class Presence(StrEnum):
     FAILED = "failed"
 
 
-@dataclass
-class _Place:
-    """Where a model is. `limits` and `checker` stay when it is put away: requests can then be checked without it."""
+@dataclass(frozen=True)
+class Opened:
+    """What is known of a model that has been opened, without its networks; it may come from another process."""
 
-    presence: Presence = Presence.ABSENT
-    sampler: "Sampler | None" = None
-    limits: "ModelLimits | None" = None
-    checker: "_Checker | None" = None
-    bytes: int = 0
-    used: float = 0.0
+    limits: "ModelLimits"
+    family: "ModelFamily"
+    tokenizer: "PreTrainedTokenizerBase"
+    learned: "LearnedWords | None"
+    bytes: int
+    on_cpu: bool
+
+    @classmethod
+    def of(cls, sampler: "Sampler") -> "Opened":
+        # Without what would keep the networks in memory, and wait for them; the tokenizer is the engine's to use.
+        limits, tokenizer = replace(sampler.limits, phrase_vectors=None), copy.deepcopy(sampler.tokenizer)
+        on_cpu = sampler.pipe.device.type == "cpu"
+        return cls(limits, sampler.model.family, tokenizer, sampler.learned, _bytes_of(sampler), on_cpu)
 
 
 class Models:
-    """The models of a service by name. Only the engine's thread opens them; any thread may ask about them."""
+    """The models of a service by name. Any thread may ask about them."""
 
-    def __init__(
-        self,
-        names: Sequence[str],
-        open_model: "Callable[[str], Sampler]",
-        metrics: Metrics,
-        budget: int | None = None,
-        pinned: Sequence[str] = (),
-    ):
-        """`budget`: bytes that all together may take; `pinned`: those that are never put away."""
+    def __init__(self, names: Sequence[str], metrics: Metrics):
         self.names = tuple(dict.fromkeys(names))
-        self._open, self._metrics, self._budget, self._pinned = open_model, metrics, budget, set(pinned)
-        self._places = {name: _Place() for name in self.names}
-        self._lock = threading.Lock()
+        self._metrics = metrics
+        self._presence = dict.fromkeys(self.names, Presence.ABSENT)
+        # They stay when a model is put away: requests can then be checked without it.
+        self._known: dict[str, tuple[Opened, _Checker]] = {}
 
     def presence(self, name: str) -> Presence:
-        return self._places[name].presence
+        return self._presence[name]
 
     def bytes(self, name: str) -> int:
-        return self._places[name].bytes
+        """That its weights take now."""
+        known = self.known(name)
+        return known.bytes if known and self.presence(name) is Presence.READY else 0
+
+    def known(self, name: str) -> Opened | None:
+        """None until it has been opened once."""
+        known = self._known.get(name)
+        return known[0] if known else None
 
     def limits(self, name: str) -> "ModelLimits | None":
         """What a model allows; None until it has been opened once."""
-        return self._places[name].limits
+        known = self.known(name)
+        return known.limits if known else None
 
     def check_prompt(self, name: str, prompt: str) -> "PromptCheck | None":
         """What the model makes of a prompt, as far as its words and characters tell; None until it has been opened.
@@ -69,64 +80,34 @@ class Models:
         Raises:
             UserError: a prompt that can't be drawn.
         """
-        checker = self._places[name].checker
-        return checker(prompt) if checker else None
+        known = self._known.get(name)
+        return known[1](prompt) if known else None
 
-    def sampler(self, name: str) -> "Sampler":
-        """The model, opened; for the engine's thread alone.
+    def loading(self, name: str) -> None:
+        self._presence[name] = Presence.LOADING
 
-        Raises:
-            UserError: it can't be opened.
-        """
-        place = self._places[name]
-        place.used = time.monotonic()
-        if place.sampler is not None:
-            return place.sampler
-        self._set(place, Presence.LOADING)
-        try:
-            sampler = self._open(name)
-        except Exception:
-            self._set(place, Presence.FAILED)
-            raise
-        with self._lock:
-            # Without what would keep the networks in memory, and wait for them.
-            place.sampler, place.limits = sampler, replace(sampler.limits, phrase_vectors=None)
-            place.checker, place.bytes = _Checker(sampler), _bytes_of(sampler)
-        self._set(place, Presence.READY)
+    def failed(self, name: str) -> None:
+        self._presence[name] = Presence.FAILED
+
+    def opened(self, name: str, opened: Opened) -> None:
+        self._known[name] = opened, _Checker(opened)
+        self._presence[name] = Presence.READY
         self._metrics.model_loads.labels(name).inc()
-        self._metrics.model_bytes.labels(name).set(place.bytes)
-        self._make_room(name)
-        return sampler
+        self._metrics.model_bytes.labels(name).set(opened.bytes)
 
-    def _make_room(self, newest: str) -> None:
-        if self._budget is None:
-            return
-        others = sorted(
-            (name for name in self.names if name != newest and name not in self._pinned),
-            key=lambda name: self._places[name].used,
-        )
-        for name in others:
-            if sum(place.bytes for place in self._places.values()) <= self._budget:
-                return
-            place = self._places[name]
-            if place.sampler is not None:
-                place.sampler, place.bytes = None, 0
-                self._metrics.model_bytes.labels(name).set(0)
-                self._set(place, Presence.ABSENT)
-
-    def _set(self, place: _Place, presence: Presence) -> None:
-        with self._lock:
-            place.presence = presence
+    def put_away(self, name: str) -> None:
+        self._presence[name] = Presence.ABSENT
+        self._metrics.model_bytes.labels(name).set(0)
 
 
 class _Checker:
-    """Reads prompts beside the engine: without the networks, and with a tokenizer of its own."""
+    """Reads prompts beside the engine, without the networks."""
 
-    def __init__(self, sampler: "Sampler"):
+    def __init__(self, opened: Opened):
         from pai_modelscope.sampling.prompt_check import WordFinder
 
-        self._family, self._tokenizer = sampler.model.family, copy.deepcopy(sampler.tokenizer)
-        self._words = WordFinder(sampler.learned, None)
+        self._family, self._tokenizer = opened.family, opened.tokenizer
+        self._words = WordFinder(opened.learned, None)
         self._lock = threading.Lock()
 
     def __call__(self, prompt: str) -> "PromptCheck":

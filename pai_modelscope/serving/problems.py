@@ -25,7 +25,7 @@ _TITLES = {
     415: "Not this kind of content",
     421: "Not this server's name",
     422: "The request can't be drawn",
-    429: "Too many jobs wait",
+    429: "Too much at once",
     500: "The service failed",
     503: "Not yet",
 }
@@ -72,9 +72,8 @@ def add_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(Full)
     async def full(request: Request, error: Full) -> JSONResponse:
-        who = "of yours " if error.of_client else ""
-        seconds = max(1, math.ceil(request.app.state.service.engine.pace.seconds(error.waiting) / 2))
-        return problem(429, f"{error.waiting} jobs {who}wait: come again", headers={"Retry-After": str(seconds)})
+        seconds = max(1, math.ceil(request.app.state.service.engine.seconds(error.waiting) / 2))
+        return problem(429, str(error), headers={"Retry-After": str(seconds)})
 
     @app.exception_handler(NotYet)
     async def not_yet(request: Request, error: NotYet) -> JSONResponse:

@@ -24,7 +24,7 @@ def serve(options: ServeOptions, listening: Callable[[str], None] = lambda addre
     Raises:
         UserError: an address that is taken, or that others reach without tokens; the folder of another service.
     """
-    tokens = Tokens.read(options.token_file) if options.token_file else None
+    tokens = Tokens.read(options.token_file, options) if options.token_file else None
     check_bind(options.host, tokens)
     with _bound(options.host, options.port) as bound:
         service = Service(options)
@@ -32,6 +32,7 @@ def serve(options: ServeOptions, listening: Callable[[str], None] = lambda addre
         listening(f"http://{host}:{bound.getsockname()[1]}")
         config = uvicorn.Config(
             build_app(service, tokens),
+            http="h11",  # of what may be installed, the one with a bound on heads
             log_config=None,
             access_log=False,
             server_header=False,

@@ -8,31 +8,33 @@ import shutil
 import threading
 import time
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
 from pai_modelscope.config.model import DEFAULT_MODEL
-from pai_modelscope.config.serving import ServeOptions
-from pai_modelscope.errors import Fault, UserError
+from pai_modelscope.config.serving import ClientOptions, ServeOptions
+from pai_modelscope.errors import Fault, UserError, need
 from pai_modelscope.files import remove
 from pai_modelscope.images.aigc_label import labelling
 from pai_modelscope.prompting.word_list import WordList
 from pai_modelscope.serving.access import Links
 from pai_modelscope.serving.admission import admit, asked_of, known_controls, uploads_of
-from pai_modelscope.serving.content import ContentRefused, safety_of, sampler_safety
+from pai_modelscope.serving.content import ContentRefused, safety_of
+from pai_modelscope.serving.drawing import Drawer, OpenModel, here
 from pai_modelscope.serving.engine import Engine
 from pai_modelscope.serving.metrics import Metrics
 from pai_modelscope.serving.models import MIB, Models, Presence
+from pai_modelscope.serving.remote_pictures import RemotePictures
 from pai_modelscope.serving.store import Job, JobStore, State
 from pai_modelscope.serving.uploads import Uploads
 from pai_modelscope.serving.waiting import FairQueue, Waiting
 from pai_modelscope.serving.watching import Watched
 
 if TYPE_CHECKING:
-    from pai_modelscope.sampling import ResolvedRequest, Sampler
+    from pai_modelscope.sampling import ResolvedRequest
 
 FORMATS = ("png", "jpeg", "webp")
 _DAY = 24 * 3600.0
@@ -52,7 +54,7 @@ class KeyReused(Exception):
 class Service:
     """One folder of jobs, one engine. `open_model` opens a model by its name, with LoRAs and embeddings added."""
 
-    def __init__(self, options: ServeOptions, open_model: "Callable[[str], Sampler] | None" = None):
+    def __init__(self, options: ServeOptions, open_model: OpenModel | None = None):
         """Take the folder and what waits in it.
 
         Raises:
@@ -77,14 +79,16 @@ class Service:
         self.store = JobStore(self.folder / "jobs.sqlite")
         self.queue = FairQueue(options.queue, options.queue_of_client)
         self.watched = Watched()
-        self.uploads = Uploads(self.folder / "uploads", options.picture_pixels)
+        self._own: dict[str, ServeOptions] = {}
+        remote = RemotePictures(options.body_mib * MIB) if options.picture_urls else None
+        self.uploads = Uploads(self.folder / "uploads", options.picture_pixels, remote)
         self.links = Links(self.folder)
         self.metrics = Metrics()
         self.metrics.waiting.set_function(lambda: len(self.queue))
-        budget = None if options.memory_mib is None else options.memory_mib * MIB
-        self.models = Models(names, open_model or self._open, self.metrics, budget, pinned=names[:1])
+        self.models = Models(names, self.metrics)
+        self.drawer = self._drawer(open_model)
         self.engine = Engine(
-            self.models,
+            self.drawer,
             self.queue,
             self.store,
             self.watched,
@@ -126,6 +130,15 @@ class Service:
         first = self.models.presence(self.models.names[0])
         return first is Presence.READY and self.engine.alive and not self._ending.is_set()
 
+    def limit(self, clients: Mapping[str, ClientOptions]) -> None:
+        """Hold these clients to bounds of their own."""
+        self._own = {name: own.over(self.options) for name, own in clients.items()}
+        self.queue.limit({name: (self._own[name].queue_of_client, own.priority) for name, own in clients.items()})
+
+    def options_of(self, client: str) -> ServeOptions:
+        """The options as they hold for a client."""
+        return self._own.get(client, self.options)
+
     def submit(
         self,
         client: str,
@@ -143,7 +156,7 @@ class Service:
         Raises:
             UserError: with a fault for every field that can't be.
             ContentRefused: a word that the operator does not have drawn.
-            Full: too many jobs wait.
+            Full: too many jobs wait, or too many pictures are being fetched.
             NotYet: the model is not open yet.
             KeyReused: the key came with another body.
         """
@@ -162,13 +175,13 @@ class Service:
             if self.models.presence(model) is Presence.FAILED:
                 raise NotYet(f"the model {model} could not be opened, and is tried again: the service's log says why")
             raise NotYet(f"the model {model} is being opened")
-        uploads = self.uploads
+        uploads, options = self.uploads, self.options_of(client)
 
         def keep(reference: str) -> str:
             return uploads.keep(client, reference)
 
         try:
-            admitted = admit(body, limits, self.options, keep, uploads.content, self._words)
+            admitted = admit(body, limits, options, keep, uploads.content, self._words)
         except ContentRefused as error:
             self.metrics.refused.labels(model, "words").inc()
             _log.info("a request of %s is refused: it has the word of line %d of --prompt-words", client, error.line)
@@ -187,9 +200,9 @@ class Service:
         kept = self.store.add(job)
         if kept.id != job.id:  # another request with the same key was quicker
             return _same(kept, digest)
-        self.queue.put(
-            Waiting(job.id, client, _together(job, admitted.pictures), len(admitted.pictures), priority), True
-        )
+        pictures = admitted.pictures
+        together, affinity = _together(job, pictures), _affinity(job, pictures)
+        self.queue.put(Waiting(job.id, client, together, len(pictures), priority, affinity), anyway=True)
         return job
 
     def cancel(self, job: Job) -> bool:
@@ -247,16 +260,13 @@ class Service:
             raise UserError.of(faults)
         return model or self.models.names[0]
 
-    def _open(self, name: str) -> "Sampler":
-        from pai_modelscope.sampling import Sampler
+    def _drawer(self, open_model: OpenModel | None) -> Drawer:
+        if self.options.ray is None:
+            return here(self.options, self.models, self._safety, open_model)
+        need("cluster", "--ray", "ray.serve")
+        from pai_modelscope.serving.replicas import RayDrawer
 
-        safety = sampler_safety(self._safety)
-        sampler = Sampler.from_pretrained(name, device=self.options.device, safety=safety)
-        for lora in self.options.lora or ():
-            sampler.add_lora(lora)
-        for embedding in self.options.embedding or ():
-            sampler.add_embedding(embedding)
-        return sampler
+        return RayDrawer(self.options, self.models, self._safety)
 
     def _sweep(self) -> None:
         """Remove what is too old or too much, now and then."""
@@ -297,3 +307,8 @@ def _together(job: Job, pictures: "Sequence[ResolvedRequest]") -> str:
         return job.id
     key = repr((job.model, batch_key(pictures[0])))  # pictures stand in it by their digests
     return hashlib.sha256(key.encode("utf-8", "backslashreplace")).hexdigest()
+
+
+def _affinity(job: Job, pictures: "Sequence[ResolvedRequest]") -> str:
+    """The model and the LoRAs that it is drawn with."""
+    return "+".join([job.model, *sorted({use.name for picture in pictures for use in picture.loras})])

@@ -19,6 +19,8 @@ from pai_modelscope.errors import UserError
 
 _VERSION = 2
 _TRIES = 2  # a job that ran at a crash runs once more
+_LOST = "the service ended twice while this was drawn"
+_INTERRUPT = "UPDATE jobs SET state = ?, ended = ?, error = ? WHERE state = ? AND tries >= ?"
 _SCHEMA = """
 CREATE TABLE jobs (
     number INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -133,10 +135,7 @@ class JobStore:
         """Take up what a process that ended left: the jobs that wait, in the order in which they came."""
         now = time.time()
         with self._changing() as db:
-            db.execute(
-                "UPDATE jobs SET state = ?, ended = ?, error = ? WHERE state = ? AND tries >= ?",
-                (State.INTERRUPTED, now, "the service ended twice while this was drawn", State.RUNNING, _TRIES),
-            )
+            db.execute(_INTERRUPT, (State.INTERRUPTED, now, _LOST, State.RUNNING, _TRIES))
             db.execute("UPDATE jobs SET state = ?, started = NULL WHERE state = ?", (State.QUEUED, State.RUNNING))
             return [_job(row) for row in db.execute(f"{_SELECT} WHERE state = ? ORDER BY number", (State.QUEUED,))]
 
@@ -197,6 +196,13 @@ class JobStore:
             "UPDATE jobs SET state = ?, started = ?, tries = tries + 1 WHERE id = ? AND state = ?",
             (State.RUNNING, time.time(), id, State.QUEUED),
         )
+
+    def again(self, id: str) -> bool:
+        """A job that was lost while it was drawn waits again, or is interrupted the second time; whether it waits."""
+        with self._changing() as db:
+            db.execute(f"{_INTERRUPT} AND id = ?", (State.INTERRUPTED, time.time(), _LOST, State.RUNNING, _TRIES, id))
+            waits = "UPDATE jobs SET state = ?, started = NULL WHERE id = ? AND state = ?"
+            return db.execute(waits, (State.QUEUED, id, State.RUNNING)).rowcount == 1
 
     def finish(self, id: str, pictures: Sequence[Drawn]) -> bool:
         """The pictures of a job that is being drawn; whether it was: one that ended otherwise stays as it is."""

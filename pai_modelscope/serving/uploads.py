@@ -16,14 +16,15 @@ from pai_modelscope.errors import UserError
 from pai_modelscope.files import remove, whole
 from pai_modelscope.images.open_images import open_image
 from pai_modelscope.serving.admission import UPLOAD
+from pai_modelscope.serving.remote_pictures import RemotePictures, is_address
 
 
 class Uploads:
     """A folder of pictures as they came."""
 
-    def __init__(self, folder: Path, pixels: int):
-        """`pixels`: that a picture may have."""
-        self._folder, self._pixels = folder, pixels
+    def __init__(self, folder: Path, pixels: int, remote: RemotePictures | None = None):
+        """`pixels`: that a picture may have; `remote`: fetches those that are named by address, None: none are."""
+        self._folder, self._pixels, self._remote = folder, pixels, remote
         self._lock = threading.Lock()
 
     def add(self, client: str, content: bytes) -> str:
@@ -45,17 +46,26 @@ class Uploads:
         return UPLOAD + name
 
     def keep(self, client: str, reference: str) -> str:
-        """The upload of a data URL; of an id, itself, if this client's picture is there.
+        """The upload of what a client names. Raises `UserError` and `Full`: as `file` and `add`."""
+        return self.add(client, self.file(client, reference))
+
+    def file(self, client: str, reference: str) -> bytes:
+        """The file that a client names: by a data URL, by the id of an upload of its own, by an address.
 
         Raises:
-            UserError: neither.
+            UserError: none of these, or nothing is there; this server fetches nothing.
+            Full: too much is being fetched.
         """
         if reference.startswith(UPLOAD):
             content = self.content(reference)
             if UPLOAD + _name(client, content) != reference:
                 raise UserError("there is no such upload: send the picture again")
-            return self.add(client, content)
-        return self.add(client, picture_bytes(reference))
+            return content
+        if is_address(reference):
+            if self._remote is None:
+                raise UserError("this server takes no addresses of pictures: send a data URL or an upload")
+            return self._remote.fetch(client, reference)
+        return picture_bytes(reference)
 
     def content(self, reference: str) -> bytes:
         """Raises `UserError`: it was removed, or never there."""

@@ -3,15 +3,15 @@
 import itertools
 import threading
 from collections import OrderedDict
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 
 
 class Full(Exception):
-    """Too many jobs wait, of all clients or (`of_client`) of this one."""
+    """Too many jobs wait, of all clients or (`of_client`) of this one; or too many of what else there is room for."""
 
-    def __init__(self, waiting: int, of_client: bool):
-        super().__init__(f"{waiting} jobs wait")
+    def __init__(self, waiting: int, of_client: bool, what: str = "jobs", do: str = "wait"):
+        super().__init__(f"{waiting} {what} {'of yours ' if of_client else ''}{do}: come again")
         self.waiting, self.of_client = waiting, of_client
 
 
@@ -19,7 +19,7 @@ class Full(Exception):
 class Waiting:
     """A job that waits. `together`: jobs for which this is equal can share a batch; `rows`: its pictures.
 
-    Of a higher `priority` it leaves before others of its client.
+    Of a higher `priority` it leaves before others of its client. `affinity`: see `Batch`.
     """
 
     id: str
@@ -27,6 +27,7 @@ class Waiting:
     together: Hashable
     rows: int = 1
     priority: int = 0
+    affinity: str = ""
 
 
 class FairQueue:
@@ -35,10 +36,17 @@ class FairQueue:
 
     def __init__(self, most: int, most_of_client: int):
         self._most, self._most_of_client = most, most_of_client
+        self._own: Mapping[str, tuple[int, int]] = {}
         self._lock = threading.Condition()
         # By client, in the order of their turns, its jobs by id, in the order in which they will leave.
         self._clients: OrderedDict[str, dict[str, Waiting]] = OrderedDict()
         self._closed = False
+
+    def limit(self, clients: Mapping[str, tuple[int, int]]) -> None:
+        """Have other bounds hold for these clients: how many of its jobs may wait, and its rank. What clients of a
+        higher rank than 0 ask for goes before all that others do, and so on."""
+        with self._lock:
+            self._own = dict(clients)
 
     def __len__(self) -> int:
         with self._lock:
@@ -118,10 +126,15 @@ class FairQueue:
     def _check(self, client: str) -> None:
         if (count := self._count()) >= self._most:
             raise Full(count, False)
-        if (own := len(self._clients.get(client, ()))) >= self._most_of_client:
+        most, _ = self._own.get(client, (self._most_of_client, 0))
+        if (own := len(self._clients.get(client, ()))) >= most:
             raise Full(own, True)
 
     def _order(self) -> list[Waiting]:
         """All that wait, in the order in which they would leave one by one."""
         turns = itertools.zip_longest(*(list(jobs.values()) for jobs in self._clients.values()))
-        return [job for turn in turns for job in turn if job is not None]
+        order = [job for turn in turns for job in turn if job is not None]
+        return sorted(order, key=lambda job: -self._rank(job.client)) if self._own else order  # stable
+
+    def _rank(self, client: str) -> int:
+        return self._own.get(client, (0, 0))[1]

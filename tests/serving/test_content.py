@@ -65,7 +65,7 @@ def opened(tmp_path: Path, sampler: Sampler) -> Iterator[Open]:
         values = {"model": [MODEL], "data": str(tmp_path / f"data{len(services)}")} | options
         service = Service(ServeOptions(**values), lambda name: with_check(sampler, check))
         services.append(service)
-        service.models.sampler(MODEL)
+        service.drawer.open(MODEL)
         if begin:
             service.start()
         return service
@@ -393,7 +393,7 @@ def test_the_setting_is_that_of_the_models_which_are_opened(
             (folder / each.name).symlink_to(each)
     (folder / "configuration.json").write_text('{"safety": {"action": "error"}}')
     service = Service(ServeOptions(model=[str(folder)], data=str(tmp_path / "data"), device="cpu", **options))
-    check = service.models.sampler(str(folder)).safety
+    check = service.drawer.sampler(str(folder)).safety
     assert (check.settings.action if check else None) == action
     assert service.engine._refuse is (options.get("safety") == "refuse")
     service.stop()

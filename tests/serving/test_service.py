@@ -39,7 +39,7 @@ def opened(tmp_path: Path, sampler: Sampler) -> Iterator[Open]:
         values = {"model": ["pai-diffusion-mini-zh"], "data": str(tmp_path / folder)} | options
         service = Service(ServeOptions(**values), open_model or (lambda name: sampler))
         services.append(service)
-        service.models.sampler(service.models.names[0])
+        service.drawer.open(service.models.names[0])
         if begin:
             service.start()
         return service

@@ -51,8 +51,10 @@ def start(data: Path, *flags: str) -> Server:
     command = [sys.executable, "-m", "pai_modelscope.cli", "serve", "--port", "0", "--data", str(data), *flags]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=os.environ | {"HF_HUB_OFFLINE": "1"})
     assert process.stderr is not None
-    found = re.search(r"listening on (\S+)", process.stderr.readline())
-    assert found, process.stderr.read()
+    found = re.search(r"listening on (\S+)", line := process.stderr.readline())
+    if not found:
+        process.terminate()
+        raise AssertionError(line + process.communicate(timeout=60)[1])
     return Server(process, found[1], data)
 
 

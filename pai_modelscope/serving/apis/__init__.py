@@ -8,6 +8,7 @@ from pai_modelscope.serving.apis.huggingface import HuggingFaceApi
 from pai_modelscope.serving.apis.jobs import JobsApi
 from pai_modelscope.serving.apis.mcp import McpApi
 from pai_modelscope.serving.apis.modelscope import ModelScopeApi
+from pai_modelscope.serving.apis.modelscope_server import ModelScopeServerApi
 from pai_modelscope.serving.apis.openai import OpenAiApi
 from pai_modelscope.serving.apis.webui import WebUiApi
 
@@ -27,6 +28,7 @@ APIS: tuple[Api, ...] = (
     JobsApi(),
     OpenAiApi(),
     ModelScopeApi(),
+    ModelScopeServerApi(),
     DashScopeApi(),
     HuggingFaceApi(),
     EasApi(),

@@ -2,9 +2,11 @@
 
 import asyncio
 import base64
+import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import anyio.to_thread
@@ -13,6 +15,7 @@ from fastapi import Request
 from pai_modelscope.config.option import short_repr
 from pai_modelscope.errors import Fault, UserError
 from pai_modelscope.serving.content import ContentRefused
+from pai_modelscope.serving.remote_pictures import is_address
 from pai_modelscope.serving.service import KeyReused, NotYet
 from pai_modelscope.serving.store import Drawn, Job, State
 from pai_modelscope.serving.waiting import Full
@@ -41,8 +44,7 @@ class Refusal:
 def refusal(error: Exception) -> Refusal:
     """What one of `REFUSALS` comes to."""
     if isinstance(error, Full):
-        whose = "of yours " if error.of_client else ""
-        return Refusal(429, f"{error.waiting} jobs {whose}wait: come again", {"Retry-After": "2"})
+        return Refusal(429, str(error), {"Retry-After": "2"})
     if isinstance(error, NotYet):
         return Refusal(503, str(error), {"Retry-After": "5"})
     if isinstance(error, KeyReused):
@@ -68,11 +70,17 @@ def json_object(content: bytes) -> dict[str, object]:
     """A body as the object that it must be; for a worker's thread, as it may be long.
 
     Raises:
-        UserError: no JSON, or no object.
+        UserError: no JSON, no object, or in it what could not be written as JSON again: answers tell of requests.
     """
     body = parse_json(content, "the body")
     if not isinstance(body, dict):
         raise UserError("the body is no JSON object")
+    try:
+        json.dumps(body, ensure_ascii=False, allow_nan=False).encode()
+    except UnicodeEncodeError:
+        raise UserError("the body holds half a character, a surrogate without its other half: send UTF-8") from None
+    except ValueError:
+        raise UserError("the body holds NaN or a number that is not finite, which JSON does not have") from None
     return dict(body)
 
 
@@ -98,15 +106,30 @@ def fields_twice(given: Mapping[str, object], names: Mapping[str, str]) -> list[
     ]
 
 
-def data_url(name: str, value: object) -> str:
+def data_url(name: str, value: object, file: Callable[[str], bytes] | None = None) -> str:
     """A picture in base64 as the data URL that a request takes.
 
+    Args:
+        file: gives the file at an address; None: an address stays, as `Service.submit` takes it, too.
+
     Raises:
-        UserError: no text.
+        UserError: no text; nothing is at the address.
     """
     if not isinstance(value, str) or not value:
         raise UserError.of([Fault(name, f"{name} is {short_repr(value)}; give the file of a picture in base64")])
+    if is_address(value):
+        if file is None:
+            return value
+        try:
+            value = base64.b64encode(file(value)).decode()
+        except UserError as error:
+            raise UserError.of([Fault(name, f"{name}: {error}")]) from None
     return value if value.startswith("data:") else f"data:image/png;base64,{''.join(value.split())}"
+
+
+def file_of(service: "Service", request: Request) -> Callable[[str], bytes]:
+    """Gives the file at an address, for the client that asks."""
+    return partial(service.uploads.file, client_of(request))
 
 
 def encoded(service: "Service", drawn: Drawn) -> str:

@@ -8,7 +8,7 @@ out are the model's own. Reference: https://github.com/alibaba/diffusers-api/blo
 import base64
 import io
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Set
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -27,12 +27,14 @@ from pai_modelscope.serving.apis.common import (
     encoded,
     ended_while_there,
     fields_twice,
+    file_of,
     json_object,
     links,
     refusal,
     refusal_of,
 )
 from pai_modelscope.serving.apis.eas_queue import EasQueue, failed, is_put, tags_of
+from pai_modelscope.serving.remote_pictures import is_address
 from pai_modelscope.serving.store import Job, State
 
 if TYPE_CHECKING:
@@ -49,6 +51,7 @@ _NAMES = {
 }
 _RESIZE = {0: "stretch", 1: "crop"}
 _STRENGTH, _LORA_WEIGHT = 0.55, 0.75  # where they are left out
+_PICTURES = {"image_base64": "image", "image_link": "image", "mask_base64": "mask", "mask_link": "mask"}
 # What a request of this kind must hold of a picture, a mask and sides to expand by.
 _FUNCTIONS = {
     "t2i": set[str](),
@@ -58,7 +61,8 @@ _FUNCTIONS = {
 }
 _GIVEN = ("image_base64", "mask_base64", "expand")
 _OF_THE_ANSWER = ("task_id", "use_base64")
-_READ_BELOW = ("func_name", "image_base64", "mask_base64", "lora_path", "lora_attn", "resize_mode")
+_LINKS = {"image_link": "image_base64", "mask_link": "mask_base64"}  # what each stands in place of
+_READ_BELOW = ("func_name", *_PICTURES, "lora_path", "lora_attn", "resize_mode")
 _OURS = tuple(name for name in FIELDS if name not in ("image", "mask", "loras", "resize", "outpaint"))
 # What asks for nothing that this service does not do anyway.
 _HARMLESS: dict[str, tuple[object, ...]] = {
@@ -67,8 +71,6 @@ _HARMLESS: dict[str, tuple[object, ...]] = {
     "use_translate": (False,),
 }
 _REFUSED = {
-    "image_link": "pictures by link are not fetched: send image_base64",
-    "mask_link": "pictures by link are not fetched: send mask_base64",
     "controlnet_path": "ControlNets are the server's to choose: POST /v1/jobs takes control",
     "process_func": "control pictures have no place here: POST /v1/jobs takes control",
     "control_scale": "control pictures have no place here: POST /v1/jobs takes control",
@@ -97,7 +99,8 @@ class EasApi:
                 tags = {} if waits else tags_of(request.query_params)
                 body = json_object(content)
                 asked.update({each: body[each] for each in _OF_THE_ANSWER if body.get(each) is not None})
-                job = service.submit(client_of(request), _read(body), model=name, priority=1 if waits else 0)
+                read = _read(body, file_of(service, request))
+                job = service.submit(client_of(request), read, model=name, priority=1 if waits else 0)
                 return job if waits else queue.put(job, asked, tags)
 
             try:
@@ -161,10 +164,14 @@ def _told(service: "Service", job: Job, asked: Mapping[str, object], urls: list[
     }
 
 
-def _read(body: Mapping[str, object]) -> dict[str, object]:
-    """The request in our words. Raises `UserError`: with a fault for all that can't be honoured."""
+def _read(body: Mapping[str, object], file: Callable[[str], bytes]) -> dict[str, object]:
+    """The request in our words; `file` gives the file at an address.
+
+    Raises:
+        UserError: with a fault for all that can't be honoured; nothing is at an address.
+    """
     given = {name: value for name, value in body.items() if value is not None}
-    faults = fields_twice(given, _NAMES)
+    faults = fields_twice(given, _NAMES | _LINKS)
     if not isinstance(given.get("task_id", ""), str) or not isinstance(given.get("use_base64", False), bool):
         faults.append(Fault("task_id", "task_id is a text, and use_base64 true or false"))
     request: dict[str, object] = {}
@@ -182,21 +189,21 @@ def _read(body: Mapping[str, object]) -> dict[str, object]:
     if isinstance(seed := given.get("seed"), str) and re.fullmatch(r"[0-9]{1,20}", seed):
         request["seed"] = int(seed)
     request["loras"] = _loras(given, faults)
-    for name, ours in (("image_base64", "image"), ("mask_base64", "mask")):
-        if name in given:
-            try:
-                request[ours] = data_url(name, given[name])
-            except UserError as error:
-                faults += error.faults
-    _check_function(given, faults)
+    for name in _PICTURES:
+        if name in given and (name in _LINKS) is not is_address(str(given[name])):
+            what = (
+                "an address as in https://example.org/picture.png" if name in _LINKS else "a picture's file in base64"
+            )
+            faults.append(Fault(name, f"{name} is {short_repr(given[name])}; give {what}"))
+    _check_function(given.get("func_name"), {_LINKS.get(name, name) for name in given}, faults)
     if faults:
         raise UserError.of(faults)
+    request |= {ours: data_url(name, given[name], file) for name, ours in _PICTURES.items() if name in given}
     return _resized(request, given)
 
 
-def _check_function(given: Mapping[str, object], faults: list[Fault]) -> None:
+def _check_function(name: object, given: Set[str], faults: list[Fault]) -> None:
     """Whether what is given is what `func_name` needs; without one, what is given says what is meant."""
-    name = given.get("func_name")
     if name is None:
         return
     if not isinstance(name, str) or name not in _FUNCTIONS:

@@ -2,7 +2,7 @@
 
 import base64
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -53,6 +53,7 @@ def read_unit(
     init_image: str | None,
     size: tuple[int, int] | None,
     pixels: int,
+    file: Callable[[str], bytes],
     faults: list[Fault],
 ) -> Unit | None:
     """One unit; None if it is switched off, or wrong.
@@ -62,6 +63,7 @@ def read_unit(
         init_image: a data URL, for a unit without a picture of its own.
         size: width and height of the request, where it says them.
         pixels: that a picture may have.
+        file: gives the file at an address.
     """
     if not isinstance(given, Mapping):
         faults.append(Fault(SCRIPT, f"controlnet: a unit is {short_repr(given)}; give an object"))
@@ -95,7 +97,7 @@ def read_unit(
     fields.skip("animatediff_batch", "batch_modifiers", "batch_image_files", "batch_keyframe_idx")
     fields.expect("union_control_type", "Unknown", "All")
     fields.finish()
-    picture = _picture(own or other or init_image, fields)
+    picture = _picture(own or other or init_image, fields, file)
     if len(faults) > before or picture is None:
         return None
     try:
@@ -129,7 +131,7 @@ def _kind(model: str, kinds: Sequence[str], fields: Fields) -> str:
     return found or ""
 
 
-def _picture(value: object, fields: Fields) -> str | None:
+def _picture(value: object, fields: Fields, file: Callable[[str], bytes]) -> str | None:
     if isinstance(value, Mapping):  # of older clients, with a mask beside it
         if value.get("mask"):
             fields.fault("image", "controlnet: a mask of a unit is something that this service can't do: leave it out")
@@ -138,7 +140,7 @@ def _picture(value: object, fields: Fields) -> str | None:
         fields.fault("image", "controlnet: a unit has no image")
         return None
     try:
-        return data_url("image", value)
+        return data_url("image", value, file)
     except UserError as error:
         fields.fault("image", f"controlnet: {error}")
         return None

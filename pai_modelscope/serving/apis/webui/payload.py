@@ -6,7 +6,7 @@ may not have chosen, it is named in the reply instead.
 
 import base64
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pai_modelscope.config.option import short_repr
@@ -103,6 +103,7 @@ def read_payload(
     models: Sequence[str],
     kinds: Sequence[str],
     pixels: int,
+    file: Callable[[str], bytes],
     from_image: bool,
 ) -> Asked:
     """Read the fields of a request.
@@ -111,6 +112,7 @@ def read_payload(
         settings: what the client has set before.
         models: those of the service; `kinds`: of ControlNets.
         pixels: that a picture may have.
+        file: gives the file at an address.
         from_image: whether it is one to `img2img`.
 
     Raises:
@@ -136,14 +138,14 @@ def read_payload(
         not_honoured.append(f"eta is {eta:g}: samplers have their own, 0 for DDIM and 1 for others")
     size = (int(str(body["width"])), int(str(body["height"]))) if body["width"] and body["height"] else None
     if from_image:
-        body |= _picture(fields, strength, size, pixels, not_honoured)
+        body |= _picture(fields, strength, size, pixels, file, not_honoured)
     else:
         body |= _hires(fields, body, strength, not_honoured)
     settings, keep = _overridden(fields, settings, models)
     if settings.clip_skip is not None:
         body["clip_skip"] = settings.clip_skip - 1
     image = body.get("image")
-    units = _units(fields, kinds, image if isinstance(image, str) else None, size, pixels)
+    units = _units(fields, kinds, image if isinstance(image, str) else None, size, pixels, file)
     if units:
         body["control"] = [unit.control for unit in units]
     send = fields.flag("send_images", True)
@@ -254,6 +256,7 @@ def _picture(
     strength: float | None,
     size: tuple[int, int] | None,
     pixels: int,
+    file: Callable[[str], bytes],
     not_honoured: list[str],
 ) -> dict[str, object]:
     """The picture to draw from, and the mask."""
@@ -263,7 +266,7 @@ def _picture(
     if len(images) != 1:
         fields.fault("init_images", f"init_images holds {len(images)} pictures; this service draws from one")
     else:
-        body["image"] = _url("init_images", images[0], fields)
+        body["image"] = _url("init_images", images[0], fields, file)
     mask = fields.take("mask")
     fill, invert = fields.count("inpainting_fill", 0, 3), fields.flag("inpainting_mask_invert")
     only = fields.flag("inpaint_full_res", True)
@@ -276,7 +279,7 @@ def _picture(
     if fill is not None and fill != 1:
         not_honoured.append(f"inpainting_fill is {_FILLS[fill]!r}: under the mask, drawing begins at the original")
     blurs = [each for each in (blur, across, down) if each is not None]
-    body |= {"mask_blur": blurs[0] if blurs else 4, "mask": _url("mask", mask, fields)}
+    body |= {"mask_blur": blurs[0] if blurs else 4, "mask": _url("mask", mask, fields, file)}
     if only:
         body |= {"mask_only": True, "mask_padding": padding or 0}
     if body.get("image") and body["mask"]:
@@ -312,19 +315,21 @@ def _of_one_size(
     return dict(same)
 
 
-def _url(name: str, value: object, fields: Fields) -> str | None:
-    if isinstance(value, str) and value.lower().startswith(("http://", "https://")):
-        fields.fault(name, f"{name}: pictures by address are not fetched; send the file in base64")
-        return None
+def _url(name: str, value: object, fields: Fields, file: Callable[[str], bytes]) -> str | None:
     try:
-        return data_url(name, value)
+        return data_url(name, value, file)
     except UserError as error:
         fields.fault(name, str(error))
         return None
 
 
 def _units(
-    fields: Fields, kinds: Sequence[str], image: str | None, size: tuple[int, int] | None, pixels: int
+    fields: Fields,
+    kinds: Sequence[str],
+    image: str | None,
+    size: tuple[int, int] | None,
+    pixels: int,
+    file: Callable[[str], bytes],
 ) -> list[Unit]:
     faults: list[Fault] = []
     units: list[object] = []
@@ -339,7 +344,7 @@ def _units(
     if len(units) > MOST_UNITS:
         fields.fault(SCRIPT, f"controlnet: {len(units)} units are given; this service takes up to {MOST_UNITS}")
         return []
-    read = [read_unit(unit, kinds, image, size, pixels, faults) for unit in units]
+    read = [read_unit(unit, kinds, image, size, pixels, file, faults) for unit in units]
     for fault in faults:
         fields.fault(fault.field, fault.message, fault.valid)
     return [unit for unit in read if unit is not None]

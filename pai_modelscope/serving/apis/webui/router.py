@@ -14,9 +14,18 @@ import anyio.to_thread
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
+from pai_modelscope.config.serving import ServeOptions
 from pai_modelscope.errors import Fault, UserError
 from pai_modelscope.images.infotext_syntax import split_infotext
-from pai_modelscope.serving.apis.common import client_of, data_url, encoded, ended_while_there, json_object, refusal_of
+from pai_modelscope.serving.apis.common import (
+    client_of,
+    data_url,
+    encoded,
+    ended_while_there,
+    file_of,
+    json_object,
+    refusal_of,
+)
 from pai_modelscope.serving.apis.webui import catalog
 from pai_modelscope.serving.apis.webui.control_units import MOST_UNITS, detected, modules
 from pai_modelscope.serving.apis.webui.fields import Fields
@@ -81,6 +90,7 @@ class WebUiApi:
 
         async def draw(request: Request, from_image: bool) -> JSONResponse:
             content, client, name = await request.body(), of(request), client_of(request)
+            file = file_of(service, request)
 
             def accept() -> tuple[Asked, Job]:
                 asked = read_payload(
@@ -89,6 +99,7 @@ class WebUiApi:
                     models=service.models.names,
                     kinds=service.controls(),
                     pixels=service.options.picture_pixels,
+                    file=file,
                     from_image=from_image,
                 )
                 settings = asked.settings
@@ -152,22 +163,27 @@ class WebUiApi:
         @router.post("/sdapi/v1/png-info")
         async def png_info(request: Request) -> JSONResponse:
             """The parameters that a picture's file holds."""
-            content, name = await request.body(), client_of(request)
-            return JSONResponse(
-                await anyio.to_thread.run_sync(lambda: _png_info(service, name, json_object(content).get("image")))
-            )
+            content = await request.body()
+
+            def read() -> dict[str, object]:
+                image = data_url("image", json_object(content).get("image"), file_of(service, request))
+                return _png_info(service, client_of(request), image)
+
+            return JSONResponse(await anyio.to_thread.run_sync(read))
 
         @router.post("/sdapi/v1/extra-single-image")
         async def extra_single_image(request: Request) -> JSONResponse:
             """A picture, made larger."""
             content = await request.body()
-            return JSONResponse(await anyio.to_thread.run_sync(lambda: _enlarged(service, json_object(content))))
+            most, file = service.options_of(client_of(request)), file_of(service, request)
+            return JSONResponse(await anyio.to_thread.run_sync(lambda: _enlarged(json_object(content), most, file)))
 
         @router.post("/controlnet/detect")
         async def detect(request: Request) -> JSONResponse:
             """What an annotator reads from pictures."""
-            content, pixels = await request.body(), service.options.picture_pixels
-            return JSONResponse(await anyio.to_thread.run_sync(lambda: _detected(json_object(content), pixels)))
+            content, file = await request.body(), file_of(service, request)
+            pixels = service.options.picture_pixels
+            return JSONResponse(await anyio.to_thread.run_sync(lambda: _detected(json_object(content), pixels, file)))
 
         lists: dict[str, Callable[[], object]] = {
             "/sdapi/v1/samplers": catalog.samplers,
@@ -279,10 +295,10 @@ def _progress(service: "Service", jobs: list[Job], with_preview: bool) -> dict[s
     }
 
 
-def _png_info(service: "Service", client: str, image: object) -> dict[str, object]:
+def _png_info(service: "Service", client: str, image: str) -> dict[str, object]:
     from pai_modelscope.images.picture_text import read_parameters
 
-    place = service.uploads.path(service.uploads.add(client, picture_bytes(data_url("image", image))))
+    place = service.uploads.path(service.uploads.add(client, picture_bytes(image)))
     try:
         told = read_parameters(place)
     except UserError as error:  # as the WebUI answers of a picture without any
@@ -294,7 +310,7 @@ def _png_info(service: "Service", client: str, image: object) -> dict[str, objec
     return {"info": text, "items": {"parameters": text}, "parameters": parameters}
 
 
-def _enlarged(service: "Service", given: dict[str, object]) -> dict[str, object]:
+def _enlarged(given: dict[str, object], options: ServeOptions, file: Callable[[str], bytes]) -> dict[str, object]:
     import torch
     from PIL import Image
 
@@ -322,11 +338,11 @@ def _enlarged(service: "Service", given: dict[str, object]) -> dict[str, object]
         fields.fault("upscaling_resize", f"{name} makes pictures 2 or 4 times as large, not {factor:g} times", "2, 4")
     if faults:
         raise UserError.of(faults)
-    content = picture_bytes(data_url("image", image))
-    check_pixels(content, service.options.picture_pixels)
+    content = picture_bytes(data_url("image", image, file))
+    check_pixels(content, options.picture_pixels)
     picture = open_image(content)
     width, height = (round(side * factor) for side in picture.size)
-    if width * height > (most := service.options.pixels):
+    if width * height > (most := options.pixels):
         message = f"{width}x{height} would be {width * height} pixels; this server draws up to {most}"
         raise UserError(message, [Fault("upscaling_resize", message)])
     if of_ours is not None:
@@ -336,12 +352,12 @@ def _enlarged(service: "Service", given: dict[str, object]) -> dict[str, object]
         picture = picture.resize((width, height), Image.Resampling.LANCZOS)
     elif factor != 1:
         picture = picture.resize((width, height), Image.Resampling.BICUBIC)
-    file = io.BytesIO()
-    picture.save(file, "PNG")
-    return {"html_info": "", "image": base64.b64encode(file.getvalue()).decode()}
+    enlarged = io.BytesIO()
+    picture.save(enlarged, "PNG")
+    return {"html_info": "", "image": base64.b64encode(enlarged.getvalue()).decode()}
 
 
-def _detected(given: dict[str, object], pixels: int) -> dict[str, object]:
+def _detected(given: dict[str, object], pixels: int, file: Callable[[str], bytes]) -> dict[str, object]:
     faults: list[Fault] = []
     fields = Fields(given, faults)
     module = fields.text("controlnet_module") or "none"
@@ -359,5 +375,6 @@ def _detected(given: dict[str, object], pixels: int) -> dict[str, object]:
         fields.fault("controlnet_images", f"{len(images)} pictures are given; give 1 to {_MOST_DETECTED}")
     if faults:
         raise UserError.of(faults)
-    read = [detected(data_url("controlnet_images", each), module, resolution, thresholds, pixels) for each in images]
+    urls = [data_url("controlnet_images", each, file) for each in images]
+    read = [detected(url, module, resolution, thresholds, pixels) for url in urls]
     return {"images": [base64.b64encode(each).decode() for each in read], "info": "Success"}
