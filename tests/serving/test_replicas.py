@@ -85,6 +85,46 @@ def until(holds: Callable[[], bool], seconds: float = 120) -> None:
         time.sleep(0.1)
 
 
+# Fronts of their own come first: two at once would be slow.
+
+
+def test_a_killed_front_loses_no_job_and_leaves_no_replica(tmp_path: Path) -> None:
+    front = Replicas(tmp_path / "data", "--replicas", "2")
+    ids = [front.submit(seed, num_inference_steps=50) for seed in range(10)]
+    until(lambda: any(front.job(id)["state"] == "running" for id in ids))
+    left = front.processes()
+    front.server.process.kill()
+    front.server.process.wait()
+    _, alive = psutil.wait_procs(left, timeout=60)
+    assert not alive
+    again = Replicas(tmp_path / "data", "--replicas", "2")
+    try:
+        assert [job["state"] for job in again.ended(*ids)] == ["done"] * 10
+    finally:
+        again.end()
+
+
+def test_replicas_come_while_much_waits(tmp_path: Path) -> None:
+    front = Replicas(tmp_path / "data", "--replicas", "1", "--most-replicas", "2")
+    try:
+        assert len(front.processes()) == 1
+        ids = [front.submit(seed, num_inference_steps=50, width=256, height=256) for seed in range(12)]
+        until(lambda: len(front.processes()) == 2)
+        assert [job["state"] for job in front.ended(*ids)] == ["done"] * 12
+        assert len({replica for replica, _ in front.drawn_with()}) == 2
+    finally:
+        front.end()
+
+
+def test_no_cluster_is_one_line(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "pai_modelscope.cli", "serve", "--port", "0", "--data", str(tmp_path), "--ray"]
+    done = subprocess.run([*command, "127.0.0.1:1"], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 2 and "no Ray cluster at 127.0.0.1:1" in done.stderr and "Traceback" not in done.stderr
+
+
+# One front for all that follows.
+
+
 @pytest.fixture(scope="module")
 def replicas(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Replicas]:
     folder = tmp_path_factory.mktemp("replicas")
@@ -141,37 +181,3 @@ def test_a_killed_replica_loses_no_job(replicas: Replicas) -> None:
     pictures = {replicas.picture(job).tobytes() for job in jobs}
     assert len(pictures) == 30
     until(lambda: len(replicas.processes()) == 2)
-
-
-def test_a_killed_front_loses_no_job_and_leaves_no_replica(tmp_path: Path) -> None:
-    front = Replicas(tmp_path / "data", "--replicas", "2")
-    ids = [front.submit(seed, num_inference_steps=50) for seed in range(10)]
-    until(lambda: any(front.job(id)["state"] == "running" for id in ids))
-    left = front.processes()
-    front.server.process.kill()
-    front.server.process.wait()
-    _, alive = psutil.wait_procs(left, timeout=60)
-    assert not alive
-    again = Replicas(tmp_path / "data", "--replicas", "2")
-    try:
-        assert [job["state"] for job in again.ended(*ids)] == ["done"] * 10
-    finally:
-        again.end()
-
-
-def test_replicas_come_while_much_waits(tmp_path: Path) -> None:
-    front = Replicas(tmp_path / "data", "--replicas", "1", "--most-replicas", "2")
-    try:
-        assert len(front.processes()) == 1
-        ids = [front.submit(seed, num_inference_steps=50, width=256, height=256) for seed in range(12)]
-        until(lambda: len(front.processes()) == 2)
-        assert [job["state"] for job in front.ended(*ids)] == ["done"] * 12
-        assert len({replica for replica, _ in front.drawn_with()}) == 2
-    finally:
-        front.end()
-
-
-def test_no_cluster_is_one_line(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "pai_modelscope.cli", "serve", "--port", "0", "--data", str(tmp_path), "--ray"]
-    done = subprocess.run([*command, "127.0.0.1:1"], capture_output=True, text=True, timeout=120)
-    assert done.returncode == 2 and "no Ray cluster at 127.0.0.1:1" in done.stderr and "Traceback" not in done.stderr
