@@ -42,8 +42,8 @@ class ServeOptions:
     )
     token_file: str | None = option(
         None,
-        help="file of 'name token' a line, with bounds of its own as in jobs=8 after them; who sends none of the tokens "
-        "is refused",
+        help="file of 'name token' a line, with bounds of its own as in jobs=8 after them; who sends none of them is "
+        "refused",
         absent="none",
     )
     allow_host: list[str] | None = option(

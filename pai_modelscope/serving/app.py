@@ -119,6 +119,8 @@ class Guard:
             return problem(403, "a page of another site may not ask this")
         if "transfer-encoding" in headers and "content-length" in headers:
             return problem(400, "the body's length is said in two ways")  # a server before this may read the other
+        if headers.get("content-encoding", "identity").lower() != "identity":
+            return problem(415, "send the body as it is, not compressed", headers={"Accept-Encoding": "identity"})
         declared = headers.get("content-length", "0")
         if declared.isascii() and declared.isdigit() and int(declared[:20]) > self._most:
             return problem(413, f"a body may take {self._most // MIB} MiB")

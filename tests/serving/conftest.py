@@ -5,13 +5,14 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from tests.support.server import ANN, BOB, Server, start
+from tests.support.server import ANN, BOB, CYD, Server, start
 
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("serve")
-    (folder / "tokens").write_text(f"ann {ANN}\nbob {BOB}\n")
+    bounds = "jobs=1 pictures=1 pixels=8192 steps=3 priority=1"
+    (folder / "tokens").write_text(f"ann {ANN}\nbob {BOB}\ncyd {CYD} {bounds}\n")
     running = start(folder / "data", "--token-file", str(folder / "tokens"), "--body-mib", "1")
     running.wait_until_ready()
     yield running

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from pai_modelscope.config.serving import ServeOptions
 from pai_modelscope.errors import UserError
 from pai_modelscope.serving.access import Hosts, Links, Tokens, check_bind
 
@@ -36,6 +37,41 @@ def test_files_without_tokens_are_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "tokens").write_text(text)
     with pytest.raises(UserError, match="token"):
         Tokens.read(tmp_path / "tokens")
+
+
+def test_a_line_may_hold_its_client_to_bounds_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "tokens").write_text(
+        "ann 0123456789abcdef jobs=80 pictures=2 pixels=4096 steps=50 priority=-1\nbob fedcba9876543210\n"
+    )
+    options = ServeOptions(queue_of_client=64, steps=60)
+    own = Tokens.read(tmp_path / "tokens", options).own
+    ann, bob = own["ann"].over(options), own["bob"].over(options)
+    assert (ann.queue_of_client, ann.pictures, ann.pixels, ann.steps) == (80, 2, 4096, 50)
+    assert own["ann"].priority == -1 and bob == options and ann.queue == options.queue
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ("steps=61", "steps is 61, but --steps 60"),
+        ("steps=0", "steps is 0; give a whole number from 1 to 1000"),
+        ("jobs=many", "jobs is 'many'; give a whole number"),
+        ("jobs=1e3", "jobs is '1e3'"),
+        ("priority=99", "priority is 99; give a whole number from -9 to 9"),
+        ("jobs=1 jobs=2", "each once"),
+        ("jobs = 1", "jobs is ''"),
+        ("queue=1", "jobs, pictures, pixels, steps, priority"),
+        ("secretpart", "jobs=8"),
+    ],
+)
+def test_every_bad_line_is_said_once_and_tells_no_token(tmp_path: Path, words: str, says: str) -> None:
+    text = f"ann 0123456789abcdef jobs=1\nbob fedcba9876543210 {words}\ncyd tooshort\ndan 0123456789abcdef\n"
+    (tmp_path / "tokens").write_text(text)
+    with pytest.raises(UserError) as error:
+        Tokens.read(tmp_path / "tokens", ServeOptions(steps=60))
+    assert [fault.field for fault in error.value.faults] == ["line 2", "line 3", "line 4"]
+    assert says in error.value.faults[0].message and "another line has" in error.value.faults[2].message
+    assert not any(part in str(error.value) for part in ("0123456789abcdef", "fedcba", "tooshort", "secretpart"))
 
 
 def test_names_of_the_service() -> None:

@@ -275,6 +275,7 @@ print(json.dumps(told))
     assert told[7] == [404, told[7][1]] and MODEL in told[7][1]
 
 
+@pytest.mark.slow
 def test_a_queue_is_there_after_a_restart(tmp_path: Path) -> None:
     """A request keeps its number and its result over a restart, and no number is given twice."""
     code = "print(json.dumps(requests.put(json.dumps(BODY))))"

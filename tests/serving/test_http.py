@@ -1,6 +1,7 @@
 """`pai-modelscope serve` as a process of its own, asked over HTTP as programs do."""
 
 import asyncio
+import contextlib
 import json
 import re
 import signal
@@ -22,7 +23,7 @@ from pai_modelscope.serving.problems import TooSlow
 from pai_modelscope.serving.store import JobStore, State
 from tests.serving.test_service import SMALL, data_url
 from tests.support.browser import visit
-from tests.support.server import ANN, BOB, Server, start
+from tests.support.server import ANN, BOB, CYD, Server, start
 
 
 def test_a_job_is_asked_for_watched_and_fetched(server: Server, ann: httpx.Client) -> None:
@@ -148,6 +149,45 @@ def test_who_asks_how_and_how_much(server: Server, ann: httpx.Client) -> None:
     assert ann.get("/v1/jobs", params={"limit": 0}).status_code == 422
 
 
+def test_a_line_of_the_token_file_holds_its_client_to_less(server: Server, ann: httpx.Client) -> None:
+    body = {"prompt": "熊猫", **SMALL}
+    with server.client(CYD) as cyd:
+        for more in ({"width": 256}, {"num_inference_steps": 4}, {"num_images_per_prompt": 2}):
+            refused, allowed = (client.post("/v1/jobs", json=body | more) for client in (cyd, ann))
+            (fault,) = refused.json()["faults"]
+            assert refused.status_code == 422 and fault["field"] in more and "up to" in fault["message"], fault
+            assert allowed.status_code == 202 and ann.delete(allowed.headers["Location"]).status_code == 200
+        picture = {"image": data_url("red").partition(",")[2], "upscaler_1": "Lanczos", "upscaling_resize": 2}
+        assert cyd.post("/sdapi/v1/extra-single-image", json=picture).status_code == 422
+        assert ann.post("/sdapi/v1/extra-single-image", json=picture).status_code == 200
+        long = ann.post("/v1/jobs", json=body | {"num_inference_steps": 150, "width": 128}).json()
+        while ann.get(f"/v1/jobs/{long['id']}").json()["state"] == "queued":
+            time.sleep(0.01)
+        other = ann.post("/v1/jobs", json=body).json()
+        first, second = (cyd.post("/v1/jobs", json=body) for _ in range(2))
+        assert first.json()["position"] == 0 and ann.get(f"/v1/jobs/{other['id']}").json()["position"] == 1
+        assert second.status_code == 429 and "1 jobs of yours wait" in second.json()["detail"]
+        ann.delete(f"/v1/jobs/{long['id']}")
+
+
+def test_one_client_does_not_hold_all_connections(server: Server, ann: httpx.Client) -> None:
+    host, _, port = server.address.removeprefix("http://").partition(":")
+    head = f"POST /v1/images HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {ANN}\r\nContent-Length: 9\r\n\r\n"
+    with contextlib.ExitStack() as opened, server.client(BOB) as bob:
+        for _ in range(32):
+            opened.enter_context(socket.create_connection((host, int(port)))).sendall(head.encode())
+        until = time.monotonic() + 10
+        while (full := ann.get("/v1/schedulers")).status_code == 200 and time.monotonic() < until:
+            time.sleep(0.02)
+        assert full.status_code == 429 and full.headers["Retry-After"] == "1", full.text
+        assert "32 requests of yours are open: come again" in full.json()["detail"]
+        assert ann.get("/healthz").status_code == bob.get("/v1/schedulers").status_code == 200
+    until = time.monotonic() + 10
+    while ann.get("/v1/schedulers").status_code == 429:
+        assert time.monotonic() < until, "who goes away holds nothing"
+        time.sleep(0.02)
+
+
 def test_a_slow_body_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(app, "_BODY_SECONDS", 0.2)
 
@@ -246,6 +286,9 @@ def test_what_cannot_be_served_is_one_line(server: Server, tmp_path: Path) -> No
         port = str(taken.getsockname()[1])
         assert "cannot listen" in refused("--port", port, "--data", str(tmp_path / "b"))
     assert "0 to 65535" in refused("--port", "70000", "--data", str(tmp_path / "c"))
-    (tmp_path / "serve.yaml").write_text("port: 0\nquue: 3\npictures: none\nmodel: [1]\n")
+    text = "port: 0\nquue: 3\npictures: none\nmodel: [1]\npicture-urls: public\n"
+    (tmp_path / "serve.yaml").write_text(text)
     line = refused("--config", str(tmp_path / "serve.yaml"))
-    assert "quue" in line and "pictures" in line and "model" in line
+    assert "quue" in line and "pictures" in line and "model" in line and "give true or false" in line
+    (tmp_path / "tokens").write_text(f"ann {ANN} steps=50\n")
+    assert "steps is 50, but --steps 20" in refused("--token-file", str(tmp_path / "tokens"), "--steps", "20")

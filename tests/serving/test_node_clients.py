@@ -2,6 +2,7 @@
 
 import base64
 import io
+import time
 from typing import Any
 
 import httpx
@@ -42,3 +43,14 @@ def test_openai(server: Server, ann: httpx.Client) -> None:
     assert told["models"] == ["pai-diffusion-mini-zh"]
     status, param, message = told["refused"]
     assert (status, param) == (400, "style") and "leave it out" in message
+
+
+def test_gradio(server: Server, ann: httpx.Client) -> None:
+    until = time.monotonic() + 60
+    while ann.get("/config").status_code == 503 and time.monotonic() < until:  # the page opens after the service
+        time.sleep(0.1)
+    told = with_node("gradio.js", server.address, ANN)
+    (drawn,) = told["pictures"]
+    content = httpx.get(drawn["url"]).content
+    assert Image.open(io.BytesIO(content)).convert("RGB").tobytes() == of_own_protocol(ann, prompt="熊猫")
+    assert drawn["seed"] == 3 and "width is 63" in told["refused"] and "credentials" in told["stranger"]

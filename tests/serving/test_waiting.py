@@ -52,6 +52,18 @@ def test_higher_priorities_leave_before_others_of_their_client_only() -> None:
     assert order(waiting) == ["a1", "b0", "a2", "a0"]
 
 
+def test_clients_have_bounds_and_ranks_of_their_own() -> None:
+    waiting = queue(Waiting("a0", "ann", 0), Waiting("b0", "bob", 0), Waiting("b1", "bob", 1), most_of_client=2)
+    waiting.limit({"ann": (3, -1), "cyd": (1, 1)})
+    for name in ("a1", "a2", "c0"):
+        waiting.put(Waiting(name, {"a": "ann", "c": "cyd"}[name[0]], name))
+    for client, most in (("ann", 3), ("bob", 2), ("cyd", 1)):
+        with pytest.raises(Full) as full:
+            waiting.put(Waiting("x", client, "x"))
+        assert str(full.value) == f"{most} jobs of yours wait: come again"
+    assert order(waiting) == ["c0", "b0", "b1", "a0", "a1", "a2"]
+
+
 def test_what_can_be_drawn_together_leaves_together() -> None:
     waiting = queue(
         Waiting("a0", "ann", "x"),

@@ -19,6 +19,9 @@ from filelock import FileLock
 ROOT = Path(__file__).parents[2]
 _REQUIREMENTS = Path(__file__).parent / "eas_requirements.txt"
 _NODE = ROOT / "tests/serving/node"
+_NPM = ["ci", "--loglevel=error", "--no-audit", "--no-fund", "--no-progress", "--ignore-scripts", "--engine-strict"]
+_NPM += ["--fetch-timeout=20000", "--fetch-retries=2", "--fetch-retry-maxtimeout=10000"]  # in all, less than the limit
+_INSTALL_SECONDS = 180
 
 
 def state_of(client: httpx.Client, words: str, seconds: float = 20) -> str:
@@ -47,7 +50,7 @@ def with_node(script: str, *arguments: str) -> Any:
             pytest.fail("there is no Node: install the packages nodejs and npm")
         pytest.skip("there is no Node")
     files = [_NODE / "package.json", _NODE / "package-lock.json"]
-    folder = _installed("node", files, [npm, "ci", "--silent", "--no-audit", "--no-fund"])
+    folder = _installed("node", files, [npm, *_NPM])
     shutil.copy(_NODE / script, folder / f"{os.getpid()}-{script}")  # it finds its packages beside it
     return _said([node, f"{os.getpid()}-{script}", *arguments], folder, dict(os.environ))
 
@@ -64,9 +67,20 @@ def _installed(name: str, files: list[Path], install: list[str]) -> Path:
             for file in files:
                 shutil.copy(file, folder)
             into = ["--target", str(folder), "--requirement", str(files[0])] if name == "eas" else []
-            subprocess.run([*install, *into], cwd=folder, check=True)
+            _install([*install, *into], folder)
             stamp.write_text(wanted)
     return folder
+
+
+def _install(command: list[str], folder: Path) -> None:
+    """Fails with what the installer says, or when it takes too long: packages are fetched, from where it is set to."""
+    what = f"the clients can't be installed into {folder}"
+    try:
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=_INSTALL_SECONDS)
+    except subprocess.TimeoutExpired:
+        pytest.fail(f"{what}: {command[0]} is not done in {_INSTALL_SECONDS} seconds; is its registry reached?")
+    if done.returncode:
+        pytest.fail(f"{what}: {done.stderr.strip() or done.stdout.strip() or done.returncode}")
 
 
 def _said(command: list[str], folder: Path, environment: dict[str, str]) -> Any:

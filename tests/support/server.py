@@ -18,7 +18,7 @@ import uvicorn
 from pai_modelscope.serving.app import build_app
 from pai_modelscope.serving.service import Service
 
-ANN, BOB = "ann-0123456789abcdef", "bob-0123456789abcdef"
+ANN, BOB, CYD = "ann-0123456789abcdef", "bob-0123456789abcdef", "cyd-0123456789abcdef"
 
 
 @dataclass

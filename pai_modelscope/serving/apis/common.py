@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pai_modelscope.serving.service import Service
 
 _LOOK = 0.5  # seconds between looks whether the client is still there
+_MOST_NAMES = 1000  # of the objects in a body: each may become a fault of its own
 REFUSALS = (UserError, Full, NotYet, KeyReused)  # what `Service.submit` says no with
 
 
@@ -70,11 +71,14 @@ def json_object(content: bytes) -> dict[str, object]:
     """A body as the object that it must be; for a worker's thread, as it may be long.
 
     Raises:
-        UserError: no JSON, no object, or in it what could not be written as JSON again: answers tell of requests.
+        UserError: no JSON, no object, more names than any request has, or what could not be written as JSON again:
+            answers tell of requests.
     """
     body = parse_json(content, "the body")
     if not isinstance(body, dict):
         raise UserError("the body is no JSON object")
+    if (names := _names(body)) > _MOST_NAMES:
+        raise UserError(f"the body holds {names} names; requests have up to {_MOST_NAMES}")
     try:
         json.dumps(body, ensure_ascii=False, allow_nan=False).encode()
     except UnicodeEncodeError:
@@ -82,6 +86,13 @@ def json_object(content: bytes) -> dict[str, object]:
     except ValueError:
         raise UserError("the body holds NaN or a number that is not finite, which JSON does not have") from None
     return dict(body)
+
+
+def _names(value: object) -> int:
+    """How many names the objects in a JSON value have together."""
+    if isinstance(value, dict):
+        return len(value) + sum(map(_names, value.values()))
+    return sum(map(_names, value)) if isinstance(value, list) else 0
 
 
 def size_of(value: object, between: str) -> dict[str, object]:

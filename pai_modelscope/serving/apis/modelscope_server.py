@@ -99,6 +99,7 @@ def _read(body: Mapping[str, object]) -> dict[str, object]:
         faults.append(Fault("parameters", f"parameters is {short_repr(parameters)}; give an object"))
         parameters = None
     given = _given(input)
+    faults += fields_twice(given, _TEXTS)
     for name, value in _given(parameters or {}).items():
         if name in given:
             faults.append(Fault(name[:100], f"{short_repr(name)} stands in input and in parameters: give it once"))

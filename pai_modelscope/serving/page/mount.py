@@ -3,19 +3,20 @@
 import asyncio
 import contextlib
 import logging
+from collections.abc import Iterable, Iterator
 from html import escape
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Never
 from urllib.parse import parse_qs
 
 from fastapi import FastAPI
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from starlette.requests import Request
-from starlette.routing import Match
+from starlette.routing import BaseRoute, Match, Mount
 from starlette.types import Message, Receive, Scope, Send
 
 from pai_modelscope.serving.access import Tokens
 from pai_modelscope.serving.page.words import Words
-from pai_modelscope.serving.problems import problem
+from pai_modelscope.serving.problems import add_handlers, problem
 
 if TYPE_CHECKING:
     from pai_modelscope.serving.service import Service
@@ -134,9 +135,15 @@ def to_login(scope: Scope) -> Response | None:
 def _built(service: "Service") -> FastAPI:
     """Imports gradio, which takes a while."""
     import gradio as gr
+    from gradio import processing_utils
 
     from pai_modelscope.serving.page.layout import HEAD, STYLE, THEME, Layout
 
+    async def no_address(url: str) -> Never:
+        raise gr.Error("this server takes no addresses of pictures: upload the file", print_exception=False)
+
+    # Its components would fetch a file that a program names by address, of any size.
+    processing_utils.async_ssrf_protected_get = no_address
     app = FastAPI(openapi_url=None)
     for language, path in (("en", ENGLISH), ("zh", HOME)):
         gr.mount_gradio_app(
@@ -152,16 +159,27 @@ def _built(service: "Service") -> FastAPI:
             show_error=True,
             max_file_size=service.options.body_mib * 2**20,
         )
+    for route in app.routes:
+        if isinstance(route, Mount) and isinstance(route.app, FastAPI):
+            route.app.state.service = service
+            add_handlers(route.app)  # its own fail at a body that is no text
     return app
 
 
 def _nothing(scope: Scope) -> Response:
     """The page is asked last: what it does not have is nowhere, or was asked by a method that its path has not."""
-    there = [route for route in scope["app"].routes if route.matches(scope)[0] is Match.PARTIAL]
+    there = [route for route in _inner(scope["app"].routes) if route.matches(scope)[0] is Match.PARTIAL]
     if there:
         methods = ", ".join(sorted({method for route in there for method in getattr(route, "methods", None) or ()}))
         return problem(405, f"this path is asked by {methods}", headers={"Allow": methods})
     return problem(404, "there is nothing at this path")
+
+
+def _inner(routes: Iterable[BaseRoute]) -> Iterator[BaseRoute]:
+    """The routes themselves, of routers that are included in another."""
+    for route in routes:
+        router = getattr(route, "original_router", None)
+        yield from _inner(router.routes) if router is not None else (route,)
 
 
 def _wanted(path: str) -> bool:

@@ -1,6 +1,8 @@
 // OpenAI's JavaScript client: prints what it was answered.
+import { File } from "node:buffer";
 import OpenAI, { toFile } from "openai";
 
+globalThis.File ??= File; // as the client asks of Node 18
 const [address, apiKey, picture] = process.argv.slice(2);
 const client = new OpenAI({ baseURL: `${address}/v1`, apiKey, maxRetries: 0 });
 const quick = { size: "64x64", seed: 3, num_inference_steps: 2 };
