@@ -144,6 +144,12 @@ def by_modelscope(address: str, prompt: str) -> Refused:
     return told["errors"]["message"], told["task_status"], told["errors"]["code"]
 
 
+def by_modelscope_server(address: str, prompt: str) -> Refused:
+    answer = post(address, "/call", {"input": prompt, "parameters": SMALL})
+    told = answer.json()
+    return told["Message"], answer.status_code, told["Success"], told["Data"]
+
+
 def by_dashscope(address: str, prompt: str) -> Refused:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(dashscope, "base_http_api_url", f"{address}/api/v1")
@@ -192,6 +198,7 @@ PROTOCOLS: dict[Callable[[str, str], Refused], tuple[Refused, Refused]] = {
     by_jobs: ((422, "content_refused", ["prompt"]), ("failed", "content_refused", [])),
     by_openai: (("content_policy_violation",), ("moderation_blocked",)),
     by_modelscope: ((400, "content_refused"), ("FAILED", "content_refused")),
+    by_modelscope_server: ((400, False, {"code": "content_refused"}), (400, False, {"code": "content_refused"})),
     by_dashscope: ((400, "DataInspectionFailed"), ("FAILED", "DataInspectionFailed")),
     by_huggingface: ((400, "true"), (400, "true")),
     by_eas: ((460, 0, [True]), (460, 0, [True])),

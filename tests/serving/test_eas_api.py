@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from pai_modelscope.serving.uploads import picture_bytes
 from tests.serving.test_service import data_url
 from tests.support.foreign_clients import state_of, with_eas_client
 from tests.support.server import ANN, BOB, Server, start
@@ -116,8 +117,13 @@ def test_pictures_to_start_from_to_fill_and_to_expand(ann: httpx.Client) -> None
         ({"width": 100}, "multiple of 8"),
         ({"steps": "many"}, "num_inference_steps"),
         ({"steps": 2, "num_inference_steps": 2}, "say the same"),
-        ({"image_link": "http://127.0.0.1/a.png"}, "image_base64"),
-        ({"image_base64": red(), "mask_link": "http://127.0.0.1/a.png"}, "mask_base64"),
+        ({"image_link": "http://127.0.0.1/a.png"}, "image_link: this server takes no addresses"),
+        ({"image_base64": red(), "mask_link": "http://127.0.0.1/a.png"}, "mask_link: this server takes no addresses"),
+        ({"image_link": "/etc/passwd"}, "give an address"),
+        ({"image_link": ["http://127.0.0.1/a.png"]}, "give an address"),
+        ({"image_base64": "http://127.0.0.1/a.png"}, "a picture's file in base64"),
+        ({"image_base64": red(), "image_link": "http://127.0.0.1/a.png"}, "say the same"),
+        ({"func_name": "inpaint", "image_link": "http://127.0.0.1/a.png"}, "needs mask_base64"),
         ({"image_base64": "?"}, "image"),
         ({"image_base64": [1]}, "image_base64"),
         ({"image_base64": red(), "resize_mode": 2}, "resize_mode"),
@@ -160,9 +166,11 @@ def test_the_client_is_told_what_is_wrong(server: Server) -> None:
 def test_loras_are_found_by_the_end_of_their_paths() -> None:
     from pai_modelscope.serving.apis import eas
 
+    def read(**asked: object) -> object:
+        return eas._read({"prompt": "猫", **asked}, picture_bytes)["loras"]
+
     asked = {"lora_path": ["lora/ink.safetensors", "oil"], "lora_attn": [1.0, 0.5]}
-    assert eas._read({"prompt": "猫", **asked})["loras"] == {"ink": 1.0, "oil": 0.5}
-    assert eas._read({"prompt": "猫", "lora_path": "ink"})["loras"] == {"ink": 0.75}
+    assert read(**asked) == {"ink": 1.0, "oil": 0.5} and read(lora_path="ink") == {"ink": 0.75}
 
 
 def test_a_signature_takes_the_tokens_place_where_none_are_asked_for(tmp_path: Path) -> None:

@@ -119,6 +119,11 @@ PROTOCOLS = {
         {"prompt": "熊猫", "size": "64x64", "steps": 2},
         {(): (*FIELDS, "n", "size", "steps", "guidance", "image_url", "model")},
     ),
+    "modelscope server": Protocol(
+        "/call",
+        {"input": {"text": "熊猫"}, "parameters": dict(SMALL)},
+        {(): ("input", "parameters", "model"), ("input",): ("text", "prompt", "seed"), ("parameters",): FIELDS},
+    ),
     "dashscope": Protocol(
         DASHSCOPE,
         {"model": MODEL, "input": {"prompt": "熊猫"}, "parameters": {"size": "64*64"}},
@@ -218,9 +223,9 @@ def refusal(answer: httpx.Response) -> str:
         assert told.get("error") or told["result"]["isError"], told
         return str(told.get("error") or told["result"]["content"])
     assert 400 <= answer.status_code < 500, (answer.status_code, answer.text[:500])
-    said = told.get("detail") or told.get("error_msg") or told.get("error") or told.get("errors") or told.get("message")
+    said = [told[name] for name in ("detail", "error_msg", "error", "errors", "message", "Message") if told.get(name)]
     assert said, told
-    return str(said)
+    return str(said[0])
 
 
 def check_fields(client: httpx.Client, cases: list[tuple[tuple[str, tuple[str | int, ...], str], str]]) -> None:
@@ -315,6 +320,7 @@ def with_picture(name: str) -> Asked:
         ("native", native | {"control": [{"kind": "canny", "image": name}]}),
         *(("openai", {"prompt": "熊猫", each: name}) for each in ("image", "mask")),
         ("modelscope", {"prompt": "熊猫", "image_url": name}),
+        *(("modelscope server", {"input": {"text": "熊猫", each: name}}) for each in ("image", "mask")),
         *(("dashscope", {"input": {"prompt": "熊猫", each: name}}) for each in ("ref_img", "mask_image_url")),
         ("huggingface", {"inputs": name, "parameters": {"prompt": "熊猫"}}),
         ("huggingface", {"inputs": RED, "parameters": {"prompt": "熊猫", "mask": name}}),
@@ -339,6 +345,7 @@ def with_name(name: str) -> Asked:
         *(("native", native | each) for each in ({"loras": {name: 1}}, {"prompt": f"<lora:{name}:1>"})),
         *(("openai", {"prompt": "熊猫", each: name}) for each in ("model", "output_format")),
         *(("modelscope", {"prompt": "熊猫", each: name}) for each in ("model", "loras")),
+        ("modelscope server", {"model": name, "input": "熊猫"}),
         ("dashscope", {"model": name, "input": {"prompt": "熊猫"}}),
         *(("eas", EAS | {each: name}) for each in ("image_base64", "image_link", "lora_path", "controlnet_path")),
         *(("txt2img", WEBUI | {"override_settings": {each: name}}) for each in ("sd_model_checkpoint", "sd_vae")),
@@ -374,13 +381,32 @@ def test_no_address_is_fetched(ann: httpx.Client) -> None:
                 assert "this server takes no addresses of pictures: send a data URL or an upload" in said, (body, said)
             for protocol, body in with_name(name):
                 assert refusal(asked(ann, protocol, json.dumps(body).encode())), body
-        fetch = {"path": own, "url": own, "meta": {"_type": "gradio.FileData"}}
         listening.setblocking(False)
-        for number in range(8):  # whatever of the page takes a file
-            given = {"data": [fetch], "fn_index": number, "session_hash": f"hostile{number}"}
-            ann.post("/gradio_api/queue/join", json=given)
         with pytest.raises(BlockingIOError):
             listening.accept()
+
+
+def test_the_page_fetches_nothing_and_reads_no_body_that_is_none(ann: httpx.Client) -> None:
+    while ann.get("/config").status_code == 503:
+        time.sleep(0.1)
+    config = ann.get("/config").json()
+    kinds = {each["id"]: each["type"] for each in config["components"]}
+    taking = [each for each in config["dependencies"] if "image" in map(kinds.get, each["inputs"])]
+    assert taking
+    for number, each in enumerate(taking):
+        file = {"path": "http://pictures.example/a.png", "meta": {"_type": "gradio.FileData"}}
+        data = [file if kinds[id] == "image" else None for id in each["inputs"]]
+        session = {"session_hash": f"hostile{number}"}
+        joined = ann.post("/gradio_api/queue/join", json={"data": data, "fn_index": each["id"], **session})
+        assert joined.status_code == 200, joined.text
+        with ann.stream("GET", "/gradio_api/queue/data", params=session) as told:
+            said = next(line for line in told.iter_lines() if "process_completed" in line)
+        assert "takes no addresses of pictures" in said
+    for path in ("queue/join", "call/draw", "run/draw"):
+        answer = ann.post(f"/gradio_api/{path}", content=b"\xff\xfe", headers={"Content-Type": "text/plain"})
+        assert answer.status_code == 422 and refusal(answer)
+    parts = [b'--x\r\nContent-Disposition: form-data; name="files"; filename="../a"\r\n\r\n', *[bytes(2**16)] * 20]
+    assert ann.post("/gradio_api/upload", content=iter(parts), headers={"Content-Type": FORM}).status_code == 413
 
 
 def chunk(kind: bytes, content: bytes) -> bytes:
@@ -543,9 +569,11 @@ def test_shapes_that_another_server_may_read_otherwise(server: Server, shape: st
 def slow_bodies(server: Server, stack: contextlib.ExitStack) -> list[socket.socket]:
     host, _, port = server.address.removeprefix("http://").partition(":")
     opened = []
-    for path in [each.path for each in PROTOCOLS.values()]:
+    for each in PROTOCOLS.values():
         connection = stack.enter_context(socket.create_connection((host, int(port)), timeout=60))
-        connection.sendall(f"POST {path} HTTP/1.1\r\n".encode() + OF_ANN + b"Content-Length: 1000\r\n\r\n{")
+        own = "".join(f"{name}: {value}\r\n" for name, value in each.headers.items())
+        head = f"POST {each.path} HTTP/1.1\r\nContent-Length: 1000\r\n{own}".encode() + OF_ANN
+        connection.sendall(head + b"\r\n{")
         opened.append(connection)
     return opened
 

@@ -298,13 +298,8 @@ CANNY = {"controlnet": {"args": [{"model": "canny", "module": "canny", "image": 
 DASHSCOPE = "/api/v1/services/aigc/image2image/image-synthesis"
 # Each with its fields of pictures.
 BY_ADDRESS: list[tuple[str, dict[str, Any]]] = [
-    ("/v1/jobs", {**JOB, "image": "PICTURE"}),
-    ("/v1/jobs", {**JOB, "image": "PICTURE", "mask": "MASK"}),
-    ("/v1/jobs", {**JOB, "control": [{"kind": "canny", "image": "PICTURE"}]}),
     ("/v1/images/generations", {**JOB, "image": "PICTURE"} | {"width": None, "height": None, "size": "64x64"}),
-    ("/modelscope/v1/images/generations", {**JOB, "image_url": "PICTURE"}),
-    (DASHSCOPE, {"input": {"prompt": "熊猫", "base_image_url": "PICTURE", "mask_image_url": "MASK"}}),
-    (DASHSCOPE, {"input": {"prompt": "熊猫", "ref_img": "PICTURE"}, "parameters": {"size": "64*64"}}),
+    ("/call", {"input": {"text": "熊猫", "image": "PICTURE"}, "parameters": {"num_inference_steps": 2, **SIZE}}),
     ("/hf", {"inputs": "PICTURE", "parameters": {"prompt": "熊猫", "num_inference_steps": 2, **SIZE}}),
     ("/eas", {"prompt": "熊猫", "steps": 2, "image_link": "PICTURE", "func_name": "i2i", **SIZE}),
     (
@@ -316,6 +311,12 @@ BY_ADDRESS: list[tuple[str, dict[str, Any]]] = [
     ("/sdapi/v1/png-info", {"image": "PICTURE"}),
     ("/sdapi/v1/extra-single-image", {"image": "PICTURE"}),
     ("/controlnet/detect", {"controlnet_module": "canny", "controlnet_images": ["PICTURE"]}),
+    ("/v1/jobs", {**JOB, "image": "PICTURE"}),
+    ("/v1/jobs", {**JOB, "image": "PICTURE", "mask": "MASK"}),
+    ("/v1/jobs", {**JOB, "control": [{"kind": "canny", "image": "PICTURE"}]}),
+    ("/modelscope/v1/images/generations", {**JOB, "image_url": "PICTURE"}),
+    (DASHSCOPE, {"input": {"prompt": "熊猫", "base_image_url": "PICTURE", "mask_image_url": "MASK"}}),
+    (DASHSCOPE, {"input": {"prompt": "熊猫", "ref_img": "PICTURE"}, "parameters": {"size": "64*64"}}),
 ]
 
 

@@ -15,6 +15,7 @@ from PIL import Image
 
 from pai_modelscope.errors import UserError
 from pai_modelscope.serving.apis.webui.payload import Settings, read_payload
+from pai_modelscope.serving.uploads import picture_bytes
 from tests.serving.test_service import SMALL
 from tests.support.server import ANN, BOB, Server
 
@@ -258,11 +259,12 @@ def test_every_field_that_the_client_sends_by_itself_is_known(monkeypatch: pytes
     made.txt2img(prompt="熊猫")
     made.txt2img(prompt="熊猫", enable_hr=True)
     made.img2img([photo()], prompt="熊猫", mask_image=Image.new("L", (64, 64), 255))
+    given: dict[str, Any] = {"models": [MODEL], "kinds": [], "pixels": 2**20, "file": picture_bytes}
     for number, payload in enumerate(sent):
-        asked = read_payload(payload, Settings(), models=[MODEL], kinds=[], pixels=2**20, from_image=number == 2)
+        asked = read_payload(payload, Settings(), **given, from_image=number == 2)
         assert asked.body["scheduler"] == "Euler a"
         assert [phrase.split()[0] for phrase in asked.not_honoured] == [[], ["hr_upscaler"], ["inpainting_fill"]][
             number
         ]
     with pytest.raises(UserError):
-        read_payload({"prompt": "熊猫"}, Settings(), models=[MODEL], kinds=[], pixels=2**20, from_image=True)
+        read_payload({"prompt": "熊猫"}, Settings(), **given, from_image=True)

@@ -66,9 +66,10 @@ _OPTIONS = (
 )
 
 # Of these the declaration speaks as the command line does, of files.
+_AS_DATA = "as a data URL"
 _IN_OTHER_WORDS = {
-    "image": "picture to start from, as a data URL",
-    "mask": "what of the image to draw anew: a picture of the same size, white there, as a data URL",
+    "image": f"picture to start from, {_AS_DATA}",
+    "mask": f"what of the image to draw anew: a picture of the same size, white there, {_AS_DATA}",
     "loras": "an object of LoRAs of this server and their weights; prompts may say <lora:name:0.8> instead",
     "seed": "a whole number, or a list with one for each picture",
 }
@@ -198,6 +199,8 @@ def _schema(service: "Service") -> Schema:
     assert isinstance(options, dict)
     properties = {name: options[name] for name in _OPTIONS}
     for name, about in _IN_OTHER_WORDS.items():
+        if service.options.picture_urls:
+            about = about.replace(_AS_DATA, f"{_AS_DATA} or by its address")
         properties[name] = options[name] | {"description": about}
     properties[MODEL] = {"enum": list(service.models.names), "description": "default: the first"}
     properties[FORMAT] = {"enum": list(FORMATS), "default": "png"}
