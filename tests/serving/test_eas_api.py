@@ -173,6 +173,7 @@ def test_loras_are_found_by_the_end_of_their_paths() -> None:
     assert read(**asked) == {"ink": 1.0, "oil": 0.5} and read(lora_path="ink") == {"ink": 0.75}
 
 
+@pytest.mark.slow
 def test_a_signature_takes_the_tokens_place_where_none_are_asked_for(tmp_path: Path) -> None:
     """With an endpoint and a service's name the client signs and sends no token: open services answer, others can't."""
     code = PREDICT.replace("custom_url=address", f"endpoint=address, service_name='{MODEL}'")
