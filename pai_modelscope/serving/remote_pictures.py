@@ -110,8 +110,6 @@ class RemotePictures:
                     found = self._ask(url, until)
                 except httpcore.TimeoutException:
                     raise UserError(f"{_name(url)} did not send it within {self._seconds:g} seconds") from None
-                except UserError:
-                    raise
                 except (httpcore.NetworkError, httpcore.ProtocolError):
                     raise UserError(f"{_name(url)} did not answer as a server of the web does") from None
                 if isinstance(found, bytes):
