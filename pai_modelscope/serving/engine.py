@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -144,10 +145,8 @@ class Engine:
         with self._lock:
             wanted, self._wanted = self._wanted, []
         for name in wanted:
-            try:
-                self._drawer.open(name)
-            except Exception:  # said to whoever asks for the model
-                _log.exception("the model %s can't be opened", name)
+            with suppress(UserError, Lost):  # said to whoever asks for the model
+                self._open(name)
 
     def _rows(self, first: Waiting) -> int:
         """How many pictures are drawn at once with this one."""
