@@ -73,6 +73,11 @@ def options_of(args: argparse.Namespace) -> ServeOptions:
                 value = values[name] = [value]
             if wrong := _list_fault(name, value) if is_list(field) else fault(field, value):
                 faults.append(wrong)
+    if values.get("ray") is None:  # they would have no effect
+        named_alone = [name for name in ("replicas", "most_replicas", "replica_cores") if name in values]
+        faults += [
+            Fault(name, f"{flag_of(named[name])} is of replicas on Ray: give --ray, too") for name in named_alone
+        ]
     if faults:
         raise UserError.of(faults)
     return ServeOptions(**values)  # type: ignore[arg-type]  # compared above

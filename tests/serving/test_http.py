@@ -289,6 +289,7 @@ def test_a_switch_is_off_on_and_off_again(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_served_is_one_line(server: Server, tmp_path: Path) -> None:
+    assert "--most-replicas is of replicas on Ray: give --ray" in refused("--most-replicas", "2")
     assert "--token-file" in refused("--host", "0.0.0.0", "--data", str(tmp_path / "a"))
     assert "another service" in refused("--port", "0", "--data", str(server.data))
     with socket.socket() as taken:
