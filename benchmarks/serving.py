@@ -1,6 +1,7 @@
 """The service beside `Sampler` in this process, on the same machine, in turns: what HTTP and jobs add.
 
-    python -m benchmarks.serving [--pairs 50] [--jobs 24] [--steps 8] [--overload 60] [--device cpu] [--batch 1]
+    python -m benchmarks.serving [--model NAME] [--pairs 50] [--jobs 24] [--steps 8] [--overload 60] [--device cpu]
+                                 [--batch 1]
 
 One picture: pairs of a `Sampler` call that writes a PNG file, and of a request that waits for its PNG. Saturated: as
 many jobs at once as `--jobs`, and the same prompts offline at the same batch size. Overload: for so many seconds ten
@@ -38,33 +39,33 @@ MIB = 2**20
 @contextlib.contextmanager
 def service(folder: Path, device: str, batch: int, *more: str) -> Iterator[tuple[httpx.Client, psutil.Process]]:
     command = [sys.executable, "-m", "pai_modelscope.cli", "serve", "--port", "0", "--data", str(folder)]
-    command += ["--device", device, "--batch", str(batch), "--queue", "64", "--queue-of-client", "64", *more]
+    command += ["--device", device, "--batch", str(batch), "--queue", "64", "--queue-of-client", "64"]
+    command += ["--requests-of-client", "256", *more]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     assert process.stderr is not None
-    found = re.search(r"listening on (\S+)", process.stderr.readline())
-    assert found
-    threading.Thread(target=process.stderr.read, daemon=True).start()  # its log must not fill the pipe
-    began = time.monotonic()
-    alive = 0.0
-    with httpx.Client(base_url=found[1], timeout=600) as client:
-        while True:
-            with contextlib.suppress(httpx.TransportError):
-                if not alive and client.get("/healthz").status_code == 200:
-                    alive = time.monotonic() - began
-                if client.get("/readyz").status_code == 200:
-                    break
-            time.sleep(0.05)
-        print(f"ready after {time.monotonic() - began:.1f} s from its first line", file=sys.stderr)
-        while client.get("/").status_code == 503:
-            time.sleep(0.5)
-        yield client, psutil.Process(process.pid)
-    process.terminate()
-    process.wait(60)
+    try:
+        found = re.search(r"listening on (\S+)", process.stderr.readline())
+        assert found
+        threading.Thread(target=process.stderr.read, daemon=True).start()  # its log must not fill the pipe
+        began = time.monotonic()
+        with httpx.Client(base_url=found[1], timeout=600, limits=httpx.Limits(max_connections=256)) as client:
+            while True:
+                with contextlib.suppress(httpx.TransportError):
+                    if client.get("/readyz").status_code == 200:
+                        break
+                time.sleep(0.05)
+            print(f"ready after {time.monotonic() - began:.1f} s from its first line", file=sys.stderr)
+            while client.get("/").status_code == 503:
+                time.sleep(0.5)
+            yield client, psutil.Process(process.pid)
+    finally:
+        process.terminate()
+        process.wait(60)
 
 
 def wait(client: httpx.Client, body: dict[str, Any]) -> bytes:
     job = client.post("/v1/jobs", json=body, headers={"Prefer": "wait=120"}).json()
-    assert job["state"] == "done", job
+    assert job.get("state") == "done", job
     return client.get(job["pictures"][0]["url"]).content
 
 
@@ -164,6 +165,7 @@ def cancelled(client: httpx.Client, options: dict[str, Any], times: int = 5) -> 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", default=MODEL)
     parser.add_argument("--pairs", type=int, default=50)
     parser.add_argument("--jobs", type=int, default=24)
     parser.add_argument("--steps", type=int, default=8)
@@ -173,8 +175,12 @@ def main() -> None:
     parser.add_argument("--json", type=Path, default=Path("build/bench/serving.json"))
     args = parser.parse_args()
     options: dict[str, Any] = {"num_inference_steps": args.steps}
-    sampler = Sampler.from_pretrained(MODEL, device=args.device)
-    with tempfile.TemporaryDirectory() as folder, service(Path(folder), args.device, args.batch) as (client, process):
+    sampler = Sampler.from_pretrained(args.model, device=args.device)
+    more = ("--model", args.model)
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        service(Path(folder), args.device, args.batch, *more) as (client, process),
+    ):
         sampler(PROMPT, seed=0, **options)
         wait(client, {"prompt": PROMPT, "seed": 0, **options})
         rows = [lone(client, sampler, options, args.pairs)]

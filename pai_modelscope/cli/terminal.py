@@ -17,9 +17,9 @@ from pai_modelscope.errors import UserError, printable, reason
 
 ENVIRONMENT = {
     # Threads that wait spin for long by default, and take the cores from each other on a machine that has other work
-    # too. Seconds a picture on two cores, alone and beside a second such process: 1.9 and 7 by default, 2.3 and 2.9
-    # without any spinning, 1.85 and 3.1 with this.
-    "GOMP_SPINCOUNT": "500",
+    # too. Seconds a picture of eight steps on two cores of an EPYC, alone and beside a second such process: 0.64 and
+    # 2.6 to 6.9 by default (300000), 0.80 and 1.3 with 500, 0.70 and 1.8 with this.
+    "GOMP_SPINCOUNT": "3000",
     "TRANSFORMERS_VERBOSITY": "error",
     "DIFFUSERS_VERBOSITY": "error",
     "MODELSCOPE_LOG_LEVEL": "40",

@@ -205,16 +205,18 @@ class Engine:
                 self._again(job)
             return
         except Exception as error:
-            if len(jobs) > 1:
-                half = len(jobs) // 2
-                _log.warning("a batch of %d jobs failed (%s): drawn in halves", len(jobs), error)
-                self._draw(jobs[:half], affinity)
-                self._draw(jobs[half:], affinity)
+            if len(jobs) == 1:
+                if not isinstance(error, UserError):
+                    _log.exception("job %s failed", jobs[0].id)
+                refused = isinstance(error, PictureRefused)
+                self._end(jobs[0], State.FAILED, REFUSED_PICTURE if refused else _said(error), refused)
                 return
-            if not isinstance(error, UserError):
-                _log.exception("job %s failed", jobs[0].id)
-            refused = isinstance(error, PictureRefused)
-            self._end(jobs[0], State.FAILED, REFUSED_PICTURE if refused else _said(error), refused)
+            _log.warning("a batch of %d jobs failed (%s): drawn in halves", len(jobs), str(error))
+            pictures = []
+        if not pictures:  # the error, whose frames held the memory of the whole batch, is gone here
+            half = len(jobs) // 2
+            self._draw(jobs[:half], affinity)
+            self._draw(jobs[half:], affinity)
             return
         for job, drawn in zip(jobs, pictures, strict=True):
             if flagged := sum(picture.flagged for picture in drawn):

@@ -5,6 +5,7 @@ import base64
 import io
 import sqlite3
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -121,12 +122,17 @@ class Cramped:
     def __init__(self, sampler: Sampler, rows: int, never: str = ""):
         self._sampler, self._rows, self._never = sampler, rows, never
         self.tried: list[int] = []
+        self._taken: weakref.ref[torch.Tensor] | None = None
+        self.still_taken = 0
 
     def __getattr__(self, name: str) -> object:
         return getattr(self._sampler, name)
 
     def stream(self, texts: list[dict[str, object]], **options: object) -> Any:
         self.tried.append(len(texts))
+        self.still_taken += self._taken is not None and self._taken() is not None
+        memory = torch.zeros(1)
+        self._taken = weakref.ref(memory)
         if len(texts) > self._rows or any(text["text"] == self._never for text in texts):
             raise torch.OutOfMemoryError("CUDA out of memory")
         return self._sampler.stream(texts, **options)
@@ -143,6 +149,7 @@ def test_a_batch_without_memory_is_halved_and_only_the_job_that_fails_alone_fail
     states = [ended(service, job) for job in jobs]
     assert [job.state for job in states] == [State.DONE, State.DONE, State.FAILED, State.DONE]
     assert cramped.tried == [4, 2, 2, 1, 1]
+    assert not cramped.still_taken, "what failed gives its memory back before its halves are drawn"
     assert states[2].error and "OutOfMemoryError" in states[2].error and "CUDA" not in states[2].error
 
 

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 HOME, ENGLISH, LOGIN = "/", "/en", "/login"
 _LOOK = 0.2  # seconds
+# Between gradio's looks for what is asked. Its own, 0.001, wakes the process all the time and slows every step.
+_GRADIO_LOOK = 0.03
 _MONTH = 30 * 24 * 3600
 # What gradio's own page and clients ask for. Its proxy, its development and its monitoring are not among them.
 _PATHS = ("config", "info", "theme.css", "assets", "static", "svelte", "favicon.ico", "manifest.json", "robots.txt")
@@ -146,9 +148,11 @@ def _built(service: "Service") -> FastAPI:
     processing_utils.async_ssrf_protected_get = no_address
     app = FastAPI(openapi_url=None)
     for language, path in (("en", ENGLISH), ("zh", HOME)):
+        blocks = Layout(service, "en" if language == "en" else "zh").blocks()
+        blocks._queue.sleep_when_free = blocks._queue.progress_update_sleep_when_free = _GRADIO_LOOK
         gr.mount_gradio_app(
             app,
-            Layout(service, "en" if language == "en" else "zh").blocks(),
+            blocks,
             path,
             theme=THEME,
             css=STYLE,
