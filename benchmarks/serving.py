@@ -3,10 +3,10 @@
     python -m benchmarks.serving [--model NAME] [--pairs 50] [--jobs 24] [--steps 8] [--overload 60] [--device cpu]
                                  [--batch 1]
 
-One picture: pairs of a `Sampler` call that writes a PNG file, and of a request that waits for its PNG. Saturated: as
-many jobs at once as `--jobs`, and the same prompts offline at the same batch size. Overload: for so many seconds ten
-times as many requests as the service can draw; then whether it is as fast as before. Cancel: how long after a DELETE
-the next job begins, in steps.
+One picture: pairs of a `Sampler` call that writes a PNG file, and of a request that waits for its PNG. Saturated:
+`--jobs` jobs that all wait when the first of them begins, and the same prompts offline at the same batch size.
+Overload: for so many seconds ten times as many requests as the service can draw; then whether it is as fast as before.
+Cancel: how long after a DELETE the next job begins, in steps.
 """
 
 import argparse
@@ -69,8 +69,20 @@ def wait(client: httpx.Client, body: dict[str, Any]) -> bytes:
     return client.get(job["pictures"][0]["url"]).content
 
 
+def job_of(client: httpx.Client, id: str) -> dict[str, Any]:
+    job: dict[str, Any] = client.get(f"/v1/jobs/{id}").json()
+    return job
+
+
+def ended_job(client: httpx.Client, id: str) -> dict[str, Any]:
+    while (job := job_of(client, id))["state"] in ("queued", "running"):
+        time.sleep(0.05)
+    assert job["state"] == "done", job
+    return job
+
+
 def saturated(client: httpx.Client, sampler: Sampler, options: dict[str, Any], jobs: int, batch: int) -> dict[str, Any]:
-    """Pictures a second of both, each drawing the same prompts."""
+    """Pictures a second of both, each drawing the same prompts; the service while its queue is full."""
 
     def offline() -> None:
         for first in range(0, jobs, batch):
@@ -78,11 +90,21 @@ def saturated(client: httpx.Client, sampler: Sampler, options: dict[str, Any], j
             for picture in sampler(rows, batch_size=batch, **options):
                 picture_file(picture.image, "png", picture.infotext)
 
-    def online() -> None:
-        with ThreadPoolExecutor(jobs) as pool:
-            list(pool.map(lambda seed: wait(client, {"prompt": PROMPT, "seed": seed, **options}), range(jobs)))
+    def online() -> float:
+        """Seconds in which the jobs are drawn, from when all of them wait."""
+        before = client.post("/v1/jobs", json={"prompt": PROMPT, **options, "num_inference_steps": 100}).json()
+        bodies = [{"prompt": PROMPT, "seed": seed, **options} for seed in range(jobs)]
+        with ThreadPoolExecutor(16) as pool:
+            waiting = list(pool.map(lambda body: client.post("/v1/jobs", json=body).json()["id"], bodies))
+        began = float(job_of(client, before["id"])["ended"] or 0)
+        assert not began, "all of them wait before the first is drawn"
+        ended = [float(ended_job(client, id)["ended"]) for id in (before["id"], *waiting)]
+        return max(ended) - ended[0]
 
-    seconds = interleaved({"offline": offline, "service": online}, 2)
+    seconds: dict[str, list[float]] = {"offline": [], "service": []}
+    for _ in range(2):
+        seconds["offline"] += interleaved({"offline": offline}, 1)["offline"]
+        seconds["service"].append(online())
     best = {name: jobs / min(times) for name, times in seconds.items()}
     return {
         "what": f"saturated, batch {batch}, pictures/s",

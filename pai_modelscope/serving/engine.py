@@ -9,6 +9,7 @@ import hashlib
 import logging
 import threading
 import time
+import traceback
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -208,6 +209,7 @@ class Engine:
             if len(jobs) == 1:
                 if not isinstance(error, UserError):
                     _log.exception("job %s failed", jobs[0].id)
+                    traceback.clear_frames(error.__traceback__)  # a log that keeps the error keeps no memory with it
                 refused = isinstance(error, PictureRefused)
                 self._end(jobs[0], State.FAILED, REFUSED_PICTURE if refused else _said(error), refused)
                 return
