@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import io
+import json
 import threading
 import time
 from typing import Any
@@ -40,6 +41,16 @@ def photo(colour: tuple[int, int, int] = (200, 40, 40)) -> Image.Image:
     return image
 
 
+def encoded(image: Image.Image) -> str:
+    file = io.BytesIO()
+    image.save(file, "PNG")
+    return base64.b64encode(file.getvalue()).decode()
+
+
+def opened_image(content: str) -> Image.Image:
+    return Image.open(io.BytesIO(base64.b64decode(content)))
+
+
 def test_a_picture_is_the_one_of_the_own_protocol(client: webuiapi.WebUIApi, ann: httpx.Client) -> None:
     answer = client.txt2img(prompt="熊猫", negative_prompt="狗", cfg_scale=5, **QUICK)
     asked = {"prompt": "熊猫", "negative_prompt": "狗", "guidance_scale": 5, "seed": 3, **SMALL}
@@ -55,7 +66,7 @@ def test_a_picture_is_the_one_of_the_own_protocol(client: webuiapi.WebUIApi, ann
 
 def test_batches_have_seeds_that_count_on(client: webuiapi.WebUIApi) -> None:
     answer = client.txt2img(prompt="熊猫", batch_size=2, n_iter=2, **QUICK)
-    assert answer.info["all_seeds"] == [3, 4, 5, 6] and len(answer.images) == 4
+    assert answer.info["all_seeds"] == [3, 4, 5, 6] and len(answer.images) == 4 and answer.info["batch_size"] == 2
     assert len({image.tobytes() for image in answer.images}) == 4
     # Without a seed, one is dealt.
     assert client.txt2img(prompt="熊猫", **{**QUICK, "seed": -1}).info["seed"] >= 0
@@ -84,7 +95,7 @@ def test_from_a_picture_and_its_mask(client: webuiapi.WebUIApi) -> None:
 
 def test_a_second_pass_doubles_the_size(client: webuiapi.WebUIApi) -> None:
     answer = client.txt2img(prompt="熊猫", enable_hr=True, hr_scale=2, denoising_strength=0.5, **QUICK)
-    assert answer.image.size == (128, 128)
+    assert answer.image.size == (128, 128) and answer.info["denoising_strength"] == 0.5
     assert any("hr_upscaler" in phrase for phrase in answer.info["not_honoured"])
     with pytest.raises(RuntimeError, match="2 or 4 times"):
         client.txt2img(prompt="熊猫", enable_hr=True, hr_scale=1.5, **QUICK)
@@ -110,6 +121,40 @@ def test_controlnet_units_steer_and_their_maps_are_shown(client: webuiapi.WebUIA
         client.controlnet_detect([photo().resize((512, 8))], module="canny", processor_res=2048)  # 131072x2048
     off = webuiapi.ControlNetUnit(image=photo(), module="canny", model="canny", enabled=False)
     assert client.txt2img(prompt="红苹果", controlnet_units=[off], **QUICK).image.tobytes() == plain.tobytes()
+
+
+def test_controlnet_takes_what_its_own_clients_send(client: webuiapi.WebUIApi, ann: httpx.Client) -> None:
+    # `/controlnet/detect` calls its pictures so; `webuiapi` calls them otherwise.
+    body = {
+        "controlnet_module": "canny",
+        "controlnet_processor_res": 512,
+        "controlnet_input_images": [encoded(photo())],
+    }
+    answer = ann.post("/controlnet/detect", json=body)
+    assert answer.status_code == 200, answer.text
+    asked = client.controlnet_detect([photo()], module="canny", threshold_a=-1, threshold_b=-1)
+    assert opened_image(answer.json()["images"][0]).tobytes() == asked.image.tobytes()
+    # A plugin hides the models of a module that needs none.
+    details = ann.get("/controlnet/module_list").json()["module_detail"]
+    assert not any(detail["model_free"] for detail in details.values())
+    # Black lines on white are inverted, which is what the module says.
+    paper = Image.new("RGB", (64, 64), "white")
+    paper.paste((0, 0, 0), (30, 0, 34, 64))
+    unit: dict[str, Any] = {"model": "canny", "image": encoded(paper), "guidance": 0.5, "pulid_mode": "Fidelity"}
+    unit |= {"resize_mode": "Inner Fit (Scale to Fit)", "use_preview_as_input": False}
+    units = [unit | {"module": "invert (from white bg & black line)"}]
+    drawn = ann.post("/sdapi/v1/txt2img", json={"prompt": "熊猫", **QUICK, "alwayson_scripts": scripts(*units)})
+    assert drawn.status_code == 200, drawn.text
+    lines = np.asarray(opened_image(drawn.json()["images"][1]).convert("L"))
+    assert lines[:, :28].max() == 0 and lines[:, 30:34].min() == 255
+    given: dict[str, Any] = {"models": [MODEL], "kinds": ["canny"], "pixels": 2**20, "file": picture_bytes}
+    read = read_payload({"prompt": "a", "alwayson_scripts": scripts(unit)}, Settings(), **given, from_image=False)
+    assert read.body["control"][0]["end"] == 0.5  # type: ignore[index]
+    assert "'use_preview_as_input'" in read.not_honoured[0] and "'guidance'" not in read.not_honoured[0]
+
+
+def scripts(*units: dict[str, Any]) -> dict[str, Any]:
+    return {"controlnet": {"args": list(units)}}
 
 
 def test_lists(client: webuiapi.WebUIApi) -> None:
@@ -179,6 +224,12 @@ def test_parameters_of_a_file(client: webuiapi.WebUIApi) -> None:
     told = client.session.post(f"{client.baseurl}/png-info", json={"image": base64.b64encode(content).decode()}).json()
     assert told["parameters"]["Prompt"] == "熊猫" and told["parameters"]["Seed"] == "3"
     assert "Negative prompt: 狗" in told["info"]
+    # A value with commas stays one value.
+    hashes = "ink: 1a2b, wash: 3c4d"
+    foreign, text = photo(), f'panda\nSteps: 2, Sampler: Euler, Seed: 3, Lora hashes: "{hashes}", Size: 64x64'
+    foreign.info["parameters"] = text
+    told = client.png_info(foreign).json
+    assert told["info"] == told["items"]["parameters"] == text and told["parameters"]["Lora hashes"] == hashes
     nothing = client.png_info(photo()).json
     assert nothing["info"] == "" and nothing["items"] == {} and "/" not in nothing["why"]
 
@@ -188,10 +239,22 @@ def test_a_picture_is_made_larger(client: webuiapi.WebUIApi) -> None:
     sharp = client.extra_single_image(photo(), upscaler_1=painter, upscaling_resize=2).image
     plain = client.extra_single_image(photo(), upscaler_1="Lanczos", upscaling_resize=2).image
     assert sharp.size == plain.size == (128, 128) and sharp.tobytes() != plain.tobytes()
-    for wrong in ({"upscaler_1": "ESRGAN_4x"}, {"upscaler_1": painter, "upscaling_resize": 3}, {"upscaling_resize": 8}):
-        image = photo().resize((512, 512)) if wrong == {"upscaling_resize": 8} else photo()
+    # Without an upscaler it stays, and what a second one makes is not seen unless it is made visible.
+    same = client.extra_single_image(photo(), upscaler_1="None", upscaler_2="Lanczos", upscaling_resize=2).image
+    assert same.tobytes() == photo().tobytes()
+    large = {"upscaler_1": "Lanczos", "upscaling_resize": 8}
+    for wrong in ({"upscaler_1": "ESRGAN_4x"}, {"upscaler_1": painter, "upscaling_resize": 3}, large):
+        image = photo().resize((512, 512)) if wrong is large else photo()
         with pytest.raises(RuntimeError, match="422"):
             client.extra_single_image(image, **wrong)
+
+
+def test_texts_for_numbers_are_read_where_a_picture_is_made_larger(ann: httpx.Client) -> None:
+    """As the Discord bot aiyabot sends them."""
+    body = {"upscaler_1": "Lanczos", "upscaling_resize": "2.0", "gfpgan_visibility": "0.0", "upscale_first": False}
+    answer = ann.post("/sdapi/v1/extra-single-image", json=body | {"image": encoded(photo())})
+    assert answer.status_code == 200, answer.text
+    assert opened_image(answer.json()["image"]).size == (128, 128)
 
 
 def test_asynchronous(client: webuiapi.WebUIApi) -> None:
@@ -217,7 +280,9 @@ def test_asynchronous(client: webuiapi.WebUIApi) -> None:
         ({"steps": "many"}, "steps"),
         ({"width": 63}, "width"),
         ({"prompt": 7}, "prompt"),
-        ({"gimmick": 1}, "gimmick"),
+        ({"s_min_uncond": 0.5}, "s_min_uncond"),
+        ({"init_images": ["a"]}, "init_images"),
+        ({"enable_hr": True, "denoising_strength": 0}, "denoising_strength"),
         ({"alwayson_scripts": {"ADetailer": {"args": [True, {}]}}}, "alwayson_scripts"),
         ({"alwayson_scripts": {"controlnet": {"args": [{"module": "canny", "model": "pose"}]}}}, "model"),
         ({"alwayson_scripts": {"controlnet": {"args": [{"model": "canny", "image": "%%%"}]}}}, "controlnet"),
@@ -232,6 +297,7 @@ def test_what_cannot_be_honoured_is_refused(ann: httpx.Client, wrong: dict[str, 
     answer = ann.post("/sdapi/v1/txt2img", json={"prompt": "熊猫", **wrong})
     assert answer.status_code == 422, answer.text
     assert named in [fault["field"] for fault in answer.json()["faults"]], answer.text
+    assert not any(ours in answer.text for ours in ("num_images", "num_inference", "upscale_strength")), answer.text
 
 
 @pytest.mark.parametrize(
@@ -249,6 +315,73 @@ def test_what_cannot_be_honoured_is_refused(ann: httpx.Client, wrong: dict[str, 
 def test_pictures_that_are_none(ann: httpx.Client, wrong: dict[str, Any]) -> None:
     answer = ann.post("/sdapi/v1/img2img", json={"prompt": "熊猫", **wrong})
     assert answer.status_code == 422 and "init_images" in answer.text, answer.text
+
+
+# What clients send by themselves, as their sources have it.
+SAMPLE = {  # of the WebUI's own page of its API, which Dify and many others have copied
+    **{"styles": [""], "subseed": -1, "subseed_strength": 0, "seed_resize_from_h": -1, "seed_resize_from_w": -1},
+    **{"restore_faces": False, "tiling": False, "do_not_save_samples": False, "eta": 0, "denoising_strength": 0},
+    **{"s_min_uncond": 0, "s_churn": 0, "s_tmax": 0, "s_tmin": 0, "s_noise": 0, "override_settings": {}},
+    **{"refiner_switch_at": 0, "disable_extra_networks": False, "firstpass_image": "", "comments": {}},
+    **{"enable_hr": False, "firstphase_width": 0, "hr_scale": 2, "hr_resize_x": 0, "hr_prompt": "", "script_args": []},
+    **{"sampler_index": "DPM++ SDE Karras", "send_images": True, "save_images": False, "alwayson_scripts": {}},
+}
+SILLY_TAVERN = {
+    **{"url": "http://127.0.0.1:7860", "auth": "ann:secret-of-hers", "clip_skip": 1, "sampler_name": "DDIM"},
+    **{"scheduler": "Automatic", "restore_faces": False, "enable_hr": False, "hr_upscaler": "Latent", "hr_scale": 1.0},
+    **{"hr_additional_modules": [], "denoising_strength": 0.7, "hr_second_pass_steps": 0, "save_images": True},
+    **{"override_settings": {"CLIP_stop_at_last_layers": 1}, "override_settings_restore_afterwards": True},
+}
+AI_RENDER = {"image_similarity": 0.0, "denoising_strength": 1.0, "sampler": "Euler", "sampler_index": "Euler"}
+DIFY = {
+    "denoising_strength": 0.9,
+    "sampler_name": "Euler a",
+    "restore_faces": False,
+    "script_args": ["outpainting mk2"],
+}
+
+
+@pytest.mark.parametrize(
+    ("path", "sent", "named"),
+    [
+        ("txt2img", SAMPLE, ["eta", "s_noise"]),
+        ("txt2img", SILLY_TAVERN, ["'url', 'auth', 'clip_skip'"]),
+        ("img2img", AI_RENDER, ["'image_similarity', 'sampler'"]),
+        ("img2img", DIFY | {"styles": ["None"], "enable_hr": False}, []),
+    ],
+)
+def test_requests_of_known_clients(ann: httpx.Client, path: str, sent: dict[str, Any], named: list[str]) -> None:
+    body = {**sent, "prompt": "熊猫", **QUICK, "steps": 3}
+    body |= {"init_images": [encoded(photo())]} if path == "img2img" else {}
+    answer = ann.post(f"/sdapi/v1/{path}", json=body)
+    assert answer.status_code == 200, answer.text
+    told = json.loads(answer.json()["info"])["not_honoured"]
+    assert len(told) == len(named) and all(name in phrase for name, phrase in zip(named, told, strict=True)), told
+    assert "secret-of-hers" not in answer.text and opened_image(answer.json()["images"][0]).size == (64, 64)
+
+
+def test_numbers_flags_and_schedules_as_they_are_sent() -> None:
+    given: dict[str, Any] = {"models": [MODEL], "kinds": [], "pixels": 2**20, "file": picture_bytes}
+
+    def read(**sent: Any) -> dict[str, Any]:
+        return read_payload({"prompt": "a", **sent}, Settings(), **given, from_image="init_images" in sent).body
+
+    texts = read(width="64", cfg_scale="5.5", steps="20", seed="3", enable_hr="false")
+    assert texts == read(width=64, cfg_scale=5.5, steps=20.0, seed=3, enable_hr=False)
+    for wrong in ("", "4x", "nan", "1e3", "٣"):
+        with pytest.raises(UserError, match="steps"):
+            read(steps=wrong)
+    assert read(seed=2**53 + 1)["seed"] == 2**53 + 1
+    # A schedule without a sampler is that of the WebUI's own.
+    assert read(scheduler="Karras")["scheduler"] == "Euler Karras" and "scheduler" not in read(scheduler="Automatic")
+    # Grays of a mask are black or white, unless they are to stay.
+    grays = Image.linear_gradient("L").resize((64, 64))
+    painted = {"init_images": [encoded(photo())], "mask": encoded(grays), "inpaint_full_res": False}
+    levels = [
+        np.unique(np.asarray(opened_image(body["mask"].partition(",")[2])))
+        for body in (read(**painted), read(**painted, mask_round=False))
+    ]
+    assert levels[0].tolist() == [0, 255] and len(levels[1]) > 50
 
 
 def test_every_field_that_the_client_sends_by_itself_is_known(monkeypatch: pytest.MonkeyPatch) -> None:

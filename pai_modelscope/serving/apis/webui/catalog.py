@@ -66,7 +66,7 @@ def memory() -> dict[str, object]:
 
 def control_modules() -> dict[str, object]:
     names = modules()
-    detail = {name: {"model_free": name != "none", "sliders": []} for name in names}
+    detail = {name: {"model_free": False, "sliders": []} for name in names}  # each needs a ControlNet beside it
     return {"module_list": names, "module_detail": detail}
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from pai_modelscope.config.option import short_repr
 from pai_modelscope.errors import Fault, UserError
 from pai_modelscope.serving.apis.common import data_url
-from pai_modelscope.serving.apis.webui.fields import Fields
+from pai_modelscope.serving.apis.webui.fields import Fields, unknown
 from pai_modelscope.serving.uploads import check_pixels, picture_bytes
 
 if TYPE_CHECKING:
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 SCRIPT = "controlnet"
 MOST_UNITS = 4
-_NONE = ("", "none", "None", "invert (from white bg & black line)")
+_INVERT = "invert"  # black lines on white become what ControlNets read
+_OTHER_NAMES = {"": "none", "None": "none", "invert (from white bg & black line)": _INVERT}
 RESIZE_MODES: Mapping[object, str] = {
     0: "stretch",
     1: "crop",
@@ -28,7 +29,9 @@ RESIZE_MODES: Mapping[object, str] = {
     "Crop and Resize": "crop",
     "Resize and Fill": "fit",
     "Scale to Fit (Inner Fit)": "crop",
+    "Inner Fit (Scale to Fit)": "crop",
     "Envelope (Outer Fit)": "fit",
+    "Outer Fit (Shrink to Fit)": "fit",
 }
 
 
@@ -44,7 +47,7 @@ def modules() -> list[str]:
     """The annotators that draw without a package or model that must be got first; 'none' is for finished maps."""
     from pai_modelscope.images.annotators import ANNOTATORS
 
-    return ["none", *(name for name, annotator in ANNOTATORS.items() if annotator.offline)]
+    return ["none", _INVERT, *(name for name, annotator in ANNOTATORS.items() if annotator.offline)]
 
 
 def read_unit(
@@ -55,6 +58,7 @@ def read_unit(
     pixels: int,
     file: Callable[[str], bytes],
     faults: list[Fault],
+    not_honoured: list[str],
 ) -> Unit | None:
     """One unit; None if it is switched off, or wrong.
 
@@ -64,6 +68,7 @@ def read_unit(
         size: width and height of the request, where it says them.
         pixels: that a picture may have.
         file: gives the file at an address.
+        not_honoured: phrases are added to it.
     """
     if not isinstance(given, Mapping):
         faults.append(Fault(SCRIPT, f"controlnet: a unit is {short_repr(given)}; give an object"))
@@ -73,13 +78,14 @@ def read_unit(
     if not fields.flag("enabled", True):
         return None
     kind = _kind(fields.text("model"), kinds, fields)
-    module = fields.text("module") or "none"
-    module = "none" if module in _NONE else module
-    if module != "none" and module not in modules():
+    module = module_named(fields.text("module"))
+    if module not in modules():
         valid = ", ".join(modules())
         fields.fault("module", f"controlnet: module {short_repr(module)} is not here; there are {valid}", valid)
     weight = fields.number("weight", 0, 4)
     start, end = fields.number("guidance_start", 0, 1), fields.number("guidance_end", 0, 1)
+    older = fields.number("guidance", 0, 1)
+    end = older if end is None else end
     how = fields.choice("resize_mode", RESIZE_MODES, "crop")
     resolution = fields.count("processor_res", -1, 4096)
     thresholds = [fields.number(name, -1, 4096) for name in ("threshold_a", "threshold_b")]
@@ -94,9 +100,9 @@ def read_unit(
     fields.skip(
         "low_vram", "lowvram", "is_ui", "batch_images", "input_mode", "output_dir", "loopback", "batch_mask_dir"
     )
-    fields.skip("animatediff_batch", "batch_modifiers", "batch_image_files", "batch_keyframe_idx")
+    fields.skip("animatediff_batch", "batch_modifiers", "batch_image_files", "batch_keyframe_idx", "pulid_mode")
     fields.expect("union_control_type", "Unknown", "All")
-    fields.finish()
+    not_honoured += unknown(fields.rest(), "a unit of controlnet")
     picture = _picture(own or other or init_image, fields, file)
     if len(faults) > before or picture is None:
         return None
@@ -108,6 +114,11 @@ def read_unit(
     entry: dict[str, object] = {"kind": kind, "image": control, "annotate": False}
     entry |= {name: value for name, value in (("scale", weight), ("start", start), ("end", end)) if value is not None}
     return Unit(entry, detected if shown else None)
+
+
+def module_named(name: str) -> str:
+    """The one of `modules` that is meant; an unknown name as it is."""
+    return _OTHER_NAMES.get(name, name)
 
 
 def detected(
@@ -172,10 +183,12 @@ def _annotated(
     image: "Image.Image", module: str, resolution: int | None, thresholds: Sequence[float | None], pixels: int
 ) -> "Image.Image":
     """`resolution`: pixels of the shorter side at which it is read; None, 0 or -1: as large as it is."""
-    from PIL import Image
+    from PIL import Image, ImageOps
 
     from pai_modelscope.images.annotators import ANNOTATORS, annotate
 
+    if module == _INVERT:
+        return ImageOps.invert(image)
     if resolution is not None and resolution > 0:
         factor = resolution / min(image.size)
         width, height = (max(1, round(side * factor)) for side in image.size)

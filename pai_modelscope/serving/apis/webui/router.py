@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -14,8 +15,10 @@ import anyio.to_thread
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
+from pai_modelscope import __version__
 from pai_modelscope.config.serving import ServeOptions
 from pai_modelscope.errors import Fault, UserError
+from pai_modelscope.images.infotext import format_infotext
 from pai_modelscope.images.infotext_syntax import split_infotext
 from pai_modelscope.serving.apis.common import (
     client_of,
@@ -27,7 +30,7 @@ from pai_modelscope.serving.apis.common import (
     refusal_of,
 )
 from pai_modelscope.serving.apis.webui import catalog
-from pai_modelscope.serving.apis.webui.control_units import MOST_UNITS, detected, modules
+from pai_modelscope.serving.apis.webui.control_units import MOST_UNITS, detected, module_named, modules
 from pai_modelscope.serving.apis.webui.fields import Fields
 from pai_modelscope.serving.apis.webui.payload import Asked, Settings, read_payload, read_settings
 from pai_modelscope.serving.content import CONTENT_REFUSED, ContentRefused
@@ -230,10 +233,13 @@ def _their_names() -> Iterator[None]:
     except ContentRefused:  # of a field that has one name
         raise
     except UserError as error:
-        faults = [
-            Fault(_OURS_TO_THEIRS.get(fault.field, fault.field), fault.message, fault.valid) for fault in error.faults
-        ]
-        raise UserError(str(error), faults) from None
+        raise UserError.of(map(_with_their_name, error.faults)) from None
+
+
+def _with_their_name(fault: Fault) -> Fault:
+    """Messages begin with the field's name, too."""
+    name = _OURS_TO_THEIRS.get(fault.field, fault.field)
+    return Fault(name, re.sub(rf"^{re.escape(fault.field)}\b", name, fault.message), fault.valid)
 
 
 def _answer(service: "Service", asked: Asked, job: Job) -> dict[str, object]:
@@ -251,10 +257,13 @@ def _info(job: Job, asked: Asked) -> dict[str, object]:
     told |= {"all_negative_prompts": [negative] * len(seeds), "negative_prompt": negative}
     told |= {"all_subseeds": seeds, "subseed": seeds[0] if seeds else -1, "subseed_strength": 0, "styles": []}
     told |= {"prompt": job.request.get("prompt", ""), "seed": seeds[0] if seeds else job.request.get("seed")}
-    told |= {"sd_model_name": job.model, "sd_model_hash": None, "batch_size": len(seeds), "restore_faces": False}
-    told |= {"face_restoration_model": None, "extra_generation_params": {}, "index_of_first_image": 0}
-    told |= {"infotexts": [drawn["infotext"] for drawn in job.pictures], "is_using_inpainting_conditioning": False}
-    told |= {"denoising_strength": job.request.get("strength"), "clip_skip": asked.settings.clip_skip or 1}
+    told |= {"sd_model_name": job.model, "sd_model_hash": None, "batch_size": asked.batch_size}
+    told |= {"sd_vae_name": None, "sd_vae_hash": None, "seed_resize_from_w": -1, "seed_resize_from_h": -1}
+    told |= {"restore_faces": False, "face_restoration_model": None, "extra_generation_params": {}}
+    told |= {"infotexts": [drawn["infotext"] for drawn in job.pictures], "index_of_first_image": 0}
+    told |= {"is_using_inpainting_conditioning": False, "version": f"pai_modelscope {__version__}"}
+    strength = job.request.get("strength", job.request.get("upscale_strength"))
+    told |= {"denoising_strength": strength, "clip_skip": asked.settings.clip_skip or 1}
     told["job_timestamp"] = datetime.fromtimestamp(job.created).strftime("%Y%m%d%H%M%S")
     if job.pictures:
         first = job.pictures[0]
@@ -303,9 +312,7 @@ def _png_info(service: "Service", client: str, image: str) -> dict[str, object]:
         told = read_parameters(place)
     except UserError as error:  # as the WebUI answers of a picture without any
         return {"info": "", "items": {}, "parameters": {}, "why": str(error).replace(str(place), "the picture")}
-    negative = f"\nNegative prompt: {told.negative_prompt}" if told.negative_prompt else ""
-    values = ", ".join(f"{name}: {value}" for name, value in told.values.items())
-    text = f"{told.prompt}{negative}\n{values}"
+    text = format_infotext(told.prompt, told.negative_prompt, told.values)
     parameters = {"Prompt": told.prompt, "Negative prompt": told.negative_prompt, **told.values}
     return {"info": text, "items": {"parameters": text}, "parameters": parameters}
 
@@ -324,13 +331,13 @@ def _enlarged(given: dict[str, object], options: ServeOptions, file: Callable[[s
     fields.expect("resize_mode", 0)
     for nothing in ("gfpgan_visibility", "codeformer_visibility", "extras_upscaler_2_visibility"):
         fields.expect(nothing, 0)
-    fields.expect("upscaler_2", "None", "")
+    fields.skip("upscaler_2")  # it is not seen
     fields.skip("upscaling_resize_w", "upscaling_resize_h", "upscaling_crop", "upscale_first", "codeformer_weight")
     fields.skip("show_extras_results")
     image = fields.take("image")
     fields.finish()
     of_ours = INFOTEXT_NAMES.get(name) or UPSCALERS.get(name)
-    factor = 2 if factor is None else factor
+    factor = 1 if name in ("", "None") else 2 if factor is None else factor
     if name not in ("", "None", "Lanczos") and of_ours is None:
         valid = ", ".join(["None", "Lanczos", *(UPSCALERS[each].infotext_name for each in offered())])
         fields.fault("upscaler_1", f"there is no upscaler {name[:100]!r}; there are {valid}", valid)
@@ -348,10 +355,8 @@ def _enlarged(given: dict[str, object], options: ServeOptions, file: Callable[[s
     if of_ours is not None:
         of_ours.check()
         picture = of_ours.enlarge(picture, int(factor), torch.device("cpu"))  # not the engine's device
-    elif name not in ("", "None"):
-        picture = picture.resize((width, height), Image.Resampling.LANCZOS)
     elif factor != 1:
-        picture = picture.resize((width, height), Image.Resampling.BICUBIC)
+        picture = picture.resize((width, height), Image.Resampling.LANCZOS)
     enlarged = io.BytesIO()
     picture.save(enlarged, "PNG")
     return {"html_info": "", "image": base64.b64encode(enlarged.getvalue()).decode()}
@@ -360,8 +365,9 @@ def _enlarged(given: dict[str, object], options: ServeOptions, file: Callable[[s
 def _detected(given: dict[str, object], pixels: int, file: Callable[[str], bytes]) -> dict[str, object]:
     faults: list[Fault] = []
     fields = Fields(given, faults)
-    module = fields.text("controlnet_module") or "none"
-    images = fields.several("controlnet_images")
+    module = module_named(fields.text("controlnet_module"))
+    images, older = fields.several("controlnet_input_images"), fields.several("controlnet_images")
+    images = images or older  # as `webuiapi` sends them
     resolution = fields.count("controlnet_processor_res", -1, 4096)
     thresholds = [fields.number(f"controlnet_threshold_{name}", -1, 4096) for name in "ab"]
     fields.expect("controlnet_masks", [])
@@ -372,9 +378,9 @@ def _detected(given: dict[str, object], pixels: int, file: Callable[[str], bytes
         valid = ", ".join(known)
         fields.fault("controlnet_module", f"there is no module {module[:100]!r}; there are {valid}", valid)
     if not 1 <= len(images) <= _MOST_DETECTED:
-        fields.fault("controlnet_images", f"{len(images)} pictures are given; give 1 to {_MOST_DETECTED}")
+        fields.fault("controlnet_input_images", f"{len(images)} pictures are given; give 1 to {_MOST_DETECTED}")
     if faults:
         raise UserError.of(faults)
-    urls = [data_url("controlnet_images", each, file) for each in images]
+    urls = [data_url("controlnet_input_images", each, file) for each in images]
     read = [detected(url, module, resolution, thresholds, pixels) for url in urls]
     return {"images": [base64.b64encode(each).decode() for each in read], "info": "Success"}
