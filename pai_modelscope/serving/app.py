@@ -18,6 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from pai_modelscope import __version__
 from pai_modelscope.serving.access import LOCAL, Hosts, Tokens
 from pai_modelscope.serving.apis import APIS
+from pai_modelscope.serving.apis.eas import PREFIXES
 from pai_modelscope.serving.models import MIB
 from pai_modelscope.serving.page.mount import HOME, LOGIN, Page, add_login, to_login
 from pai_modelscope.serving.problems import TooMuch, TooSlow, add_handlers, problem
@@ -25,9 +26,11 @@ from pai_modelscope.serving.service import Service
 from pai_modelscope.serving.shares import Shares
 from pai_modelscope.serving.waiting import Full
 
+CONNECTIONS = 128  # at once; others are answered 503
 _WORKERS = 8  # requests that are read and resolved at once
 _BODY_SECONDS = 30.0  # that a client may take to send one
 _OPEN = ("/healthz", "/readyz", LOGIN)  # answered without a token: they tell nothing
+_SOCKETS = tuple(f"{prefix}/" for prefix in PREFIXES)  # below them WebSockets are spoken, and nowhere else
 _log = logging.getLogger(__name__)
 
 
@@ -85,21 +88,23 @@ class Guard:
     """Before anything else looks at a request: its Host and Origin, its token, how many others of its client are open,
     and the size and pace of its body.
 
-    A WebSocket is refused. `scope['state']['client']` is who asks.
+    A WebSocket is one such request as long as it is open; a refused one is answered over HTTP.
+    `scope['state']['client']` is who asks.
     """
 
     def __init__(self, app: ASGIApp, tokens: Tokens | None, hosts: Hosts, service: Service):
         self._app, self._tokens, self._hosts, self._links = app, tokens, hosts, service.links
         self._most = service.options.body_mib * MIB
-        self._shares = Shares("requests are open", service.options.requests_of_client)
+        # The bound of all is for WebSockets: the server turns none of them away.
+        self._shares = Shares("requests are open", service.options.requests_of_client, CONNECTIONS)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             return await self._app(scope, receive, send)
-        if scope["type"] != "http":
-            return await send({"type": "websocket.close", "code": 1008})
-        headers, body = Headers(scope=scope), _Body(receive, self._most)
-        send = _Answer(send, body, headers)
+        headers = Headers(scope=scope)
+        if scope["type"] == "http":  # server.py bounds what comes by WebSocket
+            receive = body = _Body(receive, self._most)
+            send = _Answer(send, body, headers)
         if refusal := self._refusal(scope, headers):
             return await refusal(scope, receive, send)
         with ExitStack() as stack:
@@ -109,13 +114,14 @@ class Guard:
                 except Full as full:
                     return await problem(429, str(full), headers={"Retry-After": "1"})(scope, receive, send)
             with suppress(ClientDisconnect):  # there is nobody to answer
-                await self._app(scope, body, send)
+                await self._app(scope, receive, send)
 
     def _refusal(self, scope: Scope, headers: Headers) -> Response | None:
         if not self._hosts.knows(headers.get("host")):
             return problem(421, "the Host header names another server: see --allow-host")
         origin, host = headers.get("origin"), headers.get("host")
-        if scope["method"] not in ("GET", "HEAD") and not self._hosts.sent_from_here(origin, host):
+        method = scope.get("method")  # None: of a WebSocket, which browsers let pages of any site open
+        if method not in ("GET", "HEAD") and not self._hosts.sent_from_here(origin, host):
             return problem(403, "a page of another site may not ask this")
         if "transfer-encoding" in headers and "content-length" in headers:
             return problem(400, "the body's length is said in two ways")  # a server before this may read the other
@@ -130,17 +136,19 @@ class Guard:
         linked = self._linked(scope)
         scope.setdefault("state", {}).update(client=client, linked=linked)
         if client is None and scope["path"] not in _OPEN and not linked:
-            if login := to_login(scope):
+            if method and (login := to_login(scope)):
                 return login
             return problem(
                 401, "send a token, as in 'Authorization: Bearer TOKEN'", headers={"WWW-Authenticate": "Bearer"}
             )
+        if method is None and not scope["path"].startswith(_SOCKETS):
+            return problem(404, "no WebSocket is spoken at this path")
         return None
 
     def _linked(self, scope: Scope) -> bool:
         """Whether it asks for a picture by a signed link."""
         query = dict(pair.partition("=")[::2] for pair in scope["query_string"].decode("latin-1").split("&"))
-        return scope["method"] in ("GET", "HEAD") and self._links.hold(
+        return scope.get("method") in ("GET", "HEAD") and self._links.hold(
             scope["path"], query.get("expires"), query.get("signature")
         )
 

@@ -8,11 +8,11 @@ import uvicorn
 from pai_modelscope.config.serving import ServeOptions
 from pai_modelscope.errors import UserError
 from pai_modelscope.serving.access import Tokens, check_bind
-from pai_modelscope.serving.app import build_app
+from pai_modelscope.serving.app import CONNECTIONS, build_app
+from pai_modelscope.serving.connections import Http, WebSocket
 from pai_modelscope.serving.service import Service
 
 _FAREWELL = 5  # seconds that open connections have to end
-_CONNECTIONS = 128  # at once; others are answered 503
 
 
 def serve(options: ServeOptions, listening: Callable[[str], None] = lambda address: None) -> None:
@@ -32,13 +32,17 @@ def serve(options: ServeOptions, listening: Callable[[str], None] = lambda addre
         listening(f"http://{host}:{bound.getsockname()[1]}")
         config = uvicorn.Config(
             build_app(service, tokens),
-            http="h11",  # of what may be installed, the one with a bound on heads
+            http=Http,
+            ws=WebSocket,
+            ws_max_size=1024,
+            ws_ping_timeout=None,  # EAS's client answers none while its user is busy, but sends its own
+            ws_per_message_deflate=False,  # pictures don't shrink
             log_config=None,
             access_log=False,
             server_header=False,
             timeout_graceful_shutdown=_FAREWELL,
             timeout_keep_alive=75,
-            limit_concurrency=_CONNECTIONS,
+            limit_concurrency=CONNECTIONS,
             h11_max_incomplete_event_size=64 * 1024,
         )
         uvicorn.Server(config).run(sockets=[bound])

@@ -1,8 +1,12 @@
 """EAS's own client `eas_prediction` draws with the service, waiting and by queue."""
 
 import base64
+import contextlib
 import io
 import json
+import socket
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +62,32 @@ requests, results = queue(name), queue(name + '/sink')
 for each in (requests, results):
     each.truncate(10**9)
 """
+
+WATCH = (
+    QUEUE
+    + """
+import os, queue as queues, threading, time
+
+def pushed(watcher):
+    '''What comes, and at last why nothing does.'''
+    box = queues.Queue()
+    def run():
+        try:
+            for each in watcher.run():
+                box.put([each.index, dict(each.tags), json.loads(each.data or 'null')])
+        except Exception as error:
+            box.put(str(error))
+    threading.Thread(target=run, daemon=True).start()
+    return box
+
+def soon(box):
+    try:
+        return box.get(timeout=1.5)
+    except queues.Empty:
+        return None
+"""
+    + f"BODY = json.dumps({QUICK!r})\n"
+)
 
 
 def red() -> str:
@@ -282,6 +312,184 @@ print(json.dumps(told))
     assert [code for code, _ in told[:3]] == [460] * 3 and [code for code, _ in told[3:7]] == [400] * 4, told
     assert all(word in message for word, (_, message) in zip(words, told, strict=False)), told
     assert told[7] == [404, told[7][1]] and MODEL in told[7][1]
+
+
+def test_results_are_pushed_as_they_end(server: Server) -> None:
+    """What ended before and after the watch began, never more than the window that is not committed, and over a new
+    connection what was not committed."""
+    code = """
+first = int(requests.put(BODY, {'who': 'a'})[0])
+results.get(timeout='60s', auto_delete=False)
+requests.put(BODY, {'who': 'b'})
+box = pushed(results.watch(0, 1, tags={'who': 'a'}))
+told = {'before': box.get(timeout=60)}
+second, id = requests.put(BODY, {'who': 'a'})
+results.get(request_id=id, timeout='60s', auto_delete=False)
+told['over'] = soon(box)
+results.commit(first)
+told['after'] = box.get(timeout=60)
+results.watch_sock.sock.shutdown(2)
+told['again'] = box.get(timeout=60)
+results.commit(int(second))
+told['left'] = [each[1]['who'] for each in frames(results.get(length=5))]
+print(json.dumps(told | {'numbers': [first, int(second)], 'id': id}))
+"""
+    told = with_eas_client(WATCH + code, server.address, ANN)
+    (first, second), (number, tags, data) = told["numbers"], told["before"]
+    assert number == first and tags["who"] == "a" and data["task_id"] == "t1", data
+    assert httpx.get(data["image_url"][0]).status_code == 200
+    assert told["over"] is None, "the window is full"
+    assert told["after"][:2] == told["again"][:2] == [second, {"who": "a", "requestId": told["id"]}]
+    assert told["left"] == ["b"]
+
+
+def test_a_watcher_may_want_numbers_alone_and_commit_nothing_itself(server: Server) -> None:
+    code = """
+numbers = [int(requests.put(BODY)[0]) for _ in range(3)]
+box = pushed(results.watch(numbers[1], 1, index_only=True, auto_commit=True))
+told = {'came': [box.get(timeout=60) for _ in range(2)], 'numbers': numbers}
+until = time.monotonic() + 10
+while results.attributes()['stream.length'] != '1' and time.monotonic() < until:
+    time.sleep(0.1)
+print(json.dumps(told | {'left': results.attributes()['stream.length']}))
+"""
+    told = with_eas_client(WATCH + code, server.address, ANN)
+    assert [(number, data) for number, _, data in told["came"]] == [(number, None) for number in told["numbers"][1:]]
+    assert told["left"] == "1", "those that were pushed are taken out, the one before them is not"
+
+
+def test_watchers_share_and_others_see_nothing(server: Server) -> None:
+    code = """
+def sink(token=None, service=name, **own):
+    made = queue(service + '/sink', token)
+    vars(made).update(own)
+    return made
+
+box = pushed(results.watch(0, 5))
+requests.put(BODY)
+told = {'own': len(box.get(timeout=60))}
+foreign, second = pushed(sink(sys.argv[3]).watch(0, 5)), pushed(sink().watch(0, 5))
+refused = [
+    [401, 'token', sink('wrong-0123456789abcdef').watch(0, 5)],
+    [404, 'other', sink(service='other').watch(0, 5)],
+    [409, 'uid', sink(uid=results.uid).watch(0, 5)],
+    [409, 'gid', sink(gid='b').watch(0, 5)],
+    [400, '_window_', sink().watch(0, 0)],
+    [400, '_window_', sink().watch(0, 101)],
+    [400, '_index_', sink().watch(-1, 5)],
+    [400, '_auto_commit_', sink().watch(0, 5, auto_commit='soon')],
+    [400, '_priority_', sink().watch(0, 5, tags={'_priority_': '1'})],
+    [400, '/sink', requests.watch(0, 5)],
+]
+boxes = [pushed(watcher) for _, _, watcher in refused]
+told |= {'foreign': soon(foreign), 'second': soon(second)}
+told['refused'] = [[*each[:2], box.get(timeout=30)] for each, box in zip(refused, boxes)]
+print(json.dumps(told))
+"""
+    told = with_eas_client(WATCH + code, server.address, ANN, BOB)
+    assert told["own"] == 3 and told["foreign"] is None and told["second"] is None, told
+    for status, word, said in told["refused"]:
+        assert f"status {status} " in said and word in said, (status, word, said)
+
+
+@contextlib.contextmanager
+def handshake(server: Server, path: str, **headers: str) -> Iterator[tuple[int, socket.socket]]:
+    """The status of the answer to a WebSocket's handshake, and the connection."""
+    host, _, port = server.address.removeprefix("http://").partition(":")
+    own = {"Host": f"{host}:{port}", "Authorization": ANN, "Connection": "Upgrade", "Upgrade": "websocket"}
+    own |= {"Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ=="} | headers
+    head = "".join(f"{name}: {value}\r\n" for name, value in own.items() if value)
+    with socket.create_connection((host, int(port)), timeout=30) as connection:
+        connection.sendall(f"GET {path} HTTP/1.1\r\n{head}\r\n".encode())
+        answer = connection.recv(2**16)
+        assert answer.startswith(b"HTTP/1.1 "), answer
+        yield int(answer.split()[1]), connection
+
+
+SINK = f"/api/predict/{MODEL}/sink?_watch_=true&_index_=0&_window_=1"
+UID = "X-EAS-QueueService-Redis-Uid"
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "status"),
+    [
+        (SINK, {}, 101),
+        (SINK, {"Origin": "http://evil.example"}, 403),
+        (SINK, {"Origin": "null"}, 403),
+        (SINK, {"Host": "evil.example"}, 421),
+        (SINK, {"Authorization": ""}, 401),
+        (SINK.replace("_watch_=true&", ""), {}, 400),
+        (f"{SINK}&who={'a' * 9000}", {}, 431),
+        ("/", {"Authorization": ""}, 401),
+        ("/", {}, 404),
+        ("/en/gradio_api/queue/join", {}, 404),
+        ("/static-offline-docs/x", {}, 404),
+        ("/healthz", {"Authorization": ""}, 404),
+    ],
+)
+def test_web_sockets_pass_what_requests_do(server: Server, path: str, headers: dict[str, str], status: int) -> None:
+    with handshake(server, path, **headers) as (answered, _):
+        assert answered == status
+
+
+def test_watchers_are_open_requests(server: Server) -> None:
+    def opened(stack: contextlib.ExitStack, number: int) -> int:
+        return stack.enter_context(handshake(server, SINK, Authorization=BOB, **{UID: f"{number}"}))[0]
+
+    with contextlib.ExitStack() as stack:
+        assert [opened(stack, number) for number in range(33)] == [101] * 32 + [429]
+    until, status = time.monotonic() + 10, 0
+    while status != 101 and time.monotonic() < until:  # they are closed
+        with contextlib.ExitStack() as stack:
+            status = opened(stack, 0)
+    assert status == 101
+
+
+def test_a_watcher_that_sends_is_closed(server: Server) -> None:
+    with handshake(server, SINK, Authorization=BOB, **{UID: "talker"}) as (status, connection):
+        connection.sendall(b"\x81\x82\0\0\0\0hi")
+        assert status == 101 and connection.recv(2**16)[2:4] == (1003).to_bytes(2, "big")
+    with handshake(server, SINK, Authorization=BOB, **{UID: "pinger"}) as (status, connection):
+        assert status == 101
+        with pytest.raises(ConnectionError):
+            for _ in range(32):  # each would be answered, though nobody reads that
+                connection.sendall(b"\x89\x80\0\0\0\0" * 10_000)
+            while connection.recv(2**16):
+                pass
+    with handshake(server, SINK, Authorization=BOB, **{UID: "large"}) as (status, connection):
+        connection.sendall(b"\x82\xff" + (2**40).to_bytes(8, "big"))
+        assert status == 101 and connection.recv(2**16)[2:4] == (1009).to_bytes(2, "big")
+
+
+@pytest.mark.slow
+def test_a_watcher_that_is_silent_is_cut_off(server: Server) -> None:
+    with handshake(server, SINK, Authorization=BOB, **{UID: "silent"}) as (status, connection):
+        connection.settimeout(90)
+        with pytest.raises(ConnectionError):
+            while connection.recv(2**16):  # pings, which are not answered
+                pass
+            raise ConnectionError
+    with handshake(server, SINK, Authorization=BOB, **{UID: "silent"}) as (again, _):
+        assert status == again == 101
+
+
+def test_a_watch_ends_with_the_server(tmp_path: Path) -> None:
+    code = """
+said = queues.Queue()
+class Log:
+    warning = debug = said.put
+results.set_logger(Log())
+pushed(results.watch(0, 1))
+while results.watch_sock is None:
+    time.sleep(0.01)
+os.kill(int(sys.argv[3]), 15)
+began = time.monotonic()
+print(json.dumps([said.get(timeout=60), time.monotonic() - began]))
+"""
+    running = start(tmp_path / "data")
+    told, seconds = with_eas_client(WATCH + code, running.address, ANN, str(running.process.pid))
+    assert "connection closed" in told and seconds < 5
+    running.process.communicate(timeout=20)
 
 
 @pytest.mark.slow

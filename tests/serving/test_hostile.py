@@ -91,11 +91,11 @@ enable_hr send_images override_settings alwayson_scripts include_init_images
 """
 OF_IMG2IMG = """
 init_images mask resize_mode inpainting_fill inpainting_mask_invert inpaint_full_res inpaint_full_res_padding mask_blur
-mask_blur_x mask_blur_y
+mask_blur_x mask_blur_y mask_round
 """
 OF_UNIT = """
-enabled module model weight guidance_start guidance_end resize_mode processor_res threshold_a threshold_b pixel_perfect
-save_detected_map image input_image control_mode mask
+enabled module model weight guidance guidance_start guidance_end resize_mode processor_res threshold_a threshold_b
+pixel_perfect save_detected_map image input_image control_mode mask
 """
 OF_OPENAI = """
 n size quality background moderation output_compression style user model output_format response_format stream
@@ -143,7 +143,7 @@ PROTOCOLS = {
     "txt2img": Protocol(
         "/sdapi/v1/txt2img",
         WEBUI,
-        {(): (*OF_WEBUI.split(), *payload._OF_HIRES, *payload._NOTHING, *payload._NO_MATTER)},
+        {(): (*OF_WEBUI.split(), *payload._OF_HIRES, *payload._NOTHING, *payload._NOISE, *payload._NO_MATTER)},
     ),
     "img2img": Protocol(
         "/sdapi/v1/img2img",
@@ -169,8 +169,8 @@ PROTOCOLS = {
     ),
     "detect": Protocol(
         "/controlnet/detect",
-        {"controlnet_module": "canny", "controlnet_images": [RED]},
-        {(): ("controlnet_module", "controlnet_images", "controlnet_processor_res", "controlnet_threshold_a")},
+        {"controlnet_module": "canny", "controlnet_input_images": [RED]},
+        {(): ("controlnet_module", "controlnet_input_images", "controlnet_processor_res", "controlnet_threshold_a")},
     ),
     "mcp": Protocol(
         "/mcp",
@@ -552,7 +552,7 @@ SHAPES: dict[str, tuple[bytes, int]] = {
         + OF_ANN
         + b"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
         b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
-        403,
+        404,
     ),
 }
 
@@ -584,6 +584,25 @@ def test_others_are_served_while_bodies_come_slowly(server: Server) -> None:
             connection.sendall(b" ")
         drawn = bob.post("/v1/jobs", json={"prompt": "熊猫", **SMALL}, headers={"Prefer": "wait=30"})
         assert drawn.status_code == 200 and drawn.elapsed.total_seconds() < 20
+
+
+def test_silent_connections_keep_others_out_for_seconds_only(server: Server, ann: httpx.Client) -> None:
+    host, _, port = server.address.removeprefix("http://").partition(":")
+    with contextlib.ExitStack() as stack:
+        silent = [stack.enter_context(socket.create_connection((host, int(port)), timeout=30)) for _ in range(140)]
+        for connection in silent[::2]:
+            connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: loc")
+        assert ann.get("/healthz").status_code == 503
+        assert all(connection.recv(1) == b"" for connection in silent), "cut off"
+        assert ann.get("/healthz").status_code == 200
+        silent = [stack.enter_context(socket.create_connection((host, int(port)), timeout=30)) for _ in range(3)]
+        for connection in silent:
+            connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            assert connection.recv(2**16).startswith(b"HTTP/1.1 200 ")
+            connection.sendall(b"GET /healthz HT")
+        for connection in silent:  # the second request's head is waited for no longer, though connections are kept
+            while connection.recv(2**16):
+                pass
 
 
 @pytest.mark.slow

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import anyio.to_thread
 from fastapi import Request
+from starlette.requests import HTTPConnection
 
 from pai_modelscope.config.option import short_repr
 from pai_modelscope.errors import Fault, UserError
@@ -63,8 +64,8 @@ def refusal_of(job: Job) -> Refusal:
     return Refusal(400 if job.refused else 500, unended(job), content=job.refused)
 
 
-def client_of(request: Request) -> str:
-    return str(request.state.client)
+def client_of(connection: HTTPConnection) -> str:
+    return str(connection.state.client)
 
 
 def json_object(content: bytes) -> dict[str, object]:
@@ -185,9 +186,9 @@ def link(service: "Service", job: Job, number: int) -> str:
     return f"{path}?{service.links.query(path)}"
 
 
-def links(service: "Service", job: Job, request: Request) -> list[str]:
+def links(service: "Service", job: Job, connection: HTTPConnection) -> list[str]:
     """The addresses of a job's pictures, at the host that the request came to."""
-    base = str(request.base_url).rstrip("/")
+    base = re.sub("^ws", "http", str(connection.base_url)).rstrip("/")  # a WebSocket's begin with ws or wss
     return [base + link(service, job, number) for number in range(len(job.pictures))]
 
 

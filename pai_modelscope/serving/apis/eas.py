@@ -1,8 +1,9 @@
 """PAI's diffusers-api on EAS: `POST /eas`, and `POST /api/predict/NAME`, whose NAME is a model.
 
-The answer comes with the pictures; eas_queue.py is the way to fetch them later. Size, steps and guidance that are left
-out are the model's own. Reference: https://github.com/alibaba/diffusers-api/blob/main/doc/param.md, and the client
-`eas_prediction`, whose token goes without `Bearer`.
+The answer comes with the pictures; eas_queue.py is the way to fetch them later, eas_watch.py to have them pushed.
+Size, steps and guidance that are left out are the model's own. Reference:
+https://github.com/alibaba/diffusers-api/blob/main/doc/param.md, and the client `eas_prediction`, whose token goes
+without `Bearer`.
 """
 
 import base64
@@ -13,7 +14,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import anyio.to_thread
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Request, WebSocket
 from fastapi.responses import JSONResponse, Response
 
 from pai_modelscope.config.option import short_repr
@@ -34,13 +35,14 @@ from pai_modelscope.serving.apis.common import (
     refusal_of,
 )
 from pai_modelscope.serving.apis.eas_queue import EasQueue, failed, is_put, tags_of
+from pai_modelscope.serving.apis.eas_watch import EasWatch
 from pai_modelscope.serving.remote_pictures import is_address
 from pai_modelscope.serving.store import Job, State
 
 if TYPE_CHECKING:
     from pai_modelscope.serving.service import Service
 
-_PREFIXES = ("/api/predict", "/eas/api/predict")
+PREFIXES = ("/api/predict", "/eas/api/predict")
 _INPUT, _FAILED = 460, 469  # HTTP's status and `error_code` of a request that can't be, and of a job that failed
 _NAMES = {
     "steps": "num_inference_steps",
@@ -82,6 +84,7 @@ class EasApi:
 
     def router(self, service: "Service") -> APIRouter:
         queue = EasQueue(service, lambda job, asked, urls: _told(service, job, asked, urls))
+        watchers = EasWatch(service, queue)
         router = APIRouter(tags=["eas"], lifespan=queue.lifespan)
 
         def missing(name: str) -> Response:
@@ -127,11 +130,19 @@ class EasApi:
             """The requests of a queue."""
             return await queue.answer(request, name, sink=False) if name in service.models.names else missing(name)
 
+        async def watch(socket: WebSocket, name: str) -> None:
+            """The results of a queue, as they come."""
+            queue_name = name.removesuffix("/sink")
+            if queue_name not in service.models.names:
+                return await socket.send_denial_response(missing(queue_name))
+            await watchers.answer(socket, queue_name, sink=name != queue_name)
+
         router.add_api_route("/eas", at_first, methods=["POST"])
-        for prefix in _PREFIXES:
+        for prefix in PREFIXES:
             router.add_api_route(f"{prefix}/{{name:path}}/sink", results, methods=["GET", "PUT", "DELETE"])
             router.add_api_route(f"{prefix}/{{name:path}}", requests, methods=["GET", "PUT", "DELETE"])
             router.add_api_route(f"{prefix}/{{name:path}}", answer, methods=["POST"])
+            router.add_api_websocket_route(f"{prefix}/{{name:path}}", watch)
         return router
 
 

@@ -1,7 +1,7 @@
 """EAS's queue service: requests go in, results are fetched when they are there, by number or by request.
 
-`NAME` is the queue of requests, `NAME/sink` that of results; an item has the same number in both. `watch`, which needs
-a WebSocket, is not spoken: who asks `get` again and again is told the same. Reference:
+`NAME` is the queue of requests, `NAME/sink` that of results; an item has the same number in both. eas_watch.py has
+`watch`, which pushes the results. Reference:
 https://help.aliyun.com/zh/pai/user-guide/queue-service-sdk-for-python, and the client `eas_prediction`.
 """
 
@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 import anyio.to_thread
 from fastapi import Request
 from fastapi.responses import JSONResponse, Response
+from starlette.requests import HTTPConnection
 
 from pai_modelscope.config.option import short_repr
 from pai_modelscope.errors import Fault, UserError, printable
@@ -29,10 +30,10 @@ if TYPE_CHECKING:
     from pai_modelscope.serving.service import Service
 
 Told = Callable[[Job, Mapping[str, object], list[str]], Mapping[str, object]]
-_OF_A_QUEUE = "x-eas-queueservice-redis-uid"  # a header of the queue's clients alone
+UID = "x-eas-queueservice-redis-uid"  # a header of the queue's clients alone
 _REQUEST_ID = "X-Eas-Queueservice-Request-Id"
-_MOST_WAIT, _LOOK = 60.0, 0.25  # seconds
-_MOST_ITEMS, _MOST_TAGS, _MOST_OF_A_TAG = 100, 20, 255
+LOOK, _MOST_WAIT = 0.25, 60.0  # seconds
+MOST_ITEMS, _MOST_TAGS, _MOST_OF_A_TAG = 100, 20, 255
 _READ = ("_index_", "_length_")  # of what `get` says, the numbers
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0}
 _SCHEMA = """
@@ -44,7 +45,7 @@ CREATE TABLE IF NOT EXISTS items (
 
 
 @dataclass(frozen=True)
-class _Item:
+class Item:
     """`asked`: what of the request stands in the result, or says how that is told."""
 
     number: int
@@ -76,11 +77,18 @@ class _Items:
             self._db.execute("INSERT INTO items VALUES (?, ?, ?, ?, ?, ?)", values)
         return int(number)
 
-    def all(self, client: str, queue: str) -> list[_Item]:
-        select = "SELECT number, job, tags, asked FROM items WHERE client = ? AND queue = ? ORDER BY number"
+    def all(self, client: str, queue: str, above: int = 0, most: int = -1) -> list[Item]:
+        """In the order of their numbers; those above one, and at most so many (-1: all)."""
+        select = "SELECT number, job, tags, asked FROM items WHERE client = ? AND queue = ? AND number > ?"
         with self._lock:
-            rows = self._db.execute(select, (client, queue)).fetchall()
-        return [_Item(number, job, json.loads(tags), json.loads(asked)) for number, job, tags, asked in rows]
+            rows = self._db.execute(f"{select} ORDER BY number LIMIT ?", (client, queue, above, most)).fetchall()
+        return [Item(number, job, json.loads(tags), json.loads(asked)) for number, job, tags, asked in rows]
+
+    def there(self, client: str, queue: str, numbers: Iterable[int]) -> set[int]:
+        """Those of the numbers whose items were not taken out."""
+        select = "SELECT 1 FROM items WHERE client = ? AND queue = ? AND number = ?"
+        with self._lock:
+            return {number for number in numbers if self._db.execute(select, (client, queue, number)).fetchone()}
 
     def remove(self, client: str, queue: str, numbers: Iterable[int]) -> None:
         rows = [(client, queue, number) for number in numbers]
@@ -96,15 +104,15 @@ class EasQueue:
 
     @asynccontextmanager
     async def lifespan(self, app: object) -> AsyncIterator[None]:
-        self._items = _Items(self._service.folder / "queues.sqlite")
+        self.items = _Items(self._service.folder / "queues.sqlite")
         try:
             yield
         finally:
-            self._items.close()
+            self.items.close()
 
     def put(self, job: Job, asked: dict[str, object], tags: dict[str, str]) -> Response:
         """Give a request its number in the queue of its model; for a worker's thread."""
-        number = self._items.add(job, tags, asked)
+        number = self.items.add(job, tags, asked)
         return Response(str(number), media_type="text/plain", headers={_REQUEST_ID: job.id})
 
     async def answer(self, request: Request, queue: str, sink: bool) -> Response:
@@ -114,10 +122,12 @@ class EasQueue:
             if request.method != "GET":
                 await anyio.to_thread.run_sync(self._remove, request, queue, sink, query)
                 return Response("OK", media_type="text/plain")
+            if "_watch_" in query:
+                raise UserError("_watch_ needs a WebSocket: does a proxy on the way take the header Upgrade out?")
             if query.get("_attrs_") == "true":
                 return await anyio.to_thread.run_sync(self._attributes, request, queue, sink)
             if query.get("_search_") == "true":
-                return await anyio.to_thread.run_sync(self._search, request, queue, _number(query, "_index_"))
+                return await anyio.to_thread.run_sync(self._search, request, queue, number_in(query, "_index_"))
             if not sink:
                 raise UserError(f"requests are not read: results lie in the queue {queue}/sink")
             return await self._get(request, queue, query)
@@ -126,15 +136,15 @@ class EasQueue:
 
     async def _get(self, request: Request, queue: str, query: dict[str, str]) -> Response:
         """Results from a number on, or that of a request; as soon as there is one, or none after the time asked for."""
-        index, length = _number(query, "_index_", 0), _number(query, "_length_", 1)
+        index, length = number_in(query, "_index_", 0), number_in(query, "_length_", 1)
         seconds, delete = _seconds(query.pop("_timeout_", "0s")), query.pop("_auto_delete_", "true")
-        if query.pop("_raw_", "false") != "false" or delete not in ("true", "false") or not 1 <= length <= _MOST_ITEMS:
-            raise UserError(f"give _raw_=false, _auto_delete_=true or false, and _length_ from 1 to {_MOST_ITEMS}")
+        if query.pop("_raw_", "false") != "false" or delete not in ("true", "false") or not 1 <= length <= MOST_ITEMS:
+            raise UserError(f"give _raw_=false, _auto_delete_=true or false, and _length_ from 1 to {MOST_ITEMS}")
         id, tags = query.pop("requestId", None), tags_of({name: query[name] for name in query if name not in _READ})
         loop = asyncio.get_running_loop()
         until = loop.time() + seconds
 
-        def look() -> tuple[list[tuple[_Item, Job]], bool]:
+        def look() -> tuple[list[tuple[Item, Job]], bool]:
             found = [
                 (item, job)
                 for item, job in self._there(request, queue)
@@ -144,32 +154,33 @@ class EasQueue:
 
         results, more = await anyio.to_thread.run_sync(look)
         while not results and loop.time() < until and (more or id is None):
-            await asyncio.sleep(_LOOK)
+            await asyncio.sleep(LOOK)
             results, more = await anyio.to_thread.run_sync(look)
         if not results:
             return Response(status_code=204)
 
         def taken() -> bytes:
-            frames = b"".join(_field(1, self._frame(item, job, request)) for item, job in results)
+            frames = b"".join(_field(1, self.frame(item, job, request)) for item, job in results)
             if delete == "true":
-                self._items.remove(client_of(request), queue, [item.number for item, _ in results])
+                self.items.remove(client_of(request), queue, [item.number for item, _ in results])
             return frames
 
         content = await anyio.to_thread.run_sync(taken)
         return Response(content, media_type="application/vnd.google.protobuf")
 
-    def _frame(self, item: _Item, job: Job, request: Request) -> bytes:
-        told = self._told(job, item.asked, links(self._service, job, request))
-        data = json.dumps(told, ensure_ascii=False).encode()
+    def frame(self, item: Item, job: Job, connection: HTTPConnection, index_only: bool = False) -> bytes:
+        """A result as a DataFrameProto; with `index_only` its number and its tags. For a worker's thread."""
+        told = {} if index_only else self._told(job, item.asked, links(self._service, job, connection))
+        data = json.dumps(told, ensure_ascii=False).encode() if told else b""
         tags = {**item.tags, "requestId": item.job}
         pairs = [_field(1, name.encode()) + _field(2, value.encode()) for name, value in tags.items()]
         return b"\x08" + _varint(item.number) + b"".join(_field(2, pair) for pair in pairs) + _field(3, data)
 
-    def _there(self, request: Request, queue: str) -> list[tuple[_Item, Job]]:
+    def _there(self, request: Request, queue: str) -> list[tuple[Item, Job]]:
         """The items with their jobs; those whose job was removed go, too."""
         client = client_of(request)
-        found = [(item, self._service.job(client, item.job)) for item in self._items.all(client, queue)]
-        self._items.remove(client, queue, [item.number for item, job in found if job is None])
+        found = [(item, self._service.job(client, item.job)) for item in self.items.all(client, queue)]
+        self.items.remove(client, queue, [item.number for item, job in found if job is None])
         return [(item, job) for item, job in found if job is not None]
 
     def _attributes(self, request: Request, queue: str, sink: bool) -> Response:
@@ -189,8 +200,10 @@ class EasQueue:
 
     def _remove(self, request: Request, queue: str, sink: bool, query: dict[str, str]) -> None:
         """Take out what is there: of results, those that are; of requests, those that still wait or are drawn."""
+        if unknown := query.keys() - {"_indexes_", "_trunc_", "_index_"}:
+            raise UserError(f"{short_repr(min(unknown))} has no meaning here: nothing was taken out")
         if query.get("_trunc_") == "true":
-            below = _number(query, "_index_")
+            below = number_in(query, "_index_")
             chosen = [each for each in self._there(request, queue) if each[0].number < below]
         else:
             numbers = {_whole("_indexes_", each) for each in query.get("_indexes_", "").split(",")}
@@ -198,12 +211,12 @@ class EasQueue:
         chosen = [(item, job) for item, job in chosen if job.state.ended is sink]
         for _, job in chosen:
             self._service.cancel(job)  # one that has ended stays as it is
-        self._items.remove(client_of(request), queue, [item.number for item, _ in chosen])
+        self.items.remove(client_of(request), queue, [item.number for item, _ in chosen])
 
 
 def is_put(request: Request) -> bool:
     """Whether a queue's client asks, not one that waits for the answer."""
-    return _OF_A_QUEUE in request.headers
+    return UID in request.headers
 
 
 def tags_of(query: Mapping[str, str]) -> dict[str, str]:
@@ -221,7 +234,7 @@ def failed(no: Refusal, **more: object) -> JSONResponse:
     return JSONResponse(told, no.status, no.headers)
 
 
-def _number(query: Mapping[str, str], name: str, default: int | None = None) -> int:
+def number_in(query: Mapping[str, str], name: str, default: int | None = None) -> int:
     value = query.get(name)
     return default if value is None and default is not None else _whole(name, value)
 
