@@ -82,7 +82,7 @@ class Worker:
     def __init__(self, name: str, folder: Path) -> None:
         cores = sorted(os.sched_getaffinity(0))[:CORES]
         # Waiting threads that spin would measure what else runs on the machine.
-        quiet = {"GOMP_SPINCOUNT": "500", "MODELSCOPE_LOG_LEVEL": "40"}
+        quiet = {"GOMP_SPINCOUNT": "3000", "MODELSCOPE_LOG_LEVEL": "40"}
         environment = os.environ | {"OMP_NUM_THREADS": str(CORES)} | quiet
         self.process = subprocess.Popen(
             [sys.executable, "-m", "benchmarks.cpu", "--worker", name, "--model", str(folder)],

@@ -55,7 +55,7 @@ def run(source: Path, fast: bool, results: Path = RESULTS) -> Result:
 
     if build.target(source).read_text(encoding="utf-8") != build.render(source):
         raise Failed(f"{source.stem}: the notebook is not that of its source; run 'make notebooks-sync'")
-    os.environ.setdefault("GOMP_SPINCOUNT", "500")  # waiting threads would spin, and slow down a shared machine
+    os.environ.setdefault("GOMP_SPINCOUNT", "3000")  # waiting threads would spin, and slow down a shared machine
     results.mkdir(parents=True, exist_ok=True)
     executed, start = results / build.target(source).name, time.perf_counter()
     parameters: dict[str, Any] = {"FAST": fast}

@@ -43,7 +43,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     words = ["--no-browser", "--allow-root", "--ip=127.0.0.1", f"--port={port}", "--ServerApp.port_retries=0"]
     words += ["--IdentityProvider.token=", f"--ServerApp.root_dir={root}", f"--LabApp.user_settings_dir={settings}"]
     words += [f"--LabApp.workspaces_dir={tmp_path_factory.mktemp('workspaces')}"]
-    environment = {**os.environ, "JUPYTER_CONFIG_DIR": str(settings), "GOMP_SPINCOUNT": "500"}
+    environment = {**os.environ, "JUPYTER_CONFIG_DIR": str(settings), "GOMP_SPINCOUNT": "3000"}
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(Path(build.HERE).parent), os.getenv("PYTHONPATH")]))
     log = (settings / "log").open("w")
     server = subprocess.Popen(
