@@ -80,7 +80,10 @@ def options_of(args: argparse.Namespace) -> ServeOptions:
         ]
     if faults:
         raise UserError.of(faults)
-    return ServeOptions(**values)  # type: ignore[arg-type]  # compared above
+    options = ServeOptions(**values)  # type: ignore[arg-type]  # compared above
+    if options.most_replicas is not None and options.most_replicas < options.replicas:
+        raise UserError(f"--most-replicas is {options.most_replicas}; it is at least --replicas, {options.replicas}")
+    return options
 
 
 def _of_file(path: str) -> dict[str, object]:

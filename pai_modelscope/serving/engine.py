@@ -32,22 +32,28 @@ if TYPE_CHECKING:
 _ENCODERS = 2  # pictures that are compressed at once, beside the drawing
 _UNWRITTEN = 16  # jobs that may wait for that
 _LOOK = 0.2  # seconds between looks at what has changed
+_SECONDS_OF_COST = 8e-7  # before anything is known: 2 s for a usual picture of 256 x 256
+_MARGIN = 1.2  # of a time that is told
 _PAUSE = 1.0  # seconds after an error that no job is to blame for
 _log = logging.getLogger(__name__)
 
 
 class Pace:
-    """How long a job takes, of late."""
+    """How long jobs take, of late, by model. A job's cost is the pixels of its pictures times the steps and the rows of
+    the network, which is what its seconds grow with."""
 
     def __init__(self) -> None:
-        self._seconds = 2.0  # before anything is known
+        self._seconds: dict[str, float] = {}
 
-    def add(self, seconds: float, jobs: int) -> None:
-        self._seconds += 0.2 * (seconds / jobs - self._seconds)
+    def add(self, model: str, seconds: float, cost: float) -> None:
+        """Jobs of so much cost took so long."""
+        if cost > 0:
+            now = seconds / cost
+            self._seconds[model] = now + 0.8 * (self._seconds.get(model, now) - now)
 
-    def seconds(self, jobs: int) -> float:
-        """What so many jobs will take."""
-        return self._seconds * jobs
+    def seconds(self, jobs: Sequence[Waiting]) -> float:
+        """What these will take."""
+        return sum(self._seconds.get(job.model, _SECONDS_OF_COST) * job.cost for job in jobs)
 
 
 class _Stopped(Exception):
@@ -81,7 +87,7 @@ class Engine:
         self._label = label
         self._preview_steps, self._refuse = preview_steps, refuse
         self._cancelled: set[str] = set()
-        self._drawing: set[str] = set()
+        self._drawing: dict[str, Waiting] = {}
         self._lock = threading.Lock()
         self.files = threading.Lock()  # of the results: who holds it adds or removes them
         self._public, self._room = public, threading.BoundedSemaphore(_UNWRITTEN)
@@ -121,9 +127,11 @@ class Engine:
         self._drawer.close()
         return done
 
-    def seconds(self, jobs: int) -> float:
-        """What so many jobs will take."""
-        return self.pace.seconds(jobs) / self._drawer.lanes
+    def seconds(self, jobs: Sequence[Waiting]) -> float:
+        """After how long these and what is being drawn now will probably be done; rather too much than too little."""
+        with self._lock:
+            drawing = list(self._drawing.values())
+        return _MARGIN * self.pace.seconds([*drawing, *jobs]) / self._drawer.lanes
 
     @property
     def alive(self) -> bool:
@@ -164,20 +172,20 @@ class Engine:
         jobs = []
         for number, waiting in enumerate(batch):
             with self._lock:
-                self._drawing.add(waiting.id)
+                self._drawing[waiting.id] = waiting
             try:
                 job = self._store.get(waiting.id) if self._store.start(waiting.id) else None
             except Exception:  # nothing is lost: they wait again, and what was begun is drawn
                 _log.exception("the store does not take that jobs begin")
                 with self._lock:
-                    self._drawing.discard(waiting.id)
+                    self._drawing.pop(waiting.id, None)
                 for later in batch[number:]:
                     self._queue.put(later, anyway=True)
                 time.sleep(_PAUSE)
                 break
             if job is None:  # cancelled meanwhile
                 with self._lock:
-                    self._drawing.discard(waiting.id)
+                    self._drawing.pop(waiting.id, None)
                     self._cancelled.discard(waiting.id)
                 self._watched.forget(waiting.id)
             else:
@@ -194,7 +202,7 @@ class Engine:
             self._open(jobs[0].model)
             began = time.monotonic()
             pictures = self._pictures(jobs, affinity)
-            self.pace.add(time.monotonic() - began, len(jobs))
+            self.pace.add(jobs[0].model, time.monotonic() - began, sum(job.cost for job in jobs))
             self._metrics.batch.labels(jobs[0].model).observe(len(jobs))
         except _Stopped:
             for job in jobs:
@@ -258,10 +266,10 @@ class Engine:
     def _again(self, job: Job) -> None:
         """Have a job drawn that was lost; alone, so that no other is lost with it. A second time it is interrupted."""
         with self._lock:
-            self._drawing.discard(job.id)
+            self._drawing.pop(job.id, None)
             self._cancelled.discard(job.id)
         if self._store.again(job.id):
-            self._queue.put(Waiting(job.id, job.client, job.id, priority=job.priority), anyway=True)
+            self._queue.put(Waiting.of(job, alone=True), anyway=True)
             self._watched.changed(job.id)
         elif (now := self._store.get(job.id)) is not None:  # interrupted, or cancelled before
             self._metrics.ended.labels(job.model, now.state).inc()
@@ -324,7 +332,7 @@ class Engine:
         except Exception:  # it is taken up again by the next start
             _log.exception("job %s: the store does not take that it failed", job.id)
         with self._lock:
-            self._drawing.discard(job.id)
+            self._drawing.pop(job.id, None)
             self._cancelled.discard(job.id)
         self._metrics.ended.labels(job.model, state).inc()
         self._watched.forget(job.id)

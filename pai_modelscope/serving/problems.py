@@ -72,7 +72,8 @@ def add_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(Full)
     async def full(request: Request, error: Full) -> JSONResponse:
-        seconds = max(1, math.ceil(request.app.state.service.engine.seconds(error.waiting) / 2))
+        service = request.app.state.service
+        seconds = max(1, math.ceil(service.engine.seconds(service.queue.jobs()) / 2))
         return problem(429, str(error), headers={"Retry-After": str(seconds)})
 
     @app.exception_handler(NotYet)

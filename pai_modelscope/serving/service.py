@@ -101,8 +101,8 @@ class Service:
             options.preview_steps,
             self._safety == "refuse",
         )
-        for job in self.store.recover():  # each alone: what it has in common with others is not kept
-            self.queue.put(Waiting(job.id, job.client, job.id, priority=job.priority), anyway=True)
+        for job in self.store.recover():
+            self.queue.put(Waiting.of(job), anyway=True)
         self._remove_orphans()
         self.began = time.time()
         self._ending = threading.Event()
@@ -186,6 +186,7 @@ class Service:
             self.metrics.refused.labels(model, "words").inc()
             _log.info("a request of %s is refused: it has the word of line %d of --prompt-words", client, error.line)
             raise
+        pictures = admitted.pictures
         job = Job(
             id=uuid.uuid4().hex,
             client=client,
@@ -196,13 +197,15 @@ class Service:
             format=format,
             priority=priority,
             created=time.time(),
+            together=_together(model, pictures),
+            rows=sum(len(picture.passes[0].parts) for picture in pictures),
+            affinity=_affinity(model, pictures),
+            cost=sum(map(_cost, pictures)),
         )
         kept = self.store.add(job)
         if kept.id != job.id:  # another request with the same key was quicker
             return _same(kept, digest)
-        pictures = admitted.pictures
-        together, affinity = _together(job, pictures), _affinity(job, pictures)
-        self.queue.put(Waiting(job.id, client, together, len(pictures), priority, affinity), anyway=True)
+        self.queue.put(Waiting.of(job), anyway=True)
         return job
 
     def cancel(self, job: Job) -> bool:
@@ -299,16 +302,26 @@ def _same(job: Job, digest: str) -> Job:
     return job
 
 
-def _together(job: Job, pictures: "Sequence[ResolvedRequest]") -> str:
-    """What jobs of one batch have in common; its id for a job that is drawn alone."""
+def _together(model: str, pictures: "Sequence[ResolvedRequest]") -> str:
+    """What jobs of one batch have in common; nothing for a job that is drawn alone."""
     from pai_modelscope.sampling.sampler import batch_key
 
     if len(pictures) > 1 or pictures[0].batch_size is not None or pictures[0].upscale is not None:
-        return job.id
-    key = repr((job.model, batch_key(pictures[0])))  # pictures stand in it by their digests
+        return ""
+    first = pictures[0]
+    key = repr((model, batch_key(first), len(first.passes[0].parts)))  # pictures stand in it by their digests
     return hashlib.sha256(key.encode("utf-8", "backslashreplace")).hexdigest()
 
 
-def _affinity(job: Job, pictures: "Sequence[ResolvedRequest]") -> str:
+def _cost(picture: "ResolvedRequest") -> float:
+    """See `Pace`; a second pass draws at the size of the finished picture."""
+    pixels = [picture.width * picture.height, picture.width * picture.height]
+    if picture.upscale is not None:
+        pixels[1] *= picture.upscale.factor**2
+    passes = zip(picture.passes, pixels, strict=False)
+    return float(sum(drawing.steps * (len(drawing.parts) + 1) * size for drawing, size in passes))
+
+
+def _affinity(model: str, pictures: "Sequence[ResolvedRequest]") -> str:
     """The model and the LoRAs that it is drawn with."""
-    return "+".join([job.model, *sorted({use.name for picture in pictures for use in picture.loras})])
+    return "+".join([model, *sorted({use.name for picture in pictures for use in picture.loras})])

@@ -13,11 +13,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import TypedDict
+from typing import NamedTuple, TypedDict
 
 from pai_modelscope.errors import UserError
+from pai_modelscope.serving.retention import Held, beyond
 
-_VERSION = 2
+_VERSION = 3
 _TRIES = 2  # a job that ran at a crash runs once more
 _LOST = "the service ended twice while this was drawn"
 _INTERRUPT = "UPDATE jobs SET state = ?, ended = ?, error = ? WHERE state = ? AND tries >= ?"
@@ -40,13 +41,25 @@ CREATE TABLE jobs (
     pictures TEXT NOT NULL DEFAULT '[]',
     error TEXT,
     refused INTEGER NOT NULL DEFAULT 0,
+    together TEXT NOT NULL DEFAULT '',
+    rows INTEGER NOT NULL DEFAULT 1,
+    affinity TEXT NOT NULL DEFAULT '',
+    cost REAL NOT NULL DEFAULT 0,
     UNIQUE (client, key)
 );
 CREATE INDEX jobs_by_state ON jobs (state, number);
 CREATE INDEX jobs_by_client ON jobs (client, number);
 """
 # What makes a store of this version one of the next.
-_MIGRATIONS = {1: "ALTER TABLE jobs ADD COLUMN refused INTEGER NOT NULL DEFAULT 0;"}
+_MIGRATIONS = {
+    1: "ALTER TABLE jobs ADD COLUMN refused INTEGER NOT NULL DEFAULT 0;",
+    2: """
+    ALTER TABLE jobs ADD COLUMN together TEXT NOT NULL DEFAULT '';
+    ALTER TABLE jobs ADD COLUMN rows INTEGER NOT NULL DEFAULT 1;
+    ALTER TABLE jobs ADD COLUMN affinity TEXT NOT NULL DEFAULT '';
+    ALTER TABLE jobs ADD COLUMN cost REAL NOT NULL DEFAULT 0;
+    """,
+}
 
 
 class State(StrEnum):
@@ -80,7 +93,8 @@ class Drawn(TypedDict):
 @dataclass(frozen=True)
 class Job:
     """One accepted request. `request`: the options that JSON holds, seeds among them; `error`: of a failed one, what
-    was wrong; `refused`: it failed because of what its pictures show; times are seconds since 1970."""
+    was wrong; `refused`: it failed because of what its pictures show; times are seconds since 1970; `together`, `rows`,
+    `affinity` and `cost`: see `Waiting`."""
 
     id: str
     client: str
@@ -98,6 +112,20 @@ class Job:
     pictures: list[Drawn] = field(default_factory=list)
     error: str | None = None
     refused: bool = False
+    together: str = ""  # none: it is drawn alone
+    rows: int = 1
+    affinity: str = ""
+    cost: float = 0.0
+
+
+class _Ended(NamedTuple):
+    """Of a job that has ended: what its removal depends on."""
+
+    id: str
+    client: str
+    ended: float
+    files: list[str]
+    bytes: int
 
 
 _COLUMNS = tuple(Job.__dataclass_fields__)
@@ -188,7 +216,7 @@ class JobStore:
     def files(self) -> set[str]:
         """Of all pictures of all jobs."""
         with self._lock:
-            return {name for _, _, names, _ in self._ended() for name in names}
+            return {name for job in self._ended() for name in job.files}
 
     def start(self, id: str) -> bool:
         """A job that waits is being drawn from now on; whether it waited."""
@@ -226,31 +254,28 @@ class JobStore:
         )
 
     def remove_old(self, before: float, most_bytes: int, most_jobs: int) -> list[str]:
-        """Remove the jobs that ended before that time, then the oldest that ended while pictures take more bytes, or
-        jobs are more.
+        """Remove the jobs that ended before that time; then, while pictures take more bytes or jobs are more, the
+        oldest of the client who has most of them.
 
         Returns the files of pictures that no job has any more.
         """
         with self._changing() as db:
-            gone, left, kept, held = [], set[str](), 0, 0
-            removed: set[str] = set()
-            for id, ended, names, size in self._ended():  # the newest first
-                if ended < before or kept >= most_jobs or (names and held + size > most_bytes):
-                    gone.append((id,))
-                    removed.update(names)
-                else:
-                    kept, held = kept + 1, held + size
-                    left.update(names)
-            db.executemany("DELETE FROM jobs WHERE id = ?", gone)
+            gone = {job.id for job in self._ended() if job.ended < before}
+            for most, of_bytes in ((most_bytes, True), (most_jobs, False)):
+                kept = (job for job in self._ended() if job.id not in gone)
+                gone |= beyond((Held(job.id, job.client, job.bytes if of_bytes else 1) for job in kept), most)
+            removed, left = set[str](), set[str]()
+            for job in self._ended():
+                (removed if job.id in gone else left).update(job.files)
+            db.executemany("DELETE FROM jobs WHERE id = ?", [(id,) for id in gone])
         return sorted(removed - left)
 
-    def _ended(self) -> Iterator[tuple[str, float, list[str], int]]:
-        """Id, end, files and bytes of each job that has ended, the newest first; one at a time, for they may be
-        many."""
-        rows = "SELECT id, ended, pictures FROM jobs WHERE state NOT IN (?, ?) ORDER BY ended DESC, number DESC"
-        for id, ended, pictures in self._db.execute(rows, (State.QUEUED, State.RUNNING)):
+    def _ended(self) -> Iterator[_Ended]:
+        """The newest first; one at a time, for they may be many."""
+        rows = "SELECT id, client, ended, pictures FROM jobs WHERE state NOT IN (?, ?) ORDER BY ended DESC, number DESC"
+        for id, client, ended, pictures in self._db.execute(rows, (State.QUEUED, State.RUNNING)):
             drawn = json.loads(pictures)
-            yield id, ended, [each["file"] for each in drawn], sum(each["bytes"] for each in drawn)
+            yield _Ended(id, client, ended, [each["file"] for each in drawn], sum(each["bytes"] for each in drawn))
 
     def _change(self, statement: str, values: Sequence[object]) -> bool:
         with self._changing() as db:

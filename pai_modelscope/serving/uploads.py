@@ -17,6 +17,9 @@ from pai_modelscope.files import remove, whole
 from pai_modelscope.images.open_images import open_image
 from pai_modelscope.serving.admission import UPLOAD
 from pai_modelscope.serving.remote_pictures import RemotePictures, is_address
+from pai_modelscope.serving.retention import Held, beyond
+
+_CLIENT = 16  # of a name's 64 digits, those that tell its client
 
 
 class Uploads:
@@ -82,15 +85,19 @@ class Uploads:
         return self._folder / name
 
     def remove_old(self, seconds: float, most_bytes: int, used: Set[str]) -> None:
-        """Remove what was not used for so long, then the oldest while all take more bytes. `used`: ids that stay."""
-        oldest, held = time.time() - seconds, 0
+        """Remove what was not used for so long; then, while all take more bytes, the oldest of the client who holds
+        most. `used`: ids that stay."""
+        oldest = time.time() - seconds
         with self._lock:
-            found = sorted(((path.stat(), path) for path in self._folder.glob("*")), key=lambda each: -each[0].st_mtime)
-            for about, path in found:
-                held += about.st_size
-                if UPLOAD + path.name not in used and (about.st_mtime < oldest or held > most_bytes):
-                    remove(path)
-                    held -= about.st_size
+            found = {path.name: (path, path.stat()) for path in self._folder.glob("*")}
+            free = [name for name in found if UPLOAD + name not in used]
+            gone = {name for name in free if found[name][1].st_mtime < oldest}
+            taken = sum(about.st_size for _, about in found.values())
+            left = sorted(set(free) - gone, key=lambda name: -found[name][1].st_mtime)
+            held = [Held(name, name[:_CLIENT], found[name][1].st_size) for name in left]
+            gone |= beyond(held, most_bytes - taken + sum(each.size for each in held))
+            for name in gone:
+                remove(found[name][0])
 
 
 def picture_bytes(reference: str) -> bytes:
@@ -120,4 +127,4 @@ def check_pixels(content: bytes, most: int) -> None:
 
 
 def _name(client: str, content: bytes) -> str:
-    return hashlib.sha256(f"{client}\n".encode() + content).hexdigest()
+    return hashlib.sha256(client.encode()).hexdigest()[:_CLIENT] + hashlib.sha256(content).hexdigest()[_CLIENT:]

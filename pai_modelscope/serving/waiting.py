@@ -5,6 +5,10 @@ import threading
 from collections import OrderedDict
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pai_modelscope.serving.store import Job
 
 
 class Full(Exception):
@@ -17,7 +21,8 @@ class Full(Exception):
 
 @dataclass(frozen=True)
 class Waiting:
-    """A job that waits. `together`: jobs for which this is equal can share a batch; `rows`: its pictures.
+    """A job that waits. `together`: jobs for which this is equal can share a batch; `rows`: of the network that its
+    pictures fill, one for each text that AND joins; `cost`: see `Pace`.
 
     Of a higher `priority` it leaves before others of its client. `affinity`: see `Batch`.
     """
@@ -28,6 +33,14 @@ class Waiting:
     rows: int = 1
     priority: int = 0
     affinity: str = ""
+    model: str = ""
+    cost: float = 0.0
+
+    @classmethod
+    def of(cls, job: "Job", alone: bool = False) -> "Waiting":
+        """`alone`: it shares no batch, whatever it has in common with others."""
+        together = job.id if alone or not job.together else job.together
+        return cls(job.id, job.client, together, job.rows, job.priority, job.affinity, job.model, job.cost)
 
 
 class FairQueue:
@@ -77,13 +90,20 @@ class FairQueue:
                     return True
         return False
 
-    def position(self, id: str) -> int | None:
-        """How many jobs leave before this one, if no other comes; None if it does not wait."""
+    def jobs(self) -> list[Waiting]:
+        """All that wait, in the order in which they leave if no other comes."""
         with self._lock:
-            for place, job in enumerate(self._order()):
-                if job.id == id:
-                    return place
-        return None
+            return self._order()
+
+    def before(self, id: str) -> list[Waiting] | None:
+        """The jobs that leave before this one, if no other comes; None if it does not wait."""
+        jobs = self.jobs()
+        return next((jobs[:place] for place, job in enumerate(jobs) if job.id == id), None)
+
+    def position(self, id: str) -> int | None:
+        """How many these are."""
+        before = self.before(id)
+        return None if before is None else len(before)
 
     def first(self, timeout: float | None = None) -> Waiting | None:
         """The job whose turn it is, which stays; None after `timeout` or `close`."""
@@ -92,7 +112,7 @@ class FairQueue:
             return None if self._closed or not self._count() else self._order()[0]
 
     def take(self, first: Waiting, rows: int) -> list[Waiting]:
-        """This job and those that can be drawn with it, up to so many pictures; [] if it does not wait any more."""
+        """This job and those that can be drawn with it, up to so many rows; [] if it does not wait any more."""
         with self._lock:
             order = self._order()
             if first not in order:

@@ -290,6 +290,8 @@ def test_a_switch_is_off_on_and_off_again(tmp_path: Path) -> None:
 
 def test_what_cannot_be_served_is_one_line(server: Server, tmp_path: Path) -> None:
     assert "--most-replicas is of replicas on Ray: give --ray" in refused("--most-replicas", "2")
+    fewer = refused("--ray", "local", "--replicas", "3", "--most-replicas", "2")
+    assert "--most-replicas is 2; it is at least --replicas, 3" in fewer
     assert "--token-file" in refused("--host", "0.0.0.0", "--data", str(tmp_path / "a"))
     assert "another service" in refused("--port", "0", "--data", str(server.data))
     with socket.socket() as taken:

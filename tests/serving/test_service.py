@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import io
+import os
 import sqlite3
 import time
 import weakref
@@ -201,6 +202,20 @@ def test_the_next_service_draws_what_waited_with_its_seeds(opened: Open, sampler
     assert image(second, done) == sampler("熊猫", seed=job.request["seed"], image=start, **SMALL)[0].image
 
 
+def test_what_waited_can_still_be_drawn_together(opened: Open) -> None:
+    first = opened(begin=False)
+    jobs = [first.submit(client, {"prompt": "熊猫 AND 雪", **SMALL}) for client in ("ann", "bob")]
+    lone = first.submit("ann", {"prompt": "熊猫", "num_images_per_prompt": 2, **SMALL})
+    waited = first.queue.jobs()
+    assert [job.rows for job in waited] == [2, 2, 2]
+    first.stop(5)
+    second = opened(begin=False, batch=4)
+    assert second.queue.jobs() == waited
+    second.start()
+    assert all("Batch size: 2" in ended(second, job).pictures[0]["infotext"] for job in jobs)
+    assert len(ended(second, lone).pictures) == 2
+
+
 def test_a_folder_is_of_one_service(opened: Open, tmp_path: Path) -> None:
     opened(begin=False)
     with pytest.raises(UserError, match="another service"):
@@ -282,6 +297,35 @@ def test_uploads_are_the_clients_own(opened: Open) -> None:
     assert service.submit("ann", {"prompt": "熊猫", "image": upload, **SMALL}).request["image"] == upload
     with pytest.raises(UserError, match="no such upload"):
         service.submit("bob", {"prompt": "熊猫", "image": upload, **SMALL})
+
+
+def test_uploads_of_who_sent_most_give_way(opened: Open) -> None:
+    service = opened(begin=False)
+    of_bob = service.uploads.keep("bob", data_url("blue"))
+    of_ann = [service.uploads.keep("ann", data_url(colour)) for colour in ("blue", "red", "lime", "black")]
+    for age, name in enumerate([*reversed(of_ann), of_bob]):
+        os.utime(service.uploads.path(name), (time.time() - 10 * age,) * 2)
+    most = sum(service.uploads.path(name).stat().st_size for name in (of_bob, of_ann[1], of_ann[3]))
+    service.uploads.remove_old(3600, most, {of_ann[1]})
+    left = {name for name in [of_bob, *of_ann] if service.uploads.path(name).exists()}
+    assert left == {of_bob, of_ann[1], of_ann[3]}, "the oldest is bob's, but ann has more; the second waits for a job"
+    service.uploads.remove_old(5, most, set())
+    assert not service.uploads.path(of_bob).exists(), "it was not used for longer"
+
+
+def test_it_is_told_when_a_job_will_begin(opened: Open) -> None:
+    service = opened(begin=False)
+    first = service.submit("ann", {"prompt": "熊猫", **SMALL})
+    large = service.submit("ann", {"prompt": "熊猫", "width": 128, "height": 128, "num_inference_steps": 8})
+    last = service.submit("ann", {"prompt": "熊猫 AND 狐狸", **SMALL})
+    assert [each.cost for each in (first, large, last)] == [2 * 2 * 64 * 64, 2 * 8 * 128 * 128, 3 * 2 * 64 * 64]
+    assert [len(service.queue.before(each.id) or ()) for each in (first, large, last)] == [0, 1, 2]
+    service.engine.pace.add(first.model, 2.0, first.cost)
+    before = service.queue.before(last.id)
+    assert before and service.engine.seconds(before) == pytest.approx(1.2 * (2 + 2 * large.cost / first.cost))
+    service.start()
+    ended(service, last)
+    assert service.queue.before(last.id) is None
 
 
 def test_listed_loras_and_controls_are_used(opened: Open, tmp_path: Path, sampler: Sampler) -> None:

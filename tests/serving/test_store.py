@@ -7,12 +7,14 @@ import sqlite3
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from pai_modelscope.errors import UserError
 from pai_modelscope.serving.store import Drawn, Job, JobStore, State
+from pai_modelscope.serving.waiting import Waiting
 
 
 def job(id: str, **values: object) -> Job:
@@ -89,6 +91,18 @@ def test_what_is_old_or_too_much_goes_and_shared_files_stay(tmp_path: Path) -> N
     assert [each.id for each in store.of_client("ann")] == ["waits", "twin"]
 
 
+def test_whoever_has_most_gives_way(tmp_path: Path) -> None:
+    store = JobStore(tmp_path / "jobs")
+    for client, id, size in [("bob", "b", 90), *(("ann", f"a{number}", 50) for number in range(4))]:
+        store.add(replace(job(id), client=client))
+        store.start(id)
+        store.finish(id, [drawn(id, size)])
+        time.sleep(0.01)
+    assert store.remove_old(0.0, 200, 100) == ["a0", "a1"], "bob's is the oldest, and of 100 of each he has less"
+    assert store.remove_old(0.0, 1000, 2) == ["a2"]
+    assert [each.id for each in (*store.of_client("ann"), *store.of_client("bob"))] == ["a3", "b"]
+
+
 def test_words_are_sought_as_they_are(tmp_path: Path) -> None:
     store = JobStore(tmp_path / "jobs")
     for number, prompt in enumerate(("一只熊猫", "100%纯白", "狐狸")):
@@ -131,6 +145,8 @@ def test_jobs_of_the_first_version_are_kept_and_new_ones_can_be_refused(tmp_path
         assert [each.id for each in store.recover()] == ["waits"]
         old = store.get("old")
         assert old and (old.state, old.error, old.refused) == (State.FAILED, "no memory", False)
+        waits = store.get("waits")
+        assert waits and Waiting.of(waits) == Waiting("waits", "ann", "waits", model="mini"), "it is drawn alone"
         store.close()
     store = JobStore(tmp_path / "jobs")
     assert store.fail("waits", "its picture", refused=True)

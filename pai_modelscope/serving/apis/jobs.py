@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import json
+import math
 import re
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Annotated
@@ -148,7 +149,7 @@ def described(service: "Service", job: Job) -> dict[str, object]:
         "ended": job.ended,
     }
     if job.state is State.QUEUED:
-        told["position"] = service.queue.position(job.id)
+        told |= _place(service, job)
     if job.state is State.RUNNING:
         told |= {"step": progress.step, "steps": progress.steps}
     if job.error is not None:
@@ -179,7 +180,7 @@ async def _events(service: "Service", job: Job) -> AsyncIterator[str]:
             yield _event(job.state, described(service, job))
             return
         if job.state is State.QUEUED:
-            event = _event("position", {"position": service.queue.position(job.id)})
+            event = _event("position", _place(service, job))
         else:
             event = _event("step", {"step": progress.step, "steps": progress.steps})
         if progress.preview is not None and progress.previewed > previewed:
@@ -193,6 +194,14 @@ async def _events(service: "Service", job: Job) -> AsyncIterator[str]:
             silent_since = loop.time()
             yield ": alive\n\n"
         await service.watched.wait(job.id, progress.version, _TICK)
+
+
+def _place(service: "Service", job: Job) -> dict[str, object]:
+    """How many jobs leave before one that waits, and the seconds after which it will probably begin."""
+    before = service.queue.before(job.id)
+    if before is None:  # it has just begun
+        return {"position": None, "wait_seconds": None}
+    return {"position": len(before), "wait_seconds": math.ceil(service.engine.seconds(before))}
 
 
 def _event(name: str, data: dict[str, object]) -> str:

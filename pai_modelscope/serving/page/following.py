@@ -71,8 +71,9 @@ def _shown(service: "Service", job: Job, words: Words) -> tuple[str, str]:
     if job.state.ended:
         return views.line(words("failed", job.error or job.state), "error"), ""
     if job.state is State.QUEUED:
-        place = service.queue.position(job.id)
-        return views.line(words("waiting", place) if place else words("loading")), ""
+        before = service.queue.before(job.id)
+        seconds = round(service.engine.seconds(before or ()))
+        return views.line(words("waiting", len(before), seconds) if before else words("loading")), ""
     watched = service.watched.get(job.id)
     if not watched.steps or not watched.step:
         return views.line(words("loading"), share=0.0), ""

@@ -89,7 +89,7 @@ _WORDS: dict[str, tuple[str, str]] = {
     "grid_lora": ("LoRA（可不选）", "LoRA (may be left out)"),
     "grid_weights": ("权重，用逗号分开", "Weights, with commas between"),
     "grid_draw": ("画出网格", "Draw the grid"),
-    "waiting": ("排队中，前面 {0} 个任务", "Waiting behind {0} jobs"),
+    "waiting": ("排队中，前面 {0} 个任务，约 {1} 秒后开始", "Waiting behind {0} jobs, begins in about {1} s"),
     "loading": ("准备中……", "About to begin…"),
     "drawing": ("第 {0}/{1} 步，约剩 {2} 秒", "Step {0} of {1}, about {2} s left"),
     "done": ("完成，用时 {0} 秒", "Done in {0} s"),
