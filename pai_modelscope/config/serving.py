@@ -75,7 +75,9 @@ class ServeOptions:
         32, help="requests of one client that may be open at once; beyond it, it is told to come again", minimum=1
     )
     keep_days: float = option(7, help="days after which an ended job and its pictures are removed", above=0)
-    keep_mib: int = option(4096, help="MiB of pictures that are kept, and of uploads; the oldest of who has most go first", minimum=1)
+    keep_mib: int = option(
+        4096, help="MiB of pictures that are kept, and of uploads; the oldest of who has most go first", minimum=1
+    )
     keep_jobs: int = option(100_000, help="ended jobs that are kept; the oldest of who has most go first", minimum=1)
     aigc_label: str | None = as_declared(LabelOptions, "aigc_label", None)
     aigc_producer: str | None = as_declared(LabelOptions, "aigc_producer", None)

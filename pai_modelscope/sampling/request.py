@@ -26,6 +26,7 @@ from pai_modelscope.prompting.poem import PhraseVectors, PoemReading, read_poem
 from pai_modelscope.sampling.adapter_session import AdapterUse, resolve_embeddings, resolve_loras
 from pai_modelscope.sampling.controls import Control, control_entries, resolve_controls
 from pai_modelscope.sampling.init_image import Images, InitImage, resolve_image
+from pai_modelscope.sampling.memory import MemoryNeeds
 from pai_modelscope.sampling.schedulers import scheduler_name
 from pai_modelscope.sampling.scrolls import resolve_scroll
 from pai_modelscope.sampling.seeds import SeedSource, deal_seeds
@@ -79,6 +80,7 @@ class ModelLimits:
     controls: bool = True  # ControlNets can steer it
     learned: LearnedWords | None = None  # the words that it is known to know
     phrase_vectors: PhraseVectors | None = None  # of its text tower, where that can say how near phrases are
+    memory: MemoryNeeds | None = None  # that drawing takes
 
 
 @dataclass(frozen=True)

@@ -33,6 +33,7 @@ from pai_modelscope.sampling.conditioning import CallTexts
 from pai_modelscope.sampling.denoiser import Denoiser, Guidance
 from pai_modelscope.sampling.heat_map import HeatMap, draw_heat_map
 from pai_modelscope.sampling.loaded_model import LoadedModel
+from pai_modelscope.sampling.memory import MemoryNeeds
 from pai_modelscope.sampling.metadata import describe
 from pai_modelscope.sampling.pipeline_selection import open_pipeline, pipeline_inputs
 from pai_modelscope.sampling.preview import Preview
@@ -242,6 +243,7 @@ class Sampler:
             controls=facts.controls,
             learned=self.learned,
             phrase_vectors=self.phrase_vectors,
+            memory=MemoryNeeds.of(self.pipe, self.model.family),
         )
 
     @property

@@ -15,6 +15,7 @@ from pai_modelscope.config.serving import ServeOptions
 from pai_modelscope.errors import Fault, UserError
 from pai_modelscope.prompting.word_list import WordList
 from pai_modelscope.serving.content import check_words
+from pai_modelscope.serving.models import MIB
 from pai_modelscope.serving.remote_pictures import is_address
 
 if TYPE_CHECKING:  # a server answers before PyTorch is imported
@@ -49,6 +50,7 @@ def admit(
     keep: Callable[[str], str],
     content_of: Callable[[str], bytes],
     words: WordList | None = None,
+    room: int | None = None,
 ) -> Admitted:
     """Read a body, `keep` its pictures, and decide everything that can be decided without drawing.
 
@@ -56,6 +58,7 @@ def admit(
         keep: makes an upload of a data URL or an address, and gives its name; of an upload's name, the same.
         content_of: the file of an upload.
         words: that prompts may not contain.
+        room: bytes of memory that there are for drawing; None: what is too much harms nobody.
 
     Raises:
         UserError: with a fault for every field that can't be.
@@ -74,7 +77,7 @@ def admit(
         pictures = resolve(read_call([asked], {}), limits)
     except UserError as error:
         raise UserError.of([*faults, *error.faults]) from None
-    faults += _beyond(pictures, options)
+    faults += _beyond(pictures, options) or _too_much_memory(pictures, options, limits, room)
     listed = set(limits.loras)
     for use in {use.name: use for picture in pictures for use in picture.loras}.values():
         if use.name not in listed:
@@ -226,6 +229,22 @@ def _beyond(pictures: "list[ResolvedRequest]", options: ServeOptions) -> list[Fa
         if value > most:
             faults.append(Fault(name, f"{value} {what} are asked for; this server draws up to {most}", f"up to {most}"))
     return faults
+
+
+def _too_much_memory(
+    pictures: "list[ResolvedRequest]", options: ServeOptions, limits: "ModelLimits", room: int | None
+) -> list[Fault]:
+    """On a CPU the system ends the whole service where memory runs out, so that such jobs are not begun."""
+    if room is None or limits.memory is None:
+        return []
+    needed = limits.memory.bytes(pictures, options.batch or 1)  # it may share a batch
+    if needed <= room:
+        return []
+    message = (
+        f"{pictures[0].width}x{pictures[0].height} takes about {needed / MIB:.0f} MiB of memory while it is drawn, and "
+        f"this server has {room / MIB:.0f}: ask for less at once (width, height, batch_size, texts joined by AND)"
+    )
+    return [Fault("width", message)]
 
 
 def _unlisted(field: str, name: object, listed: Iterable[str]) -> Fault:

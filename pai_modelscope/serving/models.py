@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from pai_modelscope.serving.memory import free_memory
 from pai_modelscope.serving.metrics import Metrics
 
 if TYPE_CHECKING:
@@ -29,7 +30,10 @@ class Presence(StrEnum):
 
 @dataclass(frozen=True)
 class Opened:
-    """What is known of a model that has been opened, without its networks; it may come from another process."""
+    """What is known of a model that has been opened, without its networks; it may come from another process.
+
+    `room`: bytes of memory that were left for drawing; None on a GPU, where too much is an error that harms nobody.
+    """
 
     limits: "ModelLimits"
     family: "ModelFamily"
@@ -37,13 +41,15 @@ class Opened:
     learned: "LearnedWords | None"
     bytes: int
     on_cpu: bool
+    room: int | None = None
 
     @classmethod
     def of(cls, sampler: "Sampler") -> "Opened":
         # Without what would keep the networks in memory, and wait for them; the tokenizer is the engine's to use.
         limits, tokenizer = replace(sampler.limits, phrase_vectors=None), copy.deepcopy(sampler.tokenizer)
         on_cpu = sampler.pipe.device.type == "cpu"
-        return cls(limits, sampler.model.family, tokenizer, sampler.learned, _bytes_of(sampler), on_cpu)
+        room = free_memory() if on_cpu else None
+        return cls(limits, sampler.model.family, tokenizer, sampler.learned, _bytes_of(sampler), on_cpu, room)
 
 
 class Models:

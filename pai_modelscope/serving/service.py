@@ -169,8 +169,8 @@ class Service:
         if shutil.disk_usage(self.folder).free < _FREE_MIB * MIB:
             raise NotYet("the service's disk is full")
         self.queue.check(client)
-        limits = self.models.limits(model)
-        if limits is None:
+        opened = self.models.known(model)
+        if opened is None:
             self.engine.want(model)
             if self.models.presence(model) is Presence.FAILED:
                 raise NotYet(f"the model {model} could not be opened, and is tried again: the service's log says why")
@@ -181,7 +181,7 @@ class Service:
             return uploads.keep(client, reference)
 
         try:
-            admitted = admit(body, limits, options, keep, uploads.content, self._words)
+            admitted = admit(body, opened.limits, options, keep, uploads.content, self._words, opened.room)
         except ContentRefused as error:
             self.metrics.refused.labels(model, "words").inc()
             _log.info("a request of %s is refused: it has the word of line %d of --prompt-words", client, error.line)

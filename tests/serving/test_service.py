@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 import torch
 from PIL import Image
@@ -289,6 +290,17 @@ def test_all_faults_are_named_together(opened: Open) -> None:
     with pytest.raises(UserError) as error:
         opened(begin=False).submit("ann", {"prompt": "熊猫", "stepz": 1, "image": "a.png", "width": 100})
     assert {fault.field for fault in error.value.faults} == {"stepz", "image", "width"}
+
+
+def test_what_takes_more_memory_than_there_is_is_not_begun(opened: Open) -> None:
+    service = opened(begin=False, pixels=2**40, batch=2)
+    room = service.models.known(service.models.names[0]).room
+    assert room and room < psutil.virtual_memory().total
+    large = {"prompt": " AND ".join(["熊猫"] * 32), "batch_size": 16, "num_images_per_prompt": 16}
+    large |= {"width": 4096, "height": 4096}
+    with pytest.raises(UserError, match=r"4096x4096 takes about \d+ MiB .* this server has \d+: .*batch_size"):
+        service.submit("ann", large)
+    assert service.submit("ann", large | {"width": 64, "height": 64}).cost == 16 * 33 * 20 * 64 * 64
 
 
 def test_uploads_are_the_clients_own(opened: Open) -> None:
