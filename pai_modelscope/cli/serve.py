@@ -1,14 +1,13 @@
 """`pai-modelscope serve`: the models over HTTP, with jobs that outlive a restart."""
 
 import argparse
-import dataclasses
 import json
 import logging
 import sys
 import time
 
+from pai_modelscope.cli.declared import add_declared_options, declared_options_of
 from pai_modelscope.cli.terminal import Commands, say
-from pai_modelscope.config.option import bounds_of, declaration_of, fault, flag_of, is_list, kind_of
 from pai_modelscope.config.serving import ServeOptions
 from pai_modelscope.errors import Fault, UserError
 
@@ -20,25 +19,7 @@ def add_parser(commands: Commands) -> None:
         description="An HTTP service: POST /v1/jobs draws, /openapi.json says how.",
     )
     parser.add_argument("--config", metavar="FILE", help="a YAML file of these options; flags go before it")
-    for field in dataclasses.fields(ServeOptions):
-        declaration = declaration_of(field)
-        default = declaration.absent or ("none" if field.default is None else field.default)
-        several = is_list(field)
-        kind = str if several else kind_of(field)
-        text = f"{declaration.help}{'; may be repeated' if several else ''}; default: {default}"
-        if kind is bool:
-            action = argparse.BooleanOptionalAction
-            parser.add_argument(flag_of(field), dest=field.name, action=action, default=argparse.SUPPRESS, help=text)
-            continue
-        parser.add_argument(
-            flag_of(field),
-            dest=field.name,
-            type=kind if callable(kind) else str,
-            action="append" if several else "store",
-            metavar=field.name.rsplit("_", 1)[-1].upper(),
-            default=argparse.SUPPRESS,
-            help=text,
-        )
+    add_declared_options(parser, ServeOptions)
     parser.set_defaults(run=run)
 
 
@@ -60,23 +41,13 @@ def run(args: argparse.Namespace) -> None:
 
 def options_of(args: argparse.Namespace) -> ServeOptions:
     """Flags over the configuration file over the defaults. Raises `UserError` for all that can't be, together."""
-    values = _of_file(args.config) if args.config else {}
-    named = {field.name: field for field in dataclasses.fields(ServeOptions)}
-    values |= {name: value for name, value in vars(args).items() if name in named}
-    faults = [Fault(name, f"{name} is no option; valid are {', '.join(named)}") for name in values if name not in named]
-    for name, field in named.items():
-        if name in values:
-            value = values[name]
-            if value is False and "off" in bounds_of(field).choices:  # as YAML reads the word
-                value = values[name] = "off"
-            if is_list(field) and isinstance(value, str):
-                value = values[name] = [value]
-            if wrong := _list_fault(name, value) if is_list(field) else fault(field, value):
-                faults.append(wrong)
+    values, faults = declared_options_of(args, ServeOptions, args.config)
     if values.get("ray") is None:  # they would have no effect
         named_alone = [name for name in ("replicas", "most_replicas", "replica_cores") if name in values]
+        flags = [f"--{name.replace('_', '-')}" for name in named_alone]
         faults += [
-            Fault(name, f"{flag_of(named[name])} is of replicas on Ray: give --ray, too") for name in named_alone
+            Fault(name, f"{flag} is of replicas on Ray: give --ray, too")
+            for name, flag in zip(named_alone, flags, strict=True)
         ]
     if faults:
         raise UserError.of(faults)
@@ -84,21 +55,6 @@ def options_of(args: argparse.Namespace) -> ServeOptions:
     if options.most_replicas is not None and options.most_replicas < options.replicas:
         raise UserError(f"--most-replicas is {options.most_replicas}; it is at least --replicas, {options.replicas}")
     return options
-
-
-def _of_file(path: str) -> dict[str, object]:
-    from pai_modelscope.untrusted import read_yaml
-
-    values = read_yaml(path)
-    if not isinstance(values, dict):
-        raise UserError(f"{path} holds no options: write them as 'port: 7860', a line each")
-    return {str(name).replace("-", "_"): value for name, value in values.items()}
-
-
-def _list_fault(name: str, value: object) -> Fault | None:
-    if value is None or (isinstance(value, list) and all(isinstance(one, str) for one in value)):
-        return None
-    return Fault(name, f"{name} is {type(value).__name__}; give a list of texts")
 
 
 class _Lines(logging.Formatter):
