@@ -88,7 +88,7 @@ $(CORE): setup.cfg pyproject.toml constraints.txt | $(BIN)/python
 
 $(DEV): setup.cfg pyproject.toml constraints.txt | $(CORE)
 	@echo "Installing the tools for tests and notebooks into $(VENV) (once; a few minutes)"
-	@$(PIP) -e '.[test,notebooks,safety,gallery,docs,serve,cluster]'
+	@$(PIP) -e '.[test,notebooks,safety,gallery,docs,serve,cluster,curation]'
 	@touch $@
 
 $(GALLERY): setup.cfg pyproject.toml constraints.txt | $(CORE)

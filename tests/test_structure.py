@@ -26,7 +26,7 @@ LAYERS = [
     {"serving"},
     {"pipelines", "trainers", "notebook"},
     {"training"},
-    {"methods"},
+    {"methods", "curation"},
     {"evaluation"},
     {"sampling"},
     {"acceleration"},

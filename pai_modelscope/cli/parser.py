@@ -8,6 +8,7 @@ from pai_modelscope.cli import (
     adapter,
     check_prompt,
     convert,
+    curate,
     demo,
     evaluate,
     gallery,
@@ -21,7 +22,7 @@ from pai_modelscope.cli.environment import check_environment
 from pai_modelscope.cli.options import generation_flags
 from pai_modelscope.cli.terminal import Parser, close_stdout, line_of, open_streams, quieten, say
 
-COMMANDS = (demo, generate, check_prompt, label, serve, train, adapter, convert, zoo, evaluate, gallery)
+COMMANDS = (demo, generate, check_prompt, label, serve, curate, train, adapter, convert, zoo, evaluate, gallery)
 
 
 def build_parser() -> Parser:
