@@ -144,7 +144,9 @@ def test_an_error_of_a_scorer_is_one_pairs(noisy: Path, tmp_path: Path) -> None:
     rows = rows_of(tmp_path / "out")
     failed = [row for row in rows if "the scorer fussy failed: 包" in str(row["problem"])]
     assert [row["path"] for row in failed] == ["advert.png"] and failed[0]["advert"] is True
-    assert sum(row["fussy"] == 1.0 for row in rows) == PAIRS - 3
+    assert sum(row["fussy"] == 1.0 for row in rows) == PAIRS - 4
+    selection = choose(str(tmp_path / "out"), CurateOptions(rule=["not fussy < 0"], export=False))
+    assert selection.left_out == {"it can't be read": 3, "not fussy < 0": 1}, "what is not known makes no rule true"
 
 
 def command(noisy: Path, out: Path, *more: str) -> list[str]:

@@ -20,13 +20,13 @@ class Killer(Scorer):
 
 
 class Fussy(Scorer):
-    """Takes no advertising."""
+    """Takes no advertising, and has nothing to say of a picture whose caption says nothing."""
 
     def score(self, pairs: Sequence[Pair]) -> Scores:
         for pair in pairs:
             if "包邮" in pair.caption:
                 raise ValueError("包邮")
-        return {"fussy": [1.0] * len(pairs)}
+        return {"fussy": [None if pair.caption == "一张图" else 1.0 for pair in pairs]}
 
 
 KILLER = ScorerSpec("killer", {"killer": "whole"}, "tests.support.curation:Killer", "kills its process")
