@@ -25,10 +25,10 @@ def main() -> None:
 
     HERE.mkdir(exist_ok=True)
     sampler = Sampler.from_pretrained("pai-diffusion-mini-zh", device="cpu")
-    print(demo(sampler, HERE / "demo.png"))
+    print(demo(sampler, HERE / "demo.webp"))
     print(card(sampler, CARD))
-    print(editing(sampler, HERE / "editing.png"))
-    print(training(sampler, HERE / "training.png"))
+    print(editing(sampler, HERE / "editing.webp"))
+    print(training(sampler, HERE / "training.webp"))
 
 
 def demo(sampler: Any, path: Path) -> Path:
@@ -36,7 +36,7 @@ def demo(sampler: Any, path: Path) -> Path:
     from pai_modelscope.images import contact_sheet
 
     pictures = [_draw(sampler, prompt, seed=SEED) for prompt in PROMPTS]
-    contact_sheet(pictures, list(PROMPTS), 4).save(path, optimize=True)
+    contact_sheet(pictures, list(PROMPTS), 4).save(path, quality=92, method=6)
     return path
 
 
@@ -57,7 +57,7 @@ def editing(sampler: Any, path: Path) -> Path:
     columns = [column(sampler) for column in (_img2img, _inpaint, _outpaint, _control)]
     cells = [column[row] for row in (0, 1) for column in columns]
     pictures = [picture.resize((200, 200), Image.Resampling.LANCZOS) for picture, _ in cells]
-    contact_sheet(pictures, [label for _, label in cells], len(columns)).save(path, optimize=True)
+    contact_sheet(pictures, [label for _, label in cells], len(columns)).save(path, quality=92, method=6)
     return path
 
 
@@ -72,7 +72,7 @@ def training(sampler: Any, path: Path) -> Path:
         above.append((_draw(sampler, before, seed=SEED), before))
         below.append((_draw(taught, after, seed=SEED), f"{how}：{after}"))
     pictures = [picture.resize((200, 200), Image.Resampling.LANCZOS) for picture, _ in above + below]
-    contact_sheet(pictures, [label for _, label in above + below], len(TAUGHT)).save(path, optimize=True)
+    contact_sheet(pictures, [label for _, label in above + below], len(TAUGHT)).save(path, quality=92, method=6)
     return path
 
 

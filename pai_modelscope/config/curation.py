@@ -30,4 +30,5 @@ class CurateOptions:
         None, help="of the pairs that the rules keep, only so many, the best by --by", absent="all", minimum=1
     )
     by: str | None = option(None, help="the score whose highest values --top takes", absent="none")
+    report: bool = option(True, help="write report.html: counts, scores with pictures, duplicates")
     export: bool = option(True, help="write the kept pairs as a folder with metadata.jsonl")

@@ -15,6 +15,7 @@ from pai_modelscope.curation.export import export
 from pai_modelscope.curation.launch import Processes
 from pai_modelscope.curation.pairs import Columns
 from pai_modelscope.curation.plan import SCORES, Plan, planned, read_plan
+from pai_modelscope.curation.report import write_report
 from pai_modelscope.curation.scorer import scorers_named
 from pai_modelscope.curation.selection import Selection, select
 from pai_modelscope.errors import UserError
@@ -63,7 +64,7 @@ def deduplicate(output: str) -> int:
 
 
 def choose(output: str, options: CurateOptions) -> Selection:
-    """Select among the scored pairs by the rules, and write `kept/`, `left_out.parquet` and `run.json`.
+    """Select among the scored pairs by the rules, and write `kept/`, `left_out.parquet`, `report.html` and `run.json`.
 
     Raises:
         UserError: nothing is scored there, or not all; a rule that can't be.
@@ -76,6 +77,8 @@ def choose(output: str, options: CurateOptions) -> Selection:
             raise UserError(f"no pair of {plan.pairs} is kept: {_counted(selection.left_out)}")
         if options.export:
             export(folder, plan, selection)
+        if options.report:
+            write_report(folder, plan, selection, options.rule or [])
         told = {
             "input": plan.source,
             "pairs": selection.pairs,
