@@ -47,6 +47,7 @@ LAYERS = [
     {"text_encoding"},
     {"untrusted"},
     {"plugins"},
+    {"cluster"},
     {"errors"},
     {"files"},
     {"limits"},

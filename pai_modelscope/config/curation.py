@@ -18,6 +18,10 @@ class CurateOptions:
     workers: int | None = option(
         None, help="processes that score, a core each", absent="as many as there are cores", minimum=1, maximum=1024
     )
+    ray: str | None = option(
+        None, help="address of a Ray cluster whose workers score; local: one is started on this machine",
+        absent="processes of this machine score",
+    )  # fmt: skip
     rows: int = option(
         1000, help="pairs of a shard, at most: what a killed run loses of each worker", minimum=1, maximum=10**6
     )

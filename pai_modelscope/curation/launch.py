@@ -3,24 +3,23 @@
 import multiprocessing
 import signal
 import sys
-from collections import Counter, deque
+import traceback
+from collections import deque
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 from tqdm.auto import tqdm
 
+from pai_modelscope.curation.blame import Blame
 from pai_modelscope.curation.pairs import Columns
 from pai_modelscope.curation.plan import Shard
 from pai_modelscope.curation.scorer import ScorerSpec
 from pai_modelscope.curation.scoring import Care, ShardScorer
 from pai_modelscope.errors import UserError
-
-_DEATHS = 2  # while a pair is looked at alone, after which it is not looked at any more
-_DEATHS_AT_FIRST = 3  # of workers that had begun nothing, after which the run ends
 
 
 @dataclass
@@ -40,15 +39,14 @@ class Processes:
         self._arguments = (tuple(scorers), columns, folder)
         self._count = workers
         self._context = multiprocessing.get_context("spawn")
-        self._care: dict[int, Care] = {}
-        self._deaths: Counter[tuple[int, range]] = Counter()
-        self._died_at_first = 0
+        self._blame = Blame()
 
     def run(self, shards: Iterable[Shard], progress: "tqdm[object]") -> None:
         """Score them all; `progress` counts pairs.
 
         Raises:
-            UserError: a scorer can't be made, or workers die before they begin.
+            UserError: a scorer can't be made, a table can't be written, or workers die before they begin.
+            RuntimeError: something else went wrong in a worker, with its trace.
         """
         left, workers = deque(shards), list[_Worker]()
         try:
@@ -64,7 +62,7 @@ class Processes:
                         workers.remove(worker)
                         worker.process.join()
                         if worker.shard is not None:
-                            self._died(worker)
+                            self._blame.died(worker.shard, worker.at)
                             left.appendleft(worker.shard)
         finally:
             for worker in workers:
@@ -82,7 +80,7 @@ class Processes:
     def _give(self, worker: _Worker, shard: Shard) -> None:
         worker.shard, worker.at = shard, range(0)
         with suppress(OSError):  # it has died: that is heard next
-            worker.connection.send((shard, self._care.get(shard.number, Care())))
+            worker.connection.send((shard, self._blame.care(shard)))
 
     def _heard(self, worker: _Worker, progress: "tqdm[object]") -> bool:
         """Take what a worker says; whether it lives."""
@@ -90,35 +88,14 @@ class Processes:
             said = worker.connection.recv()
         except (EOFError, OSError):
             return False
-        if isinstance(said, UserError):
+        if isinstance(said, Exception):
             raise said
         if isinstance(said, range):
-            worker.at, self._died_at_first = said, 0
+            worker.at = said
         elif worker.shard is not None:
             progress.update(worker.shard.stop - worker.shard.start)
             worker.shard = None
         return True
-
-    def _died(self, worker: _Worker) -> None:
-        """Find out, by and by, whether a pair is to blame: any process may be killed for no fault of its pairs."""
-        assert worker.shard is not None
-        if not worker.at:
-            self._died_at_first += 1
-            if self._died_at_first == _DEATHS_AT_FIRST:
-                raise UserError(
-                    f"{_DEATHS_AT_FIRST} workers ended before they scored anything: is there memory for so many?"
-                )
-            return
-        number, at = worker.shard.number, worker.at
-        care = self._care.get(number, Care())
-        self._deaths[number, at] += 1
-        if len(at) > 1:  # first each is looked at alone; where that kills nobody, they are too much together
-            alone = self._deaths[number, at] > _DEATHS
-            self._care[number] = (
-                replace(care, alone=care.alone | set(at)) if alone else replace(care, probe=care.probe | set(at))
-            )
-        elif self._deaths[number, at] == _DEATHS:
-            self._care[number] = replace(care, deadly=care.deadly | set(at), probe=care.probe - set(at))
 
 
 def _work(connection: Connection, scorers: Sequence[ScorerSpec], columns: Columns, folder: Path) -> None:
@@ -127,18 +104,29 @@ def _work(connection: Connection, scorers: Sequence[ScorerSpec], columns: Column
     scorer = ShardScorer(scorers, columns, folder)
     try:
         scorer.load()
-        _one_thread()
-        while True:
-            shard, care = connection.recv()
+        one_thread()
+        while (given := _received(connection)) is not None:
+            shard, care = given
             scorer.score(shard, care, connection.send)
             connection.send(shard.number)
+    except BrokenPipeError:  # the launcher has gone
+        return
     except UserError as error:
         connection.send(UserError(str(error)))
-    except (EOFError, OSError, KeyboardInterrupt):  # the launcher has gone
-        return
+    except Exception:
+        connection.send(RuntimeError(traceback.format_exc()))
 
 
-def _one_thread() -> None:
+def _received(connection: Connection) -> tuple[Shard, Care] | None:
+    """None: the launcher has gone."""
+    try:
+        given: tuple[Shard, Care] = connection.recv()
+    except (EOFError, OSError):
+        return None
+    return given
+
+
+def one_thread() -> None:
     """Processes share the cores: threads beside would only wait for each other."""
     import cv2
 

@@ -63,7 +63,7 @@ def planned(folder: Path, source: str, columns: Columns, rows: int, scorers: Seq
         UserError: the folder was begun with another input, other scorers or columns; the input has changed since; it
             can't be read.
     """
-    source = os.path.abspath(source)
+    source = os.path.abspath(source) if os.path.exists(source) else source  # or a name, such as a hub's
     if (folder / PLAN).exists():
         plan = read_plan(folder)
         for what, was, now in (

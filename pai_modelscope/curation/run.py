@@ -47,7 +47,13 @@ def score(source: str, output: str, options: CurateOptions) -> Plan:
         done = plan.pairs - sum(shard.stop - shard.start for shard in left)
         with tqdm(total=plan.pairs, initial=done, desc="scored", unit="pair", disable=None) as progress:
             workers = min(options.workers or os.cpu_count() or 1, max(1, len(left)))
-            Processes(scorers, columns, folder / SCORES, workers).run(left, progress)
+            arguments = scorers, columns, (folder / SCORES).absolute(), workers
+            if options.ray is None:
+                Processes(*arguments).run(left, progress)
+            elif left:
+                from pai_modelscope.curation.ray_workers import RayWorkers
+
+                RayWorkers(*arguments, options.ray).run(left, progress)
     return plan
 
 

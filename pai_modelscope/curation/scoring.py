@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from pai_modelscope.curation.pairs import Columns, Pair, read_pairs
 from pai_modelscope.curation.plan import Shard
 from pai_modelscope.curation.scorer import OWN_COLUMNS, Kind, Scorer, ScorerSpec, Value
-from pai_modelscope.errors import printable, reason
+from pai_modelscope.errors import UserError, printable, reason
 from pai_modelscope.files import whole
 
 if TYPE_CHECKING:
@@ -50,7 +50,11 @@ class ShardScorer:
         assert self._scorers is not None
 
     def score(self, shard: Shard, care: Care = Care(), at: Callable[[range], None] = lambda places: None) -> None:
-        """Write the table of a shard. `at`: is told which places are being looked at."""
+        """Write the table of a shard. `at`: is told which places are being looked at.
+
+        Raises:
+            UserError: a scorer can't be made; the table can't be written.
+        """
         import pyarrow as pa
         import pyarrow.parquet as pq
 
@@ -69,8 +73,13 @@ class ShardScorer:
                 rows += self._rows(shard.part, list(places), care)
         schema = self._schema()
         columns = {name: [row.get(name) for row in rows] for name in schema.names}
-        with whole(self._folder / shard.file) as partial:
-            pq.write_table(pa.table(columns, schema), partial, compression="zstd")
+        try:
+            with whole(self._folder / shard.file) as partial:
+                pq.write_table(pa.table(columns, schema), partial, compression="zstd")
+        except OSError as error:
+            raise UserError(
+                f"{self._folder} can't be written to ({error.strerror or reason(error)}): make room, and run this again"
+            ) from None
 
     def _rows(self, part: str, places: Sequence[int], care: Care) -> list[Row]:
         pairs = [pair for place in places for pair in self._read(part, place, care.deadly)]

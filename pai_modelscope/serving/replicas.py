@@ -9,11 +9,9 @@ import asyncio
 import contextlib
 import logging
 import os
-import signal
-import socket
 import threading
 import traceback
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
@@ -24,6 +22,7 @@ from ray.exceptions import RayError, RayTaskError
 from ray.serve.exceptions import RayServeException
 from ray.serve.handle import DeploymentHandle
 
+from pai_modelscope.cluster import LOCAL, join_cluster
 from pai_modelscope.config.serving import ServeOptions
 from pai_modelscope.errors import UserError
 from pai_modelscope.serving.drawing import Batch, EachStep, Lost, Step, here
@@ -33,14 +32,12 @@ from pai_modelscope.serving.models import Models, Opened
 if TYPE_CHECKING:
     from pai_modelscope.sampling import Picture
 
-LOCAL = "local"  # in place of a cluster's address
 _APP = "pai_modelscope"
 _BATCHES = 2  # that a replica holds: the one that it draws, and the next
 _ASKED_FOR = 1.5  # of them, from which on Ray starts another replica
 _GROW, _SHRINK = 5.0, 120.0  # seconds that more or fewer must be asked for before Ray does so
 _REMEMBERED = 8  # of the models and LoRAs that it has drawn with
 _LOOK = 1.0  # seconds between looks at how many replicas run
-_REACHED = 5.0  # seconds within which a cluster takes a connection
 _DRAIN = 120.0  # seconds that a replica which is to end may draw on
 _log = logging.getLogger(__name__)
 Answer = TypeVar("Answer")
@@ -209,49 +206,12 @@ class RayDrawer:
 
 
 def _join(options: ServeOptions, replicas: int) -> None:
-    with _own_signals():
-        _init(options, replicas)
-
-
-@contextlib.contextmanager
-def _own_signals() -> Iterator[None]:
-    """Ray would end the process by SIGTERM in a way of its own, which a supervisor takes for a failure."""
-    before = signal.getsignal(signal.SIGTERM)
-    yield
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, before)
-
-
-def _init(options: ServeOptions, replicas: int) -> None:
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is told to other hosts
-    for name in ("ray", "ray.serve"):
-        logging.getLogger(name).setLevel(logging.ERROR)
+    logging.getLogger("ray.serve").setLevel(logging.ERROR)
     if options.ray != LOCAL:
         for path in (*(options.model or ()), *(options.lora or ()), *(options.embedding or ())):
             if os.path.exists(path) and not os.path.isabs(path):
                 raise UserError(f"{path}: replicas run elsewhere; give an absolute path that every machine has")
-        try:
-            _reach(str(options.ray))
-            ray.init(address=options.ray, log_to_driver=False, logging_level=logging.ERROR)
-        except (OSError, ValueError, RuntimeError, RayError) as error:
-            raise UserError(f"there is no Ray cluster at {options.ray} ({str(error).splitlines()[0]})") from None
-        return
-    cores = max(os.cpu_count() or 1, replicas * options.replica_cores)
-    ray.init(
-        address=LOCAL,
-        num_cpus=cores,
-        include_dashboard=False,
-        log_to_driver=False,
-        logging_level=logging.ERROR,
-        _node_ip_address="127.0.0.1",
-    )
-
-
-def _reach(address: str) -> None:
-    """Raises `OSError` where nothing listens at host:port: Ray would try for minutes."""
-    host, colon, port = address.rpartition(":")
-    if colon and "//" not in address and port.isdigit():
-        socket.create_connection((host.strip("[]"), int(port)), _REACHED).close()
+    join_cluster(str(options.ray), replicas * options.replica_cores, "--ray")
 
 
 def _caught(call: Callable[[], Answer]) -> Callable[[], Answer | Failed]:

@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import random
+import resource
 import shutil
 import signal
 import subprocess
@@ -149,21 +150,10 @@ def test_an_error_of_a_scorer_is_one_pairs(noisy: Path, tmp_path: Path) -> None:
     assert selection.left_out == {"it can't be read": 3, "not fussy < 0": 1}, "what is not known makes no rule true"
 
 
-def command(noisy: Path, out: Path, *more: str) -> list[str]:
+def command(noisy: Path, out: Path, *more: str, rows: int = 4) -> list[str]:
     scorers = [part for name in QUICK for part in ("--scorer", name)]
-    return [
-        sys.executable,
-        "-m",
-        "pai_modelscope.cli",
-        "curate",
-        "score",
-        str(noisy),
-        str(out),
-        "--rows",
-        "4",
-        *scorers,
-        *more,
-    ]
+    run = [sys.executable, "-m", "pai_modelscope.cli", "curate", "score", str(noisy), str(out)]
+    return [*run, "--rows", str(rows), *scorers, *more]
 
 
 @pytest.mark.parametrize("kills", [6, pytest.param(20, marks=pytest.mark.slow)])
@@ -184,6 +174,47 @@ def test_killed_at_any_moment_the_end_is_the_same(noisy: Path, tmp_path: Path, k
     assert not [file for file in (killed / "scores").iterdir() if not file.name[0].isdigit()]
 
 
+@pytest.mark.slow
+def test_workers_of_ray_give_the_same_and_survive_kills(noisy: Path, scored: Path, tmp_path: Path) -> None:
+    whole, rayed = tmp_path / "whole", tmp_path / "rayed"
+    subprocess.run(command(noisy, whole, "--workers", "2"), check=True, capture_output=True, timeout=120)
+    process = subprocess.Popen(
+        command(noisy, rayed, "--workers", "2", "--ray", "local"), stderr=subprocess.PIPE, text=True
+    )
+    rng, killed = random.Random(0), 0
+    while process.poll() is None:
+        workers = [each for each in psutil.Process(process.pid).children(recursive=True) if is_worker(each)]
+        if workers and killed < 5:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                rng.choice(workers).kill()
+                killed += 1
+        time.sleep(1)
+    assert process.returncode == 0, process.stderr and process.stderr.read()
+    assert killed >= 1 and digest(rayed) == digest(whole)
+    wrong = subprocess.run(
+        command(noisy, tmp_path / "none", "--ray", "127.0.0.1:1"), capture_output=True, text=True, timeout=120
+    )
+    assert wrong.returncode == 2 and "no Ray cluster at 127.0.0.1:1" in wrong.stderr and "Traceback" not in wrong.stderr
+
+
+def is_worker(process: psutil.Process) -> bool:
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return "_Worker" in " ".join(process.cmdline())
+    return False
+
+
+@pytest.mark.slow
+def test_a_pair_that_kills_workers_of_ray_is_found(noisy: Path, tmp_path: Path) -> None:
+    source = Path(shutil.copytree(noisy, tmp_path / "in"))
+    text = (source / "metadata.jsonl").read_text("utf-8")
+    (source / "metadata.jsonl").write_text(text.replace("一张图", DEADLY_CAPTION), encoding="utf-8")
+    register_scorer(KILLER)
+    options = CurateOptions(scorer=["caption", "killer"], workers=2, rows=20, ray="local")
+    score(str(source), str(tmp_path / "out"), options)
+    dead = [row for row in rows_of(tmp_path / "out") if "was killed each time" in str(row["problem"])]
+    assert [row["place"] for row in dead] == [65]
+
+
 def kill_one(process: "subprocess.Popen[bytes]", rng: random.Random) -> bool:
     """Kill the run or one of its workers; whether one was there."""
     with contextlib.suppress(psutil.NoSuchProcess):
@@ -201,14 +232,26 @@ def test_ctrl_c_stops_and_the_next_goes_on(noisy: Path, tmp_path: Path) -> None:
     process = subprocess.Popen(
         command(noisy, out, "--workers", "1"), stderr=subprocess.PIPE, text=True, start_new_session=True
     )
-    while not list(out.glob("scores/*.parquet")):
+    while not list(out.glob("scores/[0-9]*.parquet")):
         time.sleep(0.02)
     os.killpg(process.pid, signal.SIGINT)
     assert "stopped" in process.communicate(timeout=60)[1] and process.returncode == 130
-    done = {file.name: file.stat().st_mtime_ns for file in out.glob("scores/*.parquet")}
+    done = {file.name: file.stat().st_mtime_ns for file in out.glob("scores/[0-9]*.parquet")}
     score(str(noisy), str(out), CurateOptions(scorer=QUICK, workers=1, rows=4))
     assert len(rows_of(out)) == PAIRS
     assert all((out / "scores" / name).stat().st_mtime_ns == when for name, when in done.items())
+
+
+def test_a_full_disk_is_one_line_and_blames_no_pair(noisy: Path, tmp_path: Path) -> None:
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+
+    full = command(noisy, tmp_path / "out", "--workers", "2", rows=50)
+    done = subprocess.run(full, capture_output=True, text=True, timeout=120, preexec_fn=limit)
+    assert done.returncode == 2 and "can't be written to" in done.stderr and "Traceback" not in done.stderr
+    assert [file.name for file in (tmp_path / "out/scores").iterdir()] == []
+    subprocess.run(full, check=True, capture_output=True, timeout=120)
+    assert sum(row["problem"] is not None for row in rows_of(tmp_path / "out")) == 2
 
 
 def test_another_input_or_other_scorers_are_refused(noisy: Path, scored: Path, tmp_path: Path) -> None:
