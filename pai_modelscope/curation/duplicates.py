@@ -1,11 +1,11 @@
-"""Pictures that are there twice: the same file, another size or quality, mirrored, other colours.
+"""Pictures that are there twice: the same file, another size or quality, mirrored, other colours, cut at the edges.
 
 Candidates are neighbours among thumbnails, mirrored ones too (found by faiss: Johnson et al. 2017, arXiv:1702.08734).
 Each is then compared at 64 x 64 pixels, block by block, so that two clocks that tell different hours stay two.
 """
 
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ from PIL import Image
 from tqdm.auto import tqdm
 
 from pai_modelscope.curation.pairs import read_pairs
+from pai_modelscope.curation.parts import FULL, View, under, windows
 from pai_modelscope.curation.plan import Plan
 from pai_modelscope.curation.scorers.thumbnail import SIDE
 from pai_modelscope.curation.selection import DUPLICATES, scores_of
@@ -27,13 +28,17 @@ if TYPE_CHECKING:
 
 Array = npt.NDArray[Any]
 _NEIGHBOURS = 16  # of each picture that are compared with it, so that thousands of like icons cost no square
-_NEAR = 0.12  # squared distance of unit features: half of one minus their correlation
+_NEAR, _NEAR_PART = (
+    0.12,
+    0.08,
+)  # squared distances of unit features, of copies and of parts: twice one minus correlation
 _EXACT = 20_000  # pictures up to which every neighbour is found; beyond, nearly every one
 _FINE, _BLOCK = 64, 4  # pixels a side of what is compared, and of a block
 _BLUR = 1.0  # pixels, over which what was resized or compressed differs
 _MOST_OF_A_BLOCK = 8.0  # of 255, mean difference: planted copies have up to 6, other icons of one drawing 9 and more
 _GAIN, _SATURATION, _OFFSET = (0.6, 1.6), (0.5, 2.1), 12.0  # by which brightness and colours may differ
-_KEPT_IN_MEMORY = 50_000  # pictures of 64 x 64
+_KEPT_IN_MEMORY = 4_000  # pictures of 128 x 128
+_AT_ONCE = 20_000  # pictures that the index is asked for
 _BEST = ("side", "clip", "characters")  # the picture of a group that is kept has the highest of the first of these
 
 
@@ -103,23 +108,39 @@ def _join_same_files(digests: Sequence[str], groups: _Groups) -> None:
 
 def _join_near(table: "pa.Table", plan: Plan, groups: _Groups) -> None:
     thumbnails = np.frombuffer(b"".join(table["thumbnail"].to_pylist()), np.uint8).reshape(-1, SIDE, SIDE, 3)
+    index = _index(_features(thumbnails))
     pictures = _Pictures(table, plan)
-    for place, neighbours, mirrored in tqdm(list(_candidates(thumbnails)), desc="duplicates", disable=None):
-        for other in neighbours:
-            if groups.root(place) != groups.root(other) and same(pictures[place], pictures[other], mirrored):
-                groups.join(place, other)
+    # What is asked of the index of every picture, and how what is found is compared with it.
+    queries: list[tuple[View, float, Callable[[Array, Array], bool]]]
+    queries = [
+        (_itself, _NEAR, same),
+        (_mirror, _NEAR, is_mirrored),
+        *((each, _NEAR_PART, holds) for each in windows()),
+    ]
+    for view, most, are_same in tqdm(queries, desc="duplicates", disable=None):
+        for place, others in _near(index, thumbnails, view, most):
+            for other in others:
+                if groups.root(place) != groups.root(other):
+                    one, another = pictures[place], pictures[other]
+                    if one is not None and another is not None and are_same(one, another):
+                        groups.join(place, other)
 
 
-def _candidates(thumbnails: Array) -> Iterator[tuple[int, list[int], bool]]:
-    """Places with those after them that are near, as they are and mirrored."""
-    features = _features(thumbnails)
-    index = _index(features)
-    for mirrored in (False, True):
-        asked = _features(thumbnails[:, :, ::-1]) if mirrored else features
-        distances, places = index.search(asked, _NEIGHBOURS)
-        for place, (near, found) in enumerate(zip(distances < _NEAR, places, strict=True)):
-            if others := [int(other) for other in found[near] if other > place or (mirrored and 0 <= other < place)]:
-                yield place, others, mirrored
+def _near(index: Any, thumbnails: Array, view: View, most: float) -> Iterator[tuple[int, list[int]]]:
+    """Places, and those whose thumbnails are near to a view of theirs."""
+    for start in range(0, len(thumbnails), _AT_ONCE):
+        distances, found = index.search(_features(view(thumbnails[start : start + _AT_ONCE])), _NEIGHBOURS)
+        for place, (near, places) in enumerate(zip(distances < most, found, strict=True), start):
+            if others := [int(other) for other in places[near] if other not in (place, -1)]:
+                yield place, others
+
+
+def _itself(thumbnails: Array) -> Array:
+    return thumbnails
+
+
+def _mirror(thumbnails: Array) -> Array:
+    return thumbnails[:, :, ::-1]
 
 
 def _features(thumbnails: Array) -> npt.NDArray[np.float32]:
@@ -148,40 +169,34 @@ def _index(features: npt.NDArray[np.float32]) -> Any:
 
 
 class _Pictures:
-    """The pictures of a table at 64 x 64 pixels, read when they are asked for; the last ones are kept."""
+    """The pictures of a table at 128 x 128 pixels, read when they are asked for; the last ones are kept."""
 
     def __init__(self, table: "pa.Table", plan: Plan):
         self._parts, self._places, self._columns = table["part"], table["place"], plan.columns
         self._kept: OrderedDict[int, Array | None] = OrderedDict()
 
     def __getitem__(self, place: int) -> Array | None:
-        """(64, 64, 3), from 0 to 255; None where it can't be read any more."""
+        """As `full` gives it; None where it can't be read any more."""
         if place not in self._kept:
             at = self._places[place].as_py()
             (pair,) = read_pairs(self._parts[place].as_py(), range(at, at + 1), self._columns)
-            self._kept[place] = None if pair.image is None else fine(pair.image)
+            self._kept[place] = None if pair.image is None else full(pair.image)
             if len(self._kept) > _KEPT_IN_MEMORY:
                 self._kept.popitem(last=False)
         return self._kept[place]
 
 
-def fine(picture: Image.Image) -> Array:
-    """(64, 64, 3), from 0 to 255, as `same` compares them."""
-    small = np.asarray(picture.resize((_FINE, _FINE), Image.Resampling.BICUBIC), np.float32)
-    return cv2.GaussianBlur(small, (0, 0), _BLUR)
+def full(picture: Image.Image) -> Array:
+    """(128, 128, 3), uint8, as pictures are compared here."""
+    return np.asarray(picture.resize((FULL, FULL), Image.Resampling.BICUBIC))
 
 
-def same(one: Array | None, other: Array | None, mirrored: bool = False) -> bool:
-    """Whether two pictures (64, 64, 3) are the same but for brightness, contrast and saturation.
+def same(one: Array, other: Array) -> bool:
+    """Whether two pictures (128, 128, 3) are the same but for brightness, contrast and saturation.
 
     Gain and offset of the luma and the gain of the chroma (Rec. 601) are fitted; then no block may differ much.
     """
-    if one is None or other is None:
-        return False
-    (luma, chroma), (other_luma, other_chroma) = (
-        _luma_and_chroma(one),
-        _luma_and_chroma(other[:, ::-1] if mirrored else other),
-    )
+    (luma, chroma), (other_luma, other_chroma) = _luma_and_chroma(one), _luma_and_chroma(other)
     spread, colour = other_luma.var(), (other_chroma**2).mean()
     gain = float(((luma - luma.mean()) * (other_luma - other_luma.mean())).mean() / spread) if spread > 1 else 1.0
     saturation = float((chroma * other_chroma).mean() / colour) if colour > 4 else 1.0
@@ -193,7 +208,20 @@ def same(one: Array | None, other: Array | None, mirrored: bool = False) -> bool
     return bool(blocks.max() <= _MOST_OF_A_BLOCK)
 
 
+def is_mirrored(one: Array, other: Array) -> bool:
+    """Whether one is the other's mirror image."""
+    return same(one, other[:, ::-1])
+
+
+def holds(one: Array, other: Array) -> bool:
+    """Whether the other was cut out of the one: 80 to 95 % of its area."""
+    found = under(one, other)
+    return found is not None and same(found, other)
+
+
 def _luma_and_chroma(picture: Array) -> tuple[Array, Array]:
-    """(64, 64) and (64, 64, 2): blue and red without the luma."""
-    luma = picture @ np.array([0.299, 0.587, 0.114], np.float32)
-    return luma, picture[..., [2, 0]] - luma[..., None]
+    """(64, 64) and (64, 64, 2): blue and red without the luma; smoothed, for copies differ in single pixels."""
+    small: Array = cv2.resize(picture, (_FINE, _FINE), interpolation=cv2.INTER_AREA).astype(np.float32)
+    small = cv2.GaussianBlur(small, (0, 0), _BLUR)
+    luma = small @ np.array([0.299, 0.587, 0.114], np.float32)
+    return luma, small[..., [2, 0]] - luma[..., None]
