@@ -79,7 +79,7 @@ def job_of(client: httpx.Client, id: str) -> dict[str, Any]:
 
 def ended_job(client: httpx.Client, id: str) -> dict[str, Any]:
     while (job := job_of(client, id))["state"] in ("queued", "running"):
-        time.sleep(0.05)
+        time.sleep(0.5)  # the service says when it ended; to ask often would be work beside
     assert job["state"] == "done", job
     return job
 
