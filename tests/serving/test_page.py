@@ -16,7 +16,7 @@ from pai_modelscope.images.open_images import open_image
 from pai_modelscope.serving.page.words import _WORDS
 from tests.serving.test_service import SMALL
 from tests.support.browser import MISSING_GLYPHS, visit
-from tests.support.server import ANN, BOB, Server
+from tests.support.server import ANN, BOB, Server, start
 
 # What gradio's script says when its page is left, and a browser when it waits for the page.
 BY_LEAVING = ("AbortError", "Connection errored out", "503")
@@ -130,6 +130,35 @@ def test_a_reload_in_the_middle_loses_nothing_and_cancel_ends_it(page: Any, ann:
     page.wait_for_function("document.querySelector('#state').innerText.includes('已取消')", timeout=30_000)
     newest = ann.get("/v1/jobs", params={"words": "狐狸"}).json()["jobs"][0]
     assert newest["state"] == "cancelled"
+
+
+@pytest.mark.slow
+def test_a_killed_and_restarted_server_goes_on_with_what_the_page_asked_for(browser: Any, tmp_path: Path) -> None:
+    running = start(tmp_path / "data")
+    running.wait_until_ready()
+    with visit(browser) as found:
+        page = found.page
+        until(lambda: httpx.get(running.address).status_code == 200)
+        page.goto(running.address)
+        page.wait_for_selector("#prompt textarea", timeout=60_000)
+        settings(page, steps=60, side=256)
+        page.fill("#prompt textarea", "狐狸")
+        page.click("#draw")
+        page.wait_for_selector("#pictures img.preview", timeout=60_000)
+        running.process.kill()
+        running.process.communicate()
+        again = start(tmp_path / "data", "--port", running.address.rpartition(":")[2])
+        try:
+            again.wait_until_ready()
+            until(lambda: httpx.get(again.address).status_code == 200)
+            page.reload()
+            page.wait_for_selector("#pictures a[download]", timeout=120_000)
+            assert "完成" in page.inner_text("#state")
+            (job,) = httpx.get(f"{again.address}/v1/jobs").json()["jobs"]
+            assert job["state"] == "done" and job["request"]["seed"] == 3
+        finally:
+            again.process.terminate()
+            again.process.communicate(timeout=60)
 
 
 def test_what_the_brush_paints_is_drawn_anew(page: Any, server: Server, tmp_path: Path) -> None:
